@@ -1,0 +1,47 @@
+# The daily commands. Run them in an environment of your own: python -m venv .venv && . .venv/bin/activate
+PYTHON ?= python
+DIST ?= dist
+CXX_FILES := $(sort $(wildcard fastfm_ext/*.hpp fastfm_ext/*.cpp fastfm_ext/*/*.hpp fastfm_ext/*/*.cpp fastfm_ext/*/*.inc))
+# Cython writes these next to the .pyx only if someone runs it by hand.
+CXX_SOURCES := $(filter-out fastfm_ext/_core.cpp fastfm_ext/_io.cpp,$(CXX_FILES))
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint format bench wheel check-dist clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+build:  ## compile, and install editable with the development tools; run again after a change in C++ or Cython
+	$(PYTHON) -m pip install -e ".[dev]"
+
+test:  ## run the tests
+	$(PYTHON) -m pytest
+
+lint:  ## check Python, Cython, C++ and spelling; changes nothing
+	ruff check .
+	ruff format --check .
+	mypy
+	cython-lint fastfm_ext
+	clang-format --dry-run -Werror $(CXX_SOURCES)
+	codespell
+
+format:  ## rewrite Python and C++ in the house format
+	ruff check --fix .
+	ruff format .
+	clang-format -i $(CXX_SOURCES)
+
+bench:  ## compare the kernels with the NumPy reference
+	$(PYTHON) -m pytest benchmarks
+
+wheel:  ## build a wheel into ./dist
+	$(PYTHON) -m pip wheel --no-deps --wheel-dir $(DIST) .
+
+check-dist:  ## build sdist and wheel into ./dist, check what they hold, import the wheel in a fresh environment
+	$(PYTHON) .ci/check_dist.py $(DIST)
+
+clean:  ## remove everything that a build or a test run leaves behind
+	rm -rf build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache python/*.egg-info
+	find python fastfm_ext tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
+	find python -type f \( -name '*.so' -o -name '*.pyd' \) -delete
+	rm -f fastfm_ext/_core.cpp fastfm_ext/_io.cpp

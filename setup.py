@@ -1,0 +1,67 @@
+"""Build of the native core: one abi3 extension, and one static library for each instruction set.
+
+Everything that is not about compiling stands in pyproject.toml.
+"""
+
+import platform
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+MSVC = sys.platform == "win32"
+X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
+
+CFLAGS = (
+    ["/std:c++17", "/O2", "/EHsc"]
+    if MSVC
+    else ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wall", "-Wextra"]
+)
+ISA_CFLAGS = {"baseline": []}
+if X86_64:
+    ISA_CFLAGS["avx2"] = ["/arch:AVX2"] if MSVC else ["-mavx2", "-mfma"]
+    ISA_CFLAGS["avx512"] = (
+        ["/arch:AVX512"]
+        if MSVC
+        else ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"]
+    )
+MACROS = [("FASTFM_X86", "1")] if X86_64 else []
+HEADERS = [
+    f"fastfm_ext/{name}"
+    for name in [
+        "types.hpp",
+        "dispatch.hpp",
+        "threads.hpp",
+        "math/vec.hpp",
+        "math/loss.hpp",
+        "math/optimizer.hpp",
+        "models/fm.hpp",
+        "solvers/sgd.hpp",
+        "solvers/predict.hpp",
+        "isa/kernels.inc",
+    ]
+]
+
+
+def isa_library(isa: str) -> tuple[str, dict]:
+    sources = [f"fastfm_ext/isa/{isa}.cpp"]
+    cflags = CFLAGS + ISA_CFLAGS[isa] + ([] if MSVC else ["-fPIC"])
+    return f"fastfm_ext_{isa}", {"sources": sources, "cflags": cflags, "obj_deps": {"": HEADERS}}
+
+
+core = Extension(
+    "fastfm_ext._core",
+    sources=["fastfm_ext/_core.pyx", "fastfm_ext/dispatch.cpp", "fastfm_ext/threads.cpp"],
+    depends=HEADERS,
+    define_macros=[*MACROS, ("Py_LIMITED_API", "0x030B0000")],
+    extra_compile_args=CFLAGS,
+    extra_link_args=[] if sys.platform != "linux" else ["-pthread"],
+    language="c++",
+    py_limited_api=True,
+)
+
+setup(
+    ext_modules=cythonize([core], build_dir="build/cython", language_level=3),
+    libraries=[isa_library(isa) for isa in ISA_CFLAGS],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)
