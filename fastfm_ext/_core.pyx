@@ -1,0 +1,213 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+# distutils: language = c++
+"""The boundary: unpacks arrays, releases the GIL, calls C++, turns its status into an exception. No arithmetic.
+
+Python has checked shapes, types and index ranges by now (`_validation.py`) and owns all memory.
+Shapes and units are those of types.hpp.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+
+
+cdef extern from "types.hpp" namespace "fastfm" nogil:
+    cpdef enum class Loss(int32_t):
+        squared
+        logistic
+
+    cpdef enum class Solver(int32_t):
+        sgd
+        adagrad
+
+    cpdef enum class StatusCode(int32_t):
+        ok
+        non_finite
+        out_of_memory
+
+    struct Csr:
+        int64_t n_rows
+        const int64_t* indptr
+        const int32_t* indices
+        const float* data
+
+    struct Params:
+        float* w0
+        float* w
+        float* V
+        int32_t k
+        int32_t n_slots
+
+    struct Targets:
+        const float* y
+        const float* sample_weight
+
+    struct RowOrder:
+        int64_t first
+        int64_t last
+        const int64_t* rows
+
+    struct Options:
+        Loss loss
+        Solver solver
+        float learning_rate_w
+        float learning_rate_V
+        float l2_w
+        float l2_V
+        bint fit_intercept
+        bint fit_linear
+
+    struct Status:
+        StatusCode code
+        int64_t row
+
+
+cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
+    struct Kernels:
+        const char* isa
+
+    const Kernels* const* compiled_kernels() noexcept
+    bint is_supported(const Kernels&) noexcept
+    const char* cpp_compiler "fastfm::compiler"() noexcept
+
+
+cdef extern from "threads.hpp" namespace "fastfm" nogil:
+    Status cpp_sgd_epoch "fastfm::sgd_epoch"(
+        const Kernels&, const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, int, double*) noexcept
+    Status cpp_predict "fastfm::predict"(const Kernels&, const Csr&, const Params&, int, float*) noexcept
+    Status cpp_pool "fastfm::pool"(const Kernels&, const Csr&, const Params&, int, float*, float*) noexcept
+
+
+class NonFiniteScore(ArithmeticError):
+    """The score of a row was NaN or infinite; `row` is its number."""
+
+    def __init__(self, row):
+        super().__init__(f"the score of row {row} is not finite")
+        self.row = row
+
+
+cdef int check(Status status) except -1:
+    if status.code == StatusCode.non_finite:
+        raise NonFiniteScore(status.row)
+    if status.code == StatusCode.out_of_memory:
+        raise MemoryError
+    return 0
+
+
+cdef const Kernels* kernels_in_use = NULL
+
+
+def supported_isas():
+    """Names of the instruction sets that this build holds and this machine runs, fastest first."""
+    cdef const Kernels* const* tables = compiled_kernels()
+    names = []
+    cdef int i = 0
+    while tables[i] != NULL:
+        if is_supported(tables[i][0]):
+            names.append(tables[i].isa.decode())
+        i += 1
+    return names
+
+
+def use_isa(str name):
+    """Call the kernels of this instruction set from now on."""
+    global kernels_in_use
+    cdef const Kernels* const* tables = compiled_kernels()
+    cdef int i = 0
+    while tables[i] != NULL:
+        if tables[i].isa.decode() == name and is_supported(tables[i][0]):
+            kernels_in_use = tables[i]
+            return
+        i += 1
+    raise ValueError(f"instruction set {name!r} is not available; choose from {supported_isas()}")
+
+
+def isa_in_use():
+    return kernels_in_use.isa.decode()
+
+
+def compiler():
+    return cpp_compiler().decode()
+
+
+use_isa(supported_isas()[0])
+
+
+cdef Csr csr_view(const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data):
+    cdef Csr X
+    X.n_rows = indptr.shape[0] - 1
+    X.indptr = &indptr[0]
+    X.indices = &indices[0] if indices.shape[0] else NULL
+    X.data = &data[0] if data is not None and data.shape[0] else NULL
+    return X
+
+
+# Prediction reads parameters that may lie in read-only memory; only sgd_epoch, which asks for writable views, writes.
+cdef Params params_view(const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V):
+    cdef Params params
+    params.w0 = <float*>&w0[0]
+    params.w = <float*>&w[0, 0]
+    params.k = <int32_t>V.shape[2]
+    params.n_slots = <int32_t>(w0.shape[0] - 1)
+    params.V = <float*>&V[0, 0, 0] if params.k else NULL
+    return params
+
+
+def sgd_epoch(
+    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
+    const float[::1] y, const float[::1] sample_weight, const int64_t[::1] order, int64_t first, int64_t last,
+    float[::1] w0, float[:, ::1] w, float[:, :, ::1] V, options, int n_threads,
+):
+    """Visits first <= v < last of one epoch; changes w0, w and V in place; returns the weighted sum of the loss."""
+    cdef Csr X = csr_view(indptr, indices, data)
+    cdef Params params = params_view(w0, w, V)
+    cdef Targets targets
+    targets.y = &y[0]
+    targets.sample_weight = &sample_weight[0] if sample_weight is not None else NULL
+    cdef RowOrder visits
+    visits.first = first
+    visits.last = last
+    visits.rows = &order[0] if order is not None else NULL
+    cdef Options opts
+    opts.loss = <Loss><int32_t>options.loss
+    opts.solver = <Solver><int32_t>options.solver
+    opts.learning_rate_w = options.learning_rate_w
+    opts.learning_rate_V = options.learning_rate_V
+    opts.l2_w = options.l2_w
+    opts.l2_V = options.l2_V
+    opts.fit_intercept = options.fit_intercept
+    opts.fit_linear = options.fit_linear
+    cdef double loss_sum = 0.0
+    cdef Status status
+    with nogil:
+        status = cpp_sgd_epoch(kernels_in_use[0], X, targets, visits, params, opts, n_threads, &loss_sum)
+    check(status)
+    return loss_sum
+
+
+def predict(
+    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
+    const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V, int n_threads, float[::1] out,
+):
+    """Fills out (n_rows,) with the score of every row, before the link."""
+    cdef Csr X = csr_view(indptr, indices, data)
+    cdef Params params = params_view(w0, w, V)
+    cdef float* p = &out[0]
+    cdef Status status
+    with nogil:
+        status = cpp_predict(kernels_in_use[0], X, params, n_threads, p)
+    check(status)
+
+
+def pool(
+    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
+    const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V, int n_threads,
+    float[::1] own, float[:, ::1] sum_vx,
+):
+    """Fills own (n_rows,) with each row's linear and pair terms, and sum_vx (n_rows, k) with its sums S_f."""
+    cdef Csr X = csr_view(indptr, indices, data)
+    cdef Params params = params_view(w0, w, V)
+    cdef float* own_ptr = &own[0]
+    cdef float* sum_ptr = &sum_vx[0, 0] if params.k else NULL
+    cdef Status status
+    with nogil:
+        status = cpp_pool(kernels_in_use[0], X, params, n_threads, own_ptr, sum_ptr)
+    check(status)

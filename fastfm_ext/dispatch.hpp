@@ -1,0 +1,22 @@
+// The kernels of one instruction set as a table of function pointers, and the choice between the tables.
+#pragma once
+
+#include "types.hpp"
+
+namespace fastfm {
+
+struct Kernels {
+    const char* isa;
+    Status (*sgd_epoch)(const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, double* loss_sum);
+    void (*predict)(const Csr&, const Params&, int64_t first, int64_t last, float* p);
+    void (*pool)(const Csr&, const Params&, int64_t first, int64_t last, float* own, float* sum_vx);
+};
+
+// The tables that this build holds, fastest first, ended by null; and whether this CPU and its system can run one.
+const Kernels* const* compiled_kernels() noexcept;
+bool is_supported(const Kernels& kernels) noexcept;
+
+// Name and version of the compiler that built this.
+const char* compiler() noexcept;
+
+}  // namespace fastfm

@@ -1,0 +1,2 @@
+#define FASTFM_ISA avx512
+#include "kernels.inc"

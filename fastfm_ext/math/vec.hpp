@@ -1,0 +1,169 @@
+// Vec<W>: W floats in one register, with the few operations that the kernels need.
+// What an ISA unit offers follows from the flags it is compiled with: W = 4 everywhere, 8 with AVX2, 16 with AVX-512.
+#pragma once
+
+#include <math.h>
+
+#if defined(__AVX2__) || defined(__AVX512F__)
+#include <immintrin.h>
+#elif defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+#if defined(__SSE2__) || defined(_M_X64)
+#define FASTFM_SSE 1
+#endif
+
+namespace fastfm::FASTFM_ISA {
+
+template <int W>
+struct Vec;
+
+// --- 4 lanes -----------------------------------------------------------------------------------------------------
+
+#if defined(FASTFM_SSE)
+
+template <>
+struct Vec<4> {
+    __m128 m;
+
+    static Vec load(const float* a) { return {_mm_loadu_ps(a)}; }
+    static Vec fill(float a) { return {_mm_set1_ps(a)}; }
+    void store(float* a) const { _mm_storeu_ps(a, m); }
+    friend Vec operator+(Vec a, Vec b) { return {_mm_add_ps(a.m, b.m)}; }
+    friend Vec operator-(Vec a, Vec b) { return {_mm_sub_ps(a.m, b.m)}; }
+    friend Vec operator*(Vec a, Vec b) { return {_mm_mul_ps(a.m, b.m)}; }
+#if defined(__FMA__)
+    friend Vec fma(Vec a, Vec b, Vec c) { return {_mm_fmadd_ps(a.m, b.m, c.m)}; }
+    friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm_fnmadd_ps(a.m, b.m, c.m)}; }
+#else
+    friend Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+    friend Vec fnma(Vec a, Vec b, Vec c) { return c - a * b; }
+#endif
+    friend Vec rsqrt_estimate(Vec a) { return {_mm_rsqrt_ps(a.m)}; }
+    friend float sum(Vec a) {
+        const __m128 pairs = _mm_add_ps(a.m, _mm_movehl_ps(a.m, a.m));
+        return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps(pairs, pairs, 1)));
+    }
+};
+
+#elif defined(__ARM_NEON)
+
+template <>
+struct Vec<4> {
+    float32x4_t m;
+
+    static Vec load(const float* a) { return {vld1q_f32(a)}; }
+    static Vec fill(float a) { return {vdupq_n_f32(a)}; }
+    void store(float* a) const { vst1q_f32(a, m); }
+    friend Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.m, b.m)}; }
+    friend Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.m, b.m)}; }
+    friend Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.m, b.m)}; }
+    friend Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.m, a.m, b.m)}; }
+    friend Vec fnma(Vec a, Vec b, Vec c) { return {vfmsq_f32(c.m, a.m, b.m)}; }
+    friend Vec rsqrt_estimate(Vec a) {
+        // NEON's estimate has 8 bits: one step here brings it near the 12 bits of the other instruction sets.
+        const float32x4_t e = vrsqrteq_f32(a.m);
+        return {vmulq_f32(e, vrsqrtsq_f32(vmulq_f32(a.m, e), e))};
+    }
+    friend float sum(Vec a) { return vaddvq_f32(a.m); }
+};
+
+#else
+
+template <>
+struct Vec<4> {
+    float m[4];
+
+    static Vec load(const float* a) { return {{a[0], a[1], a[2], a[3]}}; }
+    static Vec fill(float a) { return {{a, a, a, a}}; }
+    void store(float* a) const {
+        for (int l = 0; l < 4; ++l) a[l] = m[l];
+    }
+    friend Vec operator+(Vec a, Vec b) {
+        return {{a.m[0] + b.m[0], a.m[1] + b.m[1], a.m[2] + b.m[2], a.m[3] + b.m[3]}};
+    }
+    friend Vec operator-(Vec a, Vec b) {
+        return {{a.m[0] - b.m[0], a.m[1] - b.m[1], a.m[2] - b.m[2], a.m[3] - b.m[3]}};
+    }
+    friend Vec operator*(Vec a, Vec b) {
+        return {{a.m[0] * b.m[0], a.m[1] * b.m[1], a.m[2] * b.m[2], a.m[3] * b.m[3]}};
+    }
+    friend Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+    friend Vec fnma(Vec a, Vec b, Vec c) { return c - a * b; }
+    friend Vec rsqrt_estimate(Vec a) {
+        return {{1.0f / sqrtf(a.m[0]), 1.0f / sqrtf(a.m[1]), 1.0f / sqrtf(a.m[2]), 1.0f / sqrtf(a.m[3])}};
+    }
+    friend float sum(Vec a) { return (a.m[0] + a.m[2]) + (a.m[1] + a.m[3]); }
+};
+
+#endif
+
+// --- 8 lanes -----------------------------------------------------------------------------------------------------
+
+#if defined(__AVX2__)
+
+template <>
+struct Vec<8> {
+    __m256 m;
+
+    static Vec load(const float* a) { return {_mm256_loadu_ps(a)}; }
+    static Vec fill(float a) { return {_mm256_set1_ps(a)}; }
+    void store(float* a) const { _mm256_storeu_ps(a, m); }
+    friend Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.m, b.m)}; }
+    friend Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.m, b.m)}; }
+    friend Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.m, b.m)}; }
+    friend Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.m, b.m, c.m)}; }
+    friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_ps(a.m, b.m, c.m)}; }
+    friend Vec rsqrt_estimate(Vec a) { return {_mm256_rsqrt_ps(a.m)}; }
+    friend float sum(Vec a) {
+        return sum(Vec<4>{_mm_add_ps(_mm256_castps256_ps128(a.m), _mm256_extractf128_ps(a.m, 1))});
+    }
+};
+
+#endif
+
+// --- 16 lanes ----------------------------------------------------------------------------------------------------
+
+#if defined(__AVX512F__)
+
+template <>
+struct Vec<16> {
+    __m512 m;
+
+    static Vec load(const float* a) { return {_mm512_loadu_ps(a)}; }
+    static Vec fill(float a) { return {_mm512_set1_ps(a)}; }
+    void store(float* a) const { _mm512_storeu_ps(a, m); }
+    friend Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.m, b.m)}; }
+    friend Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.m, b.m)}; }
+    friend Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.m, b.m)}; }
+    friend Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.m, b.m, c.m)}; }
+    friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.m, b.m, c.m)}; }
+    friend Vec rsqrt_estimate(Vec a) { return {_mm512_rsqrt14_ps(a.m)}; }
+    friend float sum(Vec a) {
+        const __m256 low = _mm512_castps512_ps256(a.m);
+        const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a.m), 1));
+        return sum(Vec<8>{_mm256_add_ps(low, high)});
+    }
+};
+
+#endif
+
+#if defined(__AVX512F__)
+constexpr int max_lanes = 16;
+#elif defined(__AVX2__)
+constexpr int max_lanes = 8;
+#else
+constexpr int max_lanes = 4;
+#endif
+
+// 1 / sqrt(a) to about 22 bits: the CPU's estimate and one Newton step, e (3 - a e^2) / 2. For 0 < a < infinity.
+template <int W>
+Vec<W> rsqrt(Vec<W> a) {
+    const Vec<W> e = rsqrt_estimate(a);
+    return e * fnma(a * Vec<W>::fill(0.5f) * e, e, Vec<W>::fill(1.5f));
+}
+
+}  // namespace fastfm::FASTFM_ISA

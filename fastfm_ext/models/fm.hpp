@@ -1,0 +1,173 @@
+// The second-order factorization machine for ONE row (Rendle 2010, "Factorization Machines", eq. 1 and lemma 3.1):
+//
+//   p       = w0 + sum_i w_i x_i + 1/2 sum_f [ S_f^2 - sum_i v_if^2 x_i^2 ],     S_f = sum_i v_if x_i
+//   dp/dw0  = 1      dp/dw_i = x_i      dp/dv_if = x_i (S_f - v_if x_i)
+//
+// O(k nnz) for the score and for the step. The k factors are worked through in blocks of K, a compile-time constant:
+// for K = k (the usual case) the sums S stay in registers between score and step.
+#pragma once
+
+#include "../math/optimizer.hpp"
+#include "../math/vec.hpp"
+#include "../types.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+// The nonzeros of one row. `ones` says at compile time that every value is 1 and `x` is not there.
+template <bool ones>
+struct Row {
+    const int32_t* i;
+    const float* x;
+    int64_t nnz;
+
+    Row(const Csr& X, int64_t r)
+        : i(X.indices + X.indptr[r]), x(ones ? nullptr : X.data + X.indptr[r]), nnz(X.indptr[r + 1] - X.indptr[r]) {}
+
+    float value(int64_t j) const { return ones ? 1.0f : x[j]; }
+};
+
+// K factors, from factor `first` on, of all features.
+template <int K>
+struct Block {
+    static constexpr int lanes = K < max_lanes ? K : max_lanes;
+    static constexpr int n_vecs = K / lanes;
+    using V = Vec<lanes>;
+
+    V S[n_vecs];  // S_f of the row seen last
+
+    // Sets S and returns the row's pair term of these factors: 1/2 sum_f [ S_f^2 - sum_i v_if^2 x_i^2 ].
+    template <bool ones>
+    float score(const Row<ones>& row, const float* V_first, int64_t stride) {
+        V squares = V::fill(0.0f);
+        for (V& s : S) s = V::fill(0.0f);
+        for (int64_t j = 0; j < row.nnz; ++j) {
+            const float* v = V_first + row.i[j] * stride;
+            const V x = V::fill(row.value(j));
+            for (int b = 0; b < n_vecs; ++b) {
+                const V vx = ones ? V::load(v + b * lanes) : V::load(v + b * lanes) * x;
+                S[b] = S[b] + vx;
+                squares = fma(vx, vx, squares);
+            }
+        }
+        V pairs = V::fill(0.0f) - squares;
+        for (const V& s : S) pairs = fma(s, s, pairs);
+        return 0.5f * sum(pairs);
+    }
+
+    // One step on v_i for every feature i of the row, with the S of the parameters before the step:
+    // the gradient is g dp/dv_if + l2 v_if.
+    template <class Optimizer, bool ones>
+    void step(const Row<ones>& row, float* V_first, int64_t stride, int slot_stride, float g, float eta,
+              float l2) const {
+        const V eta_ = V::fill(eta);
+        for (int64_t j = 0; j < row.nnz; ++j) {
+            float* v = V_first + row.i[j] * stride;
+            const float x = row.value(j);
+            const V gx = V::fill(g * x);
+            // g x (S - v x) + l2 v = gx S - (gx x - l2) v
+            const V decay = V::fill(g * x * x - l2);
+            for (int b = 0; b < n_vecs; ++b) {
+                const V G = fnma(decay, V::load(v + b * lanes), gx * S[b]);
+                Optimizer::update(v + b * lanes, slot_stride, G, eta_);
+            }
+        }
+    }
+};
+
+template <bool ones>
+float linear_score(const Row<ones>& row, const float* w, int stride) {
+    float sum = 0.0f;
+    for (int64_t j = 0; j < row.nnz; ++j) sum += w[int64_t{row.i[j]} * stride] * row.value(j);
+    return sum;
+}
+
+template <class Optimizer, bool ones>
+void linear_step(const Row<ones>& row, float* w, float g, float eta, float l2) {
+    for (int64_t j = 0; j < row.nnz; ++j) {
+        float* w_i = w + int64_t{row.i[j]} * (1 + Optimizer::n_slots);
+        Optimizer::update(w_i, g * row.value(j) + l2 * w_i[0], eta);
+    }
+}
+
+// How many rows ahead a loop asks for parameters (measured best for short and long rows alike).
+constexpr int64_t prefetch_ahead = 4;
+
+// K > 0: the k factors form one block, and step() uses the sums of the last score().
+// K = 0: no pair term.
+// K = any_k: blocks of 16; step() computes each block's sums again, which are in the first-level cache by then.
+constexpr int any_k = -1;
+
+template <int K>
+class Fm {
+  public:
+    explicit Fm(const Params& params) : params_(params), stride_(int64_t{params.k} * (1 + params.n_slots)) {}
+
+    template <bool ones>
+    float score(const Row<ones>& row) {
+        float p = params_.w0[0] + linear_score(row, params_.w, 1 + params_.n_slots);
+        if constexpr (K == any_k) {
+            for (int first = 0; first < params_.k; first += 16) p += block_.score(row, params_.V + first, stride_);
+        } else if constexpr (K > 0) {
+            p += block_.score(row, params_.V, stride_);
+        }
+        return p;
+    }
+
+    // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
+    // `weight` multiplies the row's loss and its L2 alike, so that weight 2 means "seen twice".
+    template <class Optimizer, bool ones>
+    void step(const Row<ones>& row, float g, float weight, const Options& options) {
+        g *= weight;
+        if (options.fit_intercept) Optimizer::update(params_.w0, g, options.learning_rate_w);
+        if (options.fit_linear)
+            linear_step<Optimizer>(row, params_.w, g, options.learning_rate_w, weight * options.l2_w);
+        const float l2 = weight * options.l2_V;
+        if constexpr (K == any_k) {
+            for (int first = 0; first < params_.k; first += 16) {
+                block_.score(row, params_.V + first, stride_);
+                block_.template step<Optimizer>(row, params_.V + first, stride_, params_.k, g, options.learning_rate_V,
+                                                l2);
+            }
+        } else if constexpr (K > 0) {
+            block_.template step<Optimizer>(row, params_.V, stride_, K, g, options.learning_rate_V, l2);
+        }
+    }
+
+    // sum_vx[f] = S_f for all k factors; returns the row's own score without w0: its linear and pair terms.
+    template <bool ones>
+    float pool(const Row<ones>& row, float* sum_vx) {
+        float own = linear_score(row, params_.w, 1 + params_.n_slots);
+        if constexpr (K != 0) {
+            for (int first = 0; first < params_.k; first += block_size) {
+                own += block_.score(row, params_.V + first, stride_);
+                for (int b = 0; b < Block<block_size>::n_vecs; ++b)
+                    block_.S[b].store(sum_vx + first + b * Block<block_size>::lanes);
+            }
+        }
+        return own;
+    }
+
+    // Asks for the row's parameters before they are needed; memory is what a step waits for.
+    template <bool ones>
+    void prefetch(const Row<ones>& row) const {
+#if defined(__GNUC__)
+        constexpr int floats_per_line = 16;
+        for (int64_t j = 0; j < row.nnz; ++j) {
+            const int64_t i = row.i[j];
+            __builtin_prefetch(params_.w + i * (1 + params_.n_slots), 1);
+            for (int64_t f = 0; f < stride_; f += floats_per_line) __builtin_prefetch(params_.V + i * stride_ + f, 1);
+        }
+#else
+        (void)row;
+#endif
+    }
+
+  private:
+    static constexpr int block_size = K > 0 ? K : 16;
+
+    Params params_;
+    int64_t stride_;  // from v_i to v_{i + 1}
+    Block<block_size> block_;
+};
+
+}  // namespace fastfm::FASTFM_ISA

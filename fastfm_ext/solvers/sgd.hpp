@@ -1,0 +1,38 @@
+// One epoch of per-sample gradient descent: for every row in the given order, score it and step on its gradient.
+//
+//   theta <- theta - update( d/dtheta [ L(y_r, p_r) + l2/2 |theta|^2 ] )       theta: the parameters of row r's features
+//
+// The parameters and the optimizer's state change in place. The loss is summed as the rows are visited, each with the
+// parameters before its own step. A row whose score is not finite ends the epoch before it can touch a parameter.
+#pragma once
+
+#include <math.h>
+
+#include "../math/loss.hpp"
+#include "../models/fm.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+template <class Optimizer, int K, bool ones>
+Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Params& params,
+                 const Options& options, double* loss_sum) {
+    Fm<K> fm(params);
+    double sum = 0.0;
+    const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
+    for (int64_t visit = order.first; visit < order.last; ++visit) {
+        if (visit + prefetch_ahead < order.last) fm.prefetch(Row<ones>(X, row_of(visit + prefetch_ahead)));
+        const int64_t r = row_of(visit);
+        const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;
+        if (weight == 0.0f) continue;
+        const Row<ones> row(X, r);
+        const float p = fm.score(row);
+        if (!isfinite(p)) return {StatusCode::non_finite, r};
+        const LossPoint point = evaluate(options.loss, targets.y[r], p);
+        sum += double{weight} * double{point.value};
+        fm.template step<Optimizer>(row, point.gradient, weight, options);
+    }
+    *loss_sum = sum;
+    return {StatusCode::ok, -1};
+}
+
+}  // namespace fastfm::FASTFM_ISA

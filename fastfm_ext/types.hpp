@@ -1,0 +1,60 @@
+// The plain structures that cross the boundary between Python, Cython and the kernels. No functions here.
+#pragma once
+
+#include <stdint.h>
+
+namespace fastfm {
+
+enum class Loss : int32_t { squared = 0, logistic = 1 };
+
+enum class Solver : int32_t { sgd = 0, adagrad = 1 };
+
+// A sparse matrix by rows. Row r holds the features indices[indptr[r] .. indptr[r + 1]), each at most once.
+struct Csr {
+    int64_t n_rows;
+    const int64_t* indptr;   // (n_rows + 1,)
+    const int32_t* indices;  // (nnz,)
+    const float* data;       // (nnz,), or null: every stored value is 1
+};
+
+// The parameters, each with the optimizer's state right behind it, so that one step touches one place in memory.
+// A parameter and its `n_slots` state values form a record: SGD has no slot, AdaGrad one (the sum of squared gradients).
+struct Params {
+    float* w0;        // (1 + n_slots,)
+    float* w;         // (n_features, 1 + n_slots)
+    float* V;         // (n_features, 1 + n_slots, k)
+    int32_t k;        // factors with their padding: 0, 4, 8 or a multiple of 16; the padding stays zero
+    int32_t n_slots;  // state values for each parameter
+};
+
+struct Targets {
+    const float* y;              // (n_rows,): any finite value for the squared loss, 0 or 1 for the logistic
+    const float* sample_weight;  // (n_rows,), non-negative, or null: every weight is 1
+};
+
+// The visits first <= v < last of an epoch, in this order: visit v goes to row rows[v], or to row v where rows is null.
+struct RowOrder {
+    int64_t first;
+    int64_t last;
+    const int64_t* rows;
+};
+
+struct Options {
+    Loss loss;
+    Solver solver;
+    float learning_rate_w;  // for w0 and w
+    float learning_rate_V;
+    float l2_w;
+    float l2_V;
+    bool fit_intercept;
+    bool fit_linear;
+};
+
+enum class StatusCode : int32_t { ok = 0, non_finite = 1, out_of_memory = 2 };
+
+struct Status {
+    StatusCode code;
+    int64_t row;  // where it happened, or -1
+};
+
+}  // namespace fastfm
