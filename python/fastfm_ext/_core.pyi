@@ -1,0 +1,67 @@
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Indptr = NDArray[np.int64]
+_Indices = NDArray[np.int32]
+_Floats = NDArray[np.float32]
+
+class Loss(IntEnum):
+    squared = 0
+    logistic = 1
+
+class Solver(IntEnum):
+    sgd = 0
+    adagrad = 1
+
+class StatusCode(IntEnum):
+    ok = 0
+    non_finite = 1
+    out_of_memory = 2
+
+class NonFiniteScore(ArithmeticError):
+    row: int
+    def __init__(self, row: int) -> None: ...
+
+def supported_isas() -> list[str]: ...
+def use_isa(name: str) -> None: ...
+def isa_in_use() -> str: ...
+def compiler() -> str: ...
+def sgd_epoch(
+    indptr: _Indptr,
+    indices: _Indices,
+    data: _Floats | None,
+    y: _Floats,
+    sample_weight: _Floats | None,
+    order: NDArray[np.int64] | None,
+    first: int,
+    last: int,
+    w0: _Floats,
+    w: _Floats,
+    V: _Floats,
+    options: Any,
+    n_threads: int,
+) -> float: ...
+def predict(
+    indptr: _Indptr,
+    indices: _Indices,
+    data: _Floats | None,
+    w0: _Floats,
+    w: _Floats,
+    V: _Floats,
+    n_threads: int,
+    out: _Floats,
+) -> None: ...
+def pool(
+    indptr: _Indptr,
+    indices: _Indices,
+    data: _Floats | None,
+    w0: _Floats,
+    w: _Floats,
+    V: _Floats,
+    n_threads: int,
+    own: _Floats,
+    sum_vx: _Floats,
+) -> None: ...

@@ -1,0 +1,265 @@
+"""The engine: parameters in the kernels' memory layout, and training and prediction over them.
+
+The only module that imports the compiled core. Everything that comes in here has been validated.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext import _core
+
+Float32Array = NDArray[np.float32]
+
+LOSSES = {"squared": int(_core.Loss.squared), "logistic": int(_core.Loss.logistic)}
+SOLVERS = {"sgd": int(_core.Solver.sgd), "adagrad": int(_core.Solver.adagrad)}
+STATE_SLOTS = {"sgd": 0, "adagrad": 1}
+
+# A call of the kernel covers about this many nonzeros (some 50 ms), so that Ctrl-C never waits long.
+NNZ_PER_CALL = 1 << 22
+
+NonFiniteScore = _core.NonFiniteScore
+
+if _wanted_isa := os.environ.get("FASTFM_EXT_ISA"):
+    _core.use_isa(_wanted_isa)
+
+
+@dataclass(frozen=True)
+class Csr:
+    """A validated sparse matrix by rows, as the kernels read it.
+
+    ``data`` is None where every stored value is 1. Within a row each feature stands at most once, and no value is 0.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    data: Float32Array | None
+    n_features: int
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def nnz(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Loss, solver and step sizes of one training run.
+
+    ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from.
+    """
+
+    loss: str
+    solver: str
+    learning_rate_w: float
+    learning_rate_V: float
+    l2_w: float
+    l2_V: float
+    init_stdev: float
+    initial_acc_w: float = 1.0
+    initial_acc_V: float = 1.0
+    fit_intercept: bool = True
+    fit_linear: bool = True
+
+    def in_units_of(self, scale: float) -> Self:
+        """Return options that train on targets of standard deviation ``scale`` as these do on standard deviation 1.
+
+        Dividing the targets by s and multiplying the predictions by s is the same as training on the targets as they
+        are with w = s w' and V = sqrt(s) V', where ' marks what the scaled problem would have learned. In these units
+        gradients of w grow by s and those of V by s^1.5, which gives the factors below.
+        """
+        s = scale
+        w_rate, V_rate = (1.0, 1.0 / s) if self.solver == "sgd" else (s, s**0.5)
+        return replace(
+            self,
+            learning_rate_w=self.learning_rate_w * w_rate,
+            learning_rate_V=self.learning_rate_V * V_rate,
+            l2_V=self.l2_V * s,
+            init_stdev=self.init_stdev * s**0.5,
+            initial_acc_w=self.initial_acc_w * s**2,
+            initial_acc_V=self.initial_acc_V * s**3,
+        )
+
+
+@dataclass
+class Parameters:
+    """w0, w and V, each followed by its optimizer's state (the records of ``types.hpp``).
+
+    Attributes
+    ----------
+    w0_record : ndarray of shape (1 + n_slots,)
+    w_records : ndarray of shape (n_features, 1 + n_slots)
+    V_records : ndarray of shape (n_features, 1 + n_slots, k)
+        ``k`` is ``n_factors`` with the kernels' padding, which stays zero.
+    n_factors : int
+    """
+
+    w0_record: Float32Array
+    w_records: Float32Array
+    V_records: Float32Array
+    n_factors: int
+
+    @classmethod
+    def initialise(
+        cls, n_features: int, n_factors: int, options: Options, intercept: float, rng: np.random.Generator
+    ) -> Self:
+        """Start from w0 = ``intercept``, w = 0 and V drawn from N(0, init_stdev^2)."""
+        n_records = 1 + STATE_SLOTS[options.solver]
+        w0_record = np.full(n_records, options.initial_acc_w, dtype=np.float32)
+        w_records = aligned_empty((n_features, n_records))
+        V_records = aligned_empty((n_features, n_records, padded(n_factors)))
+        w0_record[0] = intercept
+        w_records[:, 0] = 0.0
+        w_records[:, 1:] = options.initial_acc_w
+        V_records[:, 1:] = options.initial_acc_V
+        V_records[:, 0, n_factors:] = 0.0
+        V_records[:, 0, :n_factors] = rng.standard_normal((n_features, n_factors), dtype=np.float32)
+        V_records[:, 0, :n_factors] *= np.float32(options.init_stdev)
+        return cls(w0_record, w_records, V_records, n_factors)
+
+    def check(self, n_features: int) -> None:
+        """Raise ValueError unless the arrays have the types and shapes that the kernels rely on."""
+        n_records = len(self.w0_record)
+        shapes = [(n_records,), (n_features, n_records), (n_features, n_records, padded(self.n_factors))]
+        for array, shape in zip(self.arrays, shapes, strict=True):
+            if array.dtype != np.float32 or array.shape != shape or not array.flags.c_contiguous:
+                raise ValueError(
+                    f"parameters of shape {array.shape} and type {array.dtype}, where {shape} and float32 are needed"
+                )
+
+    @property
+    def n_features(self) -> int:
+        return len(self.w_records)
+
+    @property
+    def w0(self) -> float:
+        return float(self.w0_record[0])
+
+    @property
+    def w(self) -> Float32Array:
+        return self.w_records[:, 0]
+
+    @property
+    def V(self) -> Float32Array:
+        return self.V_records[:, 0, : self.n_factors]
+
+    @property
+    def arrays(self) -> tuple[Float32Array, Float32Array, Float32Array]:
+        return self.w0_record, self.w_records, self.V_records
+
+    def is_finite(self) -> bool:
+        return all(bool(np.isfinite(a).all()) for a in self.arrays)
+
+    def copy(self) -> Self:
+        w0_record, w_records, V_records = (aligned_empty(a.shape) for a in self.arrays)
+        result = type(self)(w0_record, w_records, V_records, self.n_factors)
+        result.assign(self)
+        return result
+
+    def writable(self) -> Self:
+        """Return these parameters, or a copy if they lie in memory that must not be written to."""
+        return self if all(a.flags.writeable for a in self.arrays) else self.copy()
+
+    def assign(self, other: Parameters) -> None:
+        """Overwrite every value with that of ``other``, which has the same shapes."""
+        for mine, theirs in zip(self.arrays, other.arrays, strict=True):
+            mine[...] = theirs
+
+
+def padded(n_factors: int) -> int:
+    """Return the number of factors that the kernels store: 0, 4, 8 or the next multiple of 16."""
+    return next((k for k in (0, 4, 8) if n_factors <= k), -(-n_factors // 16) * 16)
+
+
+def aligned_empty(shape: tuple[int, ...]) -> Float32Array:
+    """Return an uninitialised float32 array that starts on a cache line (64 bytes), so that records do not straddle."""
+    n_values = int(np.prod(shape))
+    buffer = np.empty(n_values + 16, dtype=np.float32)
+    start = -(buffer.ctypes.data // 4) % 16
+    return buffer[start : start + n_values].reshape(shape)
+
+
+def train_epoch(
+    X: Csr,
+    y: Float32Array,
+    sample_weight: Float32Array | None,
+    order: NDArray[np.int64] | None,
+    params: Parameters,
+    options: Options,
+    n_threads: int = 1,
+) -> float:
+    """Visit the rows of X in the given order, one step each; change ``params`` in place; return the sum of the loss.
+
+    Raises
+    ------
+    NonFiniteScore
+        When the score of a row is NaN or infinite. The parameters hold the steps before that row.
+    """
+    core_options = _CoreOptions(options)
+    n_visits = X.n_rows if order is None else len(order)
+    visits_per_call = max(1, n_visits * NNZ_PER_CALL // max(X.nnz, NNZ_PER_CALL))
+    loss_sum = 0.0
+    for first in range(0, n_visits, visits_per_call):
+        last = min(first + visits_per_call, n_visits)
+        visits = (y, sample_weight, order, first, last)
+        loss_sum += _core.sgd_epoch(X.indptr, X.indices, X.data, *visits, *params.arrays, core_options, n_threads)
+    return loss_sum
+
+
+class _CoreOptions:
+    """Options with names replaced by the numbers of ``types.hpp``."""
+
+    def __init__(self, options: Options) -> None:
+        self.loss = LOSSES[options.loss]
+        self.solver = SOLVERS[options.solver]
+        self.learning_rate_w = options.learning_rate_w
+        self.learning_rate_V = options.learning_rate_V
+        self.l2_w = options.l2_w
+        self.l2_V = options.l2_V
+        self.fit_intercept = options.fit_intercept
+        self.fit_linear = options.fit_linear
+
+
+def predict(X: Csr, params: Parameters, n_threads: int = 1) -> Float32Array:
+    """Return the score of every row before the link: (n_rows,)."""
+    raw_prediction = np.empty(X.n_rows, dtype=np.float32)
+    if X.n_rows:
+        _core.predict(X.indptr, X.indices, X.data, *params.arrays, n_threads, raw_prediction)
+    return raw_prediction
+
+
+def pool(X: Csr, params: Parameters, n_threads: int = 1) -> tuple[Float32Array, Float32Array]:
+    """Return each row's own terms without w0, (n_rows,), and its sums S_f = sum_i v_if x_i, (n_rows, n_factors)."""
+    own = np.empty(X.n_rows, dtype=np.float32)
+    sum_vx = np.empty((X.n_rows, params.V_records.shape[2]), dtype=np.float32)
+    if X.n_rows:
+        _core.pool(X.indptr, X.indices, X.data, *params.arrays, n_threads, own, sum_vx)
+    return own, sum_vx[:, : params.n_factors]
+
+
+def use_isa(name: str) -> None:
+    """Call the kernels of the instruction set ``name`` from now on, in the whole process."""
+    _core.use_isa(name)
+
+
+def supported_isas() -> list[str]:
+    """Return the instruction sets that this build holds and this machine runs, fastest first."""
+    return _core.supported_isas()
+
+
+def isa_in_use() -> str:
+    """Return the instruction set whose kernels are called."""
+    return _core.isa_in_use()
+
+
+def compiler() -> str:
+    """Return the name and version of the compiler that built the core."""
+    return _core.compiler()

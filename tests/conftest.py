@@ -1,0 +1,54 @@
+"""Stops early when the package isn't properly installed; finds the real data."""
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+INSTALL = 'Install it from the root of the repository: python -m pip install -e ".[test]"'
+
+
+def installation_problem(load: Callable[[str], ModuleType] = importlib.import_module) -> str | None:
+    """Why the tests cannot run, or None."""
+    try:
+        package = load("fastfm_ext")
+        # The folder of native sources has the package's name. Without an __init__.py it can't hide an installed
+        # package, but it is imported, as an empty namespace, when none is installed.
+        if package.__file__ is None:
+            return (
+                f"fastfm_ext is not installed: Python found only the native sources in {ROOT / 'fastfm_ext'}. {INSTALL}"
+            )
+        load("fastfm_ext._core")
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "fastfm_ext":
+            return f"fastfm_ext is not installed. {INSTALL}"
+        # `from fastfm_ext import _core` raises the first, `import fastfm_ext._core` the second.
+        if "import name '_core'" in str(error) or "No module named 'fastfm_ext._core'" in str(error):
+            return f"fastfm_ext is here, but its compiled core is missing. {INSTALL}"
+        raise
+    return None
+
+
+def pytest_configure() -> None:
+    """Replace the import error of every test file with one message."""
+    problem = installation_problem()
+    if problem:
+        raise pytest.UsageError(problem)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder with the real data sets; tests that ask for it are skipped where it is absent."""
+    named = os.environ.get("FASTFM_EXT_DATA")
+    if named:
+        if not Path(named).is_dir():
+            pytest.fail(f"FASTFM_EXT_DATA names {named!r}, which is not a folder")
+        return Path(named)
+    beside_checkout = ROOT.parent / "shared" / "data"
+    if not beside_checkout.is_dir():
+        pytest.skip("no real data: set FASTFM_EXT_DATA to the folder that holds it")
+    return beside_checkout

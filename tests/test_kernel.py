@@ -1,0 +1,223 @@
+"""The compiled kernel against the NumPy reference: same parameters, same rows in the same order."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from fastfm_ext import _engine, _reference
+from fastfm_ext._engine import Options, Parameters
+from fastfm_ext._validation import canonical_csr
+
+# The kernel rounds to float32 (2^-24 = 6e-8) in every operation, the reference to float64. Over the few hundred steps
+# taken here the differences add up like a random walk to some 1e-6 of the parameters' size; AdaGrad's reciprocal root
+# adds an error of about 2^-22 of each step. 2e-5 leaves a margin and is far below what any wrong term would cause.
+TOLERANCE = {"rtol": 2e-5, "atol": 2e-5}
+
+K_PATHS = [0, 1, 3, 4, 5, 8, 10, 16, 17, 32, 40, 48, 64, 80, 100]
+N_ROWS, N_FEATURES = 60, 12
+
+
+@pytest.fixture(params=_engine.supported_isas())
+def isa(request):
+    before = _engine.isa_in_use()
+    _engine.use_isa(request.param)
+    yield request.param
+    _engine.use_isa(before)
+
+
+def random_rows(rng, *, ones=False, n_rows=N_ROWS):
+    X = rng.normal(size=(n_rows, N_FEATURES)) * (rng.random((n_rows, N_FEATURES)) < 0.4)
+    X[0] = 0  # a row without any feature
+    return (X != 0).astype(float) if ones else X.astype(np.float32).astype(float)
+
+
+def random_parameters(rng, k, options):
+    params = Parameters.initialise(N_FEATURES, k, options, intercept=0.3, rng=rng)
+    params.w_records[:, 0] = rng.normal(size=N_FEATURES)
+    return params
+
+
+def make_options(**changes):
+    defaults = {
+        "loss": "squared",
+        "solver": "sgd",
+        "learning_rate_w": 0.02,
+        "learning_rate_V": 0.01,
+        "l2_w": 0.01,
+        "l2_V": 0.02,
+        "init_stdev": 0.1,
+        "initial_acc_w": 0.5,
+        "initial_acc_V": 0.7,
+    }
+    return Options(**(defaults | changes))
+
+
+def reference_model(params, options):
+    return _reference.Fm(
+        w0=params.w0,
+        w=params.w.astype(float),
+        V=params.V.astype(float),
+        loss=options.loss,
+        solver=options.solver,
+        learning_rate_w=options.learning_rate_w,
+        learning_rate_V=options.learning_rate_V,
+        l2_w=options.l2_w,
+        l2_V=options.l2_V,
+        fit_intercept=options.fit_intercept,
+        fit_linear=options.fit_linear,
+        acc_w0=options.initial_acc_w,
+        acc_w=np.full(N_FEATURES, options.initial_acc_w),
+        acc_V=np.full(params.V.shape, options.initial_acc_V),
+    )
+
+
+def random_targets(rng, loss, n_rows=N_ROWS):
+    return rng.normal(size=n_rows) if loss == "squared" else rng.integers(0, 2, n_rows).astype(float)
+
+
+def train_both(options, k, *, ones=False, weighted=False, order=None, seed=0):
+    """Train kernel and reference for three epochs; return both models and the losses of the last epoch."""
+    rng = np.random.default_rng(seed)
+    X, y = random_rows(rng, ones=ones), random_targets(rng, options.loss).astype(np.float32).astype(float)
+    weight = rng.integers(0, 3, N_ROWS).astype(float) if weighted else None
+    params = random_parameters(rng, k, options)
+    reference = reference_model(params, options)
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    assert (csr.data is None) == ones
+    weight32 = None if weight is None else weight.astype(np.float32)
+    for _ in range(3):
+        kernel_loss = _engine.train_epoch(csr, y.astype(np.float32), weight32, order, params, options)
+        reference_loss = reference.epoch(X, y, weight, order)
+    return params, reference, kernel_loss, reference_loss
+
+
+def assert_same_parameters(params, reference):
+    np.testing.assert_allclose(params.w0, reference.w0, **TOLERANCE)
+    np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
+    np.testing.assert_allclose(params.V, reference.V, **TOLERANCE)
+
+
+@pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])
+@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("loss", _engine.LOSSES)
+@pytest.mark.parametrize("k", K_PATHS)
+def test_training_follows_the_reference(isa, k, loss, solver, ones):
+    order = np.random.default_rng(1).permutation(N_ROWS)
+    result = train_both(make_options(loss=loss, solver=solver), k, ones=ones, order=order)
+    params, reference, kernel_loss, reference_loss = result
+    assert_same_parameters(params, reference)
+    assert kernel_loss == pytest.approx(reference_loss, rel=2e-5)
+
+
+@pytest.mark.parametrize("fit_linear", [False, True], ids=["no-linear", "linear"])
+@pytest.mark.parametrize("fit_intercept", [False, True], ids=["no-intercept", "intercept"])
+@pytest.mark.parametrize("solver", _engine.SOLVERS)
+def test_parts_that_are_switched_off_do_not_move(isa, solver, fit_intercept, fit_linear):
+    options = make_options(solver=solver, fit_intercept=fit_intercept, fit_linear=fit_linear)
+    params, reference, *_ = train_both(options, k=5)
+    assert_same_parameters(params, reference)
+
+
+@pytest.mark.parametrize("solver", _engine.SOLVERS)
+def test_sample_weights_follow_the_reference(isa, solver):
+    params, reference, kernel_loss, reference_loss = train_both(make_options(solver=solver), k=8, weighted=True)
+    assert_same_parameters(params, reference)
+    assert kernel_loss == pytest.approx(reference_loss, rel=2e-5)
+
+
+def test_the_order_may_repeat_and_leave_out_rows(isa):
+    order = np.array([3, 3, 5, 0, 59, 3])
+    params, reference, *_ = train_both(make_options(), k=4, order=order)
+    assert_same_parameters(params, reference)
+
+
+@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("k", K_PATHS)
+def test_padding_stays_zero(isa, k, solver):
+    params, *_ = train_both(make_options(solver=solver), k)
+    assert not params.V_records[:, 0, k:].any()
+
+
+@pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])
+@pytest.mark.parametrize("k", K_PATHS)
+def test_prediction_matches_the_reference(isa, k, ones):
+    rng = np.random.default_rng(2)
+    X, params = random_rows(rng, ones=ones), random_parameters(rng, k, make_options())
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    expected = _reference.predict(X, params.w0, params.w.astype(float), params.V.astype(float))
+    np.testing.assert_allclose(_engine.predict(csr, params), expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])
+@pytest.mark.parametrize("k", K_PATHS)
+def test_pooled_sums_match_the_reference(isa, k, ones):
+    rng = np.random.default_rng(3)
+    X, params = random_rows(rng, ones=ones), random_parameters(rng, k, make_options())
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    own, sum_vx = _engine.pool(csr, params)
+    expected = _reference.predict(X, 0.0, params.w.astype(float), params.V.astype(float))
+    np.testing.assert_allclose(own, expected, **TOLERANCE)
+    np.testing.assert_allclose(sum_vx, X @ params.V, **TOLERANCE)
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 7])
+def test_prediction_is_the_same_with_any_number_of_threads(isa, n_threads):
+    rng = np.random.default_rng(4)
+    X = random_rows(rng, n_rows=50_000)
+    params = random_parameters(rng, 8, make_options())
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    np.testing.assert_array_equal(_engine.predict(csr, params, n_threads), _engine.predict(csr, params))
+    for threaded, single in zip(_engine.pool(csr, params, n_threads), _engine.pool(csr, params), strict=True):
+        np.testing.assert_array_equal(threaded, single)
+
+
+@pytest.mark.parametrize("solver", _engine.SOLVERS)
+def test_threads_learn_as_well_as_one(isa, solver):
+    rng = np.random.default_rng(5)
+    X = random_rows(rng, n_rows=40_000)
+    w, V = rng.normal(size=N_FEATURES), rng.normal(size=(N_FEATURES, 2)) * 0.5
+    y = _reference.predict(X, 1.0, w, V).astype(np.float32)
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    options = make_options(solver=solver, l2_w=0.0, l2_V=0.0)
+    errors = {}
+    for n_threads in (1, 2):
+        params = random_parameters(np.random.default_rng(6), 4, options)
+        for _ in range(5):
+            _engine.train_epoch(csr, y, None, None, params, options, n_threads)
+        errors[n_threads] = np.mean((_engine.predict(csr, params) - y) ** 2)
+    assert errors[1] < 0.02 * y.var()
+    assert errors[2] < 0.03 * y.var()
+
+
+def test_a_score_that_is_not_finite_stops_the_epoch_before_its_step(isa):
+    options = make_options()
+    params = random_parameters(np.random.default_rng(7), 4, options)
+    params.w_records[2, 0] = np.inf
+    csr = canonical_csr(sp.csr_array(np.eye(N_FEATURES, dtype=np.float32)), "X")
+    V_before = params.V.copy()
+    with pytest.raises(_engine.NonFiniteScore) as caught:
+        _engine.train_epoch(csr, np.zeros(N_FEATURES, dtype=np.float32), None, None, params, options)
+    assert caught.value.row == 2
+    assert np.array_equal(params.V[2:], V_before[2:])
+    assert not np.array_equal(params.V[:2], V_before[:2])
+
+
+@pytest.mark.parametrize("scale", [0.01, 30.0])
+@pytest.mark.parametrize("solver", _engine.SOLVERS)
+def test_training_in_other_units_gives_the_same_model_in_those_units(solver, scale):
+    rng = np.random.default_rng(8)
+    X, y = random_rows(rng), random_targets(rng, "squared").astype(np.float32)
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    predictions = []
+    for s in (1.0, scale):
+        options = make_options(solver=solver).in_units_of(s)
+        params = Parameters.initialise(N_FEATURES, 5, options, intercept=0.0, rng=np.random.default_rng(9))
+        for _ in range(3):
+            _engine.train_epoch(csr, y * np.float32(s), None, None, params, options)
+        predictions.append(_engine.predict(csr, params) / s)
+    np.testing.assert_allclose(predictions[0], predictions[1], rtol=1e-4, atol=1e-4)
+
+
+def test_an_unknown_instruction_set_is_refused():
+    with pytest.raises(ValueError, match="choose from"):
+        _engine.use_isa("mmx")

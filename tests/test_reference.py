@@ -1,0 +1,99 @@
+"""The NumPy reference against the definition: pairs one by one, and differences for derivatives."""
+
+import numpy as np
+import pytest
+
+from fastfm_ext import _reference
+from fastfm_ext._reference import Fm
+
+
+def random_model(rng, n=7, k=3):
+    return rng.normal(), rng.normal(size=n), rng.normal(size=(n, k))
+
+
+def central_difference(f, at, h=1e-3):
+    """Derivative of f by the fourth-order central difference, error O(h^4)."""
+    return (f(at - 2 * h) - 8 * f(at - h) + 8 * f(at + h) - f(at + 2 * h)) / (12 * h)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_linear_time_form_equals_the_definition(seed):
+    rng = np.random.default_rng(seed)
+    w0, w, V = random_model(rng)
+    X = rng.normal(size=(4, 7)) * (rng.random((4, 7)) < 0.7)
+    naive = [_reference.score_naive(x, w0, w, V) for x in X]
+    np.testing.assert_allclose([_reference.score(x, w0, w, V) for x in X], naive, rtol=1e-12)
+    np.testing.assert_allclose(_reference.predict(X, w0, w, V), naive, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", _reference.LOSSES)
+@pytest.mark.parametrize("y", [0.0, 1.0])
+@pytest.mark.parametrize("p", [-4.0, -0.3, 0.0, 0.7, 5.0])
+def test_the_derivative_of_a_loss_matches_differences(loss, y, p):
+    f = _reference.LOSSES[loss]
+    assert f(y, p)[1] == pytest.approx(central_difference(lambda q: f(y, q)[0], p), abs=1e-9)
+
+
+@pytest.mark.parametrize(("loss", "y"), [("squared", 0.4), ("logistic", 0.4)])
+def test_a_loss_is_least_where_its_derivative_is_zero(loss, y):
+    f = _reference.LOSSES[loss]
+    best = y if loss == "squared" else np.log(y / (1 - y))
+    assert f(y, best)[1] == pytest.approx(0.0, abs=1e-12)
+    assert f(y, best)[0] < min(f(y, best - 0.1)[0], f(y, best + 0.1)[0])
+
+
+def test_the_logistic_loss_survives_huge_scores():
+    for p in (-1e6, 1e6):
+        value, gradient = _reference.logistic(1.0, p)
+        assert np.isfinite(value)
+        assert -1.0 <= gradient <= 0.0
+
+
+def test_score_gradients_match_differences():
+    rng = np.random.default_rng(0)
+    w0, w, V = random_model(rng)
+    x = rng.normal(size=7) * (rng.random(7) < 0.7)
+    dw0, dw, dV = _reference.score_gradients(x, V)
+    assert dw0 == pytest.approx(central_difference(lambda a: _reference.score(x, a, w, V), w0))
+    for i in range(7):
+        shift = np.eye(7)[i]
+        assert dw[i] == pytest.approx(
+            central_difference(lambda a, e=shift: _reference.score(x, w0, w + a * e, V), 0.0), abs=1e-9
+        )
+        for f in range(3):
+            E = np.zeros_like(V)
+            E[i, f] = 1.0
+            assert dV[i, f] == pytest.approx(
+                central_difference(lambda a, e=E: _reference.score(x, w0, w, V + a * e), 0.0), abs=1e-9
+            )
+
+
+@pytest.mark.parametrize("loss", _reference.LOSSES)
+def test_a_small_sgd_step_moves_against_the_gradient_of_the_objective(loss):
+    rng = np.random.default_rng(1)
+    w0, w, V = random_model(rng)
+    x = rng.normal(size=7) * (rng.random(7) < 0.7)
+    y, s, eta = 1.0, 1.7, 1e-7
+    model = Fm(w0, w, V, loss=loss, learning_rate_w=eta, learning_rate_V=eta, l2_w=0.3, l2_V=0.2)
+
+    def objective(w0, w, V):
+        present = x != 0
+        penalty = 0.15 * np.sum(w[present] ** 2) + 0.1 * np.sum(V[present] ** 2)
+        return s * (_reference.LOSSES[loss](y, _reference.score(x, w0, w, V))[0] + penalty)
+
+    model.epoch(x[None, :], np.array([y]), np.array([s]))
+    for i in range(7):
+        shift = np.eye(7)[i]
+        slope = central_difference(lambda a, e=shift: objective(w0, w + a * e, V), 0.0)
+        assert (w - model.w)[i] / eta == pytest.approx(slope, abs=1e-6)
+        E = np.zeros_like(V)
+        E[i, 1] = 1.0
+        slope = central_difference(lambda a, e=E: objective(w0, w, V + a * e), 0.0)
+        assert (V - model.V)[i, 1] / eta == pytest.approx(slope, abs=1e-6)
+
+
+def test_adagrad_shrinks_its_steps_by_the_root_of_the_squared_gradients():
+    model = Fm(0.0, np.zeros(1), np.zeros((1, 1)), solver="adagrad", acc_w=np.ones(1), acc_V=np.ones((1, 1)))
+    model.epoch(np.array([[1.0]]), np.array([3.0]))
+    # The gradient of w is -3, so acc = 1 + 9.
+    assert model.w[0] == pytest.approx(0.1 * 3 / np.sqrt(10))
