@@ -1,0 +1,350 @@
+"""What the estimators share: hyperparameters, the way through validation, training and prediction, and vectors."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import fields, replace
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from fastfm_ext import _engine, _training
+from fastfm_ext._defaults import DEFAULTS, Defaults
+from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
+from fastfm_ext._parameters import FittedParameters
+from fastfm_ext._scaling import FeatureScale
+from fastfm_ext._state import FittedState
+from fastfm_ext._training import History, Rows, Schedule, Undo
+from fastfm_ext._validation import check_param, check_weights, is_bool, is_integer, is_real, optional, take_rows, to_csr
+
+# With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
+AUTO_EARLY_STOPPING_ROWS = 10_000
+
+
+class BaseFM(FittedParameters, FittedState, BaseEstimator):
+    """Base of the factorization machine estimators.
+
+    A subclass names its loss, turns targets into one row of numbers for each output, and turns scores into
+    predictions. Everything else stands here, once.
+    """
+
+    _loss: ClassVar[str]
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        solver: str = "adagrad",
+        learning_rate: float | None = None,
+        max_iter: int = 100,
+        l2_w: float | None = None,
+        l2_V: float | None = None,
+        init_stdev: float | None = None,
+        fit_intercept: bool = True,
+        fit_linear: bool = True,
+        shuffle: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.l2_w = l2_w
+        self.l2_V = l2_V
+        self.init_stdev = init_stdev
+        self.fit_intercept = fit_intercept
+        self.fit_linear = fit_linear
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # --- what a subclass says ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _learn_target(self, y: Any, sample_weight: Float32Array | None) -> None:
+        """Set the attributes that describe the target (its classes, its spread) from the first targets seen."""
+
+    @abstractmethod
+    def _encode_target(self, y: Any, name: str) -> Float32Array:
+        """Return the targets as the loss wants them: (n_outputs, n_rows)."""
+
+    @abstractmethod
+    def _best_constants(self, targets: Float32Array, sample_weight: Float32Array | None) -> NDArray[np.float64]:
+        """Return for each output the constant score of least loss."""
+
+    @abstractmethod
+    def _target_unit(self) -> float:
+        """Return the spread of the target: the unit in which step sizes and L2 are given."""
+
+    @abstractmethod
+    def _loss_of_mean(self, rows: Rows) -> float:
+        """Return about the loss of a constant prediction, against which a loss can be seen to explode."""
+
+    @abstractmethod
+    def _format_loss(self, loss: float) -> str:
+        """Return the loss as a line of progress shows it."""
+
+    @abstractmethod
+    def _strata(self, targets: Float32Array) -> NDArray[Any]:
+        """Return a small integer for each row; a hold-out takes the same share of each."""
+
+    # --- training ----------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+            Trains fastest as CSR. Duplicate entries are summed.
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
+            Non-negative. Multiplies a row's loss and its share of L2, so weight 2 means "seen twice"; rows of weight 0
+            are left out.
+        X_val, y_val, sample_weight_val : optional
+            Rows to validate on after each epoch. The best epoch's parameters are kept, and training stops when the
+            validation loss has not fallen for `n_iter_no_change` epochs.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be trained on; the message names the argument.
+        DivergenceError
+            When a score stops being finite or the loss explodes. The estimator is then left as it was before.
+        """
+        self._check_params()
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together; only one of them was given.")
+        continues = self.warm_start and hasattr(self, "_outputs")
+        before = dict(self.__dict__)
+        try:
+            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), continues)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, val: tuple[Any, Any, Any], continues: bool) -> Self:
+        rows = self._training_rows(X, y, sample_weight, first=not continues)
+        rng = self._generator()
+        if val[0] is not None:
+            train_rows = np.arange(rows.X.n_rows)
+            validation: Rows | None = self._validation_rows(*val)
+        else:
+            train_rows, validation = self._hold_out(rows, rng)
+        options = self._options()
+        if continues:
+            outputs = [params.copy() for params in self._outputs]
+            self._to_unit_size(outputs)
+        else:
+            outputs = self._initial_outputs(rows, train_rows, options, rng)
+        schedule = self._schedule(self.max_iter, self._loss_of_mean(rows))
+        history = _training.train(outputs, rows, train_rows, validation, options, schedule, rng)
+        self._to_user_units(outputs)
+        self._outputs: list[Parameters] = outputs
+        self.n_iter_ = len(history.train_loss)
+        self.best_epoch_ = history.best_epoch
+        self.history_ = {"train_loss": history.train_loss, "val_loss": history.val_loss, "seconds": history.seconds}
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        """Make one pass over the rows; on an error of any kind, leave the model as it was."""
+        self._check_params()
+        first = not hasattr(self, "_outputs")
+        rows = self._training_rows(X, y, sample_weight, first=first)
+        rng, options, everything = self._generator(), self._options(), np.arange(rows.X.n_rows)
+        if first:
+            outputs = self._initial_outputs(rows, everything, options, rng)
+        else:
+            outputs = [params.writable() for params in self._outputs]
+        touched = np.union1d(rows.X.indices, self._feature_scale.columns)
+        undo = [Undo(params, touched) for params in outputs]
+        try:
+            if not first:
+                self._to_unit_size(outputs)
+            _training.train(outputs, rows, everything, None, options, self._schedule(1, np.inf), rng)
+            self._to_user_units(outputs)
+        except BaseException:
+            for step in undo:
+                step()
+            raise
+        self._outputs = outputs
+        self.n_iter_ = getattr(self, "n_iter_", 0) + 1
+        return self
+
+    def _training_rows(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Rows:
+        """Validate the rows to train on; from the first ones, learn the units of the target and of the features."""
+        csr = to_csr(self, X, reset=first)
+        y = self._check_target(y, csr, "y")
+        weight = check_weights(sample_weight, csr, "sample_weight")
+        if first:
+            self._learn_target(y, weight)
+            self._feature_scale = FeatureScale.of(csr)
+        return Rows(self._feature_scale.apply(csr), self._encode_target(y, "y"), weight)
+
+    def _to_unit_size(self, outputs: list[Parameters]) -> None:
+        for params in outputs:
+            self._feature_scale.to_unit_size(params)
+
+    def _to_user_units(self, outputs: list[Parameters]) -> None:
+        for params in outputs:
+            self._feature_scale.to_user_units(params)
+
+    def _check_params(self) -> None:
+        check_param(self, "n_factors", is_integer(0), "an integer of at least 0")
+        solvers = tuple(_engine.SOLVERS)
+        check_param(self, "solver", lambda value: isinstance(value, str) and value in solvers, f"one of {solvers}")
+        above_zero = optional(is_real(0, open_at_low=True))
+        check_param(self, "learning_rate", above_zero, "a finite number above 0, or None for the default")
+        for name in ("l2_w", "l2_V", "init_stdev"):
+            check_param(self, name, optional(is_real(0)), "a finite number of at least 0, or None for the default")
+        check_param(self, "max_iter", is_integer(1), "an integer of at least 1")
+        check_param(self, "tol", is_real(0), "a finite number of at least 0")
+        for name in ("fit_intercept", "fit_linear", "shuffle", "warm_start"):
+            check_param(self, name, is_bool, "True or False")
+        auto = lambda value: is_bool(value) or (isinstance(value, str) and value == "auto")  # noqa: E731
+        check_param(self, "early_stopping", auto, 'True, False or "auto"')
+        check_param(self, "validation_fraction", is_real(0, open_at_low=True, high=1), "between 0 and 1")
+        check_param(self, "n_iter_no_change", is_integer(1), "an integer of at least 1")
+
+    def _check_target(self, y: Any, X: Csr, name: str) -> Any:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires {name} to be passed, but the target {name} is None."
+            )
+        y = column_or_1d(y, warn=True)
+        if len(y) != X.n_rows:
+            raise ValueError(
+                f"Found input variables with inconsistent numbers of samples: X has {X.n_rows}, {name} has {len(y)}."
+            )
+        return y
+
+    def _generator(self) -> np.random.Generator:
+        return np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+
+    def _chosen(self) -> Defaults:
+        """Return the step size, L2 and first spread: the user's where given, else the defaults."""
+        defaults = DEFAULTS[self._loss, self.solver]
+        given = {field.name: getattr(self, field.name) for field in fields(defaults)}
+        return replace(defaults, **{name: value for name, value in given.items() if value is not None})
+
+    def _options(self) -> Options:
+        chosen = self._chosen()
+        options = Options(
+            loss=self._loss,
+            solver=self.solver,
+            learning_rate_w=chosen.learning_rate,
+            learning_rate_V=chosen.learning_rate,
+            l2_w=chosen.l2_w,
+            l2_V=chosen.l2_V,
+            init_stdev=chosen.init_stdev,
+            fit_intercept=bool(self.fit_intercept),
+            fit_linear=bool(self.fit_linear),
+        )
+        return options.in_units_of(self._target_unit())
+
+    def _schedule(self, max_iter: int, typical_loss: float) -> Schedule:
+        return Schedule(
+            max_iter=max_iter,
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol * self._target_unit() ** 2,
+            shuffle=self.shuffle,
+            n_threads=effective_n_jobs(self.n_jobs),
+            learning_rate=self._chosen().learning_rate,
+            typical_loss=typical_loss,
+            report=self._print_progress if self.verbose else None,
+        )
+
+    def _print_progress(self, epoch: int, history: History) -> None:
+        parts = [f"epoch {epoch:3d}/{self.max_iter}", f"train {self._format_loss(history.train_loss[-1])}"]
+        if history.val_loss:
+            parts.append(f"validation {self._format_loss(history.val_loss[-1])}")
+        print("  ".join([*parts, f"{history.seconds[-1]:.2f} s"]), flush=True)
+
+    def _initial_outputs(
+        self, rows: Rows, train_rows: NDArray[np.int64], options: Options, rng: np.random.Generator
+    ) -> list[Parameters]:
+        weight = None if rows.sample_weight is None else rows.sample_weight[train_rows]
+        intercepts = self._best_constants(rows.targets[:, train_rows], weight)
+        if not self.fit_intercept:
+            intercepts = np.zeros_like(intercepts)
+        return [
+            Parameters.initialise(rows.X.n_features, int(self.n_factors), options, intercept, rng)
+            for intercept in intercepts
+        ]
+
+    def _validation_rows(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Rows:
+        csr = to_csr(self, X_val, name="X_val")
+        targets = self._encode_target(self._check_target(y_val, csr, "y_val"), "y_val")
+        weight = check_weights(sample_weight_val, csr, "sample_weight_val")
+        return Rows(self._feature_scale.apply(csr), targets, weight)
+
+    def _hold_out(self, rows: Rows, rng: np.random.Generator) -> tuple[NDArray[np.int64], Rows | None]:
+        """Split off `validation_fraction` of the rows at random, with the share of each class kept."""
+        n = rows.X.n_rows
+        wanted = n >= AUTO_EARLY_STOPPING_ROWS if self.early_stopping == "auto" else self.early_stopping
+        if not wanted:
+            return np.arange(n), None
+        n_val = max(1, round(n * self.validation_fraction))
+        if n_val >= n:
+            raise ValueError(
+                f"early_stopping holds out validation_fraction={self.validation_fraction} of the rows, and of {n} rows "
+                "none would be left to train on. Set early_stopping=False or pass X_val and y_val."
+            )
+        by_stratum = rng.permutation(n)
+        by_stratum = by_stratum[np.argsort(self._strata(rows.targets)[by_stratum], kind="stable")]
+        held_out = np.zeros(n, dtype=bool)
+        held_out[by_stratum[(2 * np.arange(n_val) + 1) * n // (2 * n_val)]] = True
+        val_rows = np.flatnonzero(held_out)
+        weight = None if rows.sample_weight is None else rows.sample_weight[val_rows]
+        return np.flatnonzero(~held_out), Rows(take_rows(rows.X, val_rows), rows.targets[:, val_rows], weight)
+
+    # --- prediction --------------------------------------------------------------------------------------------------
+
+    def _raw_predictions(self, X: Any) -> Float32Array:
+        """Return the scores before the link: (n_outputs, n_rows)."""
+        check_is_fitted(self, "_outputs")
+        csr = to_csr(self, X)
+        n_threads = effective_n_jobs(self.n_jobs)
+        return np.stack([_engine.predict(csr, params, n_threads) for params in self._outputs])
+
+    # --- scikit-learn's conventions --------------------------------------------------------------------------------
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_outputs")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

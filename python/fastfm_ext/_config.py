@@ -1,0 +1,44 @@
+"""What this installation is made of, for bug reports."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from fastfm_ext import _engine
+
+_REQUIRED = ("numpy", "scipy", "scikit-learn")
+_OPTIONAL = ("pandas", "polars", "faiss-cpu", "matplotlib")
+
+
+def show_config() -> None:
+    """Print the version, the instruction set in use, the compiler and the versions of related packages.
+
+    The instruction set is the fastest that the machine has; the environment variable ``FASTFM_EXT_ISA`` (read when the
+    package is imported) chooses another.
+
+    Examples
+    --------
+    >>> import fastfm_ext
+    >>> fastfm_ext.show_config()  # doctest: +ELLIPSIS
+    fastfm-ext          ...
+    """
+    supported = ", ".join(_engine.supported_isas())
+    lines = {
+        "fastfm-ext": version("fastfm-ext"),
+        "instruction set": f"{_engine.isa_in_use()} (this machine runs: {supported})",
+        "compiler": _engine.compiler(),
+        "cores": str(os.cpu_count()),
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+    }
+    lines |= {name: _version_of(name) for name in (*_REQUIRED, *_OPTIONAL)}
+    for name, value in lines.items():
+        print(f"{name:18}  {value}")
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

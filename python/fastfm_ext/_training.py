@@ -1,0 +1,215 @@
+"""The epoch loop: row order, early stopping, history, progress lines, and the guard against divergence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext import _engine
+from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
+
+# An epoch whose mean loss is this many times the loss of the starting model has diverged, finite or not.
+DIVERGENCE_FACTOR = 1e4
+
+
+class DivergenceError(ArithmeticError):
+    """Training diverged: a score became NaN or infinite, or the loss exploded.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch, from 1, in which it happened.
+    learning_rate : float
+    """
+
+    def __init__(self, message: str, epoch: int, learning_rate: float) -> None:
+        super().__init__(message, epoch, learning_rate)
+        self.epoch = epoch
+        self.learning_rate = learning_rate
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Samples with a target for each output: one output for regression and binary classes, else one a class."""
+
+    X: Csr
+    targets: Float32Array  # (n_outputs, n_rows)
+    sample_weight: Float32Array | None
+
+    def total_weight(self, rows: NDArray[np.int64]) -> float:
+        return float(len(rows) if self.sample_weight is None else self.sample_weight[rows].sum(dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train, on what terms to stop, and whom to tell."""
+
+    max_iter: int
+    n_iter_no_change: int
+    tol: float
+    shuffle: bool
+    n_threads: int
+    learning_rate: float  # as the user gave it, for messages
+    typical_loss: float  # the loss of predicting the mean
+    report: Callable[[int, History], None] | None = None  # called after each epoch
+
+
+@dataclass
+class History:
+    """What happened in each epoch; `best_epoch` counts from 1, and is the last one where nothing was validated."""
+
+    train_loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+
+
+def train(
+    outputs: list[Parameters],
+    rows: Rows,
+    train_rows: NDArray[np.int64],
+    validation: Rows | None,
+    options: Options,
+    schedule: Schedule,
+    rng: np.random.Generator,
+) -> History:
+    """Train every output's parameters in place on ``train_rows``.
+
+    With validation rows, the parameters are left as they were after the best epoch, and training ends when the
+    validation loss no longer falls; without, when the training loss no longer falls.
+
+    Raises
+    ------
+    DivergenceError
+        The parameters are then of no use.
+    """
+    history = History()
+    monitor = _Monitor(schedule.tol)
+    best: list[Parameters] = []
+    order = train_rows.copy()
+    for epoch in range(1, schedule.max_iter + 1):
+        started = time.perf_counter()
+        if schedule.shuffle:
+            rng.shuffle(order)
+        history.train_loss.append(_run_epoch(epoch, outputs, rows, order, options, schedule))
+        if validation is None:
+            monitor.update(history.train_loss[-1])
+            history.best_epoch = epoch
+        else:
+            history.val_loss.append(mean_loss(outputs, validation, options.loss, schedule.n_threads))
+            if monitor.update(history.val_loss[-1]):
+                best = _snapshot(outputs, best)
+                history.best_epoch = epoch
+        history.seconds.append(time.perf_counter() - started)
+        if schedule.report is not None:
+            schedule.report(epoch, history)
+        if monitor.epochs_without_gain >= schedule.n_iter_no_change:
+            break
+    for params, best_params in zip(outputs, best, strict=False):
+        params.assign(best_params)
+    return history
+
+
+def _run_epoch(
+    epoch: int,
+    outputs: list[Parameters],
+    rows: Rows,
+    order: NDArray[np.int64],
+    options: Options,
+    schedule: Schedule,
+) -> float:
+    """Train every output for one epoch; return the mean loss on the way, summed over the outputs."""
+    try:
+        loss_sum = sum(
+            _engine.train_epoch(rows.X, y, rows.sample_weight, order, params, options, schedule.n_threads)
+            for params, y in zip(outputs, rows.targets, strict=True)
+        )
+    except _engine.NonFiniteScore as error:
+        raise _divergence(f"the score of row {error.row} became NaN or infinite", epoch, rows.X, schedule) from None
+    loss = loss_sum / rows.total_weight(order)
+    if not loss <= DIVERGENCE_FACTOR * schedule.typical_loss:
+        reason = f"the mean loss is {loss:.3g}, where predicting the mean gives {schedule.typical_loss:.3g}"
+        raise _divergence(reason, epoch, rows.X, schedule)
+    return loss
+
+
+def _divergence(reason: str, epoch: int, X: Csr, schedule: Schedule) -> DivergenceError:
+    largest = 1.0 if X.data is None else float(np.abs(X.data).max(initial=0.0))
+    message = (
+        f"training diverged in epoch {epoch} with learning_rate={schedule.learning_rate:g}: {reason}. "
+        f"The largest absolute feature value is {largest:g}. "
+        "Try a smaller learning_rate, features scaled to about [-1, 1], a larger l2_V or a smaller init_stdev."
+    )
+    return DivergenceError(message, epoch, schedule.learning_rate)
+
+
+def mean_loss(outputs: list[Parameters], rows: Rows, loss: str, n_threads: int) -> float:
+    """Return the weighted mean of the loss, without L2, summed over the outputs."""
+    value = _LOSS_VALUES[loss]
+    return sum(
+        float(np.average(value(y, _engine.predict(rows.X, params, n_threads)), weights=rows.sample_weight))
+        for params, y in zip(outputs, rows.targets, strict=True)
+    )
+
+
+def _squared(y: Float32Array, p: Float32Array) -> NDArray[np.float64]:
+    residual = p.astype(np.float64) - y
+    return 0.5 * residual**2
+
+
+def _logistic(y: Float32Array, p: Float32Array) -> NDArray[np.float64]:
+    p64 = p.astype(np.float64)
+    values: NDArray[np.float64] = np.log1p(np.exp(-np.abs(p64))) + np.maximum(p64, 0.0) - y * p64
+    return values
+
+
+_LOSS_VALUES = {"squared": _squared, "logistic": _logistic}
+
+
+def _snapshot(outputs: list[Parameters], reuse: list[Parameters]) -> list[Parameters]:
+    """Return copies of the parameters, in the memory of an earlier snapshot if there is one."""
+    if not reuse:
+        return [params.copy() for params in outputs]
+    for copy, params in zip(reuse, outputs, strict=True):
+        copy.assign(params)
+    return reuse
+
+
+@dataclass
+class _Monitor:
+    """Watches a loss: for how many epochs it has not fallen by more than tol."""
+
+    tol: float
+    best: float = np.inf
+    epochs_without_gain: int = 0
+
+    def update(self, loss: float) -> bool:
+        """Take in the loss of one more epoch; return whether it is the best so far by more than tol."""
+        improved = loss < self.best - self.tol
+        if improved:
+            self.best = loss
+        self.epochs_without_gain = 0 if improved else self.epochs_without_gain + 1
+        return improved
+
+
+class Undo:
+    """Remembers the parameters of these features, and puts them back when called."""
+
+    def __init__(self, params: Parameters, features: NDArray[np.intp]) -> None:
+        self.params = params
+        self.features = features
+        self.w0 = params.w0_record.copy()
+        self.w = params.w_records[self.features]
+        self.V = params.V_records[self.features]
+
+    def __call__(self) -> None:
+        self.params.w0_record[...] = self.w0
+        self.params.w_records[self.features] = self.w
+        self.params.V_records[self.features] = self.V
