@@ -32,6 +32,7 @@ HEADERS = [
         "types.hpp",
         "dispatch.hpp",
         "threads.hpp",
+        "rows.hpp",
         "math/vec.hpp",
         "math/loss.hpp",
         "math/optimizer.hpp",
@@ -51,7 +52,7 @@ def isa_library(isa: str) -> tuple[str, dict]:
 
 core = Extension(
     "fastfm_ext._core",
-    sources=["fastfm_ext/_core.pyx", "fastfm_ext/dispatch.cpp", "fastfm_ext/threads.cpp"],
+    sources=["fastfm_ext/_core.pyx", "fastfm_ext/dispatch.cpp", "fastfm_ext/threads.cpp", "fastfm_ext/rows.cpp"],
     depends=HEADERS,
     define_macros=[*MACROS, ("Py_LIMITED_API", "0x030B0000")],
     extra_compile_args=CFLAGS,

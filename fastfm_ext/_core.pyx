@@ -6,7 +6,7 @@ Python has checked shapes, types and index ranges by now (`_validation.py`) and 
 Shapes and units are those of types.hpp.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 
 cdef extern from "types.hpp" namespace "fastfm" nogil:
@@ -67,6 +67,13 @@ cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
     const Kernels* const* compiled_kernels() noexcept
     bint is_supported(const Kernels&) noexcept
     const char* cpp_compiler "fastfm::compiler"() noexcept
+
+
+cdef extern from "rows.hpp" namespace "fastfm" nogil:
+    void cpp_take_rows "fastfm::take_rows"(
+        const Csr&, const int64_t*, int64_t, const int64_t*, int32_t*, float*) noexcept
+    void cpp_block_order "fastfm::block_order"(
+        const int64_t*, int64_t, int64_t, int64_t, uint64_t, int64_t*) noexcept
 
 
 cdef extern from "threads.hpp" namespace "fastfm" nogil:
@@ -211,3 +218,27 @@ def pool(
     with nogil:
         status = cpp_pool(kernels_in_use[0], X, params, n_threads, own_ptr, sum_ptr)
     check(status)
+
+
+def take_rows(
+    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data, const int64_t[::1] rows,
+    const int64_t[::1] out_indptr, int32_t[::1] out_indices, float[::1] out_data,
+):
+    """Fills out_indices, and out_data unless it is None, with the given rows; out_indptr says where each goes."""
+    cdef Csr X = csr_view(indptr, indices, data)
+    cdef const int64_t* rows_ptr = &rows[0]
+    cdef const int64_t* to = &out_indptr[0]
+    cdef int32_t* indices_ptr = &out_indices[0] if out_indices.shape[0] else NULL
+    cdef float* data_ptr = &out_data[0] if out_data is not None and out_data.shape[0] else NULL
+    cdef int64_t n_rows = rows.shape[0]
+    with nogil:
+        cpp_take_rows(X, rows_ptr, n_rows, to, indices_ptr, data_ptr)
+
+
+def block_order(const int64_t[::1] blocks, int64_t block_rows, uint64_t seed, int64_t[::1] out):
+    """Fills out (n_rows,) with all rows, block by block, in random order inside each block."""
+    cdef const int64_t* blocks_ptr = &blocks[0]
+    cdef int64_t* order = &out[0]
+    cdef int64_t n_blocks = blocks.shape[0], n_rows = out.shape[0]
+    with nogil:
+        cpp_block_order(blocks_ptr, n_blocks, block_rows, n_rows, seed, order)

@@ -221,3 +221,44 @@ def test_training_in_other_units_gives_the_same_model_in_those_units(solver, sca
 def test_an_unknown_instruction_set_is_refused():
     with pytest.raises(ValueError, match="choose from"):
         _engine.use_isa("mmx")
+
+
+def test_rows_are_taken_in_the_given_order():
+    rng = np.random.default_rng(10)
+    X = random_rows(rng).astype(np.float32)
+    rows = np.array([5, 0, 5, 59, 2])
+    taken = _engine.take_rows(canonical_csr(sp.csr_array(X), "X"), rows)
+    dense = sp.csr_array((taken.data, taken.indices, taken.indptr), shape=(5, N_FEATURES)).toarray()
+    np.testing.assert_array_equal(dense, X[rows])
+
+
+def test_rows_of_ones_are_taken_without_values():
+    X = random_rows(np.random.default_rng(11), ones=True).astype(np.float32)
+    taken = _engine.take_rows(canonical_csr(sp.csr_array(X), "X"), np.array([3, 1]))
+    assert taken.data is None
+    assert taken.nnz == X[[3, 1]].sum()
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 60, 20_000])
+def test_the_block_order_visits_every_row_once_and_in_blocks(n_rows):
+    rng = np.random.default_rng(12)
+    csr = canonical_csr(sp.csr_array(random_rows(rng, n_rows=n_rows).astype(np.float32)), "X")
+    first, second = (_engine.block_order(csr, rng) for _ in range(2))
+    for order in (first, second):
+        np.testing.assert_array_equal(np.sort(order), np.arange(n_rows))
+    if n_rows > 2:
+        assert not np.array_equal(first, second)
+    if n_rows == 20_000:  # some 2,500 rows of 5 values fit a block
+        jumps = np.abs(np.diff(first))
+        assert np.mean(jumps > 5_000) < 0.01
+        assert np.median(jumps) > 300
+
+
+def test_every_place_in_a_block_is_as_likely_for_every_row():
+    csr = canonical_csr(sp.csr_array(np.ones((4, 1), dtype=np.float32)), "X")
+    rng = np.random.default_rng(13)
+    counts = np.zeros((4, 4))
+    for _ in range(4_000):
+        counts[np.arange(4), _engine.block_order(csr, rng)] += 1
+    # 1,000 expected, standard deviation 27.
+    assert np.abs(counts - 1_000).max() < 150

@@ -65,3 +65,13 @@ def pool(
     own: _Floats,
     sum_vx: _Floats,
 ) -> None: ...
+def take_rows(
+    indptr: _Indptr,
+    indices: _Indices,
+    data: _Floats | None,
+    rows: NDArray[np.int64],
+    out_indptr: _Indptr,
+    out_indices: _Indices,
+    out_data: _Floats | None,
+) -> None: ...
+def block_order(blocks: NDArray[np.int64], block_rows: int, seed: int, out: NDArray[np.int64]) -> None: ...

@@ -23,6 +23,9 @@ STATE_SLOTS = {"sgd": 0, "adagrad": 1}
 # A call of the kernel covers about this many nonzeros (some 50 ms), so that Ctrl-C never waits long.
 NNZ_PER_CALL = 1 << 22
 
+# Rows of about this many bytes are visited together: a part of a second-level cache.
+BLOCK_BYTES = 1 << 17
+
 NonFiniteScore = _core.NonFiniteScore
 
 if _wanted_isa := os.environ.get("FASTFM_EXT_ISA"):
@@ -48,6 +51,30 @@ class Csr:
     @property
     def nnz(self) -> int:
         return len(self.indices)
+
+
+def take_rows(X: Csr, rows: NDArray[np.int64]) -> Csr:
+    """Return a copy of the given rows of X, in the given order."""
+    indptr = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(X.indptr[rows + 1] - X.indptr[rows], out=indptr[1:])
+    indices = np.empty(indptr[-1], dtype=np.int32)
+    data = None if X.data is None else np.empty(indptr[-1], dtype=np.float32)
+    if len(rows):
+        _core.take_rows(X.indptr, X.indices, X.data, rows, indptr, indices, data)
+    return Csr(indptr, indices, data, X.n_features)
+
+
+def block_order(X: Csr, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return all rows of X in random order, such that rows near each other in memory are visited near each other.
+
+    Blocks of neighbouring rows are permuted, and the rows inside each block: see ``rows.hpp``.
+    """
+    bytes_per_row = 16 + (4 if X.data is None else 8) * X.nnz / X.n_rows
+    block_rows = max(1, int(BLOCK_BYTES / bytes_per_row))
+    blocks = rng.permutation(-(-X.n_rows // block_rows))
+    order = np.empty(X.n_rows, dtype=np.int64)
+    _core.block_order(blocks, block_rows, int(rng.integers(2**63)), order)
+    return order
 
 
 @dataclass(frozen=True)

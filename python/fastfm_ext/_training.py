@@ -43,8 +43,10 @@ class Rows:
     targets: Float32Array  # (n_outputs, n_rows)
     sample_weight: Float32Array | None
 
-    def total_weight(self, rows: NDArray[np.int64]) -> float:
-        return float(len(rows) if self.sample_weight is None else self.sample_weight[rows].sum(dtype=np.float64))
+    def take(self, rows: NDArray[np.int64]) -> Rows:
+        """Return a copy of these rows, in this order."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return Rows(_engine.take_rows(self.X, rows), np.take(self.targets, rows, axis=1), weight)
 
 
 @dataclass(frozen=True)
@@ -93,17 +95,17 @@ def train(
     history = History()
     monitor = _Monitor(schedule.tol)
     best: list[Parameters] = []
-    order = train_rows.copy()
+    visits = _Visits(rows, train_rows, schedule, rng)
     for epoch in range(1, schedule.max_iter + 1):
         started = time.perf_counter()
-        if schedule.shuffle:
-            rng.shuffle(order)
-        history.train_loss.append(_run_epoch(epoch, outputs, rows, order, options, schedule))
+        history.train_loss.append(_run_epoch(epoch, outputs, visits, options, schedule))
         if validation is None:
             monitor.update(history.train_loss[-1])
             history.best_epoch = epoch
         else:
             history.val_loss.append(mean_loss(outputs, validation, options.loss, schedule.n_threads))
+            if not np.isfinite(history.val_loss[-1]):
+                raise _divergence("the validation loss became NaN or infinite", epoch, validation.X, schedule)
             if monitor.update(history.val_loss[-1]):
                 best = _snapshot(outputs, best)
                 history.best_epoch = epoch
@@ -117,23 +119,50 @@ def train(
     return history
 
 
+class _Visits:
+    """The rows to train on, and the order in which each epoch visits them.
+
+    For several shuffled epochs the rows are copied into a random order first, and each epoch permutes blocks of them;
+    see ``rows.hpp`` for why. A single epoch gains nothing from that and takes the rows from where they are.
+    """
+
+    def __init__(
+        self, rows: Rows, train_rows: NDArray[np.int64], schedule: Schedule, rng: np.random.Generator
+    ) -> None:
+        order = rng.permutation(train_rows) if schedule.shuffle else train_rows
+        self._order = order
+        self._copied = schedule.shuffle and schedule.max_iter > 1
+        self._rng = rng
+        self.rows = rows.take(order) if self._copied else rows
+        weight = rows.sample_weight
+        self.total_weight = float(len(order) if weight is None else weight[order].sum(dtype=np.float64))
+
+    def next_order(self) -> NDArray[np.int64]:
+        """Return the order of the next epoch's visits."""
+        return _engine.block_order(self.rows.X, self._rng) if self._copied else self._order
+
+    def original_row(self, row: int) -> int:
+        """Return the number that a row of `rows` had before it was copied."""
+        return int(self._order[row]) if self._copied else row
+
+
 def _run_epoch(
     epoch: int,
     outputs: list[Parameters],
-    rows: Rows,
-    order: NDArray[np.int64],
+    visits: _Visits,
     options: Options,
     schedule: Schedule,
 ) -> float:
     """Train every output for one epoch; return the mean loss on the way, summed over the outputs."""
+    rows, order = visits.rows, visits.next_order()
     try:
         loss_sum = sum(
             _engine.train_epoch(rows.X, y, rows.sample_weight, order, params, options, schedule.n_threads)
             for params, y in zip(outputs, rows.targets, strict=True)
         )
     except _engine.NonFiniteScore as error:
-        raise _divergence(f"the score of row {error.row} became NaN or infinite", epoch, rows.X, schedule) from None
-    loss = loss_sum / rows.total_weight(order)
+        raise _divergence(f"the score of row {visits.original_row(error.row)} became NaN or infinite", epoch, rows.X, schedule) from None
+    loss = loss_sum / visits.total_weight
     if not loss <= DIVERGENCE_FACTOR * schedule.typical_loss:
         reason = f"the mean loss is {loss:.3g}, where predicting the mean gives {schedule.typical_loss:.3g}"
         raise _divergence(reason, epoch, rows.X, schedule)
@@ -153,10 +182,11 @@ def _divergence(reason: str, epoch: int, X: Csr, schedule: Schedule) -> Divergen
 def mean_loss(outputs: list[Parameters], rows: Rows, loss: str, n_threads: int) -> float:
     """Return the weighted mean of the loss, without L2, summed over the outputs."""
     value = _LOSS_VALUES[loss]
-    return sum(
-        float(np.average(value(y, _engine.predict(rows.X, params, n_threads)), weights=rows.sample_weight))
-        for params, y in zip(outputs, rows.targets, strict=True)
-    )
+    with np.errstate(invalid="ignore"):  # scores may be infinite; then so is the loss, or NaN
+        return sum(
+            float(np.average(value(y, _engine.predict(rows.X, params, n_threads)), weights=rows.sample_weight))
+            for params, y in zip(outputs, rows.targets, strict=True)
+        )
 
 
 def _squared(y: Float32Array, p: Float32Array) -> NDArray[np.float64]:
@@ -188,15 +218,18 @@ class _Monitor:
 
     tol: float
     best: float = np.inf
+    mark: float = np.inf  # the loss that the next gain is measured from
     epochs_without_gain: int = 0
 
     def update(self, loss: float) -> bool:
-        """Take in the loss of one more epoch; return whether it is the best so far by more than tol."""
-        improved = loss < self.best - self.tol
-        if improved:
-            self.best = loss
-        self.epochs_without_gain = 0 if improved else self.epochs_without_gain + 1
-        return improved
+        """Take in the loss of one more epoch; return whether it is the best so far, by however little."""
+        gained = loss < self.mark - self.tol
+        if gained:
+            self.mark = loss
+        self.epochs_without_gain = 0 if gained else self.epochs_without_gain + 1
+        is_best = loss < self.best
+        self.best = min(self.best, loss)
+        return is_best
 
 
 class Undo:

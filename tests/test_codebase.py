@@ -1,0 +1,268 @@
+"""The repository keeps its own rules. The checks themselves are in `codebase_checks.py`."""
+
+import importlib.metadata
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from codebase_checks import (
+    NATIVE_ARROWS,
+    OPTIONAL_DEPENDENCIES,
+    PYTHON_ARROWS,
+    PYTHON_ROOMS,
+    build_strings,
+    changelog_version,
+    eager_import_problems,
+    forbidden_flags,
+    long_files,
+    native_arrow_problems,
+    native_files,
+    python_arrow_problems,
+)
+from conftest import ROOT, installation_problem
+
+# Files that may be longer than the limit, each with its reason.
+LONG_FILES = {"python/fastfm_ext/fm.py": "two estimators, and more than half of it is what their users read in help()"}
+FILE_LIMIT = 400
+
+
+def write_tree(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+def test_python_imports_follow_the_arrows():
+    assert python_arrow_problems(ROOT / "python" / "fastfm_ext") == []
+
+
+def test_native_includes_follow_the_arrows():
+    assert native_arrow_problems(ROOT / "fastfm_ext") == []
+
+
+@pytest.mark.parametrize("arrows", [PYTHON_ARROWS, NATIVE_ARROWS], ids=["python", "native"])
+def test_the_tables_of_arrows_name_only_rooms(arrows):
+    assert set().union(*arrows.values()) <= set(arrows)
+
+
+def test_every_room_of_python_has_arrows():
+    assert set(PYTHON_ROOMS.values()) == set(PYTHON_ARROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "problem"),
+    [
+        ("fm.py", "from . import _core", "fm (estimators) must not use _core (core)"),
+        ("fm.py", "from ._core import predict", "fm (estimators) must not use _core (core)"),
+        ("fm.py", "import fastfm_ext._core", "fm (estimators) must not use _core (core)"),
+        ("fm.py", "from fastfm_ext import _core", "fm (estimators) must not use _core (core)"),
+        ("_engine.py", "def f():\n    from ._base import fit", "_engine (engine) must not use _base (base)"),
+        ("_base.py", "from . import __version__", "_base (base) must not use __init__ (public names)"),
+        ("metrics.py", "from fastfm_ext.cli import main", "metrics (metrics) must not use cli (cli)"),
+        (
+            "_reference.py",
+            "from ._validation import check",
+            "_reference (reference) must not use _validation (validation)",
+        ),
+        ("novel.py", "", "novel: this module has no room yet; give it one in tests/codebase_checks.py"),
+    ],
+)
+def test_a_python_import_against_the_arrows_is_found(tmp_path, name, source, problem):
+    modules = ["__init__", "_base", "_engine", "_reference", "_validation", "cli", "fm", "metrics"]
+    write_tree(tmp_path, {f"{module}.py": "" for module in modules} | {name: source})
+    assert python_arrow_problems(tmp_path) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "problem"),
+    [
+        ("types.hpp", '#include "math/vec.hpp"', "types.hpp (types) must not use math/vec.hpp (math)"),
+        ("math/vec.hpp", '#include "../models/fm.hpp"', "math/vec.hpp (math) must not use models/fm.hpp (models)"),
+        (
+            "models/fm.hpp",
+            '# include "solvers/sgd.hpp"',
+            "models/fm.hpp (models) must not use solvers/sgd.hpp (solvers)",
+        ),
+        ("dispatch.hpp", '#include "isa/kernels.inc"', "dispatch.hpp (dispatch) must not use isa/kernels.inc (isa)"),
+        ("_core.pyx", 'cdef extern from "math/vec.hpp":', "_core.pyx (boundary) must not use math/vec.hpp (math)"),
+        ("solvers/sgd.hpp", "#include <vector>", "solvers/sgd.hpp: <vector> must not reach an ISA unit"),
+        ("types.hpp", "#include <algorithm>", "types.hpp: <algorithm> must not reach an ISA unit"),
+        ("tool.py", "", "tool.py: no Python in the native tree"),
+        ("gpu/sgd.hpp", "", "gpu/sgd.hpp: this native file has no room yet; give it one in tests/codebase_checks.py"),
+    ],
+)
+def test_a_native_file_against_the_rules_is_found(tmp_path, name, source, problem):
+    legal = {
+        "types.hpp": "#include <stdint.h>",
+        "math/vec.hpp": "#include <immintrin.h>",
+        "models/fm.hpp": '#include "../types.hpp"\n#include "../math/vec.hpp"',
+        "solvers/sgd.hpp": '#include "../models/fm.hpp"',
+        "isa/kernels.inc": '#include "../dispatch.hpp"\n#include "../solvers/sgd.hpp"',
+        "dispatch.hpp": '#include "types.hpp"',
+        "threads.cpp": '#include "dispatch.hpp"\n#include <thread>',
+        "_core.pyx": 'cdef extern from "dispatch.hpp":',
+    }
+    assert native_arrow_problems(write_tree(tmp_path / "legal", legal)) == []
+    assert native_arrow_problems(write_tree(tmp_path / "illegal", legal | {name: source})) == [problem]
+
+
+def test_setup_rebuilds_after_a_change_in_any_header():
+    headers = {f"fastfm_ext/{name}" for name in native_files(ROOT / "fastfm_ext") if name.endswith((".hpp", ".inc"))}
+    text = (ROOT / "setup.py").read_text(encoding="utf-8")
+    assert [header for header in sorted(headers) if header.removeprefix("fastfm_ext/") not in text] == []
+
+
+def test_one_version_in_project_metadata_and_changelog():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    changelog = changelog_version((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert importlib.metadata.version("fastfm-ext") == project == changelog
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("# Changelog\n## [0.2.0] - Unreleased\n## [0.1.0] - 2026-01-01", "0.2.0"),
+        ("# Changelog\n## [Unreleased]\n\n## [0.1.0] - 2026-01-01", "0.1.0"),
+        ("# Changelog\nnothing yet", None),
+    ],
+)
+def test_the_topmost_version_of_a_changelog_is_found(text, version):
+    assert changelog_version(text) == version
+
+
+def test_the_build_uses_no_forbidden_flag():
+    assert forbidden_flags(ROOT) == set()
+
+
+def test_the_build_strings_hold_the_flags_in_use():
+    assert "-std=c++17" in build_strings(ROOT)
+
+
+def test_a_forbidden_flag_is_found_in_code_and_overlooked_in_comments(tmp_path):
+    write_tree(
+        tmp_path, {"pyproject.toml": "# no -Ofast", "setup.py": '"""No -Ofast."""\n# -Ofast\nFLAGS = "-O2 -ffast-math"'}
+    )
+    assert forbidden_flags(tmp_path) == {"-ffast-math"}
+    write_tree(tmp_path, {"pyproject.toml": '[tool.cibuildwheel]\nenvironment = {CXXFLAGS = "-march=native"}'})
+    assert forbidden_flags(tmp_path) == {"-ffast-math", "-march=native"}
+
+
+def test_no_module_imports_an_optional_dependency_when_it_is_loaded():
+    assert eager_import_problems(ROOT / "python" / "fastfm_ext") == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pandas as pd",
+        "from polars import DataFrame",
+        "import matplotlib.pyplot",
+        "try:\n    import faiss\nexcept ImportError:\n    faiss = None",
+        "class A:\n    import pyarrow",
+        'pd = require("pandas", "pandas")',
+    ],
+)
+def test_an_eager_optional_import_is_found(tmp_path, source):
+    assert len(eager_import_problems(write_tree(tmp_path, {"module.py": source}))) == 1
+
+
+def test_optional_imports_in_functions_and_for_type_checkers_are_fine(tmp_path):
+    source = "if TYPE_CHECKING:\n    import pandas\ndef f():\n    import faiss\n    require('polars', 'polars')"
+    assert eager_import_problems(write_tree(tmp_path, {"module.py": source})) == []
+
+
+def test_every_module_loads_where_no_optional_dependency_is_installed(tmp_path):
+    modules = sorted(p.stem for p in (ROOT / "python" / "fastfm_ext").glob("*.py") if p.stem != "__main__")
+    # scikit-learn loads pandas when it finds it, so a look at sys.modules would blame the wrong package.
+    code = f"import sys; sys.modules.update(dict.fromkeys({sorted(OPTIONAL_DEPENDENCIES)})); import fastfm_ext"
+    code += "".join(f", fastfm_ext.{module}" for module in modules if module != "__init__")
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_files_are_short():
+    long = long_files(ROOT, ("python", "tests", "benchmarks", ".ci"), FILE_LIMIT)
+    assert {name: length for name, length in long.items() if name not in LONG_FILES} == {}
+    assert set(LONG_FILES) <= set(long), "a file in LONG_FILES has become short: remove it from there"
+
+
+def test_a_long_file_is_found(tmp_path):
+    write_tree(tmp_path, {"python/long.py": "x = 1\n" * 400, "python/short.py": "x = 1\n" * 399})
+    assert long_files(tmp_path, ("python",), 400) == {"python/long.py": 400}
+
+
+def test_the_readme_gives_the_test_command_that_ci_runs():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    match = re.search(r"^<!-- test command -->\n```\w*\n(.+?)\n```", text, re.M | re.S)
+    assert match, "README.md has no fenced block right below '<!-- test command -->'"
+    assert match.group(1) == 'python -m pip install ".[test]" && python -m pytest'
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ModuleNotFoundError("No module named 'fastfm_ext'", name="fastfm_ext"), "fastfm_ext is not installed"),
+        (ModuleNotFoundError("No module named 'fastfm_ext._core'", name="fastfm_ext._core"), "core is missing"),
+        (ImportError("cannot import name '_core' from 'fastfm_ext'", name="fastfm_ext"), "core is missing"),
+    ],
+)
+def test_a_broken_installation_is_named_with_the_command_that_mends_it(error, message):
+    def load(name: str) -> ModuleType:
+        raise error
+
+    problem = installation_problem(load)
+    assert message in problem
+    assert 'python -m pip install -e ".[test]"' in problem
+
+
+def test_native_sources_without_the_package_are_named():
+    assert "only the native sources" in installation_problem(_module_from_a_namespace)
+
+
+def _module_from_a_namespace(name: str) -> ModuleType:
+    module = ModuleType(name)
+    module.__file__ = None
+    return module
+
+
+def test_a_core_that_fails_to_load_keeps_its_own_error():
+    def load(name: str) -> ModuleType:
+        raise ImportError("undefined symbol: _ZN6fastfm", name="fastfm_ext._core")
+
+    with pytest.raises(ImportError, match="undefined symbol"):
+        installation_problem(load)
+
+
+def test_a_working_installation_has_no_problem():
+    assert installation_problem() is None
+
+
+def test_a_wheel_with_sources_or_without_the_core_is_found():
+    problems = runpy.run_path(str(ROOT / ".ci" / "check_dist.py"))["wheel_problems"]
+    good = [
+        "fastfm_ext/__init__.py",
+        "fastfm_ext/py.typed",
+        "fastfm_ext/_core.abi3.so",
+        "fastfm_ext-1.dist-info/RECORD",
+    ]
+    assert problems("fastfm_ext-1-cp311-abi3-linux_x86_64.whl", good) == []
+    assert problems("fastfm_ext-1-cp312-cp312-linux_x86_64.whl", good)[0].endswith("one Python version only")
+    assert len(problems("x-cp311-abi3-any.whl", [*good, "fastfm_ext/_core.pyx", "tests/conftest.py"])) == 2
+    assert len(problems("x-cp311-abi3-any.whl", good[:1])) == 2
+
+
+def test_an_incomplete_or_littered_sdist_is_found():
+    problems = runpy.run_path(str(ROOT / ".ci" / "check_dist.py"))["sdist_problems"]
+    good = ["LICENSE", "README.md", "setup.py", "fastfm_ext/_core.pyx", "fastfm_ext/types.hpp"]
+    assert problems(good, good) == []
+    assert problems(good[:-1], good) == ["sdist lacks fastfm_ext/types.hpp"]
+    litter = ["fastfm_ext/_core.cpp", "python/fastfm_ext/_core.abi3.so"]
+    assert len(problems([*good, *litter], good)) == 2
