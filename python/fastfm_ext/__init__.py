@@ -1,0 +1,25 @@
+"""Factorization machines: fast kernels, scikit-learn estimators, user and item vectors for retrieval."""
+
+from importlib.metadata import version
+
+from fastfm_ext._config import show_config
+from fastfm_ext._training import DivergenceError
+from fastfm_ext.encoding import FMEncoder, multi, numeric
+from fastfm_ext.fm import FMClassifier, FMRegressor
+from fastfm_ext.model_io import ModelFileError, load_model, save_model
+from fastfm_ext.retrieval import ItemIndex
+
+__version__ = version("fastfm-ext")
+__all__ = [
+    "DivergenceError",
+    "FMClassifier",
+    "FMEncoder",
+    "FMRegressor",
+    "ItemIndex",
+    "ModelFileError",
+    "load_model",
+    "multi",
+    "numeric",
+    "save_model",
+    "show_config",
+]
