@@ -159,6 +159,20 @@ constexpr int max_lanes = 8;
 constexpr int max_lanes = 4;
 #endif
 
+// Asks for the 64 bytes around `address`. In assembly, because GCC takes a function that does nothing but prefetch to
+// have no effect, and drops the calls to it.
+inline void prefetch_line(const void* address) {
+#if defined(__GNUC__) && defined(FASTFM_SSE)
+    __asm__ volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(address)));
+#elif defined(__GNUC__) && defined(__aarch64__)
+    __asm__ volatile("prfm pldl1keep, %0" : : "Q"(*static_cast<const char*>(address)));
+#elif defined(FASTFM_SSE)
+    _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);
+#else
+    (void)address;
+#endif
+}
+
 // 1 / sqrt(a) to about 22 bits: the CPU's estimate and one Newton step, e (3 - a e^2) / 2. For 0 < a < infinity.
 template <int W>
 Vec<W> rsqrt(Vec<W> a) {

@@ -150,16 +150,12 @@ class Fm {
     // Asks for the row's parameters before they are needed; memory is what a step waits for.
     template <bool ones>
     void prefetch(const Row<ones>& row) const {
-#if defined(__GNUC__)
         constexpr int floats_per_line = 16;
         for (int64_t j = 0; j < row.nnz; ++j) {
             const int64_t i = row.i[j];
-            __builtin_prefetch(params_.w + i * (1 + params_.n_slots), 1);
-            for (int64_t f = 0; f < stride_; f += floats_per_line) __builtin_prefetch(params_.V + i * stride_ + f, 1);
+            prefetch_line(params_.w + i * (1 + params_.n_slots));
+            for (int64_t f = 0; f < stride_; f += floats_per_line) prefetch_line(params_.V + i * stride_ + f);
         }
-#else
-        (void)row;
-#endif
     }
 
   private:

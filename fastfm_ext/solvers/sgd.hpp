@@ -13,6 +13,26 @@
 
 namespace fastfm::FASTFM_ISA {
 
+// Rows in random order are asked for in two steps, for where a row's nonzeros lie is itself in memory: first its target
+// and its place in indptr, then its nonzeros, and only then (in the epoch's loop) the parameters that these name.
+template <bool ones>
+void prefetch_rows(const Csr& X, const Targets& targets, const RowOrder& order, int64_t visit) {
+    constexpr int64_t place_ahead = 32, nonzeros_ahead = 16;
+    constexpr int values_per_line = 16;
+    if (visit + place_ahead < order.last) {
+        const int64_t r = order.rows[visit + place_ahead];
+        prefetch_line(X.indptr + r);
+        prefetch_line(targets.y + r);
+    }
+    if (visit + nonzeros_ahead < order.last) {
+        const int64_t r = order.rows[visit + nonzeros_ahead];
+        for (int64_t j = X.indptr[r]; j < X.indptr[r + 1]; j += values_per_line) {
+            prefetch_line(X.indices + j);
+            if (!ones) prefetch_line(X.data + j);
+        }
+    }
+}
+
 template <class Optimizer, int K, bool ones>
 Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Params& params,
                  const Options& options, double* loss_sum) {
@@ -20,6 +40,7 @@ Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, co
     double sum = 0.0;
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
     for (int64_t visit = order.first; visit < order.last; ++visit) {
+        if (order.rows) prefetch_rows<ones>(X, targets, order, visit);
         if (visit + prefetch_ahead < order.last) fm.prefetch(Row<ones>(X, row_of(visit + prefetch_ahead)));
         const int64_t r = row_of(visit);
         const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;

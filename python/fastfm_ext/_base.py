@@ -20,10 +20,23 @@ from fastfm_ext._parameters import FittedParameters
 from fastfm_ext._scaling import FeatureScale
 from fastfm_ext._state import FittedState
 from fastfm_ext._training import History, Rows, Schedule, Undo
-from fastfm_ext._validation import check_param, check_weights, is_bool, is_integer, is_real, optional, take_rows, to_csr
+from fastfm_ext._validation import (
+    check_param,
+    check_weights,
+    errors_that_name,
+    is_bool,
+    is_integer,
+    is_nonzero_integer,
+    is_real,
+    optional,
+    to_csr,
+)
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
+
+
+_TRAIN_ANEW = "Set it back to go on, or train anew: fit with warm_start=False."
 
 
 class BaseFM(FittedParameters, FittedState, BaseEstimator):
@@ -146,6 +159,8 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
         self._check_params()
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; only one of them was given.")
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError("sample_weight_val was given without X_val and y_val.")
         continues = self.warm_start and hasattr(self, "_outputs")
         before = dict(self.__dict__)
         try:
@@ -165,6 +180,7 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
             train_rows, validation = self._hold_out(rows, rng)
         options = self._options()
         if continues:
+            self._check_can_continue()
             outputs = [params.copy() for params in self._outputs]
             self._to_unit_size(outputs)
         else:
@@ -182,32 +198,48 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
         """Make one pass over the rows; on an error of any kind, leave the model as it was."""
         self._check_params()
         first = not hasattr(self, "_outputs")
-        rows = self._training_rows(X, y, sample_weight, first=first)
-        rng, options, everything = self._generator(), self._options(), np.arange(rows.X.n_rows)
-        if first:
-            outputs = self._initial_outputs(rows, everything, options, rng)
-        else:
-            outputs = [params.writable() for params in self._outputs]
-        touched = np.union1d(rows.X.indices, self._feature_scale.columns)
-        undo = [Undo(params, touched) for params in outputs]
+        before, undo = dict(self.__dict__), list[Undo]()
         try:
-            if not first:
+            rows = self._training_rows(X, y, sample_weight, first=first)
+            rng, options, everything = self._generator(), self._options(), np.arange(rows.X.n_rows)
+            if first:
+                outputs = self._initial_outputs(rows, everything, options, rng)
+            else:
+                self._check_can_continue()
+                outputs = [params.writable() for params in self._outputs]
+                touched = np.union1d(rows.X.indices, self._feature_scale.columns)
+                undo += [Undo(params, touched) for params in outputs]
                 self._to_unit_size(outputs)
             _training.train(outputs, rows, everything, None, options, self._schedule(1, np.inf), rng)
             self._to_user_units(outputs)
         except BaseException:
             for step in undo:
                 step()
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
         self._outputs = outputs
         self.n_iter_ = getattr(self, "n_iter_", 0) + 1
         return self
+
+    def _check_can_continue(self) -> None:
+        """Raise ValueError if a hyperparameter that fixes the layout of the parameters has changed since training."""
+        params = self._outputs[0]
+        if len(params.w0_record) - 1 != _engine.STATE_SLOTS[self.solver]:
+            raise ValueError(f"solver is now {self.solver!r}, and the model was trained with another. {_TRAIN_ANEW}")
+        if params.n_factors != self.n_factors:
+            raise ValueError(
+                f"n_factors is now {self.n_factors}, and the model was trained with {params.n_factors}. {_TRAIN_ANEW}"
+            )
 
     def _training_rows(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Rows:
         """Validate the rows to train on; from the first ones, learn the units of the target and of the features."""
         csr = to_csr(self, X, reset=first)
         y = self._check_target(y, csr, "y")
         weight = check_weights(sample_weight, csr, "sample_weight")
+        if weight is not None and not weight.all():
+            counted = np.flatnonzero(weight)
+            csr, y, weight = _engine.take_rows(csr, counted), y[counted], weight[counted]
         if first:
             self._learn_target(y, weight)
             self._feature_scale = FeatureScale.of(csr)
@@ -237,16 +269,19 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
         check_param(self, "early_stopping", auto, 'True, False or "auto"')
         check_param(self, "validation_fraction", is_real(0, open_at_low=True, high=1), "between 0 and 1")
         check_param(self, "n_iter_no_change", is_integer(1), "an integer of at least 1")
+        check_param(self, "n_jobs", optional(is_nonzero_integer), "an integer other than 0, or None for one thread")
 
     def _check_target(self, y: Any, X: Csr, name: str) -> Any:
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires {name} to be passed, but the target {name} is None."
             )
-        y = column_or_1d(y, warn=True)
+        with errors_that_name(name):
+            y = column_or_1d(y, warn=True)
         if len(y) != X.n_rows:
             raise ValueError(
-                f"Found input variables with inconsistent numbers of samples: X has {X.n_rows}, {name} has {len(y)}."
+                "Found input variables with inconsistent numbers of samples: "
+                f"X{name[1:]} has {X.n_rows}, {name} has {len(y)}."
             )
         return y
 
@@ -326,9 +361,7 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
         by_stratum = by_stratum[np.argsort(self._strata(rows.targets)[by_stratum], kind="stable")]
         held_out = np.zeros(n, dtype=bool)
         held_out[by_stratum[(2 * np.arange(n_val) + 1) * n // (2 * n_val)]] = True
-        val_rows = np.flatnonzero(held_out)
-        weight = None if rows.sample_weight is None else rows.sample_weight[val_rows]
-        return np.flatnonzero(~held_out), Rows(take_rows(rows.X, val_rows), rows.targets[:, val_rows], weight)
+        return np.flatnonzero(~held_out), rows.take(np.flatnonzero(held_out))
 
     # --- prediction --------------------------------------------------------------------------------------------------
 

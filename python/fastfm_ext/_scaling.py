@@ -45,8 +45,8 @@ class FeatureScale:
         exponents = -np.rint(0.5 * np.log2(squares[used] / counts[used]))
         numeric = counts[used] > 0.5 * X.n_rows
         chosen = np.where(numeric, exponents != 0, exponents < 0)
-        # The limits keep the factor itself a normal float32.
-        factors = np.exp2(np.clip(exponents[chosen], -120, 120)).astype(np.float32)
+        # The limits keep the factor and its reciprocal normal float32 numbers.
+        factors = np.exp2(np.clip(exponents[chosen], -126, 126)).astype(np.float32)
         return cls(used[chosen], factors[:, None])
 
     def apply(self, X: Csr) -> Csr:

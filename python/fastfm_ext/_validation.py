@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from fastfm_ext._engine import Csr, Float32Array
 
@@ -31,7 +33,12 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
     """
     if getattr(X, "ndim", 2) == 2 and hasattr(X, "shape"):
         check_not_empty(X.shape, name)
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused as such
+    if sp.issparse(X):
+        X = checked_csr(X, name)
+    else:
+        check_not_misread(X, name)
+    # A float64 beyond float32 becomes infinite, and is refused as such.
+    with errors_that_name(name), np.errstate(over="ignore", invalid="ignore"):
         X = validate_data(estimator, X, reset=reset, accept_sparse="csr", accept_large_sparse=True, dtype=np.float32)
     if X.shape[1] > MAX_FEATURES:
         raise ValueError(
@@ -39,6 +46,73 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
             "Hash or renumber the features into a smaller range."
         )
     return canonical_csr(sp.csr_array(X), name)
+
+
+def checked_csr(X: Any, name: str) -> sp.csr_array:
+    """Return a sparse matrix of any format as CSR, with duplicates summed in double precision.
+
+    The indices are checked before SciPy converts or sums anything: its loops follow them unchecked.
+
+    Raises
+    ------
+    ValueError
+        For indices out of range, a decreasing ``indptr``, arrays whose lengths do not fit, or more than 2 dimensions.
+    """
+    if X.ndim != 2:
+        raise ValueError(f"{name} must have 2 dimensions; got a sparse array of shape {X.shape}.")
+    try:
+        X = _rebuilt(X)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a valid {X.format.upper()} matrix: {error}") from error
+    is_complex = X.dtype.kind == "c"  # refused later, as it is for dense arrays
+    if X.format != "csr":
+        X = (X if is_complex else X.astype(np.float64)).tocsr()
+    if not is_complex and not X.has_canonical_format:
+        X = X.astype(np.float64)
+        X.sum_duplicates()
+    return sp.csr_array(X)
+
+
+def _rebuilt(X: Any) -> Any:
+    """Return a valid sparse matrix over the same arrays; what SciPy notes on it does not reach the caller's object."""
+    if X.format not in ("csr", "csc", "bsr"):
+        X = X.tocoo()
+        return sp.coo_array((X.data, (X.row, X.col)), shape=X.shape)
+    array_type = {"csr": sp.csr_array, "csc": sp.csc_array, "bsr": sp.bsr_array}[X.format]
+    rebuilt = array_type((X.data, X.indices, X.indptr), shape=X.shape)
+    # check_format looks at neither indices nor indptr when the last value of indptr says that there are no entries.
+    if (rebuilt.indptr[1:] < rebuilt.indptr[:-1]).any():
+        raise ValueError("index pointer values must form a non-decreasing sequence")
+    rebuilt.check_format(full_check=True)
+    return rebuilt
+
+
+def check_not_misread(X: Any, name: str) -> None:
+    """Raise ValueError for what NumPy would refuse without saying why, or take for numbers that nobody meant."""
+    if np.ma.is_masked(X):
+        raise ValueError(f"{name} has masked entries, and their values would be used. Fill them in or drop the rows.")
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise ValueError(f"{name} is a {type(X).__name__}, which holds no rows yet. Call its collect() first.")
+    is_frame = hasattr(X, "shape") and hasattr(X, "columns")
+    if any(_is_temporal(dtype) for dtype in (X.dtypes if is_frame else [getattr(X, "dtype", None)])):
+        raise ValueError(f"{name} holds dates or durations. Turn them into numbers of a unit of your choice.")
+
+
+def _is_temporal(dtype: Any) -> bool:
+    """Return whether a type of NumPy, pandas or polars is one of dates or durations."""
+    return getattr(dtype, "kind", None) in ("m", "M") or bool(getattr(dtype, "is_temporal", lambda: False)())
+
+
+@contextmanager
+def errors_that_name(name: str) -> Iterator[None]:
+    """Let every TypeError and ValueError raised inside say which argument it is about."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        message = re.sub(r"\bX\b", name, str(error))
+        if name not in message:
+            message = f"{name}: {message}"
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from error
 
 
 def canonical_csr(X: sp.csr_array, name: str) -> Csr:
@@ -61,18 +135,6 @@ def canonical_csr(X: sp.csr_array, name: str) -> Csr:
     )
 
 
-def take_rows(X: Csr, rows: np.ndarray) -> Csr:
-    """Return the given rows of X as a matrix of their own."""
-    data = np.ones(X.nnz, dtype=np.int8) if X.data is None else X.data
-    taken = sp.csr_array((data, X.indices, X.indptr), shape=(X.n_rows, X.n_features))[rows]
-    return Csr(
-        indptr=taken.indptr.astype(np.int64),
-        indices=taken.indices.astype(np.int32, copy=False),
-        data=None if X.data is None else taken.data,
-        n_features=X.n_features,
-    )
-
-
 def check_not_empty(shape: Sequence[int], name: str) -> None:
     """Raise ValueError for a matrix without rows or without columns."""
     if shape[0] == 0:
@@ -91,13 +153,20 @@ def check_weights(sample_weight: ArrayLike | None, X: Csr, name: str) -> Float32
     """
     if sample_weight is None:
         return None
-    rows = np.empty((X.n_rows, 0))
-    weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=False)
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(X.n_rows, sample_weight)
+    with errors_that_name(name):
+        weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
+    if weights.shape != (X.n_rows,):
+        raise ValueError(f"{name} must hold {X.n_rows} weights, one a row; got an array of shape {weights.shape}.")
     if weights.min() < 0:
         raise ValueError(f"{name} must not be negative; row {int(weights.argmin())} has {weights.min()}.")
+    if weights.max() > np.finfo(np.float32).max:
+        raise ValueError(f"{name} is too large for float32 arithmetic: {weights.max():g}. Scale it down.")
+    weights = np.ascontiguousarray(weights, dtype=np.float32)
     if not weights.any():
         raise ValueError(f"{name} is zero for every row; at least one row must have a positive weight.")
-    return np.ascontiguousarray(weights, dtype=np.float32)
+    return weights
 
 
 def is_real(low: float, *, open_at_low: bool = False, high: float = math.inf) -> Callable[[Any], bool]:
@@ -106,7 +175,10 @@ def is_real(low: float, *, open_at_low: bool = False, high: float = math.inf) ->
     def check(value: Any) -> bool:
         if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
             return False
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # an int or a fraction beyond float64
+            return False
         return (number > low or (number == low and not open_at_low)) and number < high
 
     return check
@@ -115,6 +187,11 @@ def is_real(low: float, *, open_at_low: bool = False, high: float = math.inf) ->
 def is_integer(low: int) -> Callable[[Any], bool]:
     """Return a check for an integer of at least ``low``."""
     return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low
+
+
+def is_nonzero_integer(value: Any) -> bool:
+    """Return whether ``value`` is an integer other than 0."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) != 0
 
 
 def optional(check: Callable[[Any], bool]) -> Callable[[Any], bool]:

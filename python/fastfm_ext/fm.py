@@ -15,6 +15,11 @@ from fastfm_ext._base import BaseFM
 from fastfm_ext._engine import Csr, Float32Array
 from fastfm_ext._training import Rows
 
+# AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
+# float32, with room for a hundred thousand visits.
+LARGEST_TARGET = 1e11
+SMALLEST_SPREAD = 1e-11
+
 
 class FMRegressor(RegressorMixin, BaseFM):
     """Factorization machine for regression: ratings, prices, counts.
@@ -152,15 +157,19 @@ class FMRegressor(RegressorMixin, BaseFM):
         except (TypeError, ValueError) as error:
             raise ValueError(f"{name} must hold numbers: {error}") from error
         assert_all_finite(y, input_name=name)
-        if np.abs(y).max() > np.sqrt(np.finfo(np.float32).max):
-            raise ValueError(f"{name} is too large for float32 arithmetic: {np.abs(y).max():g}. Scale it down.")
+        if np.abs(y).max() > LARGEST_TARGET:
+            largest = np.abs(y).max()
+            raise ValueError(f"{name} is too large for float32 arithmetic: {largest:g}. Scale it to at most 1e11.")
         return y
 
     def _learn_target(self, y: NDArray[np.float64], sample_weight: Float32Array | None) -> None:
         center = np.average(y, weights=sample_weight) if self.fit_intercept else 0.0
         spread = float(np.sqrt(np.average((y - center) ** 2, weights=sample_weight)))
         # Rounding leaves a constant target a spread of its last digits.
-        self._target_spread = spread if spread > 1e-6 * np.abs(y).max() else 1.0
+        is_constant = spread <= 1e-6 * np.abs(y).max()
+        if not is_constant and spread < SMALLEST_SPREAD:
+            raise ValueError(f"y is too small for float32 arithmetic: its spread is {spread:g}. Scale it up.")
+        self._target_spread = 1.0 if is_constant else spread
 
     def _encode_target(self, y: NDArray[np.float64], name: str) -> Float32Array:
         return y.astype(np.float32)[None, :]
@@ -175,7 +184,7 @@ class FMRegressor(RegressorMixin, BaseFM):
         return 0.5 * max(self._target_spread, float(rows.targets.std(dtype=np.float64))) ** 2
 
     def _format_loss(self, loss: float) -> str:
-        return f"rmse {np.sqrt(2.0 * loss):.5g}"
+        return f"rmse {np.sqrt(2.0 * loss):.4f}"
 
     def _strata(self, targets: Float32Array) -> NDArray[Any]:
         return np.zeros(targets.shape[1], dtype=np.int8)
@@ -308,7 +317,10 @@ class FMClassifier(ClassifierMixin, BaseFM):
                 self._announced_classes = classes
             elif not np.array_equal(classes, self.classes_):
                 raise ValueError(f"classes is {classes}, but the first call had {self.classes_}.")
-        return self._partial_fit(X, y, sample_weight)
+        try:
+            return self._partial_fit(X, y, sample_weight)
+        finally:
+            self.__dict__.pop("_announced_classes", None)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row.
@@ -366,8 +378,13 @@ class FMClassifier(ClassifierMixin, BaseFM):
 
     def _check_target(self, y: Any, X: Csr, name: str) -> Any:
         y = super()._check_target(y, X, name)
-        if np.asarray(y).dtype.kind == "f":
+        if y.dtype.kind == "f":
             assert_all_finite(y, input_name=name)
+        if y.dtype == object:
+            try:
+                np.unique(y)
+            except TypeError as error:
+                raise ValueError(f"{name} holds labels of different kinds, or missing values: {error}") from error
         check_classification_targets(y)
         return y
 
@@ -405,7 +422,7 @@ class FMClassifier(ClassifierMixin, BaseFM):
         return float(np.log(2.0) * len(rows.targets))
 
     def _format_loss(self, loss: float) -> str:
-        return f"log loss {loss:.5f}"
+        return f"log loss {loss:.4f}"
 
     def _strata(self, targets: Float32Array) -> NDArray[Any]:
         strata = targets[0] if len(targets) == 1 else targets.argmax(axis=0)
