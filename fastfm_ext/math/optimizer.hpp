@@ -37,7 +37,7 @@ struct AdaGrad {
     static void update(float* theta, float G, float eta) {
         const float acc = theta[1] + G * G;
         theta[1] = acc;
-        theta[0] -= eta * G / sqrtf(acc);
+        theta[0] -= eta * G * rsqrt(acc);
     }
 };
 

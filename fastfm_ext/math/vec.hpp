@@ -32,6 +32,7 @@ struct Vec<4> {
     static Vec load(const float* a) { return {_mm_loadu_ps(a)}; }
     static Vec fill(float a) { return {_mm_set1_ps(a)}; }
     void store(float* a) const { _mm_storeu_ps(a, m); }
+    float first() const { return _mm_cvtss_f32(m); }
     friend Vec operator+(Vec a, Vec b) { return {_mm_add_ps(a.m, b.m)}; }
     friend Vec operator-(Vec a, Vec b) { return {_mm_sub_ps(a.m, b.m)}; }
     friend Vec operator*(Vec a, Vec b) { return {_mm_mul_ps(a.m, b.m)}; }
@@ -58,6 +59,7 @@ struct Vec<4> {
     static Vec load(const float* a) { return {vld1q_f32(a)}; }
     static Vec fill(float a) { return {vdupq_n_f32(a)}; }
     void store(float* a) const { vst1q_f32(a, m); }
+    float first() const { return vgetq_lane_f32(m, 0); }
     friend Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.m, b.m)}; }
     friend Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.m, b.m)}; }
     friend Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.m, b.m)}; }
@@ -82,6 +84,7 @@ struct Vec<4> {
     void store(float* a) const {
         for (int l = 0; l < 4; ++l) a[l] = m[l];
     }
+    float first() const { return m[0]; }
     friend Vec operator+(Vec a, Vec b) {
         return {{a.m[0] + b.m[0], a.m[1] + b.m[1], a.m[2] + b.m[2], a.m[3] + b.m[3]}};
     }
@@ -179,5 +182,7 @@ Vec<W> rsqrt(Vec<W> a) {
     const Vec<W> e = rsqrt_estimate(a);
     return e * fnma(a * Vec<W>::fill(0.5f) * e, e, Vec<W>::fill(1.5f));
 }
+
+inline float rsqrt(float a) { return rsqrt(Vec<4>::fill(a)).first(); }
 
 }  // namespace fastfm::FASTFM_ISA

@@ -126,9 +126,7 @@ class _Visits:
     see ``rows.hpp`` for why. A single epoch gains nothing from that and takes the rows from where they are.
     """
 
-    def __init__(
-        self, rows: Rows, train_rows: NDArray[np.int64], schedule: Schedule, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, rows: Rows, train_rows: NDArray[np.int64], schedule: Schedule, rng: np.random.Generator) -> None:
         order = rng.permutation(train_rows) if schedule.shuffle else train_rows
         self._order = order
         self._copied = schedule.shuffle and schedule.max_iter > 1
@@ -161,7 +159,9 @@ def _run_epoch(
             for params, y in zip(outputs, rows.targets, strict=True)
         )
     except _engine.NonFiniteScore as error:
-        raise _divergence(f"the score of row {visits.original_row(error.row)} became NaN or infinite", epoch, rows.X, schedule) from None
+        raise _divergence(
+            f"the score of row {visits.original_row(error.row)} became NaN or infinite", epoch, rows.X, schedule
+        ) from None
     loss = loss_sum / visits.total_weight
     if not loss <= DIVERGENCE_FACTOR * schedule.typical_loss:
         reason = f"the mean loss is {loss:.3g}, where predicting the mean gives {schedule.typical_loss:.3g}"

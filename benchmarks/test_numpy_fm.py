@@ -1,0 +1,154 @@
+"""NumPy's side of the comparison computes what the engine and the reference compute."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy_fm import NumpyFm, batches, loss_gradient, to_scipy
+
+from fastfm_ext import _engine, _reference
+from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
+
+N_ROWS, N_FEATURES, K = 50, 12, 5
+
+# Engine and rival round to float32 in every operation, in different orders, over some hundred steps.
+TOLERANCE: dict[str, Any] = {"rtol": 5e-5, "atol": 5e-5}
+
+CASES = list(product(_engine.LOSSES, _engine.SOLVERS))
+
+
+def make_options(loss: str, solver: str) -> Options:
+    return Options(
+        loss,
+        solver,
+        learning_rate_w=0.03,
+        learning_rate_V=0.02,
+        l2_w=0.01,
+        l2_V=0.02,
+        init_stdev=0.3,
+        initial_acc_w=0.5,
+        initial_acc_V=0.7,
+    )
+
+
+def make_rows(seed: int = 0) -> tuple[Csr, Float32Array]:
+    """Return sparse rows, the first of them empty, and targets in {0, 1}."""
+    rng = np.random.default_rng(seed)
+    dense = rng.normal(size=(N_ROWS, N_FEATURES)) * (rng.random((N_ROWS, N_FEATURES)) < 0.4)
+    dense[0] = 0
+    rows = sp.csr_array(dense.astype(np.float32))
+    X = Csr(rows.indptr.astype(np.int64), rows.indices.astype(np.int32), rows.data, N_FEATURES)
+    return X, rng.integers(0, 2, N_ROWS).astype(np.float32)
+
+
+def make_sides(options: Options) -> tuple[Parameters, NumpyFm]:
+    params = Parameters.initialise(N_FEATURES, K, options, intercept=0.3, rng=np.random.default_rng(1))
+    params.w_records[:, 0] = np.random.default_rng(2).normal(size=N_FEATURES)
+    return params, NumpyFm.like(params, options)
+
+
+def make_reference(rival: NumpyFm) -> _reference.Fm:
+    options = rival.options
+    return _reference.Fm(
+        w0=rival.w0,
+        w=rival.w.astype(float),
+        V=rival.V.astype(float),
+        loss=options.loss,
+        solver=options.solver,
+        learning_rate_w=options.learning_rate_w,
+        learning_rate_V=options.learning_rate_V,
+        l2_w=options.l2_w,
+        l2_V=options.l2_V,
+        acc_w0=rival.acc_w0,
+        acc_w=rival.acc_w.astype(float),
+        acc_V=rival.acc_V.astype(float),
+    )
+
+
+def assert_same(rival: NumpyFm, other: Any) -> None:
+    np.testing.assert_allclose(rival.w0, other.w0, **TOLERANCE)
+    np.testing.assert_allclose(rival.w, other.w, **TOLERANCE)
+    np.testing.assert_allclose(rival.V, other.V, **TOLERANCE)
+
+
+@pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])
+def test_prediction_is_the_engine_s_and_the_reference_s(ones: bool) -> None:
+    X, _ = make_rows()
+    if ones:
+        X = Csr(X.indptr, X.indices, None, N_FEATURES)
+    params, rival = make_sides(make_options("squared", "sgd"))
+    p = rival.predict(to_scipy(X))
+    expected = _reference.predict(
+        to_scipy(X).toarray().astype(float), params.w0, params.w.astype(float), params.V.astype(float)
+    )
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p, _engine.predict(X, params), **TOLERANCE)
+    np.testing.assert_allclose(p, expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize(("loss", "solver"), CASES)
+def test_epochs_by_rows_train_as_the_engine_and_the_reference_do(loss: str, solver: str) -> None:
+    X, y = make_rows()
+    options = make_options(loss, solver)
+    params, rival = make_sides(options)
+    reference = make_reference(rival)
+    for _ in range(3):
+        rival.epoch(to_scipy(X), y)
+        _engine.train_epoch(X, y, None, None, params, options)
+        reference.epoch(to_scipy(X).toarray().astype(float), y.astype(float))
+    assert_same(rival, params)
+    assert_same(rival, reference)
+
+
+@pytest.mark.parametrize("loss", _engine.LOSSES)
+def test_batches_of_one_row_train_as_the_engine_does(loss: str) -> None:
+    X, y = make_rows()
+    options = make_options(loss, "adagrad")
+    params, rival = make_sides(options)
+    for _ in range(3):
+        rival.minibatch_epoch(to_scipy(X), y, batch_size=1)
+        _engine.train_epoch(X, y, None, None, params, options)
+    assert_same(rival, params)
+
+
+@pytest.mark.parametrize("loss", _engine.LOSSES)
+def test_a_batch_steps_on_the_mean_of_the_rows_gradients(loss: str) -> None:
+    X, y = make_rows()
+    _, rival = make_sides(make_options(loss, "adagrad"))
+    expected = make_reference(rival)
+    G_w0, G_w, G_V = mean_gradients(to_scipy(X).toarray().astype(float), y, expected)
+    rival.minibatch_epoch(to_scipy(X), y, batch_size=N_ROWS)
+    expected.w0 -= expected.learning_rate_w * _reference.adagrad(expected.acc_w0, G_w0)[1]
+    expected.w = expected.w - expected.learning_rate_w * _reference.adagrad(expected.acc_w, G_w)[1]
+    expected.V = expected.V - expected.learning_rate_V * _reference.adagrad(expected.acc_V, G_V)[1]
+    assert_same(rival, expected)
+
+
+def mean_gradients(X: Any, y: Float32Array, fm: _reference.Fm) -> tuple[float, Any, Any]:
+    """Return the means over the rows of the gradients in w0, w and V, each row with the L2 of its own features."""
+    G_w0, G_w, G_V = 0.0, np.zeros_like(fm.w), np.zeros_like(fm.V)
+    for x, target in zip(X, y, strict=True):
+        g = loss_gradient(fm.loss, target, _reference.score(x, fm.w0, fm.w, fm.V))
+        dw0, dw, dV = _reference.score_gradients(x, fm.V)
+        present = x != 0
+        G_w0 += g * dw0
+        G_w += g * dw + fm.l2_w * fm.w * present
+        G_V += g * dV + fm.l2_V * fm.V * present[:, None]
+    return G_w0 / len(y), G_w / len(y), G_V / len(y)
+
+
+def test_batches_hold_all_rows_with_the_columns_that_occur() -> None:
+    X, y = make_rows()
+    rebuilt = np.zeros((N_ROWS, N_FEATURES), dtype=np.float32)
+    first = 0
+    for batch in batches(to_scipy(X), y, batch_size=20):
+        rows = slice(first, first + len(batch.y))
+        rebuilt[rows, batch.features] = batch.X.toarray()
+        np.testing.assert_array_equal(batch.y, y[rows])
+        np.testing.assert_allclose(batch.presence, (batch.X.toarray() != 0).mean(axis=0), rtol=1e-6)
+        first = rows.stop
+    np.testing.assert_array_equal(rebuilt, to_scipy(X).toarray())

@@ -1,0 +1,147 @@
+"""The defaults learn without tuning: small dense tables, features of any size, ratings, one-hot clicks.
+
+Every bar leaves a margin over what was measured, so that only a real loss of quality falls below it.
+"""
+
+import lzma
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine, make_regression
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+
+from fastfm_ext import FMClassifier, FMRegressor
+
+SOLVERS = ["adagrad", "sgd"]
+
+
+def r2(X, y, **params):
+    model = FMRegressor(random_state=0, **params)
+    return cross_val_score(model, X, y, cv=KFold(3, shuffle=True, random_state=0)).mean()
+
+
+def accuracy(X, y, **params):
+    model = FMClassifier(random_state=0, **params)
+    return cross_val_score(model, X, y, cv=StratifiedKFold(3, shuffle=True, random_state=0)).mean()
+
+
+# --- small dense tables --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("solver", "scaled", "bar"),
+    [("adagrad", True, 0.45), ("adagrad", False, 0.40), ("sgd", True, 0.45), ("sgd", False, 0.30)],
+)
+def test_diabetes(solver, scaled, bar):
+    X, y = load_diabetes(return_X_y=True, scaled=scaled)
+    assert r2(X, y, solver=solver) > bar
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_linear_regression_with_noise(solver):
+    X, y = make_regression(n_samples=300, n_features=10, noise=10, random_state=0)
+    assert r2(X, y, solver=solver) > 0.9
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_products_of_features_are_found(solver):
+    X = np.random.default_rng(0).normal(size=(600, 6))
+    y = X[:, 0] * X[:, 1] + X[:, 2] * X[:, 3]
+    assert r2(X, y, solver=solver) > 0.8
+    assert r2(X, y, solver=solver, n_factors=0) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("load", "solver", "bar"),
+    [
+        (load_iris, "adagrad", 0.92),
+        (load_iris, "sgd", 0.92),
+        (load_wine, "adagrad", 0.92),
+        (load_wine, "sgd", 0.85),
+        (load_breast_cancer, "adagrad", 0.94),
+        (load_breast_cancer, "sgd", 0.94),
+    ],
+)
+def test_raw_tables_with_columns_of_many_units(load, solver, bar):
+    X, y = load(return_X_y=True)
+    assert accuracy(X, y, solver=solver) > bar
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("offset", [0.0, 3e6])
+def test_features_in_the_millions_stay_finite_and_learn(solver, offset):
+    rng = np.random.default_rng(0)
+    X = offset + 1e6 * rng.normal(size=(300, 5))
+    y = (X[:, 0] - offset) / 1e6 + 2.0
+    model = FMRegressor(solver=solver, random_state=0).fit(X, y)
+    assert np.isfinite(model.predict(X)).all()
+    assert model.score(X, y) > (0.9 if offset == 0 else 0.5)
+    classifier = FMClassifier(solver=solver, random_state=0).fit(X, y > 2)
+    assert np.isfinite(classifier.predict_proba(X)).all()
+    assert classifier.score(X, y > 2) > (0.9 if offset == 0 else 0.7)
+
+
+# --- real data -----------------------------------------------------------------------------------------------------
+
+
+def one_hot(*columns):
+    """Codes from 0, one column each, as one block of ones a column."""
+    return sp.hstack(
+        [sp.csr_array(np.eye(codes.max() + 1, dtype=np.float32)[codes]) for codes in columns], format="csr"
+    )
+
+
+@pytest.fixture(scope="module")
+def movielens(data_dir):
+    """First official fold of MovieLens 100K: training and test rows, with the side features of users and films."""
+    folder = data_dir / "ml-100k"
+    users = pd.read_csv(folder / "u.user.xz", sep="|", names=["id", "age", "gender", "occupation", "zip"])
+    films = pd.read_csv(folder / "u.item.xz", sep="|", header=None, encoding="latin-1")
+    user_rows = one_hot(
+        np.arange(len(users)),
+        users["age"].to_numpy() // 10,
+        *(pd.factorize(users[name])[0] for name in ("gender", "occupation")),
+    )
+    genres = films.iloc[:, 5:].to_numpy(dtype=np.float32)
+    film_rows = sp.hstack([sp.identity(len(films), dtype=np.float32), sp.csr_array(genres)], format="csr")
+
+    def fold(name):
+        ratings = pd.read_csv(folder / name, sep="\t", names=["user", "film", "rating", "time"])
+        X = sp.hstack([user_rows[ratings["user"] - 1], film_rows[ratings["film"] - 1]], format="csr")
+        return X, ratings["rating"].to_numpy(dtype=float)
+
+    return fold("u1.base.xz"), fold("u1.test.xz")
+
+
+def test_movielens_with_side_features(movielens):
+    (X, y), (X_test, y_test) = movielens
+    model = FMRegressor(random_state=0).fit(X, y)
+    assert 0 < model.best_epoch_ < model.max_iter, "early stopping chose the epoch, on training rows"
+    error = np.clip(model.predict(X_test), 1, 5) - y_test
+    assert np.sqrt(np.mean(error**2)) < 0.925
+
+
+@pytest.fixture(scope="module")
+def frappe(data_dir):
+    """App usage: training and validation rows of ten ones each, and whether the app was used."""
+
+    def read(name):
+        with lzma.open(data_dir / "frappe-nfm" / name, "rt") as file:
+            text = file.read().replace(":1", "").split()
+        table = np.array(text, dtype=np.int64).reshape(-1, 11)
+        indptr = np.arange(len(table) + 1) * 10
+        rows = (np.ones(10 * len(table), dtype=np.float32), table[:, 1:].ravel(), indptr)
+        return sp.csr_array(rows, shape=(len(table), 5500)), table[:, 0]
+
+    return read("frappe.train.rebuilt.libfm.xz"), read("frappe.validation.libfm.xz")
+
+
+def test_frappe_clicks(frappe):
+    (X, y), (X_val, y_val) = frappe
+    model = FMClassifier(random_state=0, max_iter=8).fit(X, y, X_val=X_val, y_val=y_val)
+    p = model.predict_proba(X_val)[:, 1]
+    assert log_loss(y_val, p) < 0.20
+    assert roc_auc_score(y_val, p) > 0.965

@@ -1,0 +1,317 @@
+"""How the estimators train: epochs, weights, going on, early stopping."""
+
+import re
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from fastfm_ext import FMClassifier, FMRegressor, _training
+
+ESTIMATORS = [FMRegressor, FMClassifier]
+SOLVERS = ["sgd", "adagrad"]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(11)
+    X = rng.normal(size=(200, 6)).astype(np.float32) * 40  # values that training scales
+    y = X[:, 0] / 40 - X[:, 1] / 20 + X[:, 2] * X[:, 3] / 1600 + 0.5 * rng.normal(size=200)
+    return X, y
+
+
+def target_of(estimator, y):
+    return y if estimator is FMRegressor else y > 0
+
+
+def make(estimator, **params):
+    return estimator(**({"random_state": 0, "max_iter": 5, "n_factors": 5} | params))
+
+
+def assert_same_model(a, b):
+    for name in ("w0_", "w_", "V_"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+# --- epochs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_history_has_one_entry_an_epoch(rows, estimator):
+    X, y = rows[0], target_of(estimator, rows[1])
+    model = make(estimator).fit(X, y)
+    assert set(model.history_) == {"train_loss", "val_loss", "seconds"}
+    assert (
+        model.n_iter_ == model.best_epoch_ == len(model.history_["train_loss"]) == len(model.history_["seconds"]) == 5
+    )
+    assert model.history_["val_loss"] == []
+    assert model.history_["train_loss"][-1] < model.history_["train_loss"][0]
+    model.fit(X, y, X_val=X, y_val=y)
+    assert len(model.history_["val_loss"]) == model.n_iter_
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_seed_gives_one_model(rows, estimator, solver):
+    X, y = rows[0], target_of(estimator, rows[1])
+    params = {"solver": solver, "early_stopping": True}
+    first = make(estimator, **params).fit(X, y)
+    assert_same_model(first, make(estimator, **params).fit(X, y))
+    assert not np.array_equal(first.V_, make(estimator, random_state=1, **params).fit(X, y).V_)
+
+
+def test_random_state_may_be_a_generator_that_moves_on(rows):
+    X, y = rows
+    state = np.random.RandomState(0)
+    first, second = (make(FMRegressor, random_state=state).fit(X, y) for _ in range(2))
+    assert not np.array_equal(first.V_, second.V_)
+    assert_same_model(first, make(FMRegressor, random_state=np.random.RandomState(0)).fit(X, y))
+
+
+def test_one_line_of_progress_an_epoch(rows, capsys):
+    X, y = rows
+    make(FMRegressor, verbose=1, max_iter=3).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert re.fullmatch(r"epoch +2/3  train rmse \d\S*  \d+\.\d\d s", lines[1])
+    make(FMClassifier, verbose=1, max_iter=2).fit(X, y > 0, X_val=X, y_val=y > 0)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert re.fullmatch(r"epoch +1/2  train log loss \d\S*  validation log loss \d\S*  \d+\.\d\d s", lines[0])
+    make(FMRegressor).fit(X, y)
+    assert capsys.readouterr().out == ""
+
+
+def test_without_shuffling_rows_are_visited_in_order():
+    """Linear SGD written out: each row's step uses what the rows before it have learned."""
+    rng = np.random.default_rng(2)
+    X = rng.choice([-1.0, 1.0], size=(50, 3))  # of unit size, so training sees them as they are
+    y = X @ [1.0, -2.0, 0.5] + rng.normal(size=50)
+    eta, l2 = 0.05, 0.01
+    model = FMRegressor(n_factors=0, solver="sgd", learning_rate=eta, l2_w=l2, max_iter=2, shuffle=False).fit(X, y)
+    w0, w = y.mean(), np.zeros(3)
+    for _ in range(2):
+        for x, target in zip(X, y, strict=True):
+            g = w0 + w @ x - target
+            w0, w = w0 - eta * g, w - eta * (g * x + l2 * w)
+    # 100 steps, each with a rounding error of about 2^-24 of a parameter.
+    np.testing.assert_allclose(model.w_, w, atol=1e-5)
+    np.testing.assert_allclose(model.w0_, w0, atol=1e-5)
+
+
+def test_two_threads_learn_as_well():
+    rng = np.random.default_rng(4)
+    n = 3 * 8192  # enough rows for the engine to use both threads
+    columns = np.stack([rng.integers(0, 300, n), rng.integers(300, 500, n)], axis=1)
+    X = sp.csr_array((np.ones(2 * n), columns.ravel(), np.arange(0, 2 * n + 1, 2)), shape=(n, 500))
+    V = rng.normal(size=(500, 4))
+    y = (V[columns[:, 0]] * V[columns[:, 1]]).sum(axis=1)
+    one, two = (
+        FMRegressor(
+            n_factors=4, l2_V=1e-4, init_stdev=0.1, max_iter=8, early_stopping=False, random_state=0, n_jobs=jobs
+        )
+        for jobs in (1, 2)
+    )
+    assert one.fit(X, y).score(X, y) > 0.6
+    assert two.fit(X, y).score(X, y) > one.score(X, y) - 0.05
+    np.testing.assert_array_equal(two.predict(X), two.set_params(n_jobs=1).predict(X))
+
+
+# --- weights -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"solver": "sgd", "shuffle": False}], ids=str)
+def test_rows_of_weight_zero_leave_no_trace(rows, estimator, params):
+    X, y = rows[0].copy(), target_of(estimator, rows[1]).copy()
+    weights = np.random.default_rng(0).integers(0, 3, len(X)).astype(float)
+    left_out = weights == 0
+    X[left_out] *= 1e6
+    y[left_out] = 1e6 if estimator is FMRegressor else ~y[left_out]
+    kept = make(estimator, **params).fit(X[~left_out], y[~left_out], sample_weight=weights[~left_out])
+    assert_same_model(make(estimator, **params).fit(X, y, sample_weight=weights), kept)
+    kept.partial_fit(X[~left_out], y[~left_out], sample_weight=weights[~left_out])
+    model = make(estimator, **params).fit(X, y, sample_weight=weights)
+    assert_same_model(model.partial_fit(X, y, sample_weight=weights), kept)
+
+
+def test_a_class_of_weight_zero_is_no_class(rows):
+    X = rows[0]
+    y = np.arange(len(X)) % 3
+    model = make(FMClassifier).fit(X, y, sample_weight=y > 0)
+    np.testing.assert_array_equal(model.classes_, [1, 2])
+    with pytest.raises(ValueError, match="y holds one class only"):
+        make(FMClassifier).fit(X, y, sample_weight=y == 1)
+
+
+def test_rows_of_weight_zero_never_empty_the_internal_validation_set(rows):
+    X, y = rows
+    weights = np.zeros(len(X))
+    weights[:10] = 1.0
+    model = make(FMRegressor, early_stopping=True).fit(X, y, sample_weight=weights)
+    assert np.isfinite(model.history_["val_loss"]).all()
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_equal_weights_of_one_change_nothing(rows, estimator):
+    X, y = rows[0], target_of(estimator, rows[1])
+    assert_same_model(make(estimator).fit(X, y, sample_weight=np.ones(len(X))), make(estimator).fit(X, y))
+    assert_same_model(make(estimator).fit(X, y, sample_weight=1.0), make(estimator).fit(X, y))
+
+
+def test_weight_two_doubles_the_step_of_sgd(rows):
+    """A weight multiplies a row's loss and its L2, and so is a factor of the learning rate."""
+    X, y = rows
+    params = {"solver": "sgd", "shuffle": False, "l2_w": 0.125, "l2_V": 0.125}
+    weighted = make(FMRegressor, learning_rate=2.0**-7, **params).fit(X, y, sample_weight=np.full(len(X), 2.0))
+    assert_same_model(weighted, make(FMRegressor, learning_rate=2.0**-6, **params).fit(X, y))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_small_steps_take_weight_for_repetition(rows, estimator):
+    """One step of size w eta and w steps of size eta differ by the order of eta^2."""
+    X, y = rows[0], target_of(estimator, rows[1])
+    weights = np.random.default_rng(0).integers(1, 5, len(X))
+    params = {"solver": "sgd", "shuffle": False, "learning_rate": 1e-4, "tol": 0, "max_iter": 20}
+    weighted = make(estimator, **params).fit(X, y, sample_weight=weights)
+    repeated = make(estimator, **params).fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
+    moved = np.abs(repeated.w_).max()
+    assert moved > 1e-4
+    np.testing.assert_allclose(weighted.w_, repeated.w_, atol=0.01 * moved)
+
+
+def test_validation_weights_weigh_the_validation_loss(rows):
+    X, y = rows
+    half = np.arange(len(X)) < 100
+    weighted = make(FMRegressor).fit(X, y, X_val=X, y_val=y, sample_weight_val=half.astype(float))
+    plain = make(FMRegressor).fit(X, y, X_val=X[half], y_val=y[half])
+    np.testing.assert_allclose(weighted.history_["val_loss"], plain.history_["val_loss"], rtol=1e-9)
+
+
+# --- going on ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_warm_start_and_partial_fit_go_on_where_training_stopped(rows, estimator, solver):
+    X, y = rows[0], target_of(estimator, rows[1])
+    params = {"solver": solver, "shuffle": False, "tol": 0, "n_iter_no_change": 100}
+    at_once = make(estimator, max_iter=4, **params).fit(X, y)
+    in_two = make(estimator, max_iter=2, warm_start=True, **params).fit(X, y).fit(X, y)
+    by_epoch = make(estimator, **params)
+    for _ in range(4):
+        by_epoch.partial_fit(X, y)
+    assert_same_model(in_two, at_once)
+    assert_same_model(by_epoch, at_once)
+    assert by_epoch.n_iter_ == 4
+
+
+def test_without_warm_start_fit_forgets(rows):
+    X, y = rows
+    model = make(FMRegressor).fit(X[:, :3], -y)
+    assert_same_model(model.fit(X, y), make(FMRegressor).fit(X, y))
+
+
+def test_warm_start_does_not_touch_the_parameters_handed_out_before(rows):
+    X, y = rows
+    model = make(FMRegressor, warm_start=True).fit(X, y)
+    V = model.V_
+    before = V.copy()
+    model.fit(X, y)
+    np.testing.assert_array_equal(V, before)
+
+
+@pytest.mark.parametrize(("name", "value"), [("solver", "sgd"), ("n_factors", 40)])
+def test_going_on_with_another_layout_is_refused(rows, name, value):
+    X, y = rows
+    model = make(FMRegressor, warm_start=True).fit(X, y)
+    before = model.predict(X)
+    model.set_params(**{name: value})
+    for go_on in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"{name} is now .*train anew"):
+            go_on(X, y)
+    np.testing.assert_array_equal(model.predict(X), before)
+    model.set_params(warm_start=False).fit(X, y)
+
+
+def test_partial_fit_knows_classes_that_come_later(rows):
+    X, y = rows[0], np.arange(200) % 3
+    model = make(FMClassifier).partial_fit(X[:100], y[:100] % 2, classes=[0, 1, 2]).partial_fit(X[100:], y[100:])
+    np.testing.assert_array_equal(model.classes_, [0, 1, 2])
+    model.partial_fit(X, y, classes=[2, 1, 0])
+
+
+# --- early stopping ------------------------------------------------------------------------------------------------
+
+
+def noisy(n=400):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 20)).astype(np.float32)
+    return X, X[:, 0] + 2 * rng.normal(size=n)
+
+
+def validation_loss(model, X, y):
+    if isinstance(model, FMRegressor):
+        return 0.5 * np.mean((model.predict(X).astype(float) - y) ** 2)
+    p = model.predict_proba(X)[np.arange(len(y)), y.astype(int)]
+    return -np.log(p).mean()
+
+
+@pytest.mark.parametrize("tol", [0, 1e-4, 0.05])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_the_best_epochs_parameters_are_kept(estimator, tol):
+    X, y = noisy()
+    y = target_of(estimator, y)
+    fitting, validation = (X[:200], y[:200]), (X[200:], y[200:])
+    model = make(estimator, max_iter=60, l2_V=0.0, tol=tol).fit(*fitting, X_val=validation[0], y_val=validation[1])
+    losses = model.history_["val_loss"]
+    assert model.n_iter_ < 60, "these rows overfit within 60 epochs"
+    assert model.best_epoch_ == 1 + int(np.argmin(losses))
+    # Training predicts with scaled features and this with scaled parameters; both are exact, and float32.
+    np.testing.assert_allclose(validation_loss(model, *validation), min(losses), rtol=1e-6)
+
+
+def test_training_ends_after_n_iter_no_change_epochs_without_gain():
+    X, y = noisy()
+    model = make(FMRegressor, max_iter=60, l2_V=0.0, n_iter_no_change=2, tol=0).fit(
+        X[:200], y[:200], X_val=X[200:], y_val=y[200:]
+    )
+    assert model.n_iter_ == model.best_epoch_ + 2
+
+
+@pytest.fixture
+def splits(monkeypatch):
+    """What each training was given: numbers of the training rows, and the validation rows."""
+    seen = []
+    train = _training.train
+
+    def spy(outputs, rows, train_rows, validation, *others):
+        seen.append((rows, train_rows, validation))
+        return train(outputs, rows, train_rows, validation, *others)
+
+    monkeypatch.setattr(_training, "train", spy)
+    return seen
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.3])
+def test_internal_hold_out_keeps_each_classs_share(splits, fraction):
+    n = 600
+    y = np.repeat([0, 1, 2], [60, 180, 360])
+    X = np.random.default_rng(0).normal(size=(n, 4))
+    make(FMClassifier, early_stopping=True, validation_fraction=fraction, max_iter=1).fit(X, y)
+    rows, train_rows, validation = splits[0]
+    counts = validation.targets.sum(axis=1)
+    assert np.abs(counts - fraction * np.array([60, 180, 360])).max() <= 1
+    assert validation.X.n_rows == round(n * fraction)
+    assert len(train_rows) == n - round(n * fraction)
+    held_out = np.setdiff1d(np.arange(n), train_rows)
+    np.testing.assert_array_equal(rows.targets[:, held_out].sum(axis=1), counts)
+
+
+@pytest.mark.parametrize(("n", "holds_out"), [(9_999, False), (10_000, True)])
+def test_auto_holds_rows_out_from_ten_thousand_on(splits, n, holds_out):
+    X = sp.csr_array(np.ones((n, 1)))
+    FMRegressor(n_factors=0, max_iter=1).fit(X, np.arange(n) % 7)
+    assert (splits[0][2] is not None) == holds_out
+    make(FMRegressor, n_factors=0, max_iter=1).fit(X, np.arange(n) % 7, X_val=X[:5], y_val=np.arange(5))
+    assert len(splits[1][1]) == n, "given validation rows, all rows train"

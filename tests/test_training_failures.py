@@ -1,0 +1,132 @@
+"""What is left after training fails: the estimator as it was, and an error that says when and at what learning rate."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from fastfm_ext import DivergenceError, FMClassifier, FMRegressor, _engine
+
+ESTIMATORS = [FMRegressor, FMClassifier]
+SOLVERS = ["sgd", "adagrad"]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(11)
+    X = rng.normal(size=(200, 6)).astype(np.float32) * 40  # values that training scales
+    y = X[:, 0] / 40 - X[:, 1] / 20 + X[:, 2] * X[:, 3] / 1600 + 0.5 * rng.normal(size=200)
+    return X, y
+
+
+def target_of(estimator, y):
+    return y if estimator is FMRegressor else y > 0
+
+
+def make(estimator, **params):
+    return estimator(**({"random_state": 0, "max_iter": 5, "n_factors": 5} | params))
+
+
+def score(model, X):
+    return model.decision_function(X) if isinstance(model, FMClassifier) else model.predict(X)
+
+
+def assert_same_model(a, b):
+    for name in ("w0_", "w_", "V_"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def learned(model):
+    return vars(model).keys() - model.get_params().keys()
+
+
+def repeat(times, train, *rows, **arguments):
+    for _ in range(times):
+        train(*rows, **arguments)
+
+
+def train_methods(model, y):
+    return [(model.fit, {}), (model.partial_fit, {"classes": np.unique(y)} if isinstance(model, FMClassifier) else {})]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_divergence_names_epoch_and_learning_rate_and_leaves_no_model(rows, estimator, solver):
+    X, y = rows[0], target_of(estimator, rows[1])
+    model = make(estimator, solver=solver, learning_rate=1e30, max_iter=50)
+    for train, arguments in train_methods(model, y):
+        with pytest.raises(DivergenceError, match=r"diverged in epoch \d+ with learning_rate=1e\+30") as caught:
+            repeat(50, train, X, y, **arguments)
+        assert caught.value.learning_rate == 1e30
+        assert f"epoch {caught.value.epoch} " in str(caught.value)
+        assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+        if train == model.fit:
+            assert not learned(model)
+
+
+class Interruption:
+    """Lets the engine train for some calls, and then is Ctrl-C."""
+
+    def __init__(self, n_calls):
+        self.n_calls = n_calls
+        self.train_epoch = _engine.train_epoch
+
+    def __call__(self, *arguments):
+        result = self.train_epoch(*arguments)
+        self.n_calls -= 1
+        if self.n_calls < 0:
+            raise KeyboardInterrupt
+        return result
+
+
+@pytest.mark.parametrize("failure", ["divergence", "interruption", "bad rows"])
+@pytest.mark.parametrize("method", ["fit", "warm fit", "partial_fit"])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("fitted", [False, True])
+def test_a_failure_leaves_the_estimator_as_it_was(rows, monkeypatch, failure, method, estimator, solver, fitted):
+    X, y = rows[0], target_of(estimator, rows[1])
+    model = make(estimator, solver=solver)
+    if fitted:
+        model.fit(X, y)
+        before, attributes = (score(model, X), model.w0_, model.w_.copy(), model.V_.copy()), dict(vars(model))
+    X, error = X.copy(), KeyboardInterrupt
+    if failure == "divergence":
+        X[-1], error = 3e38, DivergenceError
+        model.set_params(learning_rate=1e30)
+    elif failure == "bad rows":
+        X[-1], error = np.nan, ValueError
+    else:
+        monkeypatch.setattr(_engine, "train_epoch", Interruption(0 if method == "partial_fit" else 2))
+    model.set_params(warm_start=method == "warm fit")
+    train = model.partial_fit if method == "partial_fit" else model.fit
+    arguments = {"classes": [False, True]} if method == "partial_fit" and estimator is FMClassifier else {}
+    with pytest.raises(error):
+        train(X, y, **arguments)
+    if not fitted:
+        assert not learned(model)
+        return
+    after = (score(model, rows[0]), model.w0_, model.w_, model.V_)
+    for value, value_before in zip(after, before, strict=True):
+        np.testing.assert_array_equal(value, value_before)
+    assert {name: vars(model)[name] for name in learned(model)} == {name: attributes[name] for name in learned(model)}
+    # The optimizer's state is as it was, too: training goes on as if nothing had happened.
+    monkeypatch.undo()
+    go_on = {"learning_rate": None, "warm_start": False}
+    twin = make(estimator, solver=solver).fit(rows[0], y)
+    assert_same_model(model.set_params(**go_on).partial_fit(rows[0], y), twin.partial_fit(rows[0], y))
+
+
+def test_classes_of_a_failed_partial_fit_are_forgotten(rows):
+    X, y = rows[0], rows[1] > 0
+    model = make(FMClassifier)
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(X * np.nan, y, classes=[0, 1, 2, 3])
+    np.testing.assert_array_equal(model.fit(X, y).classes_, [False, True])
+
+
+def test_validation_rows_that_overflow_are_an_error(rows):
+    X, y = rows
+    for estimator in ESTIMATORS:
+        with pytest.raises(DivergenceError, match="the validation loss became NaN or infinite"):
+            make(estimator).fit(X, target_of(estimator, y), X_val=X * 1e30, y_val=target_of(estimator, y))
