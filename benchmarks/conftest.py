@@ -7,6 +7,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import scipy
+
 from comparison import TIME_MEASURED, Compare, Comparison, Side, markdown_table, time_in_turn
 
 COMPARISONS = pytest.StashKey[list[Comparison]]()

@@ -1,7 +1,8 @@
 """Prediction quality on public data sets, by the protocols that others published results for.
 
     python benchmarks/quality.py movielens-100k    RMSE over the official folds u1..u5, default settings
-    python benchmarks/quality.py frappe            AUC and log loss on the test file, settings chosen on the validation file
+    python benchmarks/quality.py frappe            AUC and log loss on the test file, settings chosen on the validation
+                                                   file
 
 The data is read from the folder that the environment variable FASTFM_EXT_DATA names: `ml-100k/` with GroupLens' files
 and `frappe-nfm/` with the split of He and Chua (2017), each file plain or compressed as .xz.

@@ -9,12 +9,13 @@ import lzma
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from sklearn.datasets import load_svmlight_file
-from workloads import WORKLOADS, Workload
 
 from fastfm_ext._engine import Csr, take_rows
+from workloads import WORKLOADS, Workload
 
 FRAPPE_FEATURES = 5382
 ROW_SEED = 0  # of the one order in which the rows of MovieLens lie, as the file has them sorted by user
@@ -46,7 +47,8 @@ def load(name: str, n_rows: int) -> tuple[Workload, str]:
 
 def movielens_1m(file: Path) -> Workload:
     """Return all ratings of MovieLens 1M in one fixed random order: the user's feature and the film's in each row."""
-    table = _read_table(file)
+    with _open(file) as stream:
+        table = np.loadtxt(stream, dtype=np.int64, delimiter=",", skiprows=1, usecols=(0, 1, 2))
     table = table[np.random.default_rng(ROW_SEED).permutation(len(table))]
     users, user_ids = np.unique(table[:, 0], return_inverse=True)
     films, film_ids = np.unique(table[:, 1], return_inverse=True)
@@ -78,14 +80,5 @@ def _find(path: str) -> Path | None:
     return next((file for file in (Path(folder) / path, Path(folder) / f"{path}.xz") if file.is_file()), None)
 
 
-def _open(file: Path):  # type: ignore[no-untyped-def]
+def _open(file: Path) -> IO[bytes]:
     return lzma.open(file) if file.suffix == ".xz" else file.open("rb")
-
-
-def _read_table(file: Path) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Return the columns user, film and rating."""
-    with _open(file) as stream:
-        table: np.ndarray[tuple[int, int], np.dtype[np.int64]] = np.loadtxt(
-            stream, dtype=np.int64, delimiter=",", skiprows=1, usecols=(0, 1, 2)
-        )
-    return table

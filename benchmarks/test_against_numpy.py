@@ -7,12 +7,12 @@ from typing import cast
 
 import numpy as np
 import pytest
-from comparison import TIMER, Compare, Side
-from numpy_fm import NumpyFm, to_scipy
-from workloads import WORKLOADS, Workload
 
+from comparison import TIMER, Compare, Side
 from fastfm_ext import _engine
 from fastfm_ext._engine import Options, Parameters
+from numpy_fm import NumpyFm, to_scipy
+from workloads import WORKLOADS, Workload
 
 # The kernel walks all rows. NumPy trains on fewer where the time of a row doesn't depend on how many there are.
 N_ROWS = {"rat2": 2**18, "rat5": 2**17, "frappe": 2**17, "ctr1": 2**16}

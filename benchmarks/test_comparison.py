@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from comparison import Comparison, Side, markdown_table, time_in_turn
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numpy_fm import NumpyFm, batches, loss_gradient, to_scipy
 
 from fastfm_ext import _engine, _reference
 from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
+from numpy_fm import NumpyFm, batches, loss_gradient, to_scipy
 
 N_ROWS, N_FEATURES, K = 50, 12, 5
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy_fm import to_scipy
-from workloads import FRAPPE_FIELDS, WORKLOADS, Workload, avazu, field_sizes, rat2, rat5, zipf_ids
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import Options, Parameters
+from numpy_fm import to_scipy
+from workloads import FRAPPE_FIELDS, WORKLOADS, Workload, avazu, field_sizes, rat2, rat5, zipf_ids
 
 SHAPES = {
     "rat2": (2, 9_746),

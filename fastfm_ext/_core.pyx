@@ -78,12 +78,13 @@ cdef extern from "rows.hpp" namespace "fastfm" nogil:
 
 cdef extern from "threads.hpp" namespace "fastfm" nogil:
     Status cpp_sgd_epoch "fastfm::sgd_epoch"(
-        const Kernels&, const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, int, double*) noexcept
+        const Kernels&, const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, int, double*
+    ) noexcept
     Status cpp_predict "fastfm::predict"(const Kernels&, const Csr&, const Params&, int, float*) noexcept
     Status cpp_pool "fastfm::pool"(const Kernels&, const Csr&, const Params&, int, float*, float*) noexcept
 
 
-class NonFiniteScore(ArithmeticError):
+class NonFiniteScoreError(ArithmeticError):
     """The score of a row was NaN or infinite; `row` is its number."""
 
     def __init__(self, row):
@@ -93,7 +94,7 @@ class NonFiniteScore(ArithmeticError):
 
 cdef int check(Status status) except -1:
     if status.code == StatusCode.non_finite:
-        raise NonFiniteScore(status.row)
+        raise NonFiniteScoreError(status.row)
     if status.code == StatusCode.out_of_memory:
         raise MemoryError
     return 0

@@ -8,6 +8,7 @@ namespace fastfm {
 enum class Loss : int32_t { squared = 0, logistic = 1 };
 
 enum class Solver : int32_t { sgd = 0, adagrad = 1 };
+constexpr int max_slots = 1;  // most state values that a solver keeps for a parameter
 
 // A sparse matrix by rows. Row r holds the features indices[indptr[r] .. indptr[r + 1]), each at most once.
 struct Csr {

@@ -195,7 +195,7 @@ def test_a_score_that_is_not_finite_stops_the_epoch_before_its_step(isa):
     params.w_records[2, 0] = np.inf
     csr = canonical_csr(sp.csr_array(np.eye(N_FEATURES, dtype=np.float32)), "X")
     V_before = params.V.copy()
-    with pytest.raises(_engine.NonFiniteScore) as caught:
+    with pytest.raises(_engine.NonFiniteScoreError) as caught:
         _engine.train_epoch(csr, np.zeros(N_FEATURES, dtype=np.float32), None, None, params, options)
     assert caught.value.row == 2
     assert np.array_equal(params.V[2:], V_before[2:])

@@ -3,17 +3,17 @@ import pickle
 import stat
 import zipfile
 
-import model_parts
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_parts import Picky, Weights, example, rewrite, save_and_load
 
+import model_parts
 from fastfm_ext import _model_file
 from fastfm_ext._model_file import ModelFileReader
 from fastfm_ext._plain_json import from_json, to_json
 from fastfm_ext.model_io import ModelFileError, load_model, save_model
+from model_parts import Picky, Weights, example, rewrite, save_and_load
 
 
 @pytest.fixture(autouse=True)

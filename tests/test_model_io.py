@@ -3,17 +3,17 @@ import os
 import stat
 import sys
 
-import model_parts
 import numpy as np
 import pytest
-from model_parts import Weights, example, save_and_load
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+import model_parts
 from fastfm_ext import _model_file
 from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io import SavedModel, load_model, save_model
 from fastfm_ext.retrieval import ItemIndex
+from model_parts import Weights, example, save_and_load
 
 
 @pytest.fixture(autouse=True)

@@ -31,13 +31,13 @@ struct AdaGrad {
     static void update(float* theta, int slot_stride, Vec<W> G, Vec<W> eta) {
         const Vec<W> acc = fma(G, G, Vec<W>::load(theta + slot_stride));
         acc.store(theta + slot_stride);
-        fnma(eta * G, rsqrt(acc), Vec<W>::load(theta)).store(theta);
+        subtract_over_sqrt(Vec<W>::load(theta), eta * G, acc).store(theta);
     }
 
     static void update(float* theta, float G, float eta) {
         const float acc = theta[1] + G * G;
         theta[1] = acc;
-        theta[0] -= eta * G * rsqrt(acc);
+        theta[0] = subtract_over_sqrt(theta[0], eta * G, acc);
     }
 };
 

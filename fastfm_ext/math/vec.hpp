@@ -176,13 +176,18 @@ inline void prefetch_line(const void* address) {
 #endif
 }
 
-// 1 / sqrt(a) to about 22 bits: the CPU's estimate and one Newton step, e (3 - a e^2) / 2. For 0 < a < infinity.
+// c - b / sqrt(a) for 0 < a < infinity, the reciprocal root to about 22 bits: the CPU's estimate e and one Newton step,
+// e (3 - a e^2) / 2. The products are grouped so that as little as possible waits for e.
 template <int W>
-Vec<W> rsqrt(Vec<W> a) {
+Vec<W> subtract_over_sqrt(Vec<W> c, Vec<W> b, Vec<W> a) {
     const Vec<W> e = rsqrt_estimate(a);
-    return e * fnma(a * Vec<W>::fill(0.5f) * e, e, Vec<W>::fill(1.5f));
+    const Vec<W> half_a = a * Vec<W>::fill(0.5f);
+    return fnma(b * e, fnma(half_a * e, e, Vec<W>::fill(1.5f)), c);
 }
 
-inline float rsqrt(float a) { return rsqrt(Vec<4>::fill(a)).first(); }
+inline float subtract_over_sqrt(float c, float b, float a) {
+    using V = Vec<4>;
+    return subtract_over_sqrt(V::fill(c), V::fill(b), V::fill(a)).first();
+}
 
 }  // namespace fastfm::FASTFM_ISA

@@ -97,20 +97,26 @@ constexpr int64_t prefetch_ahead = 4;
 // K = any_k: blocks of 16; step() computes each block's sums again, which are in the first-level cache by then.
 constexpr int any_k = -1;
 
-template <int K>
+//
+// `slots` is the number of state values for each parameter where it is known, so that strides are constants.
+constexpr int any_slots = -1;
+
+template <int K, int slots = any_slots>
 class Fm {
   public:
-    explicit Fm(const Params& params) : params_(params), stride_(int64_t{params.k} * (1 + params.n_slots)) {}
+    explicit Fm(const Params& params) : params_(params) {
+        for (int s = 0; s < record(); ++s) w0_[s] = params.w0[s];
+    }
 
     template <bool ones>
     float score(const Row<ones>& row) {
-        float p = params_.w0[0] + linear_score(row, params_.w, 1 + params_.n_slots);
+        float p = linear_score(row, params_.w, record());
         if constexpr (K == any_k) {
-            for (int first = 0; first < params_.k; first += 16) p += block_.score(row, params_.V + first, stride_);
+            for (int first = 0; first < params_.k; first += 16) p += block_.score(row, params_.V + first, stride());
         } else if constexpr (K > 0) {
-            p += block_.score(row, params_.V, stride_);
+            p += block_.score(row, params_.V, stride());
         }
-        return p;
+        return p + w0_[0];
     }
 
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
@@ -118,28 +124,33 @@ class Fm {
     template <class Optimizer, bool ones>
     void step(const Row<ones>& row, float g, float weight, const Options& options) {
         g *= weight;
-        if (options.fit_intercept) Optimizer::update(params_.w0, g, options.learning_rate_w);
+        if (options.fit_intercept) Optimizer::update(w0_, g, options.learning_rate_w);
         if (options.fit_linear)
             linear_step<Optimizer>(row, params_.w, g, options.learning_rate_w, weight * options.l2_w);
         const float l2 = weight * options.l2_V;
         if constexpr (K == any_k) {
             for (int first = 0; first < params_.k; first += 16) {
-                block_.score(row, params_.V + first, stride_);
-                block_.template step<Optimizer>(row, params_.V + first, stride_, params_.k, g, options.learning_rate_V,
+                block_.score(row, params_.V + first, stride());
+                block_.template step<Optimizer>(row, params_.V + first, stride(), params_.k, g, options.learning_rate_V,
                                                 l2);
             }
         } else if constexpr (K > 0) {
-            block_.template step<Optimizer>(row, params_.V, stride_, K, g, options.learning_rate_V, l2);
+            block_.template step<Optimizer>(row, params_.V, stride(), K, g, options.learning_rate_V, l2);
         }
+    }
+
+    // Writes w0 back: it changes with every row, and the next row waits for it, so the steps keep it in a register.
+    void store_w0() const {
+        for (int s = 0; s < record(); ++s) params_.w0[s] = w0_[s];
     }
 
     // sum_vx[f] = S_f for all k factors; returns the row's own score without w0: its linear and pair terms.
     template <bool ones>
     float pool(const Row<ones>& row, float* sum_vx) {
-        float own = linear_score(row, params_.w, 1 + params_.n_slots);
+        float own = linear_score(row, params_.w, record());
         if constexpr (K != 0) {
             for (int first = 0; first < params_.k; first += block_size) {
-                own += block_.score(row, params_.V + first, stride_);
+                own += block_.score(row, params_.V + first, stride());
                 for (int b = 0; b < Block<block_size>::n_vecs; ++b)
                     block_.S[b].store(sum_vx + first + b * Block<block_size>::lanes);
             }
@@ -153,16 +164,20 @@ class Fm {
         constexpr int floats_per_line = 16;
         for (int64_t j = 0; j < row.nnz; ++j) {
             const int64_t i = row.i[j];
-            prefetch_line(params_.w + i * (1 + params_.n_slots));
-            for (int64_t f = 0; f < stride_; f += floats_per_line) prefetch_line(params_.V + i * stride_ + f);
+            prefetch_line(params_.w + i * record());
+            for (int64_t f = 0; f < stride(); f += floats_per_line) prefetch_line(params_.V + i * stride() + f);
         }
     }
 
   private:
     static constexpr int block_size = K > 0 ? K : 16;
 
+    int record() const { return 1 + (slots == any_slots ? params_.n_slots : slots); }
+    // From v_i to v_{i + 1}.
+    int64_t stride() const { return int64_t{K == any_k ? params_.k : K} * record(); }
+
     Params params_;
-    int64_t stride_;  // from v_i to v_{i + 1}
+    float w0_[1 + max_slots];
     Block<block_size> block_;
 };
 

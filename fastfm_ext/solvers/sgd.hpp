@@ -36,8 +36,8 @@ void prefetch_rows(const Csr& X, const Targets& targets, const RowOrder& order, 
 template <class Optimizer, int K, bool ones>
 Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Params& params,
                  const Options& options, double* loss_sum) {
-    Fm<K> fm(params);
-    double sum = 0.0;
+    Fm<K, Optimizer::n_slots> fm(params);
+    LossSum sum;
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
     for (int64_t visit = order.first; visit < order.last; ++visit) {
         if (order.rows) prefetch_rows<ones>(X, targets, order, visit);
@@ -47,12 +47,16 @@ Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, co
         if (weight == 0.0f) continue;
         const Row<ones> row(X, r);
         const float p = fm.score(row);
-        if (!isfinite(p)) return {StatusCode::non_finite, r};
+        if (!isfinite(p)) {
+            fm.store_w0();
+            return {StatusCode::non_finite, r};
+        }
         const LossPoint point = evaluate(options.loss, targets.y[r], p);
-        sum += double{weight} * double{point.value};
+        sum.add(weight, point);
         fm.template step<Optimizer>(row, point.gradient, weight, options);
     }
-    *loss_sum = sum;
+    fm.store_w0();
+    *loss_sum = sum.value();
     return {StatusCode::ok, -1};
 }
 

@@ -21,7 +21,7 @@ class StatusCode(IntEnum):
     non_finite = 1
     out_of_memory = 2
 
-class NonFiniteScore(ArithmeticError):
+class NonFiniteScoreError(ArithmeticError):
     row: int
     def __init__(self, row: int) -> None: ...
 

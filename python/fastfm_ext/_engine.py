@@ -26,7 +26,7 @@ NNZ_PER_CALL = 1 << 22
 # Rows of about this many bytes are visited together: a part of a second-level cache.
 BLOCK_BYTES = 1 << 17
 
-NonFiniteScore = _core.NonFiniteScore
+NonFiniteScoreError = _core.NonFiniteScoreError
 
 if _wanted_isa := os.environ.get("FASTFM_EXT_ISA"):
     _core.use_isa(_wanted_isa)
@@ -227,7 +227,7 @@ def train_epoch(
 
     Raises
     ------
-    NonFiniteScore
+    NonFiniteScoreError
         When the score of a row is NaN or infinite. The parameters hold the steps before that row.
     """
     core_options = _CoreOptions(options)

@@ -158,7 +158,7 @@ def _run_epoch(
             _engine.train_epoch(rows.X, y, rows.sample_weight, order, params, options, schedule.n_threads)
             for params, y in zip(outputs, rows.targets, strict=True)
         )
-    except _engine.NonFiniteScore as error:
+    except _engine.NonFiniteScoreError as error:
         raise _divergence(
             f"the score of row {visits.original_row(error.row)} became NaN or infinite", epoch, rows.X, schedule
         ) from None

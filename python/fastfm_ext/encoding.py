@@ -31,7 +31,7 @@ _STATE_VERSION = 1
 _LISTED_COLUMNS = 20
 
 
-class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc, call-arg]
+class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Encode the columns of a data frame as features of users, items and their context.
 
     Every column becomes a contiguous block of features, and is one field: first the user's columns, then the item's,
