@@ -18,6 +18,8 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         sgd
         adagrad
 
+    const int max_slots
+
     cpdef enum class StatusCode(int32_t):
         ok
         non_finite
@@ -35,6 +37,13 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         float* V
         int32_t k
         int32_t n_slots
+        int64_t n_features
+        float* copies_w
+        float* copies_V
+
+    struct HotFeatures:
+        int64_t n
+        const int32_t* features
 
     struct Targets:
         const float* y
@@ -78,7 +87,8 @@ cdef extern from "rows.hpp" namespace "fastfm" nogil:
 
 cdef extern from "threads.hpp" namespace "fastfm" nogil:
     Status cpp_sgd_epoch "fastfm::sgd_epoch"(
-        const Kernels&, const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, int, double*
+        const Kernels&, const Csr&, const Targets&, const RowOrder&, const Params&, const HotFeatures&, const Options&,
+        int, double*
     ) noexcept
     Status cpp_predict "fastfm::predict"(const Kernels&, const Csr&, const Params&, int, float*) noexcept
     Status cpp_pool "fastfm::pool"(const Kernels&, const Csr&, const Params&, int, float*, float*) noexcept
@@ -149,22 +159,31 @@ cdef Csr csr_view(const int64_t[::1] indptr, const int32_t[::1] indices, const f
 
 
 # Prediction reads parameters that may lie in read-only memory; only sgd_epoch, which asks for writable views, writes.
-cdef Params params_view(const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V):
+cdef Params params_view(const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V) except *:
     cdef Params params
+    if not 1 <= w0.shape[0] <= 1 + max_slots:
+        raise ValueError(f"w0 has {w0.shape[0]} values; 1 to {1 + max_slots} are possible")
     params.w0 = <float*>&w0[0]
     params.w = <float*>&w[0, 0]
     params.k = <int32_t>V.shape[2]
     params.n_slots = <int32_t>(w0.shape[0] - 1)
     params.V = <float*>&V[0, 0, 0] if params.k else NULL
+    params.n_features = w.shape[0]
+    params.copies_w = NULL
+    params.copies_V = NULL
     return params
 
 
 def sgd_epoch(
     const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
     const float[::1] y, const float[::1] sample_weight, const int64_t[::1] order, int64_t first, int64_t last,
-    float[::1] w0, float[:, ::1] w, float[:, :, ::1] V, options, int n_threads,
+    float[::1] w0, float[:, ::1] w, float[:, :, ::1] V, const int32_t[::1] hot_features,
+    int32_t loss, int32_t solver, options, int n_threads,
 ):
-    """Visits first <= v < last of one epoch; changes w0, w and V in place; returns the weighted sum of the loss."""
+    """Visits first <= v < last of one epoch; changes w0, w and V in place; returns the weighted sum of the loss.
+
+    `indices` names feature hot_features[h] by the number n_features + h.
+    """
     cdef Csr X = csr_view(indptr, indices, data)
     cdef Params params = params_view(w0, w, V)
     cdef Targets targets
@@ -175,18 +194,21 @@ def sgd_epoch(
     visits.last = last
     visits.rows = &order[0] if order is not None else NULL
     cdef Options opts
-    opts.loss = <Loss><int32_t>options.loss
-    opts.solver = <Solver><int32_t>options.solver
+    opts.loss = <Loss>loss
+    opts.solver = <Solver>solver
     opts.learning_rate_w = options.learning_rate_w
     opts.learning_rate_V = options.learning_rate_V
     opts.l2_w = options.l2_w
     opts.l2_V = options.l2_V
     opts.fit_intercept = options.fit_intercept
     opts.fit_linear = options.fit_linear
+    cdef HotFeatures hot
+    hot.n = hot_features.shape[0]
+    hot.features = &hot_features[0] if hot.n else NULL
     cdef double loss_sum = 0.0
     cdef Status status
     with nogil:
-        status = cpp_sgd_epoch(kernels_in_use[0], X, targets, visits, params, opts, n_threads, &loss_sum)
+        status = cpp_sgd_epoch(kernels_in_use[0], X, targets, visits, params, hot, opts, n_threads, &loss_sum)
     check(status)
     return loss_sum
 

@@ -1,8 +1,9 @@
 #include "threads.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <new>
-#include <system_error>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -12,6 +13,9 @@ namespace {
 
 // Below this many rows a thread costs more to start than it saves.
 constexpr int64_t min_rows_per_thread = 4096;
+
+// Between two merges a thread does not see the others' changes of hot parameters; a merge costs some 10 us.
+constexpr int64_t visits_between_merges = 4096;
 
 int useful_threads(int n_threads, int64_t n_rows) {
     return static_cast<int>(std::clamp<int64_t>(n_rows / min_rows_per_thread, 1, n_threads));
@@ -28,12 +32,87 @@ void split(int64_t n, int n_threads, Body body) {
     try {
         for (; started < n_threads; ++started)
             helpers.emplace_back([=, &body] { body(started, bound(started), bound(started + 1)); });
-    } catch (const std::system_error&) {
+    } catch (...) {
     }
     body(0, bound(0), bound(1));
     for (int t = started; t < n_threads; ++t) body(t, bound(t), bound(t + 1));
     for (std::thread& helper : helpers) helper.join();
 }
+
+// A thread's own copies of w0 and of the hot features: values now, and the shared values that they began from.
+class OwnCopies {
+  public:
+    OwnCopies(const Params& shared, const HotFeatures& hot, Solver solver, int n_threads)
+        : shared_(shared),
+          hot_(hot),
+          share_of_change_(solver == Solver::sgd ? 1.0f / static_cast<float>(n_threads) : 1.0f),
+          w_record_(1 + shared.n_slots),
+          V_record_(w_record_ * shared.k),
+          now_(aligned(w_record_ + hot.n * w_record_) + hot.n * V_record_ + floats_per_line),
+          before_(now_.size()) {
+        take_up();
+    }
+
+    // The shared parameters, with this thread's copies in their place.
+    Params params() {
+        Params own = shared_;
+        own.w0 = now();
+        if (hot_.n) {
+            own.copies_w = now() + w_record_;
+            own.copies_V = now() + V_begin();
+        }
+        return own;
+    }
+
+    // Adds this thread's changes to the shared values, and takes up the result.
+    void merge() {
+        for_each_record([this](float* shared, int64_t at, int64_t length) {
+            for (int64_t l = at; l < at + length; ++l) shared[l - at] += share_of_change_ * (now()[l] - before_[l]);
+        });
+        take_up();
+    }
+
+  private:
+    static constexpr int64_t floats_per_line = 16;
+
+    static int64_t aligned(int64_t n_floats) {
+        return (n_floats + floats_per_line - 1) / floats_per_line * floats_per_line;
+    }
+
+    // Where the copies begin: on a cache line, so that records of factors do not straddle.
+    float* now() {
+        const auto address = reinterpret_cast<uintptr_t>(now_.data());
+        return now_.data() + (-(address / sizeof(float)) % floats_per_line);
+    }
+
+    int64_t V_begin() const { return aligned(w_record_ + hot_.n * w_record_); }
+
+    void take_up() {
+        for_each_record([this](const float* shared, int64_t at, int64_t length) {
+            std::copy_n(shared, length, now() + at);
+            std::copy_n(shared, length, before_.data() + at);
+        });
+    }
+
+    // Calls body(shared record, where the copy of it begins, its length).
+    template <class Body>
+    void for_each_record(Body body) {
+        body(shared_.w0, 0, w_record_);
+        for (int64_t h = 0; h < hot_.n; ++h) {
+            const int64_t i = hot_.features[h];
+            body(shared_.w + i * w_record_, w_record_ + h * w_record_, w_record_);
+            body(shared_.V + i * V_record_, V_begin() + h * V_record_, V_record_);
+        }
+    }
+
+    Params shared_;
+    HotFeatures hot_;
+    float share_of_change_;
+    int64_t w_record_;
+    int64_t V_record_;
+    std::vector<float> now_;
+    std::vector<float> before_;
+};
 
 // Nothing may leave as an exception: the caller holds no GIL and is C.
 template <class Body>
@@ -48,18 +127,31 @@ Status guarded(Body body) noexcept {
 }  // namespace
 
 Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
-                 const Params& params, const Options& options, int n_threads, double* loss_sum) noexcept {
-    n_threads = useful_threads(n_threads, order.last - order.first);
-    if (n_threads == 1) return kernels.sgd_epoch(X, targets, order, params, options, loss_sum);
+                 const Params& params, const HotFeatures& hot, const Options& options, int n_threads,
+                 double* loss_sum) noexcept {
+    const int64_t n_visits = order.last - order.first;
+    // Rows that name copies need someone to hold them, even if one thread is enough for the few rows.
+    if (hot.n == 0) n_threads = useful_threads(n_threads, n_visits);
+    if (n_threads == 1 && hot.n == 0) return kernels.sgd_epoch(X, targets, order, params, options, loss_sum);
     return guarded([&]() -> Status {
-        std::vector<Status> status(n_threads);
+        std::mutex merging;
+        std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
         std::vector<double> sums(n_threads, 0.0);
-        split(order.last - order.first, n_threads, [&](int t, int64_t first, int64_t last) {
-            const RowOrder share{order.first + first, order.first + last, order.rows};
-            status[t] = kernels.sgd_epoch(X, targets, share, params, options, &sums[t]);
+        std::vector<OwnCopies> copies;
+        copies.reserve(n_threads);
+        for (int t = 0; t < n_threads; ++t) copies.emplace_back(params, hot, options.solver, n_threads);
+        split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {
+            for (int64_t from = first; from < last && status[t].code == StatusCode::ok; from += visits_between_merges) {
+                const int64_t to = std::min(from + visits_between_merges, last);
+                const RowOrder share{order.first + from, order.first + to, order.rows};
+                double sum = 0.0;
+                status[t] = kernels.sgd_epoch(X, targets, share, copies[t].params(), options, &sum);
+                sums[t] += sum;
+                const std::lock_guard<std::mutex> lock(merging);
+                copies[t].merge();
+            }
         });
-        *loss_sum = 0.0;
-        for (double sum : sums) *loss_sum += sum;
+        *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
         for (const Status& s : status)
             if (s.code != StatusCode::ok) return s;
         return {StatusCode::ok, -1};

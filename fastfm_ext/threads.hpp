@@ -5,10 +5,16 @@
 
 namespace fastfm {
 
-// One epoch, the visits split evenly between the threads. With one thread the result is exact and reproducible; with
-// more they update shared parameters without locks (Hogwild: Niu, Recht, Re, Wright 2011), and it is not.
+// One epoch, the visits split evenly between the threads.
+//
+// One thread: exact and reproducible. More: they update shared parameters without locks (Hogwild: Niu, Recht, Re, Wright
+// 2011), and the result depends on timing. That works where rows seldom meet. Where they meet in every row, in w0 and in
+// `hot` features, each thread has copies of its own, and every few thousand visits it adds what it has learned to the
+// shared values, under a lock, and takes up what the others have learned. AdaGrad adds whole changes, its sums of squares
+// too, and so slows down as it should; SGD, whose steps do not shrink, adds the mean over the threads.
 Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
-                 const Params& params, const Options& options, int n_threads, double* loss_sum) noexcept;
+                 const Params& params, const HotFeatures& hot, const Options& options, int n_threads,
+                 double* loss_sum) noexcept;
 
 // Rows are independent: the same result with any number of threads.
 Status predict(const Kernels& kernels, const Csr& X, const Params& params, int n_threads, float* p) noexcept;

@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import numpy as np
+import pytest
 
 from fastfm_ext import model_io
 from fastfm_ext.model_io import load_model, save_model
@@ -34,10 +35,16 @@ class Picky(Weights):
         return cls(meta, **arrays)
 
 
-def register(monkeypatch):
+@pytest.fixture(autouse=True)
+def registered_parts(monkeypatch):
     """Let these classes be saved and loaded in every slot."""
     classes = {slot: {**known, "Weights": __name__, "Picky": __name__} for slot, known in model_io._CLASSES.items()}
     monkeypatch.setattr(model_io, "_CLASSES", classes)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.fm"
 
 
 def save_and_load(path, part, **options):

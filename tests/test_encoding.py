@@ -92,7 +92,7 @@ class TestSides:
 
 
 class TestUnknownAndMissing:
-    @pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT, np.datetime64("NaT")])
+    @pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "ns")])
     def test_a_missing_value_gives_no_entry(self, value):
         column = np.array(["a", value, "b"], dtype=object)
         assert dense(encode_one("x", column)) == [[1, 0], [0, 0], [0, 1]]

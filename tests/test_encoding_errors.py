@@ -1,3 +1,4 @@
+import re
 from datetime import datetime
 
 import numpy as np
@@ -95,7 +96,7 @@ class TestErrors:
     @pytest.mark.parametrize("infinite", [np.inf, -np.inf])
     def test_an_infinite_number(self, infinite, make_frame):
         frame = make_frame({"age": [1.0, 2.0, infinite]})
-        message = f"column 'age', row 2: {infinite} is infinite"
+        message = f"column 'age', row 2: {infinite} is infinite; replace it by a missing value, or clip the column"
         with pytest.raises(ValueError, match=message):
             FMEncoder(user=[numeric("age")]).fit(frame)
         with pytest.raises(ValueError, match=message):
@@ -112,12 +113,20 @@ class TestErrors:
             FMEncoder(user=[numeric("x")]).fit(column)
 
     def test_lists_in_a_plain_column(self, make_frame):
-        with pytest.raises(TypeError, match=r"column 'x' holds lists or .* declared as multi\('x'\)"):
+        with pytest.raises(TypeError, match=r"holds \['a'\] \(list\), which can't be .* as multi\('x'\)"):
             FMEncoder(user=["x"]).fit(make_frame({"x": [["a"], ["b", "c"]]}))
 
-    def test_nested_lists_in_a_multi_valued_column(self):
-        with pytest.raises(TypeError, match="column 'x' holds lists or other values that can't be categories"):
-            FMEncoder(user=[multi("x")]).fit({"x": [[["a"]]]})
+    @pytest.mark.parametrize("spec", ["x", multi("x")], ids=["plain", "multi"])
+    def test_values_with_fields(self, spec, make_frame):
+        message = r"'x' holds \{'id': 3\} \(dict\), which can't be a category; turn such values into strings"
+        with pytest.raises(TypeError, match=message):
+            FMEncoder(user=[spec]).fit(make_frame({"x": [{"id": 3}, {"id": 4}]}))
+
+    @pytest.mark.parametrize("value", [["a"], {"id": 3}], ids=["list", "dict"])
+    def test_cells_that_hold_more_than_values(self, value, make_frame):
+        message = rf"'x' has a cell with {re.escape(repr(value))} \(\w+\).*; a cell must be a flat list of strings"
+        with pytest.raises(TypeError, match=message):
+            FMEncoder(user=[multi("x")]).fit(make_frame({"x": [[value], [value, value]]}))
 
     def test_columns_of_a_mapping_that_are_not_columns(self):
         with pytest.raises(ValueError, match="column 'y' has 1 rows, column 'x' has 2"):

@@ -59,7 +59,8 @@ class TestCategories:
         encoder = FMEncoder(user=["x"]).fit({"x": np.array(["2024-01-01T12:00:00", "2024-06-01"], dtype="M8[ns]")})
         moment = datetime(2024, 1, 1, 12, tzinfo=UTC)
         paris = pd.Series([pd.Timestamp(moment)]).dt.tz_convert("Europe/Paris")
-        columns = [[moment], paris, pl.from_pandas(paris), np.array(["2024-01-01T12"], dtype="M8[h]")]
+        polars_paris = pl.Series([moment]).dt.convert_time_zone("Europe/Paris")
+        columns = [[moment], paris, polars_paris, np.array(["2024-01-01T12"], dtype="M8[h]")]
         assert all(dense(encoder.transform({"x": column})) == [[1, 0]] for column in columns)
 
     def test_nanoseconds_are_kept(self):

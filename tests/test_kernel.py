@@ -82,7 +82,7 @@ def train_both(options, k, *, ones=False, weighted=False, order=None, seed=0):
     weight = rng.integers(0, 3, N_ROWS).astype(float) if weighted else None
     params = random_parameters(rng, k, options)
     reference = reference_model(params, options)
-    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
     assert (csr.data is None) == ones
     weight32 = None if weight is None else weight.astype(np.float32)
     for _ in range(3):
@@ -143,7 +143,7 @@ def test_padding_stays_zero(isa, k, solver):
 def test_prediction_matches_the_reference(isa, k, ones):
     rng = np.random.default_rng(2)
     X, params = random_rows(rng, ones=ones), random_parameters(rng, k, make_options())
-    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
     expected = _reference.predict(X, params.w0, params.w.astype(float), params.V.astype(float))
     np.testing.assert_allclose(_engine.predict(csr, params), expected, **TOLERANCE)
 
@@ -153,7 +153,7 @@ def test_prediction_matches_the_reference(isa, k, ones):
 def test_pooled_sums_match_the_reference(isa, k, ones):
     rng = np.random.default_rng(3)
     X, params = random_rows(rng, ones=ones), random_parameters(rng, k, make_options())
-    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
     own, sum_vx = _engine.pool(csr, params)
     expected = _reference.predict(X, 0.0, params.w.astype(float), params.V.astype(float))
     np.testing.assert_allclose(own, expected, **TOLERANCE)
@@ -165,7 +165,7 @@ def test_prediction_is_the_same_with_any_number_of_threads(isa, n_threads):
     rng = np.random.default_rng(4)
     X = random_rows(rng, n_rows=50_000)
     params = random_parameters(rng, 8, make_options())
-    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
     np.testing.assert_array_equal(_engine.predict(csr, params, n_threads), _engine.predict(csr, params))
     for threaded, single in zip(_engine.pool(csr, params, n_threads), _engine.pool(csr, params), strict=True):
         np.testing.assert_array_equal(threaded, single)
@@ -177,7 +177,7 @@ def test_threads_learn_as_well_as_one(isa, solver):
     X = random_rows(rng, n_rows=40_000)
     w, V = rng.normal(size=N_FEATURES), rng.normal(size=(N_FEATURES, 2)) * 0.5
     y = _reference.predict(X, 1.0, w, V).astype(np.float32)
-    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
     options = make_options(solver=solver, l2_w=0.0, l2_V=0.0)
     errors = {}
     for n_threads in (1, 2):
@@ -193,7 +193,7 @@ def test_a_score_that_is_not_finite_stops_the_epoch_before_its_step(isa):
     options = make_options()
     params = random_parameters(np.random.default_rng(7), 4, options)
     params.w_records[2, 0] = np.inf
-    csr = canonical_csr(sp.csr_array(np.eye(N_FEATURES, dtype=np.float32)), "X")
+    csr = canonical_csr(sp.csr_array(np.eye(N_FEATURES, dtype=np.float32)))
     V_before = params.V.copy()
     with pytest.raises(_engine.NonFiniteScoreError) as caught:
         _engine.train_epoch(csr, np.zeros(N_FEATURES, dtype=np.float32), None, None, params, options)
@@ -207,7 +207,7 @@ def test_a_score_that_is_not_finite_stops_the_epoch_before_its_step(isa):
 def test_training_in_other_units_gives_the_same_model_in_those_units(solver, scale):
     rng = np.random.default_rng(8)
     X, y = random_rows(rng), random_targets(rng, "squared").astype(np.float32)
-    csr = canonical_csr(sp.csr_array(X.astype(np.float32)), "X")
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
     predictions = []
     for s in (1.0, scale):
         options = make_options(solver=solver).in_units_of(s)
@@ -227,14 +227,14 @@ def test_rows_are_taken_in_the_given_order():
     rng = np.random.default_rng(10)
     X = random_rows(rng).astype(np.float32)
     rows = np.array([5, 0, 5, 59, 2])
-    taken = _engine.take_rows(canonical_csr(sp.csr_array(X), "X"), rows)
+    taken = _engine.take_rows(canonical_csr(sp.csr_array(X)), rows)
     dense = sp.csr_array((taken.data, taken.indices, taken.indptr), shape=(5, N_FEATURES)).toarray()
     np.testing.assert_array_equal(dense, X[rows])
 
 
 def test_rows_of_ones_are_taken_without_values():
     X = random_rows(np.random.default_rng(11), ones=True).astype(np.float32)
-    taken = _engine.take_rows(canonical_csr(sp.csr_array(X), "X"), np.array([3, 1]))
+    taken = _engine.take_rows(canonical_csr(sp.csr_array(X)), np.array([3, 1]))
     assert taken.data is None
     assert taken.nnz == X[[3, 1]].sum()
 
@@ -242,7 +242,7 @@ def test_rows_of_ones_are_taken_without_values():
 @pytest.mark.parametrize("n_rows", [1, 2, 60, 20_000])
 def test_the_block_order_visits_every_row_once_and_in_blocks(n_rows):
     rng = np.random.default_rng(12)
-    csr = canonical_csr(sp.csr_array(random_rows(rng, n_rows=n_rows).astype(np.float32)), "X")
+    csr = canonical_csr(sp.csr_array(random_rows(rng, n_rows=n_rows).astype(np.float32)))
     first, second = (_engine.block_order(csr, rng) for _ in range(2))
     for order in (first, second):
         np.testing.assert_array_equal(np.sort(order), np.arange(n_rows))
@@ -255,10 +255,45 @@ def test_the_block_order_visits_every_row_once_and_in_blocks(n_rows):
 
 
 def test_every_place_in_a_block_is_as_likely_for_every_row():
-    csr = canonical_csr(sp.csr_array(np.ones((4, 1), dtype=np.float32)), "X")
+    csr = canonical_csr(sp.csr_array(np.ones((4, 1), dtype=np.float32)))
     rng = np.random.default_rng(13)
     counts = np.zeros((4, 4))
     for _ in range(4_000):
         counts[np.arange(4), _engine.block_order(csr, rng)] += 1
     # 1,000 expected, standard deviation 27.
     assert np.abs(counts - 1_000).max() < 150
+
+
+def test_the_bias_learns_from_the_rows_of_every_thread(isa):
+    n_rows = 40_000
+    csr = canonical_csr(sp.csr_array((n_rows, 1), dtype=np.float32))
+    y = np.repeat(np.float32([0.0, 10.0]), n_rows // 2)
+    options = make_options(solver="adagrad", learning_rate_w=1e-6)  # so small that every gradient stays near 5
+    params = Parameters.initialise(1, 0, options, 5.0, np.random.default_rng(0))
+    _engine.train_epoch(csr, y, None, None, params, options, n_threads=2)
+    assert params.w0_record[1] == pytest.approx(25.0 * n_rows, rel=0.01)
+
+
+@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("k", [0, 4, 10, 48])
+def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
+    rng = np.random.default_rng(14)
+    X = random_rows(rng, n_rows=30_000)
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
+    y = _reference.predict(X, 1.0, rng.normal(size=N_FEATURES), np.zeros((N_FEATURES, 1))).astype(np.float32)
+    options = make_options(solver=solver, l2_w=0.0, l2_V=0.0)
+    params = random_parameters(np.random.default_rng(6), k, options)
+    hot = _engine.hot_features(csr, params.record_bytes)
+    assert len(hot) == N_FEATURES
+    renamed = _engine.rename_hot_features(csr, hot)
+    for _ in range(5):
+        _engine.train_epoch(renamed, y, None, None, params, options, 2, hot)
+    assert np.mean((_engine.predict(csr, params) - y) ** 2) < 0.05 * y.var()
+    assert not params.V_records[:, 0, k:].any()
+
+
+def test_rare_features_are_not_hot():
+    rng = np.random.default_rng(15)
+    indices = rng.integers(0, 50_000, 40_000).astype(np.int32)
+    csr = _engine.Csr(np.arange(40_001, dtype=np.int64), indices, None, 50_000)
+    assert len(_engine.hot_features(csr, 136)) == 0

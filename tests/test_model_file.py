@@ -15,15 +15,8 @@ from fastfm_ext._plain_json import from_json, to_json
 from fastfm_ext.model_io import ModelFileError, load_model, save_model
 from model_parts import Picky, Weights, example, rewrite, save_and_load
 
-
-@pytest.fixture(autouse=True)
-def _registered_parts(monkeypatch):
-    model_parts.register(monkeypatch)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.fm"
+# pytest finds fixtures among the names of the test's module.
+path, registered_parts = model_parts.path, model_parts.registered_parts
 
 
 class TestPlainJson:

@@ -292,6 +292,14 @@ class TestFiles:
             index.save(tmp_path / "index.fm")
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_subclass_is_not_saved_because_it_would_not_come_back(self, tmp_path):
+        class FilmIndex(ItemIndex):
+            pass
+
+        with pytest.raises(TypeError, match="index must be one of ItemIndex, got a FilmIndex"):
+            FilmIndex().fit(np.eye(2)).save(tmp_path / "index.fm")
+        assert list(tmp_path.iterdir()) == []
+
     def test_a_file_without_an_index(self, tmp_path):
         (tmp_path / "notes.txt").write_text("hello")
         with pytest.raises(ModelFileError, match="not a fastfm-ext model file"):

@@ -11,7 +11,7 @@ from fastfm_ext._validation import canonical_csr
 
 
 def csr(X):
-    return canonical_csr(sp.csr_array(np.asarray(X, dtype=np.float32)), "X")
+    return canonical_csr(sp.csr_array(np.asarray(X, dtype=np.float32)))
 
 
 def scale_of(X):

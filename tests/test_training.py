@@ -6,31 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import training_cases
 from fastfm_ext import FMClassifier, FMRegressor, _training
+from training_cases import ESTIMATORS, SOLVERS, assert_same_model, make, target_of
 
-ESTIMATORS = [FMRegressor, FMClassifier]
-SOLVERS = ["sgd", "adagrad"]
-
-
-@pytest.fixture(scope="module")
-def rows():
-    rng = np.random.default_rng(11)
-    X = rng.normal(size=(200, 6)).astype(np.float32) * 40  # values that training scales
-    y = X[:, 0] / 40 - X[:, 1] / 20 + X[:, 2] * X[:, 3] / 1600 + 0.5 * rng.normal(size=200)
-    return X, y
-
-
-def target_of(estimator, y):
-    return y if estimator is FMRegressor else y > 0
-
-
-def make(estimator, **params):
-    return estimator(**({"random_state": 0, "max_iter": 5, "n_factors": 5} | params))
-
-
-def assert_same_model(a, b):
-    for name in ("w0_", "w_", "V_"):
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+rows = training_cases.rows  # pytest finds fixtures among the names of the test's module
 
 
 # --- epochs --------------------------------------------------------------------------------------------------------

@@ -5,35 +5,15 @@ import pickle
 import numpy as np
 import pytest
 
+import training_cases
 from fastfm_ext import DivergenceError, FMClassifier, FMRegressor, _engine
+from training_cases import ESTIMATORS, SOLVERS, assert_same_model, make, target_of
 
-ESTIMATORS = [FMRegressor, FMClassifier]
-SOLVERS = ["sgd", "adagrad"]
-
-
-@pytest.fixture(scope="module")
-def rows():
-    rng = np.random.default_rng(11)
-    X = rng.normal(size=(200, 6)).astype(np.float32) * 40  # values that training scales
-    y = X[:, 0] / 40 - X[:, 1] / 20 + X[:, 2] * X[:, 3] / 1600 + 0.5 * rng.normal(size=200)
-    return X, y
-
-
-def target_of(estimator, y):
-    return y if estimator is FMRegressor else y > 0
-
-
-def make(estimator, **params):
-    return estimator(**({"random_state": 0, "max_iter": 5, "n_factors": 5} | params))
+rows = training_cases.rows  # pytest finds fixtures among the names of the test's module
 
 
 def score(model, X):
     return model.decision_function(X) if isinstance(model, FMClassifier) else model.predict(X)
-
-
-def assert_same_model(a, b):
-    for name in ("w0_", "w_", "V_"):
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
 def learned(model):
@@ -130,3 +110,37 @@ def test_validation_rows_that_overflow_are_an_error(rows):
     for estimator in ESTIMATORS:
         with pytest.raises(DivergenceError, match="the validation loss became NaN or infinite"):
             make(estimator).fit(X, target_of(estimator, y), X_val=X * 1e30, y_val=target_of(estimator, y))
+
+
+@pytest.mark.parametrize("fit", ["fit", "partial_fit"])
+@pytest.mark.parametrize("changes", [{"l2_V": 1e30}, {"solver": "sgd", "learning_rate": 1e10}, {"learning_rate": 1e10}])
+def test_one_epoch_over_one_row_raises_or_leaves_finite_predictions(fit, changes):
+    model = FMRegressor(2, max_iter=1, random_state=0, **changes)
+    X, y = np.ones((3, 2)), [1.0, 2.0, 3.0]
+    try:
+        getattr(model, fit)(X, y)
+    except DivergenceError:
+        assert not hasattr(model, "n_iter_")
+    else:
+        assert np.isfinite(model.predict(X)).all()
+
+
+def test_a_parameter_that_overflows_in_the_last_step_is_noticed():
+    with pytest.raises(DivergenceError, match="a parameter became NaN or infinite"):
+        FMRegressor(2, l2_V=1e300, max_iter=1, random_state=0).fit(np.eye(3), [1.0, 2.0, 3.0])
+
+
+def test_parameters_that_overflow_in_the_units_of_the_features_are_noticed():
+    X = np.random.default_rng(0).random((50, 2)) * 1e-37
+    y = X[:, 0] * 1e37 * 1e5
+    with pytest.raises(DivergenceError, match="a parameter became NaN or infinite"):
+        FMRegressor(2, random_state=0).fit(X, y)
+
+
+def test_the_row_in_the_message_is_the_users_row():
+    X = np.zeros((140, 2), dtype=np.float32)
+    X[132] = 1.0
+    weight = np.r_[np.zeros(100), np.ones(40)]
+    model = FMRegressor(2, init_stdev=1e25, shuffle=False, random_state=0)
+    with pytest.raises(DivergenceError, match="row 132 "):
+        model.fit(X, np.arange(140.0), weight)

@@ -25,7 +25,8 @@ inline float exp_of_negative(float x) {
     const float n = shifted - to_integer;
     const float r = (x - n * log_2_high) - n * log_2_low;
     const float r2 = r * r;
-    const float e_r = (1.00000008f + r) + r2 * ((0.499988694f + 0.166665053f * r) + r2 * (0.0419175072f + 0.00836914849f * r));
+    const float e_r =
+        (1.00000008f + r) + r2 * ((0.499988694f + 0.166665053f * r) + r2 * (0.0419175072f + 0.00836914849f * r));
     int32_t bits;
     memcpy(&bits, &shifted, sizeof bits);
     bits = static_cast<int32_t>(static_cast<uint32_t>(bits) << 23) + 0x3f800000;

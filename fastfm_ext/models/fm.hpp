@@ -26,7 +26,7 @@ struct Row {
     float value(int64_t j) const { return ones ? 1.0f : x[j]; }
 };
 
-// K factors, from factor `first` on, of all features.
+// K factors of all features; `at(i)` is where those of feature i begin.
 template <int K>
 struct Block {
     static constexpr int lanes = K < max_lanes ? K : max_lanes;
@@ -36,12 +36,12 @@ struct Block {
     V S[n_vecs];  // S_f of the row seen last
 
     // Sets S and returns the row's pair term of these factors: 1/2 sum_f [ S_f^2 - sum_i v_if^2 x_i^2 ].
-    template <bool ones>
-    float score(const Row<ones>& row, const float* V_first, int64_t stride) {
+    template <bool ones, class At>
+    float score(const Row<ones>& row, At at) {
         V squares = V::fill(0.0f);
         for (V& s : S) s = V::fill(0.0f);
         for (int64_t j = 0; j < row.nnz; ++j) {
-            const float* v = V_first + row.i[j] * stride;
+            const float* v = at(row.i[j]);
             const V x = V::fill(row.value(j));
             for (int b = 0; b < n_vecs; ++b) {
                 const V vx = ones ? V::load(v + b * lanes) : V::load(v + b * lanes) * x;
@@ -56,12 +56,11 @@ struct Block {
 
     // One step on v_i for every feature i of the row, with the S of the parameters before the step:
     // the gradient is g dp/dv_if + l2 v_if.
-    template <class Optimizer, bool ones>
-    void step(const Row<ones>& row, float* V_first, int64_t stride, int slot_stride, float g, float eta,
-              float l2) const {
+    template <class Optimizer, bool ones, class At>
+    void step(const Row<ones>& row, At at, int slot_stride, float g, float eta, float l2) const {
         const V eta_ = V::fill(eta);
         for (int64_t j = 0; j < row.nnz; ++j) {
-            float* v = V_first + row.i[j] * stride;
+            float* v = at(row.i[j]);
             const float x = row.value(j);
             const V gx = V::fill(g * x);
             // g x (S - v x) + l2 v = gx S - (gx x - l2) v
@@ -74,34 +73,21 @@ struct Block {
     }
 };
 
-template <bool ones>
-float linear_score(const Row<ones>& row, const float* w, int stride) {
-    float sum = 0.0f;
-    for (int64_t j = 0; j < row.nnz; ++j) sum += w[int64_t{row.i[j]} * stride] * row.value(j);
-    return sum;
-}
-
-template <class Optimizer, bool ones>
-void linear_step(const Row<ones>& row, float* w, float g, float eta, float l2) {
-    for (int64_t j = 0; j < row.nnz; ++j) {
-        float* w_i = w + int64_t{row.i[j]} * (1 + Optimizer::n_slots);
-        Optimizer::update(w_i, g * row.value(j) + l2 * w_i[0], eta);
-    }
-}
-
 // How many rows ahead a loop asks for parameters (measured best for short and long rows alike).
 constexpr int64_t prefetch_ahead = 4;
 
+// The machine over a set of parameters.
+//
 // K > 0: the k factors form one block, and step() uses the sums of the last score().
 // K = 0: no pair term.
 // K = any_k: blocks of 16; step() computes each block's sums again, which are in the first-level cache by then.
-constexpr int any_k = -1;
-
 //
-// `slots` is the number of state values for each parameter where it is known, so that strides are constants.
+// `slots` is the number of state values for each parameter where it is known, so that strides are constants; `copies`
+// says whether rows may name copies of hot features.
+constexpr int any_k = -1;
 constexpr int any_slots = -1;
 
-template <int K, int slots = any_slots>
+template <int K, int slots = any_slots, bool copies = false>
 class Fm {
   public:
     explicit Fm(const Params& params) : params_(params) {
@@ -110,12 +96,8 @@ class Fm {
 
     template <bool ones>
     float score(const Row<ones>& row) {
-        float p = linear_score(row, params_.w, record());
-        if constexpr (K == any_k) {
-            for (int first = 0; first < params_.k; first += 16) p += block_.score(row, params_.V + first, stride());
-        } else if constexpr (K > 0) {
-            p += block_.score(row, params_.V, stride());
-        }
+        float p = linear_score(row);
+        for (int first = 0; first < n_factors(); first += block_size) p += block_.score(row, factors_from(first));
         return p + w0_[0];
     }
 
@@ -125,17 +107,12 @@ class Fm {
     void step(const Row<ones>& row, float g, float weight, const Options& options) {
         g *= weight;
         if (options.fit_intercept) Optimizer::update(w0_, g, options.learning_rate_w);
-        if (options.fit_linear)
-            linear_step<Optimizer>(row, params_.w, g, options.learning_rate_w, weight * options.l2_w);
-        const float l2 = weight * options.l2_V;
-        if constexpr (K == any_k) {
-            for (int first = 0; first < params_.k; first += 16) {
-                block_.score(row, params_.V + first, stride());
-                block_.template step<Optimizer>(row, params_.V + first, stride(), params_.k, g, options.learning_rate_V,
-                                                l2);
-            }
-        } else if constexpr (K > 0) {
-            block_.template step<Optimizer>(row, params_.V, stride(), K, g, options.learning_rate_V, l2);
+        if (options.fit_linear) linear_step<Optimizer>(row, g, options.learning_rate_w, weight * options.l2_w);
+        for (int first = 0; first < n_factors(); first += block_size) {
+            const auto factors = factors_from(first);
+            if (K == any_k) block_.score(row, factors);
+            block_.template step<Optimizer>(row, factors, n_factors(), g, options.learning_rate_V,
+                                            weight * options.l2_V);
         }
     }
 
@@ -147,13 +124,11 @@ class Fm {
     // sum_vx[f] = S_f for all k factors; returns the row's own score without w0: its linear and pair terms.
     template <bool ones>
     float pool(const Row<ones>& row, float* sum_vx) {
-        float own = linear_score(row, params_.w, record());
-        if constexpr (K != 0) {
-            for (int first = 0; first < params_.k; first += block_size) {
-                own += block_.score(row, params_.V + first, stride());
-                for (int b = 0; b < Block<block_size>::n_vecs; ++b)
-                    block_.S[b].store(sum_vx + first + b * Block<block_size>::lanes);
-            }
+        float own = linear_score(row);
+        for (int first = 0; first < n_factors(); first += block_size) {
+            own += block_.score(row, factors_from(first));
+            for (int b = 0; b < Block<block_size>::n_vecs; ++b)
+                block_.S[b].store(sum_vx + first + b * Block<block_size>::lanes);
         }
         return own;
     }
@@ -163,18 +138,44 @@ class Fm {
     void prefetch(const Row<ones>& row) const {
         constexpr int floats_per_line = 16;
         for (int64_t j = 0; j < row.nnz; ++j) {
-            const int64_t i = row.i[j];
-            prefetch_line(params_.w + i * record());
-            for (int64_t f = 0; f < stride(); f += floats_per_line) prefetch_line(params_.V + i * stride() + f);
+            prefetch_line(w_of(row.i[j]));
+            for (int f = 0; f < n_factors() * record(); f += floats_per_line) prefetch_line(V_of(row.i[j]) + f);
         }
     }
 
   private:
     static constexpr int block_size = K > 0 ? K : 16;
 
+    template <bool ones>
+    float linear_score(const Row<ones>& row) const {
+        float sum = 0.0f;
+        for (int64_t j = 0; j < row.nnz; ++j) sum += *w_of(row.i[j]) * row.value(j);
+        return sum;
+    }
+
+    template <class Optimizer, bool ones>
+    void linear_step(const Row<ones>& row, float g, float eta, float l2) {
+        for (int64_t j = 0; j < row.nnz; ++j) {
+            float* w = w_of(row.i[j]);
+            Optimizer::update(w, g * row.value(j) + l2 * w[0], eta);
+        }
+    }
+
+    int n_factors() const { return K == any_k ? params_.k : K; }
     int record() const { return 1 + (slots == any_slots ? params_.n_slots : slots); }
-    // From v_i to v_{i + 1}.
-    int64_t stride() const { return int64_t{K == any_k ? params_.k : K} * record(); }
+
+    float* w_of(int64_t i) const { return place(params_.w, params_.copies_w, i, record()); }
+    float* V_of(int64_t i) const { return place(params_.V, params_.copies_V, i, n_factors() * record()); }
+
+    auto factors_from(int first) const {
+        return [this, first](int64_t i) { return V_of(i) + first; };
+    }
+
+    float* place(float* shared, float* own, int64_t i, int64_t stride) const {
+        if (!copies) return shared + i * stride;
+        const bool is_copy = i >= params_.n_features;
+        return (is_copy ? own : shared) + (i - (is_copy ? params_.n_features : 0)) * stride;
+    }
 
     Params params_;
     float w0_[1 + max_slots];

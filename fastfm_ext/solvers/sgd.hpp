@@ -33,10 +33,10 @@ void prefetch_rows(const Csr& X, const Targets& targets, const RowOrder& order, 
     }
 }
 
-template <class Optimizer, int K, bool ones>
+template <class Optimizer, int K, bool ones, bool copies>
 Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Params& params,
                  const Options& options, double* loss_sum) {
-    Fm<K, Optimizer::n_slots> fm(params);
+    Fm<K, Optimizer::n_slots, copies> fm(params);
     LossSum sum;
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
     for (int64_t visit = order.first; visit < order.last; ++visit) {

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import fields, replace
-from typing import Any, ClassVar, Literal, Self
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine, _training
-from fastfm_ext._defaults import DEFAULTS, Defaults
 from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
+from fastfm_ext._hyperparameters import Hyperparameters
 from fastfm_ext._parameters import FittedParameters
 from fastfm_ext._scaling import FeatureScale
 from fastfm_ext._state import FittedState
 from fastfm_ext._training import History, Rows, Schedule, Undo
 from fastfm_ext._validation import (
-    check_param,
     check_weights,
     errors_that_name,
-    is_bool,
-    is_integer,
-    is_nonzero_integer,
-    is_real,
-    optional,
     to_csr,
 )
 
@@ -39,55 +32,12 @@ AUTO_EARLY_STOPPING_ROWS = 10_000
 _TRAIN_ANEW = "Set it back to go on, or train anew: fit with warm_start=False."
 
 
-class BaseFM(FittedParameters, FittedState, BaseEstimator):
+class BaseFM(FittedParameters, FittedState, Hyperparameters):
     """Base of the factorization machine estimators.
 
     A subclass names its loss, turns targets into one row of numbers for each output, and turns scores into
     predictions. Everything else stands here, once.
     """
-
-    _loss: ClassVar[str]
-
-    def __init__(
-        self,
-        n_factors: int = 16,
-        *,
-        solver: str = "adagrad",
-        learning_rate: float | None = None,
-        max_iter: int = 100,
-        l2_w: float | None = None,
-        l2_V: float | None = None,
-        init_stdev: float | None = None,
-        fit_intercept: bool = True,
-        fit_linear: bool = True,
-        shuffle: bool = True,
-        early_stopping: bool | Literal["auto"] = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 5,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        n_jobs: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_factors = n_factors
-        self.solver = solver
-        self.learning_rate = learning_rate
-        self.max_iter = max_iter
-        self.l2_w = l2_w
-        self.l2_V = l2_V
-        self.init_stdev = init_stdev
-        self.fit_intercept = fit_intercept
-        self.fit_linear = fit_linear
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
 
     # --- what a subclass says ----------------------------------------------------------------------------------------
 
@@ -102,14 +52,6 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
     @abstractmethod
     def _best_constants(self, targets: Float32Array, sample_weight: Float32Array | None) -> NDArray[np.float64]:
         """Return for each output the constant score of least loss."""
-
-    @abstractmethod
-    def _target_unit(self) -> float:
-        """Return the spread of the target: the unit in which step sizes and L2 are given."""
-
-    @abstractmethod
-    def _loss_of_mean(self, rows: Rows) -> float:
-        """Return about the loss of a constant prediction, against which a loss can be seen to explode."""
 
     @abstractmethod
     def _format_loss(self, loss: float) -> str:
@@ -174,7 +116,7 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
         rows = self._training_rows(X, y, sample_weight, first=not continues)
         rng = self._generator()
         if val[0] is not None:
-            train_rows = np.arange(rows.X.n_rows)
+            train_rows = np.arange(rows.X.n_rows, dtype=np.int64)
             validation: Rows | None = self._validation_rows(*val)
         else:
             train_rows, validation = self._hold_out(rows, rng)
@@ -185,13 +127,13 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
             self._to_unit_size(outputs)
         else:
             outputs = self._initial_outputs(rows, train_rows, options, rng)
-        schedule = self._schedule(self.max_iter, self._loss_of_mean(rows))
+        schedule = self._schedule(outputs, rows)
         history = _training.train(outputs, rows, train_rows, validation, options, schedule, rng)
-        self._to_user_units(outputs)
+        self._to_user_units(outputs, rows, schedule, history.best_epoch)
         self._outputs: list[Parameters] = outputs
         self.n_iter_ = len(history.train_loss)
         self.best_epoch_ = history.best_epoch
-        self.history_ = {"train_loss": history.train_loss, "val_loss": history.val_loss, "seconds": history.seconds}
+        self.history_ = {name: getattr(history, name) for name in ("train_loss", "val_loss", "seconds")}
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
@@ -201,17 +143,18 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
         before, undo = dict(self.__dict__), list[Undo]()
         try:
             rows = self._training_rows(X, y, sample_weight, first=first)
-            rng, options, everything = self._generator(), self._options(), np.arange(rows.X.n_rows)
+            rng, options, everything = self._generator(), self._options(), np.arange(rows.X.n_rows, dtype=np.int64)
+            touched = _engine.features_in(rows.X, self._feature_scale.columns)
             if first:
                 outputs = self._initial_outputs(rows, everything, options, rng)
             else:
                 self._check_can_continue()
                 outputs = [params.writable() for params in self._outputs]
-                touched = np.union1d(rows.X.indices, self._feature_scale.columns)
                 undo += [Undo(params, touched) for params in outputs]
                 self._to_unit_size(outputs)
-            _training.train(outputs, rows, everything, None, options, self._schedule(1, np.inf), rng)
-            self._to_user_units(outputs)
+            schedule = self._schedule(outputs, rows, epochs_before=getattr(self, "n_iter_", 0), max_iter=1)
+            history = _training.train(outputs, rows, everything, None, options, schedule, rng)
+            self._to_user_units(outputs, rows, schedule, 1, touched)
         except BaseException:
             for step in undo:
                 step()
@@ -219,7 +162,9 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
             self.__dict__.update(before)
             raise
         self._outputs = outputs
-        self.n_iter_ = getattr(self, "n_iter_", 0) + 1
+        self.n_iter_ = self.best_epoch_ = getattr(self, "n_iter_", 0) + 1
+        before_now = getattr(self, "history_", {"train_loss": [], "val_loss": [], "seconds": []})
+        self.history_ = {name: values + getattr(history, name) for name, values in before_now.items()}
         return self
 
     def _check_can_continue(self) -> None:
@@ -237,39 +182,33 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
         csr = to_csr(self, X, reset=first)
         y = self._check_target(y, csr, "y")
         weight = check_weights(sample_weight, csr, "sample_weight")
+        counted = None
         if weight is not None and not weight.all():
-            counted = np.flatnonzero(weight)
+            counted = np.flatnonzero(weight).astype(np.int64)
             csr, y, weight = _engine.take_rows(csr, counted), y[counted], weight[counted]
         if first:
             self._learn_target(y, weight)
             self._feature_scale = FeatureScale.of(csr)
-        return Rows(self._feature_scale.apply(csr), self._encode_target(y, "y"), weight)
+        return Rows(self._feature_scale.apply(csr), self._encode_target(y, "y"), weight, counted)
 
     def _to_unit_size(self, outputs: list[Parameters]) -> None:
         for params in outputs:
             self._feature_scale.to_unit_size(params)
 
-    def _to_user_units(self, outputs: list[Parameters]) -> None:
-        for params in outputs:
-            self._feature_scale.to_user_units(params)
-
-    def _check_params(self) -> None:
-        check_param(self, "n_factors", is_integer(0), "an integer of at least 0")
-        solvers = tuple(_engine.SOLVERS)
-        check_param(self, "solver", lambda value: isinstance(value, str) and value in solvers, f"one of {solvers}")
-        above_zero = optional(is_real(0, open_at_low=True))
-        check_param(self, "learning_rate", above_zero, "a finite number above 0, or None for the default")
-        for name in ("l2_w", "l2_V", "init_stdev"):
-            check_param(self, name, optional(is_real(0)), "a finite number of at least 0, or None for the default")
-        check_param(self, "max_iter", is_integer(1), "an integer of at least 1")
-        check_param(self, "tol", is_real(0), "a finite number of at least 0")
-        for name in ("fit_intercept", "fit_linear", "shuffle", "warm_start"):
-            check_param(self, name, is_bool, "True or False")
-        auto = lambda value: is_bool(value) or (isinstance(value, str) and value == "auto")  # noqa: E731
-        check_param(self, "early_stopping", auto, 'True, False or "auto"')
-        check_param(self, "validation_fraction", is_real(0, open_at_low=True, high=1), "between 0 and 1")
-        check_param(self, "n_iter_no_change", is_integer(1), "an integer of at least 1")
-        check_param(self, "n_jobs", optional(is_nonzero_integer), "an integer other than 0, or None for one thread")
+    def _to_user_units(
+        self,
+        outputs: list[Parameters],
+        rows: Rows,
+        schedule: Schedule,
+        epoch: int,
+        touched: NDArray[np.intp] | None = None,
+    ) -> None:
+        """Make the parameters fit values as the user has them, and make sure that training has left them finite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            for params in outputs:
+                self._feature_scale.to_user_units(params)
+        if not all(params.is_finite(touched) for params in outputs):
+            raise _training.divergence("a parameter became NaN or infinite", epoch, rows, schedule)
 
     def _check_target(self, y: Any, X: Csr, name: str) -> Any:
         if y is None:
@@ -288,41 +227,24 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
     def _generator(self) -> np.random.Generator:
         return np.random.default_rng(check_random_state(self.random_state).randint(2**31))
 
-    def _chosen(self) -> Defaults:
-        """Return the step size, L2 and first spread: the user's where given, else the defaults."""
-        defaults = DEFAULTS[self._loss, self.solver]
-        given = {field.name: getattr(self, field.name) for field in fields(defaults)}
-        return replace(defaults, **{name: value for name, value in given.items() if value is not None})
-
-    def _options(self) -> Options:
-        chosen = self._chosen()
-        options = Options(
-            loss=self._loss,
-            solver=self.solver,
-            learning_rate_w=chosen.learning_rate,
-            learning_rate_V=chosen.learning_rate,
-            l2_w=chosen.l2_w,
-            l2_V=chosen.l2_V,
-            init_stdev=chosen.init_stdev,
-            fit_intercept=bool(self.fit_intercept),
-            fit_linear=bool(self.fit_linear),
-        )
-        return options.in_units_of(self._target_unit())
-
-    def _schedule(self, max_iter: int, typical_loss: float) -> Schedule:
+    def _schedule(
+        self, outputs: list[Parameters], rows: Rows, *, epochs_before: int = 0, max_iter: int | None = None
+    ) -> Schedule:
+        typical_loss = _training.mean_loss_of_bias(outputs, rows, self._loss)
         return Schedule(
-            max_iter=max_iter,
+            max_iter=self.max_iter if max_iter is None else max_iter,
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol * self._target_unit() ** 2,
             shuffle=self.shuffle,
             n_threads=effective_n_jobs(self.n_jobs),
             learning_rate=self._chosen().learning_rate,
-            typical_loss=typical_loss,
-            report=self._print_progress if self.verbose else None,
+            typical_loss=max(typical_loss, 0.5 * self._target_unit() ** 2),
+            report=partial(self._print_progress, epochs_before) if self.verbose else None,
         )
 
-    def _print_progress(self, epoch: int, history: History) -> None:
-        parts = [f"epoch {epoch:3d}/{self.max_iter}", f"train {self._format_loss(history.train_loss[-1])}"]
+    def _print_progress(self, epochs_before: int, epoch: int, history: History) -> None:
+        number = f"{epoch:3d}/{self.max_iter}" if not epochs_before else f"{epochs_before + epoch:3d}"
+        parts = [f"epoch {number}", f"train {self._format_loss(history.train_loss[-1])}"]
         if history.val_loss:
             parts.append(f"validation {self._format_loss(history.val_loss[-1])}")
         print("  ".join([*parts, f"{history.seconds[-1]:.2f} s"]), flush=True)
@@ -350,7 +272,7 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
         n = rows.X.n_rows
         wanted = n >= AUTO_EARLY_STOPPING_ROWS if self.early_stopping == "auto" else self.early_stopping
         if not wanted:
-            return np.arange(n), None
+            return np.arange(n, dtype=np.int64), None
         n_val = max(1, round(n * self.validation_fraction))
         if n_val >= n:
             raise ValueError(
@@ -361,7 +283,8 @@ class BaseFM(FittedParameters, FittedState, BaseEstimator):
         by_stratum = by_stratum[np.argsort(self._strata(rows.targets)[by_stratum], kind="stable")]
         held_out = np.zeros(n, dtype=bool)
         held_out[by_stratum[(2 * np.arange(n_val) + 1) * n // (2 * n_val)]] = True
-        return np.flatnonzero(~held_out), rows.take(np.flatnonzero(held_out))
+        train_rows, val_rows = (np.flatnonzero(chosen).astype(np.int64) for chosen in (~held_out, held_out))
+        return train_rows, rows.take(val_rows)
 
     # --- prediction --------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Columns of a NumPy, pandas or polars table, read as distinct values with codes, numbers, or multi-valued cells."""
 
+import reprlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -51,9 +52,10 @@ class Cells(NamedTuple):
 class Column(ABC):
     """One column of a table; what it reads it keeps, so fitting and encoding the same table reads once."""
 
-    def __init__(self, name: str, data: Any) -> None:
+    def __init__(self, name: str, data: Any, *, inside_cells: bool = False) -> None:
         self.name = name
         self.data = data
+        self.inside_cells = inside_cells
         self._cells: dict[str | None, Cells] = {}
 
     def __len__(self) -> int:
@@ -66,10 +68,7 @@ class Column(ABC):
             codes, values = self._factorize()
         # Arrow says NotImplementedError where Python says that a list can't be hashed.
         except (TypeError, NotImplementedError) as error:
-            raise TypeError(
-                f"column {self.name!r} holds lists or other values that can't be categories; "
-                f"a column with several values a cell is declared as multi({self.name!r})"
-            ) from error
+            raise TypeError(self._why_not_categories()) from error
         values = np.asarray(values)
         missing = missing_mask(values)
         if missing.any():
@@ -88,6 +87,18 @@ class Column(ABC):
         if sep not in self._cells:
             self._cells[sep] = self._read_collections(sep) or self._split_strings(sep)
         return self._cells[sep]
+
+    def _why_not_categories(self) -> str:
+        values = self.data.tolist() if isinstance(self.data, np.ndarray) else self.data.to_list()
+        value = next((value for value in values if not _is_hashable(value)), None)
+        what = f"{reprlib.repr(value)} ({type(value).__name__}), which can't be a category"
+        if self.inside_cells:
+            return f"column {self.name!r} has a cell with {what}; a cell must be a flat list of strings or numbers"
+        if isinstance(value, _COLLECTIONS):
+            advice = f"declare a column with several values a cell as multi({self.name!r})"
+        else:
+            advice = "turn such values into strings or numbers"
+        return f"column {self.name!r} holds {what}; {advice}"
 
     def _split_strings(self, sep: str | None) -> Cells:
         codes, values = self.coded
@@ -109,8 +120,8 @@ class Column(ABC):
 class ArrayColumn(Column):
     """A NumPy array or a list."""
 
-    def __init__(self, name: str, data: Any) -> None:
-        super().__init__(name, _one_dimensional(name, data))
+    def __init__(self, name: str, data: Any, *, inside_cells: bool = False) -> None:
+        super().__init__(name, _one_dimensional(name, data), inside_cells=inside_cells)
 
     def _factorize(self) -> tuple[NDArray[np.integer[Any]], Any]:
         if self.data.dtype.kind == "O":
@@ -192,7 +203,7 @@ class PolarsColumn(Column):
         lists = self.data.arr.to_list() if self.data.dtype == pl.Array else self.data
         lengths = lists.list.len()
         # An empty list explodes to one null, hence the filter.
-        tokens = PolarsColumn(self.name, lists.filter(lengths > 0).explode()).coded
+        tokens = PolarsColumn(self.name, lists.filter(lengths > 0).explode(), inside_cells=True).coded
         counts = lengths.fill_null(0).to_numpy().astype(np.int64)
         return Cells(np.arange(len(counts)), counts, tokens)
 
@@ -273,6 +284,14 @@ def _drop_unused(codes: NDArray[np.integer[Any]], values: NDArray[Any]) -> tuple
     return place[codes], values[used]
 
 
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
 def _factorize_objects(data: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
     places: dict[Any, int] = {}
     codes = np.fromiter((places.setdefault(v, len(places)) for v in data), dtype=np.int64, count=len(data))
@@ -312,4 +331,4 @@ def _cells_from_objects(name: str, data: NDArray[Any], sep: str | None) -> Cells
 def _cells_of(name: str, codes: NDArray[np.int64], lists: list[Any]) -> Cells:
     lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
     flat = np.fromiter(chain.from_iterable(lists), dtype=object, count=int(lengths.sum()))
-    return Cells(codes, lengths, ArrayColumn(name, flat).coded)
+    return Cells(codes, lengths, ArrayColumn(name, flat, inside_cells=True).coded)

@@ -32,13 +32,14 @@ def show_config() -> None:
         "cores": str(os.cpu_count()),
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
     }
-    lines |= {name: _version_of(name) for name in (*_REQUIRED, *_OPTIONAL)}
+    lines |= {name: version(name) for name in _REQUIRED}
+    lines |= {name: _version_of(name) for name in _OPTIONAL}
     for name, value in lines.items():
         print(f"{name:18}  {value}")
 
 
-def _version_of(package: str) -> str:
+def _version_of(optional_package: str) -> str:
     try:
-        return version(package)
+        return version(optional_package)
     except PackageNotFoundError:
         return "not installed"

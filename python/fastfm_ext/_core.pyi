@@ -41,6 +41,9 @@ def sgd_epoch(
     w0: _Floats,
     w: _Floats,
     V: _Floats,
+    hot_features: _Indices,
+    loss: int,
+    solver: int,
     options: Any,
     n_threads: int,
 ) -> float: ...

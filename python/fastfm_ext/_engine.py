@@ -16,6 +16,8 @@ from fastfm_ext import _core
 
 Float32Array = NDArray[np.float32]
 
+MAX_FEATURES = np.iinfo(np.int32).max
+
 LOSSES = {"squared": int(_core.Loss.squared), "logistic": int(_core.Loss.logistic)}
 SOLVERS = {"sgd": int(_core.Solver.sgd), "adagrad": int(_core.Solver.adagrad)}
 STATE_SLOTS = {"sgd": 0, "adagrad": 1}
@@ -25,6 +27,13 @@ NNZ_PER_CALL = 1 << 22
 
 # Rows of about this many bytes are visited together: a part of a second-level cache.
 BLOCK_BYTES = 1 << 17
+
+# What threads keep copies of; measured on ratings and clicks. See ``threads.hpp``.
+HOT_ROWS = 10_000
+HOT_SHARE_OF_ROWS = 1 / 2000
+HOTTEST, HOTTEST_SHARE_OF_NONZEROS = 64, 0.2
+HOT_BYTES = 1 << 18
+NO_FEATURES: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
 
 NonFiniteScoreError = _core.NonFiniteScoreError
 
@@ -64,6 +73,44 @@ def take_rows(X: Csr, rows: NDArray[np.int64]) -> Csr:
     return Csr(indptr, indices, data, X.n_features)
 
 
+def features_in(X: Csr, also: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the features that occur in X, or stand in ``also``, in ascending order."""
+    if X.nnz < X.n_features // 16:  # fewer to sort than to mark
+        return np.union1d(X.indices, also).astype(np.intp)
+    marked = np.zeros(X.n_features, dtype=bool)
+    marked[X.indices] = True
+    marked[also] = True
+    return np.flatnonzero(marked)
+
+
+def hot_features(X: Csr, record_bytes: int) -> NDArray[np.int32]:
+    """Return the features that stand in so many rows that threads would wait for each other, most frequent first.
+
+    None, where they are too small a part of all nonzeros to matter.
+    """
+    if X.n_rows < HOT_ROWS:
+        return NO_FEATURES
+    counts = np.bincount(X.indices)
+    candidates = np.flatnonzero(counts > X.n_rows * HOT_SHARE_OF_ROWS)
+    candidates = candidates[np.argsort(-counts[candidates], kind="stable")]
+    if counts[candidates[:HOTTEST]].sum() < HOTTEST_SHARE_OF_NONZEROS * X.nnz:
+        return NO_FEATURES
+    most = min(max(HOTTEST, HOT_BYTES // record_bytes), MAX_FEATURES - X.n_features)
+    return candidates[:most].astype(np.int32)
+
+
+def rename_hot_features(X: Csr, hot: NDArray[np.int32]) -> Csr:
+    """Return X with feature ``hot[h]`` numbered ``n_features + h``, which is how the threads find their own copies.
+
+    The result has ``n_features + len(hot)`` features, and only training knows what the last ones are.
+    """
+    if not len(hot):
+        return X
+    numbers = np.arange(X.n_features, dtype=np.int32)
+    numbers[hot] = np.arange(X.n_features, X.n_features + len(hot))
+    return replace(X, indices=numbers[X.indices], n_features=X.n_features + len(hot))
+
+
 def block_order(X: Csr, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return all rows of X in random order, such that rows near each other in memory are visited near each other.
 
@@ -71,7 +118,7 @@ def block_order(X: Csr, rng: np.random.Generator) -> NDArray[np.int64]:
     """
     bytes_per_row = 16 + (4 if X.data is None else 8) * X.nnz / X.n_rows
     block_rows = max(1, int(BLOCK_BYTES / bytes_per_row))
-    blocks = rng.permutation(-(-X.n_rows // block_rows))
+    blocks = rng.permutation(np.arange(-(-X.n_rows // block_rows), dtype=np.int64))
     order = np.empty(X.n_rows, dtype=np.int64)
     _core.block_order(blocks, block_rows, int(rng.integers(2**63)), order)
     return order
@@ -155,6 +202,8 @@ class Parameters:
     def check(self, n_features: int) -> None:
         """Raise ValueError unless the arrays have the types and shapes that the kernels rely on."""
         n_records = len(self.w0_record)
+        if n_records - 1 not in STATE_SLOTS.values() or self.n_factors < 0:
+            raise ValueError(f"parameters with {n_records - 1} state values each and {self.n_factors} factors")
         shapes = [(n_records,), (n_features, n_records), (n_features, n_records, padded(self.n_factors))]
         for array, shape in zip(self.arrays, shapes, strict=True):
             if array.dtype != np.float32 or array.shape != shape or not array.flags.c_contiguous:
@@ -165,6 +214,11 @@ class Parameters:
     @property
     def n_features(self) -> int:
         return len(self.w_records)
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes that one feature takes."""
+        return 4 * int(self.w_records.shape[1] + self.V_records.shape[1] * self.V_records.shape[2])
 
     @property
     def w0(self) -> float:
@@ -182,8 +236,11 @@ class Parameters:
     def arrays(self) -> tuple[Float32Array, Float32Array, Float32Array]:
         return self.w0_record, self.w_records, self.V_records
 
-    def is_finite(self) -> bool:
-        return all(bool(np.isfinite(a).all()) for a in self.arrays)
+    def is_finite(self, features: NDArray[np.intp] | None = None) -> bool:
+        """Return whether w0 and the parameters of these features (default: of all) are finite, their state too."""
+        w, V = (a if features is None else a[features] for a in (self.w_records, self.V_records))
+        # NaN and infinity reach the least or the largest value, and neither needs memory.
+        return all(bool(np.isfinite([a.min(), a.max()]).all()) for a in (self.w0_record, w, V) if a.size)
 
     def copy(self) -> Self:
         w0_record, w_records, V_records = (aligned_empty(a.shape) for a in self.arrays)
@@ -222,37 +279,27 @@ def train_epoch(
     params: Parameters,
     options: Options,
     n_threads: int = 1,
+    hot_features: NDArray[np.int32] = NO_FEATURES,
 ) -> float:
     """Visit the rows of X in the given order, one step each; change ``params`` in place; return the sum of the loss.
+
+    With ``hot_features``, X is what `rename_hot_features` returned with them.
 
     Raises
     ------
     NonFiniteScoreError
         When the score of a row is NaN or infinite. The parameters hold the steps before that row.
     """
-    core_options = _CoreOptions(options)
+    loss, solver = LOSSES[options.loss], SOLVERS[options.solver]
     n_visits = X.n_rows if order is None else len(order)
     visits_per_call = max(1, n_visits * NNZ_PER_CALL // max(X.nnz, NNZ_PER_CALL))
     loss_sum = 0.0
     for first in range(0, n_visits, visits_per_call):
         last = min(first + visits_per_call, n_visits)
         visits = (y, sample_weight, order, first, last)
-        loss_sum += _core.sgd_epoch(X.indptr, X.indices, X.data, *visits, *params.arrays, core_options, n_threads)
+        parameters = (*params.arrays, hot_features)
+        loss_sum += _core.sgd_epoch(X.indptr, X.indices, X.data, *visits, *parameters, loss, solver, options, n_threads)
     return loss_sum
-
-
-class _CoreOptions:
-    """Options with names replaced by the numbers of ``types.hpp``."""
-
-    def __init__(self, options: Options) -> None:
-        self.loss = LOSSES[options.loss]
-        self.solver = SOLVERS[options.solver]
-        self.learning_rate_w = options.learning_rate_w
-        self.learning_rate_V = options.learning_rate_V
-        self.l2_w = options.l2_w
-        self.l2_V = options.l2_V
-        self.fit_intercept = options.fit_intercept
-        self.fit_linear = options.fit_linear
 
 
 def predict(X: Csr, params: Parameters, n_threads: int = 1) -> Float32Array:

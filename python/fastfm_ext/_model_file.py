@@ -87,20 +87,13 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Part]) -> None
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "library_version": _library_version(),
+        "library_version": importlib.metadata.version("fastfm-ext"),
         "parts": entries,
     }
     with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write_member(archive, file, MANIFEST, [json.dumps(manifest, allow_nan=False).encode()])
         for member, array in members.items():
             _write_member(archive, file, member, [_npy_header(array.dtype.str, array.shape), _bytes_of(array)])
-
-
-def _library_version() -> str:
-    try:
-        return importlib.metadata.version("fastfm-ext")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _storable(array: Array, slot: str, name: str) -> Array:
@@ -339,9 +332,10 @@ class ModelFileReader:
         if type(version) is not int or version < 1:
             raise self.damaged(f"format version {version!r}")
         if version > FORMAT_VERSION:
+            writer, reader = manifest.get("library_version"), importlib.metadata.version("fastfm-ext")
             raise ModelFileError(
-                f"{self.path}: written by fastfm-ext {manifest.get('library_version')} in format {version}, but this "
-                f"fastfm-ext {_library_version()} reads formats up to {FORMAT_VERSION}: upgrade it to load this file."
+                f"{self.path}: written by fastfm-ext {writer} in format {version}, but this fastfm-ext {reader} reads "
+                f"formats up to {FORMAT_VERSION}: upgrade it to load this file."
             )
         parts = manifest.get("parts")
         if not isinstance(parts, dict) or not parts:

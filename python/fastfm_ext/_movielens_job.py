@@ -22,7 +22,6 @@ from fastfm_ext.retrieval import ItemIndex
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
     from sklearn.utils import Bunch
 
 VARIANTS: tuple[str, ...] = get_args(Variant)
@@ -80,11 +79,11 @@ def run(settings: Settings) -> None:
     index = ItemIndex(kind="exact")
     index.fit(model.item_vector(encoder.transform(data.movies, side="item")), ids=data.movies["movie_id"].tolist())
     _print_films(recommend(data, user_row, encoder, model, index, split, settings.top), user_row, data.ratings)
-    if settings.plot is not None:
-        _plot(model, settings.plot)
     if settings.save is not None:
         save_model(settings.save, model, encoder=encoder, index=index)
         print(f"model, encoder and index saved to {settings.save}")
+    if settings.plot is not None:
+        _plot(model, settings.plot)
 
 
 def find_user(users: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
@@ -207,8 +206,8 @@ def _print_films(films: pd.DataFrame, user_row: pd.DataFrame, ratings: pd.DataFr
 
 
 def _plot(model: FMRegressor, path: Path) -> None:
-    figure: Figure = require("matplotlib.figure", "plot").Figure(figsize=(7.0, 4.2), layout="constrained")
-    ax = plot_learning_curve(model.history_, best_epoch=model.best_epoch_, ax=figure.add_subplot())
+    ax = plot_learning_curve(model.history_, best_epoch=model.best_epoch_)
     ax.set_ylabel("half the mean squared error")
+    figure: Any = ax.figure  # a new one, so not a SubFigure, which can't be saved
     figure.savefig(path, dpi=150)
     print(f"learning curve saved to {path}")

@@ -59,6 +59,14 @@ class FittedParameters:
         ndarray of shape (n_rows, n_factors + 1), float32
             ``[1 ; sum_i v_i x_i]`` of each row.
 
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, or another number of
+            features than in `fit`.
+
         References
         ----------
         Rendle, "Factorization Machines" (2010), lemma 3.1, with the sum split into the user's and the item's features.
@@ -79,6 +87,14 @@ class FittedParameters:
             ``[sum_i w_i x_i + 1/2 sum_f ((sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2) ; sum_i v_i x_i]`` of each row: what
             the item scores by itself, then its pooled factors.
 
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, or another number of
+            features than in `fit`.
+
         See Also
         --------
         user_vector : The other side, and what the inner product means.
@@ -96,6 +112,14 @@ class FittedParameters:
         Returns
         -------
         ndarray of shape (n_rows,), float32
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, or another number of
+            features than in `fit`.
         """
         own, _ = self._pool(X)
         return np.float32(self._outputs[0].w0) + own

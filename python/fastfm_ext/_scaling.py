@@ -49,6 +49,14 @@ class FeatureScale:
         factors = np.exp2(np.clip(exponents[chosen], -126, 126)).astype(np.float32)
         return cls(used[chosen], factors[:, None])
 
+    def check(self, n_features: int) -> None:
+        """Raise ValueError unless every column exists and has a factor."""
+        columns, factors = self.columns, self.factors
+        if columns.ndim != 1 or columns.dtype.kind not in "iu" or factors.shape != (len(columns), 1):
+            raise ValueError(f"scaled columns of shape {columns.shape} with factors of shape {factors.shape}")
+        if len(columns) and not (columns.min() >= 0 and columns.max() < n_features):
+            raise ValueError(f"a scaled column beyond the {n_features} features")
+
     def apply(self, X: Csr) -> Csr:
         """Return X with its values brought to unit size."""
         if not len(self.columns) or X.data is None:

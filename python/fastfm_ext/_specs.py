@@ -100,7 +100,10 @@ class Numeric(ColumnSpec):
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "FittedNumeric":
         """Undo `FittedColumn.state`."""
-        mean, scale = arrays["mean_scale"].tolist()
+        values = arrays["mean_scale"]
+        if values.dtype != np.float64 or values.shape != (2,) or not np.isfinite(values).all() or values[1] <= 0:
+            raise ValueError(f"column {self.column!r} has {values!r} for its mean and standard deviation")
+        mean, scale = values.tolist()
         return FittedNumeric(self, mean, scale)
 
 
@@ -343,4 +346,6 @@ def _require_finite(column: str, numbers: NDArray[np.float64], bad: NDArray[np.b
     if bad.any():
         row = int(np.argmax(bad))
         reason = "is infinite" if np.isinf(numbers[row]) else "is too far from the mean for float32"
-        raise ValueError(f"column {column!r}, row {row}: {numbers[row]} {reason}")
+        raise ValueError(
+            f"column {column!r}, row {row}: {numbers[row]} {reason}; replace it by a missing value, or clip the column"
+        )

@@ -64,6 +64,8 @@ class FittedState:
             Parameters(**{name: arrays[f"{name}_{output}"] for name in _PARAMETER_ARRAYS}, n_factors=meta["n_factors"])
             for output in range(n_outputs)
         ]
+        if not model._outputs:
+            raise ValueError("a model without parameters")
         for params in model._outputs:
             params.check(model.n_features_in_)
         model._feature_scale = FeatureScale(
@@ -73,7 +75,13 @@ class FittedState:
             if name in arrays:
                 values = arrays[name].astype(meta[f"{name}dtype"])
                 setattr(model, name, values if values.ndim else values.item())
+        model._feature_scale.check(model.n_features_in_)
+        model._check_learned_target()
         return model
+
+    def _check_learned_target(self) -> None:
+        """Raise ValueError unless the target's attributes fit the number of outputs."""
+        raise NotImplementedError
 
     def _plain_params(self) -> dict[str, Any]:
         """Return the hyperparameters; a random generator is not one that a file can hold, and becomes None."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +42,13 @@ class Rows:
     X: Csr
     targets: Float32Array  # (n_outputs, n_rows)
     sample_weight: Float32Array | None
+    numbers: NDArray[np.int64] | None = None  # of the rows as the user gave them, where these are only some of them
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Return a copy of these rows, in this order."""
         weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return Rows(_engine.take_rows(self.X, rows), np.take(self.targets, rows, axis=1), weight)
+        numbers = rows if self.numbers is None else self.numbers[rows]
+        return Rows(_engine.take_rows(self.X, rows), np.take(self.targets, rows, axis=1), weight, numbers)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Schedule:
     shuffle: bool
     n_threads: int
     learning_rate: float  # as the user gave it, for messages
-    typical_loss: float  # the loss of predicting the mean
+    typical_loss: float  # about what a constant prediction loses
     report: Callable[[int, History], None] | None = None  # called after each epoch
 
 
@@ -95,7 +97,7 @@ def train(
     history = History()
     monitor = _Monitor(schedule.tol)
     best: list[Parameters] = []
-    visits = _Visits(rows, train_rows, schedule, rng)
+    visits = _Visits(rows, train_rows, outputs[0].record_bytes, schedule, rng)
     for epoch in range(1, schedule.max_iter + 1):
         started = time.perf_counter()
         history.train_loss.append(_run_epoch(epoch, outputs, visits, options, schedule))
@@ -105,7 +107,7 @@ def train(
         else:
             history.val_loss.append(mean_loss(outputs, validation, options.loss, schedule.n_threads))
             if not np.isfinite(history.val_loss[-1]):
-                raise _divergence("the validation loss became NaN or infinite", epoch, validation.X, schedule)
+                raise divergence("the validation loss became NaN or infinite", epoch, validation, schedule)
             if monitor.update(history.val_loss[-1]):
                 best = _snapshot(outputs, best)
                 history.best_epoch = epoch
@@ -124,24 +126,33 @@ class _Visits:
 
     For several shuffled epochs the rows are copied into a random order first, and each epoch permutes blocks of them;
     see ``rows.hpp`` for why. A single epoch gains nothing from that and takes the rows from where they are.
+
+    Several threads keep copies of `hot_features`, which the rows name by other numbers then; see ``threads.hpp``.
     """
 
-    def __init__(self, rows: Rows, train_rows: NDArray[np.int64], schedule: Schedule, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        train_rows: NDArray[np.int64],
+        record_bytes: int,
+        schedule: Schedule,
+        rng: np.random.Generator,
+    ) -> None:
         order = rng.permutation(train_rows) if schedule.shuffle else train_rows
         self._order = order
         self._copied = schedule.shuffle and schedule.max_iter > 1
         self._rng = rng
         self.rows = rows.take(order) if self._copied else rows
+        self.hot_features = _engine.NO_FEATURES
+        if schedule.n_threads > 1:
+            self.hot_features = _engine.hot_features(self.rows.X, record_bytes)
+            self.rows = replace(self.rows, X=_engine.rename_hot_features(self.rows.X, self.hot_features))
         weight = rows.sample_weight
         self.total_weight = float(len(order) if weight is None else weight[order].sum(dtype=np.float64))
 
     def next_order(self) -> NDArray[np.int64]:
         """Return the order of the next epoch's visits."""
         return _engine.block_order(self.rows.X, self._rng) if self._copied else self._order
-
-    def original_row(self, row: int) -> int:
-        """Return the number that a row of `rows` had before it was copied."""
-        return int(self._order[row]) if self._copied else row
 
 
 def _run_epoch(
@@ -155,25 +166,29 @@ def _run_epoch(
     rows, order = visits.rows, visits.next_order()
     try:
         loss_sum = sum(
-            _engine.train_epoch(rows.X, y, rows.sample_weight, order, params, options, schedule.n_threads)
+            _engine.train_epoch(
+                rows.X, y, rows.sample_weight, order, params, options, schedule.n_threads, visits.hot_features
+            )
             for params, y in zip(outputs, rows.targets, strict=True)
         )
     except _engine.NonFiniteScoreError as error:
-        raise _divergence(
-            f"the score of row {visits.original_row(error.row)} became NaN or infinite", epoch, rows.X, schedule
-        ) from None
+        number = error.row if rows.numbers is None else rows.numbers[error.row]
+        raise divergence(f"the score of row {number} became NaN or infinite", epoch, rows, schedule) from None
     loss = loss_sum / visits.total_weight
-    if not loss <= DIVERGENCE_FACTOR * schedule.typical_loss:
-        reason = f"the mean loss is {loss:.3g}, where predicting the mean gives {schedule.typical_loss:.3g}"
-        raise _divergence(reason, epoch, rows.X, schedule)
+    if not (np.isfinite(loss) and loss <= DIVERGENCE_FACTOR * schedule.typical_loss):
+        reason = f"the mean loss is {loss:.3g}, where a constant prediction gives about {schedule.typical_loss:.3g}"
+        raise divergence(reason, epoch, rows, schedule)
     return loss
 
 
-def _divergence(reason: str, epoch: int, X: Csr, schedule: Schedule) -> DivergenceError:
-    largest = 1.0 if X.data is None else float(np.abs(X.data).max(initial=0.0))
+def divergence(reason: str, epoch: int, rows: Rows, schedule: Schedule) -> DivergenceError:
+    """Return the error that says where training diverged and what to try."""
+    largest = 1.0 if rows.X.data is None else float(np.abs(rows.X.data).max(initial=0.0))
+    heaviest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
     message = (
         f"training diverged in epoch {epoch} with learning_rate={schedule.learning_rate:g}: {reason}. "
-        f"The largest absolute feature value is {largest:g}. "
+        f"The largest absolute feature value is {largest:g}, after columns were brought to unit size"
+        f"{f', and the largest sample weight is {heaviest:g}' if heaviest > 1 else ''}. "
         "Try a smaller learning_rate, features scaled to about [-1, 1], a larger l2_V or a smaller init_stdev."
     )
     return DivergenceError(message, epoch, schedule.learning_rate)
@@ -210,6 +225,14 @@ def _snapshot(outputs: list[Parameters], reuse: list[Parameters]) -> list[Parame
     for copy, params in zip(reuse, outputs, strict=True):
         copy.assign(params)
     return reuse
+
+
+def mean_loss_of_bias(outputs: list[Parameters], rows: Rows, loss: str) -> float:
+    """Return the mean loss of predicting w0 for every row, summed over the outputs."""
+    return sum(
+        float(np.average(_LOSS_VALUES[loss](y, np.full_like(y, params.w0)), weights=rows.sample_weight))
+        for params, y in zip(outputs, rows.targets, strict=True)
+    )
 
 
 @dataclass

@@ -15,9 +15,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from fastfm_ext._engine import Csr, Float32Array
-
-MAX_FEATURES = np.iinfo(np.int32).max
+from fastfm_ext._engine import MAX_FEATURES, Csr, Float32Array
 
 
 def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str = "X") -> Csr:
@@ -45,7 +43,7 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
             f"{name} has {X.shape[1]} features; feature numbers are 32-bit, so at most {MAX_FEATURES} can be used. "
             "Hash or renumber the features into a smaller range."
         )
-    return canonical_csr(sp.csr_array(X), name)
+    return canonical_csr(sp.csr_array(X))
 
 
 def checked_csr(X: Any, name: str) -> sp.csr_array:
@@ -115,15 +113,8 @@ def errors_that_name(name: str) -> Iterator[None]:
         raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from error
 
 
-def canonical_csr(X: sp.csr_array, name: str) -> Csr:
-    """Return a float32 ``csr_array`` as a `Csr`: valid, summed, without zeros, and without values if all are 1."""
-    try:
-        X.check_format(full_check=True)
-    except ValueError as error:
-        raise ValueError(f"{name} is not a valid CSR matrix: {error}") from error
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
+def canonical_csr(X: sp.csr_array) -> Csr:
+    """Return a valid float32 ``csr_array`` without duplicates as a `Csr`: no zeros, and no values if all are 1."""
     if not X.data.all():
         X = X.copy()
         X.eliminate_zeros()
@@ -189,9 +180,11 @@ def is_integer(low: int) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low
 
 
-def is_nonzero_integer(value: Any) -> bool:
-    """Return whether ``value`` is an integer other than 0."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) != 0
+def is_nonzero_integer(high: int) -> Callable[[Any], bool]:
+    """Return a check for an integer other than 0 and of at most ``high``."""
+    return lambda value: (
+        isinstance(value, Integral) and not isinstance(value, bool) and int(value) != 0 and int(value) <= high
+    )
 
 
 def optional(check: Callable[[Any], bool]) -> Callable[[Any], bool]:

@@ -181,15 +181,21 @@ class Vocabulary:
 
     @classmethod
     def from_arrays(cls, form: str, arrays: dict[str, NDArray[Any]]) -> "Vocabulary":
-        """Undo `to_arrays`."""
-        if form == "text":
-            return cls(_object_array(_unpack(arrays)))
-        if form == "mixed":
-            return cls(_object_array(map(_untagged, _unpack(arrays))))
-        if form not in _ARRAY_FORMS:
+        """Undo `to_arrays`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            For arrays that `to_arrays` did not make.
+        """
+        if form in _ARRAY_FORMS:
+            return cls(_with_form(arrays["values"], form))
+        if form not in ("text", "mixed"):
             raise ValueError(f"unknown form of categories {form!r}")
-        values = arrays["values"]
-        return cls(values.view(form) if form.startswith("datetime64") else values.astype(form, copy=False))
+        values = _unpack(arrays) if form == "text" else [_untagged(text) for text in _unpack(arrays)]
+        if len(set(values)) != len(values):
+            raise ValueError("a category occurs twice")
+        return cls(_object_array(values))
 
 
 def kind_of(values: NDArray[Any]) -> str:
@@ -228,6 +234,17 @@ def _untagged(text: str) -> Any:
     return {"i": int, "f": float.fromhex, "s": str}[tag](body)  # type: ignore[operator]
 
 
+def _with_form(values: NDArray[Any], form: str) -> NDArray[Any]:
+    stored_as = "int64" if form.startswith("datetime64") else form
+    if values.ndim != 1 or values.dtype != stored_as:
+        raise ValueError(f"categories of the form {form} in an array of shape {values.shape} and type {values.dtype}")
+    values = values.view(form)
+    # NaN and NaT, which are no categories, fail this too.
+    if not (values[:-1] < values[1:]).all():
+        raise ValueError("the categories are not in order")
+    return values
+
+
 def _pack(texts: list[str]) -> dict[str, NDArray[Any]]:
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
@@ -236,5 +253,10 @@ def _pack(texts: list[str]) -> dict[str, NDArray[Any]]:
 
 
 def _unpack(arrays: dict[str, NDArray[Any]]) -> list[str]:
-    buffer, offsets = arrays["utf8"].tobytes(), arrays["offsets"].tolist()
-    return [buffer[start:stop].decode("utf-8", "surrogatepass") for start, stop in pairwise(offsets)]
+    utf8, offsets = arrays["utf8"], arrays["offsets"]
+    if utf8.dtype != np.uint8 or utf8.ndim != 1 or offsets.dtype != np.int64 or offsets.ndim != 1:
+        raise ValueError(f"text in arrays of {utf8.dtype} and {offsets.dtype}")
+    buffer, bounds = utf8.tobytes(), offsets.tolist()
+    if bounds != sorted(bounds) or bounds[:1] != [0] or bounds[-1] != len(buffer):
+        raise ValueError("the offsets of the categories do not fit their text")
+    return [buffer[start:stop].decode("utf-8", "surrogatepass") for start, stop in pairwise(bounds)]

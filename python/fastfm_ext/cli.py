@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from fastfm_ext._movielens_job import VARIANTS, Settings, run
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastfm-ext", description="Factorization machines.", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('fastfm-ext')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_movielens(commands)
     return parser
@@ -152,10 +152,3 @@ def _one_line(message: BaseException | str) -> str:
     if isinstance(message, OSError) and message.filename is not None:
         return f"{message.filename}: {message.strerror}"
     return " ".join(str(message).split()) or type(message).__name__
-
-
-def _version() -> str:
-    try:
-        return version("fastfm-ext")
-    except PackageNotFoundError:
-        return "(not installed)"

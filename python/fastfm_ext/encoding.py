@@ -279,11 +279,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     def _fit(self, X: Any) -> tuple[dict[str, Column], int]:
         specs = [(group, spec) for group in _GROUPS for spec in _check_specs(group, getattr(self, group))]
         names = [spec.column for _, spec in specs]
-        if not names:
-            raise ValueError("FMEncoder has no columns to encode: name some in user, item or context")
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"column {repeated[0]!r} is given twice in user, item and context")
+        _check_names(names)
         columns, n_rows = _read(X, names)
         self._keep([spec.fit(columns[spec.column]) for _, spec in specs], [group for group, _ in specs])
         return columns, n_rows
@@ -342,6 +338,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             raise ValueError(f"encoder state has version {meta['version']!r}, this version reads {_STATE_VERSION}")
         groups = [described["side"] for described in meta["columns"]]
         specs = [spec_from_meta(described["spec"]) for described in meta["columns"]]
+        _check_names([spec.column for spec in specs])
         fitted = []
         for number, (spec, described) in enumerate(zip(specs, meta["columns"], strict=True)):
             prefix = f"column_{number}_"
@@ -366,6 +363,14 @@ def _check_specs(group: str, specs: Any) -> list[ColumnSpec]:
         if not isinstance(spec, str | ColumnSpec):
             raise TypeError(f"{group} must hold column names, numeric(...) or multi(...), got {spec!r}")
     return [Categorical(spec) if isinstance(spec, str) else spec for spec in specs]
+
+
+def _check_names(names: list[str]) -> None:
+    if not names:
+        raise ValueError("FMEncoder has no columns to encode: name some in user, item or context")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"column {repeated[0]!r} is given twice in user, item and context")
 
 
 def _read(X: Any, names: list[str]) -> tuple[dict[str, Column], int]:

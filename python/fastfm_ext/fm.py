@@ -13,7 +13,6 @@ from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._base import BaseFM
 from fastfm_ext._engine import Csr, Float32Array
-from fastfm_ext._training import Rows
 
 # AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
 # float32, with room for a hundred thousand visits.
@@ -80,7 +79,7 @@ class FMRegressor(RegressorMixin, BaseFM):
     w_ : ndarray of shape (n_features,), float32
     V_ : ndarray of shape (n_features, n_factors), float32
     n_iter_ : int
-        Epochs trained.
+        Epochs in `history_`: those of the last `fit`, and one for each `partial_fit` since.
     best_epoch_ : int
         The epoch, from 1, whose parameters were kept.
     history_ : dict of str to list of float
@@ -117,7 +116,8 @@ class FMRegressor(RegressorMixin, BaseFM):
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train one epoch on these rows, going on from what has been learned.
 
-        Step sizes and L2 are in units of the spread of the first call's targets.
+        The first call's rows decide the units: of the target, in whose spread step sizes and L2 are given, and of each
+        numeric column. So let the first batch be one of many rows, taken at random.
 
         Parameters
         ----------
@@ -131,8 +131,11 @@ class FMRegressor(RegressorMixin, BaseFM):
 
         Raises
         ------
+        ValueError
+            For input that cannot be trained on, another number of features than before, or a changed `solver` or
+            `n_factors`.
         DivergenceError
-            When a score stops being finite. The model is then left as it was before the call.
+            When a score stops being finite. After an error, the model is as it was before the call.
         """
         return self._partial_fit(X, y, sample_weight)
 
@@ -146,6 +149,13 @@ class FMRegressor(RegressorMixin, BaseFM):
         Returns
         -------
         ndarray of shape (n_samples,), float32
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If X has NaN, infinite values, no rows, or another number of features than in `fit`.
         """
         predictions: Float32Array = self._raw_predictions(X)[0]
         return predictions
@@ -180,8 +190,9 @@ class FMRegressor(RegressorMixin, BaseFM):
     def _target_unit(self) -> float:
         return self._target_spread
 
-    def _loss_of_mean(self, rows: Rows) -> float:
-        return 0.5 * max(self._target_spread, float(rows.targets.std(dtype=np.float64))) ** 2
+    def _check_learned_target(self) -> None:
+        if len(self._outputs) != 1 or not self._target_spread > 0:
+            raise ValueError(f"a regressor with {len(self._outputs)} outputs and a spread of {self._target_spread}")
 
     def _format_loss(self, loss: float) -> str:
         return f"rmse {np.sqrt(2.0 * loss):.4f}"
@@ -252,7 +263,7 @@ class FMClassifier(ClassifierMixin, BaseFM):
     V_ : ndarray of shape (n_features, n_factors) or (n_classes, n_features, n_factors), float32
         The first shapes for two classes, whose score is the log odds of ``classes_[1]``.
     n_iter_ : int
-        Epochs trained.
+        Epochs in `history_`: those of the last `fit`, and one for each `partial_fit` since.
     best_epoch_ : int
         The epoch, from 1, whose parameters were kept.
     history_ : dict of str to list of float
@@ -306,8 +317,11 @@ class FMClassifier(ClassifierMixin, BaseFM):
 
         Raises
         ------
+        ValueError
+            For input that cannot be trained on, another number of features than before, or a changed `solver` or
+            `n_factors`; if `classes` are not those of the first call, or `y` holds a class that is not among them.
         DivergenceError
-            When a score stops being finite. The model is then left as it was before the call.
+            When a score stops being finite. After an error, the model is as it was before the call.
         """
         if classes is not None:
             classes = np.unique(np.asarray(classes))
@@ -333,6 +347,13 @@ class FMClassifier(ClassifierMixin, BaseFM):
         -------
         ndarray of shape (n_samples,)
             Of the type of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If X has NaN, infinite values, no rows, or another number of features than in `fit`.
         """
         scores = self._raw_predictions(X)
         chosen = (scores[0] > 0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
@@ -350,6 +371,13 @@ class FMClassifier(ClassifierMixin, BaseFM):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes), float32
             Of the second of two classes, or of each of more classes against the rest.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If X has NaN, infinite values, no rows, or another number of features than in `fit`.
         """
         scores = self._raw_predictions(X)
         return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
@@ -366,6 +394,13 @@ class FMClassifier(ClassifierMixin, BaseFM):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`. With more than two classes, the probabilities of the one-versus-rest models,
             divided by their sum.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If X has NaN, infinite values, no rows, or another number of features than in `fit`.
         """
         scores = self._raw_predictions(X).astype(np.float64)
         if len(scores) == 1:
@@ -401,7 +436,12 @@ class FMClassifier(ClassifierMixin, BaseFM):
     def _encode_target(self, y: NDArray[Any], name: str) -> Float32Array:
         known = np.isin(y, self.classes_)
         if not known.all():
-            raise ValueError(f"{name} holds the class {y[~known][0]}, which is not among {self.classes_}.")
+            advice = (
+                "Name every class in the first partial_fit with classes=, or fit anew, without warm_start."
+                if name == "y"
+                else "Leave such rows out, or let y hold this class, too."
+            )
+            raise ValueError(f"{name} holds the class {y[~known][0]}, which is not among {self.classes_}. {advice}")
         codes = np.searchsorted(self.classes_, y)
         if len(self.classes_) == 2:
             return codes.astype(np.float32)[None, :]
@@ -418,8 +458,10 @@ class FMClassifier(ClassifierMixin, BaseFM):
     def _target_unit(self) -> float:
         return 1.0
 
-    def _loss_of_mean(self, rows: Rows) -> float:
-        return float(np.log(2.0) * len(rows.targets))
+    def _check_learned_target(self) -> None:
+        n_classes = len(self.classes_)
+        if n_classes < 2 or len(self._outputs) != (1 if n_classes == 2 else n_classes):
+            raise ValueError(f"{n_classes} classes with {len(self._outputs)} outputs")
 
     def _format_loss(self, loss: float) -> str:
         return f"log loss {loss:.4f}"

@@ -14,8 +14,9 @@ from sklearn.exceptions import NotFittedError
 
 from fastfm_ext._exact_search import exact_top_n, norms
 from fastfm_ext._item_ids import Exclusions, as_id_array, positions_by_id, shorten
-from fastfm_ext._model_file import ModelFileReader, write_parts
+from fastfm_ext._model_file import ModelFileReader
 from fastfm_ext._optional import require
+from fastfm_ext.model_io import save_model
 
 __all__ = ["ItemIndex"]
 
@@ -242,10 +243,15 @@ class ItemIndex:
 
         Raises
         ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
         TypeError
-            If an id is of a type that a file cannot hold; int, float, str, bool and tuples of these are possible.
+            If this is a subclass, which `load` could not know, or an id is of a type that a file cannot hold; int,
+            float, str, bool and tuples of these are possible.
+        OSError
+            If the file cannot be written.
         """
-        write_parts(path, {"index": self})
+        save_model(path, index=self)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = False) -> ItemIndex:
@@ -266,6 +272,8 @@ class ItemIndex:
         ------
         fastfm_ext.model_io.ModelFileError
             If the file is damaged, of another kind, or holds no index.
+        OSError
+            If the file cannot be opened.
         """
         with ModelFileReader(path) as reader:
             index: ItemIndex = reader.build("index", ItemIndex, mmap=mmap)

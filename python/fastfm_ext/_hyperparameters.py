@@ -1,0 +1,109 @@
+"""The hyperparameters that the estimators share: their names, what they may be, and what follows for the engine."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import fields, replace
+from typing import Any, ClassVar, Literal
+
+from sklearn.base import BaseEstimator
+
+from fastfm_ext import _engine
+from fastfm_ext._defaults import DEFAULTS, Defaults
+from fastfm_ext._engine import Options
+from fastfm_ext._validation import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
+
+MAX_THREADS = 1024
+
+
+class Hyperparameters(BaseEstimator):
+    """Base of `BaseFM`: what the user chooses."""
+
+    _loss: ClassVar[str]
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        solver: str = "adagrad",
+        learning_rate: float | None = None,
+        max_iter: int = 100,
+        l2_w: float | None = None,
+        l2_V: float | None = None,
+        init_stdev: float | None = None,
+        fit_intercept: bool = True,
+        fit_linear: bool = True,
+        shuffle: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.l2_w = l2_w
+        self.l2_V = l2_V
+        self.init_stdev = init_stdev
+        self.fit_intercept = fit_intercept
+        self.fit_linear = fit_linear
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @abstractmethod
+    def _target_unit(self) -> float:
+        """Return the spread of the target: the unit in which step sizes and L2 are given."""
+
+    def _check_params(self) -> None:
+        check_param(self, "n_factors", is_integer(0), "an integer of at least 0")
+        solvers = tuple(_engine.SOLVERS)
+        check_param(self, "solver", lambda value: isinstance(value, str) and value in solvers, f"one of {solvers}")
+        above_zero = optional(is_real(0, open_at_low=True))
+        check_param(self, "learning_rate", above_zero, "a finite number above 0, or None for the default")
+        for name in ("l2_w", "l2_V", "init_stdev"):
+            check_param(self, name, optional(is_real(0)), "a finite number of at least 0, or None for the default")
+        check_param(self, "max_iter", is_integer(1), "an integer of at least 1")
+        check_param(self, "tol", is_real(0), "a finite number of at least 0")
+        for name in ("fit_intercept", "fit_linear", "shuffle", "warm_start"):
+            check_param(self, name, is_bool, "True or False")
+        auto = lambda value: is_bool(value) or (isinstance(value, str) and value == "auto")  # noqa: E731
+        check_param(self, "early_stopping", auto, 'True, False or "auto"')
+        check_param(self, "validation_fraction", is_real(0, open_at_low=True, high=1), "between 0 and 1")
+        check_param(self, "n_iter_no_change", is_integer(1), "an integer of at least 1")
+        jobs = optional(is_nonzero_integer(MAX_THREADS))
+        check_param(self, "n_jobs", jobs, f"an integer other than 0 and at most {MAX_THREADS}, or None for one thread")
+        is_level = lambda value: is_bool(value) or is_integer(0)(value)  # noqa: E731
+        check_param(self, "verbose", is_level, "0 for silence or 1 for a line an epoch")
+
+    def _chosen(self) -> Defaults:
+        """Return the step size, L2 and first spread: the user's where given, else the defaults."""
+        defaults = DEFAULTS[self._loss, self.solver]
+        given = {field.name: getattr(self, field.name) for field in fields(defaults)}
+        return replace(defaults, **{name: value for name, value in given.items() if value is not None})
+
+    def _options(self) -> Options:
+        chosen = self._chosen()
+        options = Options(
+            loss=self._loss,
+            solver=self.solver,
+            learning_rate_w=chosen.learning_rate,
+            learning_rate_V=chosen.learning_rate,
+            l2_w=chosen.l2_w,
+            l2_V=chosen.l2_V,
+            init_stdev=chosen.init_stdev,
+            fit_intercept=bool(self.fit_intercept),
+            fit_linear=bool(self.fit_linear),
+        )
+        return options.in_units_of(self._target_unit())

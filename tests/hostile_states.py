@@ -1,0 +1,151 @@
+"""Model files that only an attacker or a bug writes: valid files, whose states no `_to_state` has made.
+
+As a script, ``hostile_states.py CLASS FOLDER`` loads and uses one such file after the other. It prints the name of each
+before it does, so that the last line tells which one crashed the interpreter, and then what is wrong with the answer.
+"""
+
+import copy
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, ItemIndex, ModelFileError, load_model, multi, numeric
+from fastfm_ext._model_file import write_parts
+from model_parts import rewrite
+
+State = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+X = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32) * 40  # values that training scales
+ROWS = {"user": [1, 2, 3], "city": ["b", None, "a"], "age": [20.0, 40.0, None], "genres": ["a|b", "b", None]}
+
+
+def fitted(name: str) -> Any:
+    if name == "FMRegressor":
+        return FMRegressor(n_factors=3, max_iter=2, random_state=0).fit(X, X[:, 0])
+    if name == "FMClassifier":
+        return FMClassifier(n_factors=3, max_iter=2, random_state=0).fit(X, np.array(["a", "b", "c"])[np.arange(30) % 3])
+    if name == "FMEncoder":
+        return FMEncoder(user=["user", "city", numeric("age")], item=[multi("genres")]).fit(ROWS)
+    return ItemIndex().fit(np.eye(5), ids=[3, "b", 2.5, (1, "x"), True])
+
+
+def use(part: Any) -> None:
+    """Ask for all that a loaded part is for; what it answers does not matter."""
+    if isinstance(part, ItemIndex):
+        part.search(np.ones((2, 5)), n=7, exclude=[[3], None])
+        part.remove(part.ids[:1]).add(np.ones((1, 5)), ["new"])
+    elif isinstance(part, FMEncoder):
+        part.transform(ROWS)
+        part.get_feature_names_out()
+    else:
+        predicted = part.predict(X)
+        assert len(predicted) == len(X)
+        if isinstance(part, FMRegressor):
+            part.item_vector(X)
+        # The rest is checked when it is needed: hyperparameters by training, as those of any estimator.
+        try:
+            part.partial_fit(X, predicted)
+        except (ValueError, ArithmeticError):
+            part.predict(X)
+
+
+# --- damage --------------------------------------------------------------------------------------------------------
+
+
+def array_damages(array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    for dtype in ("<f2", "<f4", "<f8", "<i4", "<i8", "<u8", "|u1", "<U4", "|b1"):
+        if array.dtype.str != dtype:
+            yield f"as {dtype}", np.resize(array.astype("U8") if dtype == "<U4" else np.arange(97), array.shape).astype(dtype)
+    for n in (0, 3, 40):
+        for axis in range(array.ndim):
+            shape = [n if a == axis else size for a, size in enumerate(array.shape)]
+            yield f"with {n} along axis {axis}", np.resize(array, shape)
+    yield "in a row", array.reshape(-1)
+    yield "in a column", array.reshape(-1, 1)
+    yield "with an axis more", array[None]
+    yield "without axes", np.zeros((), array.dtype)
+    yield "transposed", array.T.copy()
+    yield "backwards", np.flip(array).copy()
+    if array.dtype.kind in "iuf":
+        for value in (0, -1, 2**31, 2**62, np.inf, np.nan):
+            with np.errstate(over="ignore", invalid="ignore"):
+                yield f"full of {value}", np.full(array.shape, value).astype(array.dtype)
+
+
+VALUES = (None, True, 0, -1, 3, 40, 2**70, 2.5, float("nan"), "", "x", "<f4", "O", [], [[]], ["x"], (), {}, {"x": 1})
+
+
+def leaves(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The places of all values in nested metadata, but the whole."""
+    if place:
+        yield place
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from leaves(inner, (*place, key))
+
+
+def damaged_states(state: State) -> Iterator[tuple[str, State]]:
+    meta, arrays = state
+    for name, array in arrays.items():
+        yield f"{name} missing", (meta, {other: arrays[other] for other in arrays if other != name})
+        for what, damaged in array_damages(array):
+            yield f"{name} {what}", (meta, arrays | {name: damaged})
+    for place in leaves(meta):
+        yield f"{place} missing", (changed(meta, place, lambda parent, key: parent.pop(key)), arrays)
+        for value in VALUES:
+            yield f"{place} is {value!r}", (changed(meta, place, lambda p, key, v=value: p.__setitem__(key, v)), arrays)
+
+
+def changed(meta: dict[str, Any], place: tuple[Any, ...], change: Callable[[Any, Any], Any]) -> dict[str, Any]:
+    result = parent = copy.deepcopy(meta)
+    for key in place[:-1]:
+        parent = parent[key]
+    change(parent, place[-1])
+    return result
+
+
+# --- loading -------------------------------------------------------------------------------------------------------
+
+
+def save_state(path: Path, class_name: str, state: State) -> None:
+    slot = {"FMEncoder": "encoder", "ItemIndex": "index"}.get(class_name, "model")
+    write_parts(path, {slot: type(class_name, (), {"_to_state": lambda self: state})()})
+
+
+def problem(path: Path, *, mmap: bool) -> str | None:
+    """What is wrong with how a file is loaded, or with the part that comes of it."""
+    try:
+        saved = load_model(path, mmap=mmap)
+    except ModelFileError:
+        return None
+    try:
+        use(next(part for part in saved if part is not None))
+    except Exception:
+        return traceback.format_exc(limit=-3)
+    return None
+
+
+def main(class_name: str, folder: str) -> None:
+    warnings.simplefilter("ignore")
+    path = Path(folder) / "hostile.fm"
+    state = fitted(class_name)._to_state()
+    for name, damaged in [("undamaged", state), *damaged_states(state)]:
+        save_state(path, class_name, damaged)
+        for mmap in (False, True):
+            print(f"{name}, {'mapped' if mmap else 'read'}", flush=True)
+            found = problem(path, mmap=mmap)
+            if found:
+                print(f"PROBLEM {found}", flush=True)
+    save_state(path, class_name, state)
+    rewrite(path)
+    print("arrays at any address, mapped", flush=True)
+    use(next(part for part in load_model(path, mmap=True) if part is not None))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
