@@ -17,6 +17,7 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
     cpdef enum class Solver(int32_t):
         sgd
         adagrad
+        ftrl
 
     const int max_slots
 
@@ -54,13 +55,18 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         int64_t last
         const int64_t* rows
 
+    struct StepSizes:
+        float learning_rate
+        float beta
+        float l1
+        float l2
+
     struct Options:
         Loss loss
         Solver solver
-        float learning_rate_w
-        float learning_rate_V
-        float l2_w
-        float l2_V
+        StepSizes w0
+        StepSizes w
+        StepSizes V
         bint fit_intercept
         bint fit_linear
 
@@ -174,6 +180,15 @@ cdef Params params_view(const float[::1] w0, const float[:, ::1] w, const float[
     return params
 
 
+cdef StepSizes step_sizes(source):
+    cdef StepSizes sizes
+    sizes.learning_rate = source.learning_rate
+    sizes.beta = source.beta
+    sizes.l1 = source.l1
+    sizes.l2 = source.l2
+    return sizes
+
+
 def sgd_epoch(
     const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
     const float[::1] y, const float[::1] sample_weight, const int64_t[::1] order, int64_t first, int64_t last,
@@ -196,10 +211,9 @@ def sgd_epoch(
     cdef Options opts
     opts.loss = <Loss>loss
     opts.solver = <Solver>solver
-    opts.learning_rate_w = options.learning_rate_w
-    opts.learning_rate_V = options.learning_rate_V
-    opts.l2_w = options.l2_w
-    opts.l2_V = options.l2_V
+    opts.w0 = step_sizes(options.w0)
+    opts.w = step_sizes(options.w)
+    opts.V = step_sizes(options.V)
     opts.fit_intercept = options.fit_intercept
     opts.fit_linear = options.fit_linear
     cdef HotFeatures hot

@@ -7,8 +7,8 @@ namespace fastfm {
 
 enum class Loss : int32_t { squared = 0, logistic = 1 };
 
-enum class Solver : int32_t { sgd = 0, adagrad = 1 };
-constexpr int max_slots = 1;  // most state values that a solver keeps for a parameter
+enum class Solver : int32_t { sgd = 0, adagrad = 1, ftrl = 2 };
+constexpr int max_slots = 2;  // most state values that a solver keeps for a parameter
 
 // A sparse matrix by rows. Row r holds the features indices[indptr[r] .. indptr[r + 1]), each at most once.
 struct Csr {
@@ -53,13 +53,20 @@ struct RowOrder {
     const int64_t* rows;
 };
 
+// What an optimizer needs to know of one kind of parameter; see math/optimizer.hpp.
+struct StepSizes {
+    float learning_rate;
+    float beta;  // FTRL only
+    float l1;    // FTRL only
+    float l2;
+};
+
 struct Options {
     Loss loss;
     Solver solver;
-    float learning_rate_w;  // for w0 and w
-    float learning_rate_V;
-    float l2_w;
-    float l2_V;
+    StepSizes w0;
+    StepSizes w;
+    StepSizes V;
     bool fit_intercept;
     bool fit_linear;
 };

@@ -11,10 +11,12 @@ import pytest
 
 import fastfm_ext
 from codebase_checks import OPTIONAL_DEPENDENCIES
+from fastfm_ext._defaults import DEFAULTS
 
 MODULES = sorted(
     path.stem for path in Path(fastfm_ext.__file__).parent.glob("*.py") if path.stem not in {"__init__", "__main__"}
 )
+DATA = {"X", "y", "item_vectors", "user_vectors"}
 DOCTEST_FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -31,7 +33,7 @@ def own_methods(cls: type) -> Iterator[tuple[str, object]]:
 
 
 def wanted_sections(thing: object) -> set[str]:
-    """Parameters if it takes any, Returns if its annotation says so; properties and exceptions need neither."""
+    """Parameters if it takes any, Returns if its annotation says so, Raises if it takes data, which may be bad."""
     try:
         signature = inspect.signature(thing)
     except (TypeError, ValueError):
@@ -40,7 +42,8 @@ def wanted_sections(thing: object) -> set[str]:
     returns = signature.return_annotation not in {inspect.Signature.empty, None, "None"} and not inspect.isclass(thing)
     # A method that returns its own object says so by its type.
     returns = returns and str(signature.return_annotation) not in {"Self", "typing.Self"}
-    return ({"Parameters"} if takes else set()) | ({"Returns"} if returns else set())
+    raises = not inspect.isclass(thing) and not DATA.isdisjoint(signature.parameters)
+    return {s for s, wanted in (("Parameters", takes), ("Returns", returns), ("Raises", raises)) if wanted}
 
 
 def docstring_problems(name: str, thing: object) -> list[str]:
@@ -82,14 +85,66 @@ def test_missing_documentation_is_found():
 
         def act(self, x: int) -> None: ...
 
-    Thing.act.__module__ = "fastfm_ext.thing"
+        def fit(self, X: object) -> None:
+            """Fit.
+
+            Parameters
+            ----------
+            X : object
+            """
+
+    Thing.act.__module__ = Thing.fit.__module__ = "fastfm_ext.thing"
     assert docstring_problems("bare", bare) == ["bare has no docstring"]
     assert docstring_problems("short", short) == [
         "short lacks Examples",
         "short lacks Parameters",
         "short lacks Returns",
     ]
-    assert docstring_problems("Thing", Thing) == ["Thing.act has no docstring", "Thing.act lacks Parameters"]
+    assert docstring_problems("Thing", Thing) == [
+        "Thing.act has no docstring",
+        "Thing.act lacks Parameters",
+        "Thing.fit lacks Raises",
+    ]
+
+
+def documented_defaults(cls: type, parameters: str, solver: str) -> list[float]:
+    """The numbers in "Default: 0.1 and 0.2 for This and That, ..." of these parameters, for this solver."""
+    text = inspect.cleandoc(cls.__doc__)
+    entry = re.search(rf"^{parameters} : .*\n((?:    .*\n)+)", text, re.M).group(1)
+    sentence = " ".join(entry.split()).partition("Default: ")[2]
+    # Names start with a letter, so a list of names ends before the next number.
+    names = r"[A-Za-z]\w*(?:(?:, | and )[A-Za-z]\w*)*"
+    for numbers, solvers in re.findall(rf"((?:[\d.e+-]+(?: and )?)+) for ({names})", sentence):
+        if solver in re.split(", | and ", solvers.lower()):
+            return [float(number) for number in numbers.split(" and ")]
+    return []
+
+
+@pytest.mark.parametrize(("loss", "solver"), DEFAULTS)
+def test_defaults_are_documented_as_they_are(loss, solver):
+    defaults = DEFAULTS[loss, solver]
+    cls = next(c for c in (fastfm_ext.FMRegressor, fastfm_ext.FMClassifier) if c._loss == loss)
+    assert documented_defaults(cls, "learning_rate", solver) == [defaults.learning_rate]
+    assert documented_defaults(cls, "l2_w, l2_V", solver) == [defaults.l2_w, defaults.l2_V]
+    assert documented_defaults(cls, "init_stdev", solver) == [defaults.init_stdev]
+
+
+def test_documented_defaults_are_found_across_lines_and_lists():
+    class Estimator:
+        """An estimator.
+
+        Parameters
+        ----------
+        rate : float
+            How fast. Default: 0.1 and 1e-05 for
+            One, 2.0 and 0 for Two and Three.
+        other : float
+            Default: 9 for Four.
+        """
+
+    assert documented_defaults(Estimator, "rate", "one") == [0.1, 1e-5]
+    assert documented_defaults(Estimator, "rate", "two") == documented_defaults(Estimator, "rate", "three") == [2, 0]
+    assert documented_defaults(Estimator, "rate", "four") == []
 
 
 def run_examples(test: doctest.DocTest) -> None:

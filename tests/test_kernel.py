@@ -33,7 +33,8 @@ def random_rows(rng, *, ones=False, n_rows=N_ROWS):
 
 def random_parameters(rng, k, options):
     params = Parameters.initialise(N_FEATURES, k, options, intercept=0.3, rng=rng)
-    params.w_records[:, 0] = rng.normal(size=N_FEATURES)
+    if options.solver != "ftrl":  # whose weights follow from its state
+        params.w_records[:, 0] = rng.normal(size=N_FEATURES)
     return params
 
 
@@ -48,26 +49,28 @@ def make_options(**changes):
         "init_stdev": 0.1,
         "initial_acc_w": 0.5,
         "initial_acc_V": 0.7,
+        "l1_w": 0.05,
+        "l1_V": 0.01,
+        "beta_w": 0.8,
+        "beta_V": 1.3,
     }
     return Options(**(defaults | changes))
 
 
 def reference_model(params, options):
+    sizes = [
+        _reference.StepSizes(**options_of._asdict(), initial_acc=initial_acc)
+        for options_of, initial_acc in ((options.w, options.initial_acc_w), (options.V, options.initial_acc_V))
+    ]
     return _reference.Fm(
-        w0=params.w0,
-        w=params.w.astype(float),
-        V=params.V.astype(float),
-        loss=options.loss,
-        solver=options.solver,
-        learning_rate_w=options.learning_rate_w,
-        learning_rate_V=options.learning_rate_V,
-        l2_w=options.l2_w,
-        l2_V=options.l2_V,
-        fit_intercept=options.fit_intercept,
-        fit_linear=options.fit_linear,
-        acc_w0=options.initial_acc_w,
-        acc_w=np.full(N_FEATURES, options.initial_acc_w),
-        acc_V=np.full(params.V.shape, options.initial_acc_V),
+        params.w0,
+        params.w.astype(float),
+        params.V.astype(float),
+        options.loss,
+        options.solver,
+        *sizes,
+        options.fit_intercept,
+        options.fit_linear,
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastfm_ext import _reference
-from fastfm_ext._reference import Fm
+from fastfm_ext._reference import Fm, StepSizes
 
 
 def random_model(rng, n=7, k=3):
@@ -74,7 +74,7 @@ def test_a_small_sgd_step_moves_against_the_gradient_of_the_objective(loss):
     w0, w, V = random_model(rng)
     x = rng.normal(size=7) * (rng.random(7) < 0.7)
     y, s, eta = 1.0, 1.7, 1e-7
-    model = Fm(w0, w, V, loss=loss, learning_rate_w=eta, learning_rate_V=eta, l2_w=0.3, l2_V=0.2)
+    model = Fm(w0, w, V, loss, "sgd", StepSizes(eta, l2=0.3), StepSizes(eta, l2=0.2))
 
     def objective(w0, w, V):
         present = x != 0
@@ -93,7 +93,39 @@ def test_a_small_sgd_step_moves_against_the_gradient_of_the_objective(loss):
 
 
 def test_adagrad_shrinks_its_steps_by_the_root_of_the_squared_gradients():
-    model = Fm(0.0, np.zeros(1), np.zeros((1, 1)), solver="adagrad", acc_w=np.ones(1), acc_V=np.ones((1, 1)))
+    model = Fm(0.0, np.zeros(1), np.zeros((1, 1)), solver="adagrad")
     model.epoch(np.array([[1.0]]), np.array([3.0]))
     # The gradient of w is -3, so acc = 1 + 9.
     assert model.w[0] == pytest.approx(0.1 * 3 / np.sqrt(10))
+
+
+def test_ftrl_is_the_proximal_minimum_of_the_linearised_losses():
+    # McMahan et al. 2013, eq. 1: theta minimises g.theta + 1/2 sum_t sigma_t (theta - theta_t)^2 + l1 |theta| + ...
+    rng = np.random.default_rng(2)
+    sizes = StepSizes(learning_rate=0.3, l2=0.7, l1=0.4, beta=1.1)
+    theta = np.array([0.5])
+    state = _reference.initial_state("ftrl", theta, sizes)
+    z0, sum_g, sigmas, thetas = state[0].copy(), 0.0, [], []
+    for g in rng.normal(size=(20, 1)):
+        n = state[1]
+        sigmas.append((np.sqrt(n + g**2) - np.sqrt(n)) / 0.3)
+        thetas.append(theta)
+        theta, state = _reference.ftrl(theta, g, state, sizes, 1.0)
+        sum_g = sum_g + g
+
+    def objective(at):
+        proximal = sum(0.5 * s * (at - t) ** 2 for s, t in zip(sigmas, thetas, strict=True))
+        return (sum_g + z0) * at + proximal + 0.4 * abs(at) + 0.5 * (0.7 + 1.1 / 0.3) * at**2
+
+    grid = np.linspace(-3, 3, 60_001)
+    assert grid[np.argmin(objective(grid))] == pytest.approx(theta[0], abs=1e-4)
+
+
+def test_ftrl_begins_with_the_parameters_it_is_given_and_l1_makes_zeros():
+    sizes = StepSizes(learning_rate=0.1, l1=0.2)
+    theta = np.array([0.3, -0.2, 0.0])
+    state = _reference.initial_state("ftrl", theta, sizes)
+    stepped, _ = _reference.ftrl(theta, np.zeros(3), state, sizes, 1.0)
+    np.testing.assert_allclose(stepped, theta, atol=1e-12)
+    stepped, _ = _reference.ftrl(np.zeros(1), np.array([0.19]), np.zeros((2, 1)), sizes, 1.0)
+    assert stepped == 0.0

@@ -1,43 +1,70 @@
-// Optimizers as update rules for one parameter, or W of them at once.
-//
-// A rule gets the place of the parameter `theta`, its gradient `G`, and the distance to its state values:
-// state s of theta[l] lies at theta[l + (s + 1) * slot_stride].
+// Optimizers as update rules for W parameters at once: pure functions of a record, which is the parameters `theta` and,
+// behind them, their state.
 //
 //   SGD       theta <- theta - eta G
 //   AdaGrad   acc <- acc + G^2;   theta <- theta - eta G / sqrt(acc)      (Duchi, Hazan, Singer 2011, diagonal form)
+//             acc starts above zero, so the root needs no epsilon.
+//   FTRL      sigma = (sqrt(n + G^2) - sqrt(n)) / eta;   z <- z + G - sigma theta;   n <- n + G^2;
+//             theta <- 0 if |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(n)) / eta + l2)
+//             (McMahan et al. 2013, algorithm 1)
 //
-// acc starts above zero, so the root needs no epsilon.
+// G is the gradient of the row's loss. For SGD and AdaGrad it holds l2 theta, too (`l2_in_gradient`): L2 is paid at each
+// visit. FTRL's l1 and l2 belong to the sum of all losses.
 #pragma once
 
+#include "../types.hpp"
 #include "vec.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
+// The step sizes of one kind of parameter, in every lane.
+template <int W>
+struct Rates {
+    Vec<W> eta, beta, l1, l2;
+
+    explicit Rates(const StepSizes& sizes)
+        : eta(Vec<W>::fill(sizes.learning_rate)),
+          beta(Vec<W>::fill(sizes.beta)),
+          l1(Vec<W>::fill(sizes.l1)),
+          l2(Vec<W>::fill(sizes.l2)) {}
+};
+
 struct Sgd {
     static constexpr int n_slots = 0;
+    static constexpr bool l2_in_gradient = true;
 
     template <int W>
-    static void update(float* theta, int, Vec<W> G, Vec<W> eta) {
-        fnma(eta, G, Vec<W>::load(theta)).store(theta);
+    static void update(Vec<W>* record, Vec<W> G, const Rates<W>& rates) {
+        record[0] = fnma(rates.eta, G, record[0]);
     }
-
-    static void update(float* theta, float G, float eta) { theta[0] -= eta * G; }
 };
 
 struct AdaGrad {
     static constexpr int n_slots = 1;
+    static constexpr bool l2_in_gradient = true;
 
     template <int W>
-    static void update(float* theta, int slot_stride, Vec<W> G, Vec<W> eta) {
-        const Vec<W> acc = fma(G, G, Vec<W>::load(theta + slot_stride));
-        acc.store(theta + slot_stride);
-        subtract_over_sqrt(Vec<W>::load(theta), eta * G, acc).store(theta);
+    static void update(Vec<W>* record, Vec<W> G, const Rates<W>& rates) {
+        record[1] = fma(G, G, record[1]);
+        record[0] = subtract_over_sqrt(record[0], rates.eta * G, record[1]);
     }
+};
 
-    static void update(float* theta, float G, float eta) {
-        const float acc = theta[1] + G * G;
-        theta[1] = acc;
-        theta[0] = subtract_over_sqrt(theta[0], eta * G, acc);
+struct Ftrl {
+    static constexpr int n_slots = 2;
+    static constexpr bool l2_in_gradient = false;
+
+    template <int W>
+    static void update(Vec<W>* record, Vec<W> G, const Rates<W>& rates) {
+        Vec<W>&theta = record[0], &z = record[1], &n = record[2];
+        const Vec<W> root_before = sqrt(n);
+        n = fma(G, G, n);
+        const Vec<W> root = sqrt(n);
+        z = fnma((root - root_before) / rates.eta, theta, z + G);
+        // z - clamp(z, -l1, l1) is zero exactly where |z| <= l1.
+        const Vec<W> zero = Vec<W>::fill(0.0f);
+        const Vec<W> beyond_l1 = z - max(min(z, rates.l1), zero - rates.l1);
+        theta = (zero - rates.eta * beyond_l1) / fma(rates.l2, rates.eta, rates.beta + root);
     }
 };
 

@@ -43,6 +43,10 @@ struct Vec<4> {
     friend Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
     friend Vec fnma(Vec a, Vec b, Vec c) { return c - a * b; }
 #endif
+    friend Vec operator/(Vec a, Vec b) { return {_mm_div_ps(a.m, b.m)}; }
+    friend Vec sqrt(Vec a) { return {_mm_sqrt_ps(a.m)}; }
+    friend Vec min(Vec a, Vec b) { return {_mm_min_ps(a.m, b.m)}; }
+    friend Vec max(Vec a, Vec b) { return {_mm_max_ps(a.m, b.m)}; }
     friend Vec rsqrt_estimate(Vec a) { return {_mm_rsqrt_ps(a.m)}; }
     friend float sum(Vec a) {
         const __m128 pairs = _mm_add_ps(a.m, _mm_movehl_ps(a.m, a.m));
@@ -65,6 +69,10 @@ struct Vec<4> {
     friend Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.m, b.m)}; }
     friend Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.m, a.m, b.m)}; }
     friend Vec fnma(Vec a, Vec b, Vec c) { return {vfmsq_f32(c.m, a.m, b.m)}; }
+    friend Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.m, b.m)}; }
+    friend Vec sqrt(Vec a) { return {vsqrtq_f32(a.m)}; }
+    friend Vec min(Vec a, Vec b) { return {vminq_f32(a.m, b.m)}; }
+    friend Vec max(Vec a, Vec b) { return {vmaxq_f32(a.m, b.m)}; }
     friend Vec rsqrt_estimate(Vec a) {
         // NEON's estimate has 8 bits: one step here brings it near the 12 bits of the other instruction sets.
         const float32x4_t e = vrsqrteq_f32(a.m);
@@ -79,26 +87,42 @@ template <>
 struct Vec<4> {
     float m[4];
 
-    static Vec load(const float* a) { return {{a[0], a[1], a[2], a[3]}}; }
+    template <class F>
+    static Vec each(F f) {
+        return {{f(0), f(1), f(2), f(3)}};
+    }
+    static Vec load(const float* a) {
+        return each([=](int l) { return a[l]; });
+    }
     static Vec fill(float a) { return {{a, a, a, a}}; }
     void store(float* a) const {
         for (int l = 0; l < 4; ++l) a[l] = m[l];
     }
     float first() const { return m[0]; }
     friend Vec operator+(Vec a, Vec b) {
-        return {{a.m[0] + b.m[0], a.m[1] + b.m[1], a.m[2] + b.m[2], a.m[3] + b.m[3]}};
+        return each([=](int l) { return a.m[l] + b.m[l]; });
     }
     friend Vec operator-(Vec a, Vec b) {
-        return {{a.m[0] - b.m[0], a.m[1] - b.m[1], a.m[2] - b.m[2], a.m[3] - b.m[3]}};
+        return each([=](int l) { return a.m[l] - b.m[l]; });
     }
     friend Vec operator*(Vec a, Vec b) {
-        return {{a.m[0] * b.m[0], a.m[1] * b.m[1], a.m[2] * b.m[2], a.m[3] * b.m[3]}};
+        return each([=](int l) { return a.m[l] * b.m[l]; });
+    }
+    friend Vec operator/(Vec a, Vec b) {
+        return each([=](int l) { return a.m[l] / b.m[l]; });
     }
     friend Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
     friend Vec fnma(Vec a, Vec b, Vec c) { return c - a * b; }
-    friend Vec rsqrt_estimate(Vec a) {
-        return {{1.0f / sqrtf(a.m[0]), 1.0f / sqrtf(a.m[1]), 1.0f / sqrtf(a.m[2]), 1.0f / sqrtf(a.m[3])}};
+    friend Vec sqrt(Vec a) {
+        return each([=](int l) { return sqrtf(a.m[l]); });
     }
+    friend Vec min(Vec a, Vec b) {
+        return each([=](int l) { return a.m[l] < b.m[l] ? a.m[l] : b.m[l]; });
+    }
+    friend Vec max(Vec a, Vec b) {
+        return each([=](int l) { return a.m[l] > b.m[l] ? a.m[l] : b.m[l]; });
+    }
+    friend Vec rsqrt_estimate(Vec a) { return fill(1.0f) / sqrt(a); }
     friend float sum(Vec a) { return (a.m[0] + a.m[2]) + (a.m[1] + a.m[3]); }
 };
 
@@ -120,6 +144,10 @@ struct Vec<8> {
     friend Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.m, b.m)}; }
     friend Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.m, b.m, c.m)}; }
     friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_ps(a.m, b.m, c.m)}; }
+    friend Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.m, b.m)}; }
+    friend Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.m)}; }
+    friend Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.m, b.m)}; }
+    friend Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.m, b.m)}; }
     friend Vec rsqrt_estimate(Vec a) { return {_mm256_rsqrt_ps(a.m)}; }
     friend float sum(Vec a) {
         return sum(Vec<4>{_mm_add_ps(_mm256_castps256_ps128(a.m), _mm256_extractf128_ps(a.m, 1))});
@@ -144,6 +172,10 @@ struct Vec<16> {
     friend Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.m, b.m)}; }
     friend Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.m, b.m, c.m)}; }
     friend Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.m, b.m, c.m)}; }
+    friend Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.m, b.m)}; }
+    friend Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.m)}; }
+    friend Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.m, b.m)}; }
+    friend Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.m, b.m)}; }
     friend Vec rsqrt_estimate(Vec a) { return {_mm512_rsqrt14_ps(a.m)}; }
     friend float sum(Vec a) {
         const __m256 low = _mm512_castps512_ps256(a.m);
@@ -183,11 +215,6 @@ Vec<W> subtract_over_sqrt(Vec<W> c, Vec<W> b, Vec<W> a) {
     const Vec<W> e = rsqrt_estimate(a);
     const Vec<W> half_a = a * Vec<W>::fill(0.5f);
     return fnma(b * e, fnma(half_a * e, e, Vec<W>::fill(1.5f)), c);
-}
-
-inline float subtract_over_sqrt(float c, float b, float a) {
-    using V = Vec<4>;
-    return subtract_over_sqrt(V::fill(c), V::fill(b), V::fill(a)).first();
 }
 
 }  // namespace fastfm::FASTFM_ISA

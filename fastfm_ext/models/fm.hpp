@@ -54,20 +54,19 @@ struct Block {
         return 0.5f * sum(pairs);
     }
 
-    // One step on v_i for every feature i of the row, with the S of the parameters before the step:
-    // the gradient is g dp/dv_if + l2 v_if.
+    // One step on v_i for every feature i of the row, with the S of the parameters before the step. The gradient is
+    // g dp/dv_if + l2 v_if = g x_i (S_f - v_if x_i) + l2 v_if.
     template <class Optimizer, bool ones, class At>
-    void step(const Row<ones>& row, At at, int slot_stride, float g, float eta, float l2) const {
-        const V eta_ = V::fill(eta);
+    void step(const Row<ones>& row, At at, int slot_stride, float g, float l2, const Rates<lanes>& rates) const {
+        V record[1 + Optimizer::n_slots];
         for (int64_t j = 0; j < row.nnz; ++j) {
             float* v = at(row.i[j]);
             const float x = row.value(j);
-            const V gx = V::fill(g * x);
-            // g x (S - v x) + l2 v = gx S - (gx x - l2) v
-            const V decay = V::fill(g * x * x - l2);
-            for (int b = 0; b < n_vecs; ++b) {
-                const V G = fnma(decay, V::load(v + b * lanes), gx * S[b]);
-                Optimizer::update(v + b * lanes, slot_stride, G, eta_);
+            const V gx = V::fill(g * x), decay = V::fill(g * x * x - l2);
+            for (int b = 0; b < n_vecs; ++b, v += lanes) {
+                for (int s = 0; s <= Optimizer::n_slots; ++s) record[s] = V::load(v + s * slot_stride);
+                Optimizer::update(record, fnma(decay, record[0], gx * S[b]), rates);
+                for (int s = 0; s <= Optimizer::n_slots; ++s) record[s].store(v + s * slot_stride);
             }
         }
     }
@@ -102,17 +101,18 @@ class Fm {
     }
 
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
-    // `weight` multiplies the row's loss and its L2 alike, so that weight 2 means "seen twice".
+    // `weight` multiplies the row's loss and the L2 that is paid with it, so that weight 2 means "seen twice".
     template <class Optimizer, bool ones>
     void step(const Row<ones>& row, float g, float weight, const Options& options) {
         g *= weight;
-        if (options.fit_intercept) Optimizer::update(w0_, g, options.learning_rate_w);
-        if (options.fit_linear) linear_step<Optimizer>(row, g, options.learning_rate_w, weight * options.l2_w);
+        const float l2_weight = Optimizer::l2_in_gradient ? weight : 0.0f;
+        if (options.fit_intercept) update_one<Optimizer>(w0_, g, Rates<4>(options.w0));
+        if (options.fit_linear) linear_step<Optimizer>(row, g, l2_weight * options.w.l2, Rates<4>(options.w));
+        const Rates<Block<block_size>::lanes> rates(options.V);
         for (int first = 0; first < n_factors(); first += block_size) {
             const auto factors = factors_from(first);
             if (K == any_k) block_.score(row, factors);
-            block_.template step<Optimizer>(row, factors, n_factors(), g, options.learning_rate_V,
-                                            weight * options.l2_V);
+            block_.template step<Optimizer>(row, factors, n_factors(), g, l2_weight * options.V.l2, rates);
         }
     }
 
@@ -154,11 +154,20 @@ class Fm {
     }
 
     template <class Optimizer, bool ones>
-    void linear_step(const Row<ones>& row, float g, float eta, float l2) {
+    void linear_step(const Row<ones>& row, float g, float l2, const Rates<4>& rates) {
         for (int64_t j = 0; j < row.nnz; ++j) {
             float* w = w_of(row.i[j]);
-            Optimizer::update(w, g * row.value(j) + l2 * w[0], eta);
+            update_one<Optimizer>(w, g * row.value(j) + l2 * w[0], rates);
         }
+    }
+
+    // A single parameter with its state right behind it: one lane would do.
+    template <class Optimizer>
+    static void update_one(float* theta, float G, const Rates<4>& rates) {
+        Vec<4> record[1 + Optimizer::n_slots];
+        for (int s = 0; s <= Optimizer::n_slots; ++s) record[s] = Vec<4>::fill(theta[s]);
+        Optimizer::update(record, Vec<4>::fill(G), rates);
+        for (int s = 0; s <= Optimizer::n_slots; ++s) theta[s] = record[s].first();
     }
 
     int n_factors() const { return K == any_k ? params_.k : K; }

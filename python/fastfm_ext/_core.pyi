@@ -15,6 +15,7 @@ class Loss(IntEnum):
 class Solver(IntEnum):
     sgd = 0
     adagrad = 1
+    ftrl = 2
 
 class StatusCode(IntEnum):
     ok = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ Float32Array = NDArray[np.float32]
 MAX_FEATURES = np.iinfo(np.int32).max
 
 LOSSES = {"squared": int(_core.Loss.squared), "logistic": int(_core.Loss.logistic)}
-SOLVERS = {"sgd": int(_core.Solver.sgd), "adagrad": int(_core.Solver.adagrad)}
-STATE_SLOTS = {"sgd": 0, "adagrad": 1}
+SOLVERS = {"sgd": int(_core.Solver.sgd), "adagrad": int(_core.Solver.adagrad), "ftrl": int(_core.Solver.ftrl)}
+STATE_SLOTS = {"sgd": 0, "adagrad": 1, "ftrl": 2}
 
 # A call of the kernel covers about this many nonzeros (some 50 ms), so that Ctrl-C never waits long.
 NNZ_PER_CALL = 1 << 22
@@ -124,11 +124,20 @@ def block_order(X: Csr, rng: np.random.Generator) -> NDArray[np.int64]:
     return order
 
 
+class StepSizes(NamedTuple):
+    """What an optimizer needs to know of one kind of parameter: ``StepSizes`` of ``types.hpp``."""
+
+    learning_rate: float
+    beta: float
+    l1: float
+    l2: float
+
+
 @dataclass(frozen=True)
 class Options:
     """Loss, solver and step sizes of one training run.
 
-    ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from.
+    ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from; ``beta_*`` and ``l1_*`` are FTRL's.
     """
 
     loss: str
@@ -138,6 +147,10 @@ class Options:
     l2_w: float
     l2_V: float
     init_stdev: float
+    l1_w: float = 0.0
+    l1_V: float = 0.0
+    beta_w: float = 1.0
+    beta_V: float = 1.0
     initial_acc_w: float = 1.0
     initial_acc_V: float = 1.0
     fit_intercept: bool = True
@@ -157,10 +170,26 @@ class Options:
             learning_rate_w=self.learning_rate_w * w_rate,
             learning_rate_V=self.learning_rate_V * V_rate,
             l2_V=self.l2_V * s,
+            l1_w=self.l1_w * s,
+            l1_V=self.l1_V * s**1.5,
+            beta_w=self.beta_w * s,
+            beta_V=self.beta_V * s**1.5,
             init_stdev=self.init_stdev * s**0.5,
             initial_acc_w=self.initial_acc_w * s**2,
             initial_acc_V=self.initial_acc_V * s**3,
         )
+
+    @property
+    def w0(self) -> StepSizes:
+        return StepSizes(self.learning_rate_w, self.beta_w, 0.0, 0.0)
+
+    @property
+    def w(self) -> StepSizes:
+        return StepSizes(self.learning_rate_w, self.beta_w, self.l1_w, self.l2_w)
+
+    @property
+    def V(self) -> StepSizes:
+        return StepSizes(self.learning_rate_V, self.beta_V, self.l1_V, self.l2_V)
 
 
 @dataclass
@@ -187,17 +216,24 @@ class Parameters:
     ) -> Self:
         """Start from w0 = ``intercept``, w = 0 and V drawn from N(0, init_stdev^2)."""
         n_records = 1 + STATE_SLOTS[options.solver]
-        w0_record = np.full(n_records, options.initial_acc_w, dtype=np.float32)
+        w0_record = np.zeros(n_records, dtype=np.float32)
         w_records = aligned_empty((n_features, n_records))
         V_records = aligned_empty((n_features, n_records, padded(n_factors)))
         w0_record[0] = intercept
         w_records[:, 0] = 0.0
-        w_records[:, 1:] = options.initial_acc_w
-        V_records[:, 1:] = options.initial_acc_V
         V_records[:, 0, n_factors:] = 0.0
         V_records[:, 0, :n_factors] = rng.standard_normal((n_features, n_factors), dtype=np.float32)
         V_records[:, 0, :n_factors] *= np.float32(options.init_stdev)
-        return cls(w0_record, w_records, V_records, n_factors)
+        params = cls(w0_record, w_records, V_records, n_factors)
+        if options.solver == "adagrad":
+            w0_record[1] = options.initial_acc_w
+            w_records[:, 1] = options.initial_acc_w
+            V_records[:, 1] = options.initial_acc_V
+        elif options.solver == "ftrl":
+            _begin_ftrl(w0_record, options.w0)
+            _begin_ftrl(w_records.T, options.w)
+            _begin_ftrl(V_records.swapaxes(0, 1), options.V)
+        return params
 
     def check(self, n_features: int) -> None:
         """Raise ValueError unless the arrays have the types and shapes that the kernels rely on."""
@@ -256,6 +292,13 @@ class Parameters:
         """Overwrite every value with that of ``other``, which has the same shapes."""
         for mine, theirs in zip(self.arrays, other.arrays, strict=True):
             mine[...] = theirs
+
+
+def _begin_ftrl(values_and_state: Float32Array, sizes: StepSizes) -> None:
+    """Set z so that FTRL's formula gives the values that are there, with n = 0: see ``math/optimizer.hpp``."""
+    theta = values_and_state[0]
+    values_and_state[2] = 0.0
+    values_and_state[1] = -theta * (sizes.beta / sizes.learning_rate + sizes.l2) - np.sign(theta) * sizes.l1
 
 
 def padded(n_factors: int) -> int:

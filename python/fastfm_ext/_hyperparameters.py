@@ -30,6 +30,8 @@ class Hyperparameters(BaseEstimator):
         max_iter: int = 100,
         l2_w: float | None = None,
         l2_V: float | None = None,
+        l1_w: float = 0.0,
+        l1_V: float = 0.0,
         init_stdev: float | None = None,
         fit_intercept: bool = True,
         fit_linear: bool = True,
@@ -49,6 +51,8 @@ class Hyperparameters(BaseEstimator):
         self.max_iter = max_iter
         self.l2_w = l2_w
         self.l2_V = l2_V
+        self.l1_w = l1_w
+        self.l1_V = l1_V
         self.init_stdev = init_stdev
         self.fit_intercept = fit_intercept
         self.fit_linear = fit_linear
@@ -74,6 +78,12 @@ class Hyperparameters(BaseEstimator):
         check_param(self, "learning_rate", above_zero, "a finite number above 0, or None for the default")
         for name in ("l2_w", "l2_V", "init_stdev"):
             check_param(self, name, optional(is_real(0)), "a finite number of at least 0, or None for the default")
+        for name in ("l1_w", "l1_V"):
+            check_param(self, name, is_real(0), "a finite number of at least 0")
+            if getattr(self, name) > 0 and self.solver != "ftrl":
+                raise ValueError(
+                    f'{name} needs solver="ftrl", which can make parameters exactly 0; got {self.solver!r}.'
+                )
         check_param(self, "max_iter", is_integer(1), "an integer of at least 1")
         check_param(self, "tol", is_real(0), "a finite number of at least 0")
         for name in ("fit_intercept", "fit_linear", "shuffle", "warm_start"):
@@ -102,6 +112,8 @@ class Hyperparameters(BaseEstimator):
             learning_rate_V=chosen.learning_rate,
             l2_w=chosen.l2_w,
             l2_V=chosen.l2_V,
+            l1_w=self.l1_w,
+            l1_V=self.l1_V,
             init_stdev=chosen.init_stdev,
             fit_intercept=bool(self.fit_intercept),
             fit_linear=bool(self.fit_linear),

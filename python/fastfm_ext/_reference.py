@@ -12,8 +12,8 @@ Everything here is dense and slow on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,15 +70,63 @@ def score_gradients(x: Array, V: Array) -> tuple[float, Array, Array]:
     return 1.0, x, x[:, None] * (S - V * x[:, None])
 
 
+# --- optimizers: a step on parameters `theta` with the gradient `g` of the loss, and their state ---------------------
+
+
+class StepSizes(NamedTuple):
+    """Hyperparameters of one kind of parameter; ``beta`` and ``l1`` are FTRL's, ``initial_acc`` is AdaGrad's."""
+
+    learning_rate: float = 0.1
+    l2: float = 0.0
+    l1: float = 0.0
+    beta: float = 1.0
+    initial_acc: float = 1.0
+
+
+def sgd(theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+    """Gradient descent; s is the row's weight, which its L2 shares."""
+    return theta - sizes.learning_rate * (g + s * sizes.l2 * theta), state
+
+
+def adagrad(theta: Array, g: Array, acc: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+    """Divide the step by the root of the sum of squared gradients (Duchi, Hazan, Singer 2011, diagonal form)."""
+    G = g + s * sizes.l2 * theta
+    acc = acc + G**2
+    return theta - sizes.learning_rate * G / np.sqrt(acc), acc
+
+
+def ftrl(theta: Array, g: Array, z_and_n: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+    """FTRL-Proximal (McMahan et al. 2013, algorithm 1); its L2 belongs to the sum of all losses, so s plays no part."""
+    z, n = z_and_n
+    sigma = (np.sqrt(n + g**2) - np.sqrt(n)) / sizes.learning_rate
+    z = z + g - sigma * theta
+    n = n + g**2
+    shrunk = np.sign(z) * np.maximum(np.abs(z) - sizes.l1, 0.0)
+    return -shrunk / ((sizes.beta + np.sqrt(n)) / sizes.learning_rate + sizes.l2), np.stack([z, n])
+
+
+def initial_state(solver: str, theta: Array, sizes: StepSizes) -> Array:
+    """Return the state before the first step; FTRL's is the one whose formula gives ``theta``."""
+    if solver == "adagrad":
+        return np.full_like(theta, sizes.initial_acc)
+    if solver == "ftrl":
+        z = -theta * (sizes.beta / sizes.learning_rate + sizes.l2) - np.sign(theta) * sizes.l1
+        return np.stack([z, np.zeros_like(theta)])
+    return np.zeros_like(theta)
+
+
+OPTIMIZERS = {"sgd": sgd, "adagrad": adagrad, "ftrl": ftrl}
+
+
 # --- one row at a time -----------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Fm:
-    """Parameters, hyperparameters and optimizer's state of one factorization machine.
+    """A factorization machine and its training, one row a step.
 
-    The objective of row r is ``s_r [ L(y_r, p_r) + l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2 ]`` with the sums over the
-    row's own features, and s_r its weight.
+    With SGD and AdaGrad the objective of row r is ``s_r [ L(y_r, p_r) + l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2 ]`` with
+    the sums over the row's own features, and s_r its weight. w0 has neither L1 nor L2.
     """
 
     w0: float
@@ -86,15 +134,16 @@ class Fm:
     V: Array
     loss: str = "squared"
     solver: str = "sgd"
-    learning_rate_w: float = 0.1
-    learning_rate_V: float = 0.1
-    l2_w: float = 0.0
-    l2_V: float = 0.0
+    sizes_w: StepSizes = StepSizes()
+    sizes_V: StepSizes = StepSizes()
     fit_intercept: bool = True
     fit_linear: bool = True
-    acc_w0: float = 1.0
-    acc_w: Array = field(default_factory=lambda: np.zeros(0))
-    acc_V: Array = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def __post_init__(self) -> None:
+        self.sizes_w0 = self.sizes_w._replace(l1=0.0, l2=0.0)
+        self.state_w0 = initial_state(self.solver, np.array(self.w0), self.sizes_w0)
+        self.state_w = initial_state(self.solver, self.w, self.sizes_w)
+        self.state_V = initial_state(self.solver, self.V, self.sizes_V)
 
     def epoch(
         self, X: Array, y: Array, sample_weight: Array | None = None, order: Iterable[int] | None = None
@@ -110,23 +159,14 @@ class Fm:
     def _step(self, x: Array, y: float, s: float) -> float:
         value, g = LOSSES[self.loss](y, score(x, self.w0, self.w, self.V))
         dw0, dw, dV = score_gradients(x, self.V)
-        present = x != 0
-        G_w0 = s * g * dw0
-        G_w = s * np.where(present, g * dw + self.l2_w * self.w, 0.0)
-        G_V = s * np.where(present[:, None], g * dV + self.l2_V * self.V, 0.0)
-        if self.solver == "adagrad":
-            self.acc_w0, G_w0 = adagrad(self.acc_w0, G_w0)
-            self.acc_w, G_w = adagrad(self.acc_w, G_w)
-            self.acc_V, G_V = adagrad(self.acc_V, G_V)
+        step = OPTIMIZERS[self.solver]
         if self.fit_intercept:
-            self.w0 -= self.learning_rate_w * G_w0
+            w0, self.state_w0 = step(np.array(self.w0), np.array(s * g * dw0), self.state_w0, self.sizes_w0, s)
+            self.w0 = float(w0)
+        i = np.flatnonzero(x)  # the row's own features: no other is touched
         if self.fit_linear:
-            self.w = self.w - self.learning_rate_w * G_w
-        self.V = self.V - self.learning_rate_V * G_V
+            self.w = self.w.copy()
+            self.w[i], self.state_w[..., i] = step(self.w[i], s * g * dw[i], self.state_w[..., i], self.sizes_w, s)
+        self.V = self.V.copy()
+        self.V[i], self.state_V[..., i, :] = step(self.V[i], s * g * dV[i], self.state_V[..., i, :], self.sizes_V, s)
         return value
-
-
-def adagrad(acc: Any, G: Any) -> tuple[Any, Any]:
-    """Return the new sum of squared gradients and the scaled gradient (Duchi, Hazan, Singer 2011, diagonal form)."""
-    acc = acc + G**2
-    return acc, G / np.sqrt(acc)

@@ -125,7 +125,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         Raises
         ------
         TypeError
-            If `X` or a spec is of another type, or a plain column holds lists.
+            If `X` or a spec is of another type, or a column holds lists or other values that can't be categories.
         ValueError
             If there are no column specs, a column is missing or given twice, `X` has no rows, a numeric column holds
             text or infinite values, or no column has a value.
@@ -177,7 +177,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         sklearn.exceptions.NotFittedError
             If the encoder is not fitted.
         TypeError
-            If `X` is of another type, or a plain column holds lists.
+            If `X` is of another type, or a column holds lists or other values that can't be categories.
         ValueError
             If `side` is unknown, a column is missing, `X` has no rows, or a numeric column holds text or infinite
             values.
@@ -236,6 +236,8 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             If the encoder is not fitted.
         KeyError
             If there is no such column, or `fit` did not see the value.
+        TypeError
+            If the value can't be a category, such as a list.
 
         Examples
         --------
