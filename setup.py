@@ -15,7 +15,16 @@ X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
 CFLAGS = (
     ["/std:c++17", "/O2", "/EHsc"]
     if MSVC
-    else ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-g0", "-Wall", "-Wextra"]
+    else [
+        "-std=c++17",
+        "-O3",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-fvisibility=hidden",
+        "-g0",
+        "-Wall",
+        "-Wextra",
+    ]
 )
 ISA_CFLAGS = {"baseline": []}
 if X86_64:

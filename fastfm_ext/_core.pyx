@@ -85,6 +85,13 @@ cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
 
 
 cdef extern from "rows.hpp" namespace "fastfm" nogil:
+    struct Traits:
+        bint is_valid
+        bint is_finite
+        bint has_zeros
+        bint is_all_ones
+
+    Traits cpp_inspect "fastfm::inspect"(const Csr&, int64_t, int64_t) noexcept
     void cpp_take_rows "fastfm::take_rows"(
         const Csr&, const int64_t*, int64_t, const int64_t*, int32_t*, float*) noexcept
     void cpp_block_order "fastfm::block_order"(
@@ -255,6 +262,18 @@ def pool(
     with nogil:
         status = cpp_pool(kernels_in_use[0], X, params, n_threads, own_ptr, sum_ptr)
     check(status)
+
+
+def inspect(
+    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data, int64_t n_features,
+):
+    """Returns whether the matrix is valid and without duplicates, is finite, has explicit zeros, holds ones only."""
+    cdef Csr X = csr_view(indptr, indices, data)
+    cdef int64_t nnz = indices.shape[0]
+    cdef Traits traits
+    with nogil:
+        traits = cpp_inspect(X, nnz, n_features)
+    return traits.is_valid, traits.is_finite, traits.has_zeros, traits.is_all_ones
 
 
 def take_rows(

@@ -1,4 +1,5 @@
-// Rows in another order: copies of chosen rows, and the order of the visits of an epoch. Baseline flags only.
+// Rows as they come, and rows in another order: whether a matrix is one that the kernels can read, copies of chosen rows,
+// and the order of the visits of an epoch. Baseline flags only.
 //
 // Visiting rows that lie anywhere in memory costs more than training on them: a row of two features waits for three
 // places. So the rows are copied into a random order once, and each epoch permutes blocks of neighbouring rows and the
@@ -8,6 +9,16 @@
 #include "types.hpp"
 
 namespace fastfm {
+
+// What can be said of a matrix after one look at every value.
+struct Traits {
+    bool is_valid;   // indptr begins at 0, never falls and ends at nnz; the indices are features, ascending in each row
+    bool is_finite;  // no NaN, no infinity
+    bool has_zeros;  // an explicit zero
+    bool is_all_ones;
+};
+
+Traits inspect(const Csr& X, int64_t nnz, int64_t n_features) noexcept;
 
 // Copies the rows rows[0 .. n_rows) of X, in this order. `indptr` (n_rows + 1,) comes in filled; `indices` and `data`
 // hold indptr[n_rows] values, `data` only where X has values.

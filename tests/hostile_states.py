@@ -139,14 +139,14 @@ def main(class_name: str, folder: str) -> None:
     warnings.simplefilter("ignore")
     path = Path(folder) / "hostile.fm"
     state = fitted(class_name)._to_state()
-    for name, damaged in damaged_states(state):
+    for number, (name, damaged) in enumerate(damaged_states(state)):
         save_state(path, class_name, damaged)
-        # Metadata are read the same way, mapped or not.
-        for mmap in (False, True) if damaged[0] is state[0] else (False,):
-            print(f"{name}, {'mapped' if mmap else 'read'}", flush=True)
-            found = problem(path, mmap=mmap)
-            if found:
-                print(f"PROBLEM with {name}: {found}", flush=True)
+        # Arrays are checked in the same way, mapped or not: every other one of each is enough.
+        mmap = bool(number % 2)
+        print(f"{name}, {'mapped' if mmap else 'read'}", flush=True)
+        found = problem(path, mmap=mmap)
+        if found:
+            print(f"PROBLEM with {name}: {found}", flush=True)
     save_state(path, class_name, state)
     rewrite(path)
     print("arrays that are not aligned, mapped", flush=True)

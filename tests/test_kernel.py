@@ -300,3 +300,36 @@ def test_rare_features_are_not_hot():
     indices = rng.integers(0, 50_000, 40_000).astype(np.int32)
     csr = _engine.Csr(np.arange(40_001, dtype=np.int64), indices, None, 50_000)
     assert len(_engine.hot_features(csr, 136)) == 0
+
+
+CSR_FAULTS = {
+    "none": ([0, 2, 2, 4], [0, 2, 1, 2], [1, 2, 3, 4]),
+    "duplicate": ([0, 2, 2, 4], [0, 0, 1, 2], [1, 2, 3, 4]),
+    "descending": ([0, 2, 2, 4], [2, 0, 1, 2], [1, 2, 3, 4]),
+    "negative index": ([0, 2, 2, 4], [-1, 2, 1, 2], [1, 2, 3, 4]),
+    "index too large": ([0, 2, 2, 4], [0, 2, 1, 3], [1, 2, 3, 4]),
+    "falling indptr": ([0, 3, 2, 4], [0, 2, 1, 2], [1, 2, 3, 4]),
+    "late begin": ([1, 2, 2, 4], [0, 2, 1, 2], [1, 2, 3, 4]),
+    "early end": ([0, 2, 2, 3], [0, 2, 1, 2], [1, 2, 3, 4]),
+    "zero": ([0, 2, 2, 4], [0, 2, 1, 2], [1, 2, 0, 4]),
+    "nan": ([0, 2, 2, 4], [0, 2, 1, 2], [1, 2, np.nan, 4]),
+    "infinite": ([0, 2, 2, 4], [0, 2, 1, 2], [1, -np.inf, 3, 4]),
+}
+
+
+@pytest.mark.parametrize("fault", CSR_FAULTS)
+def test_only_a_faultless_matrix_is_taken_at_once(fault):
+    types = (np.int64, np.int32, np.float32)
+    arrays = [np.array(a, dtype=t) for a, t in zip(CSR_FAULTS[fault], types, strict=True)]
+    taken = _engine.csr_at_once(*arrays, 3)
+    assert (taken is not None) == (fault == "none")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_random_matrix_is_taken_at_once_exactly_if_scipy_calls_it_canonical(seed):
+    rng = np.random.default_rng(seed)
+    indptr = np.r_[0, np.cumsum(rng.integers(0, 3, 5))]
+    indices = rng.integers(0, 4, indptr[-1]).astype(np.int32)
+    X = sp.csr_array((np.ones(indptr[-1], dtype=np.float32), indices, indptr), shape=(5, 4))
+    taken = _engine.csr_at_once(indptr.astype(np.int64), indices, X.data, 4)
+    assert (taken is not None) == X.has_canonical_format

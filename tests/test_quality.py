@@ -145,3 +145,22 @@ def test_frappe_clicks(frappe):
     p = model.predict_proba(X_val)[:, 1]
     assert log_loss(y_val, p) < 0.20
     assert roc_auc_score(y_val, p) > 0.965
+
+
+def test_ftrl_with_l1_learns_a_sparse_model():
+    rng = np.random.default_rng(3)
+    X = (rng.random((4_000, 60)) < 0.1).astype(np.float32)
+    y = 2.0 * X[:, 0] - 2.0 * X[:, 1] + 3.0 * X[:, 2] * X[:, 3] + 0.1 * rng.normal(size=4_000)
+    dense = FMRegressor(4, solver="ftrl", random_state=0).fit(X, y)
+    sparse = FMRegressor(4, solver="ftrl", l1_w=200.0, l1_V=200.0, random_state=0).fit(X, y)
+    assert np.count_nonzero(dense.w_) == 60
+    assert np.count_nonzero(sparse.w_) < 20
+    assert (sparse.w_[[0, 1]] != 0).all()
+    assert np.mean(sparse.V_ == 0) > 0.5
+    assert sparse.score(X, y) > 0.98
+
+
+@pytest.mark.parametrize("name", ["l1_w", "l1_V"])
+def test_l1_needs_ftrl(name):
+    with pytest.raises(ValueError, match=f'{name} needs solver="ftrl"'):
+        FMRegressor(solver="adagrad", **{name: 0.1}).fit(np.eye(3), [1.0, 2.0, 3.0])

@@ -15,13 +15,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def examples():
-    """The Python blocks by the headings above them."""
+    """The Python blocks, each with the heading above it."""
     sections = re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.M | re.S)
-    return {
-        heading: block
-        for heading, text in sections
-        for block in re.findall(r"^```python\n(.+?)^```", text, re.M | re.S)
-    }
+    return [
+        (title, block) for title, text in sections for block in re.findall(r"^```python\n(.+?)^```", text, re.M | re.S)
+    ]
 
 
 def commands():
@@ -34,15 +32,16 @@ def commands():
 
 
 @pytest.fixture(scope="module")
-def results():
-    """What the examples print, and the names they leave behind; each goes on from those above it."""
+def results(tmp_path_factory):
+    """For each heading, the names that its examples leave behind and what they print; each goes on from those above."""
     for package in ("pandas", "faiss"):
         pytest.importorskip(package, reason=f"needs {package}")
-    namespace, found = {}, {}
-    for heading, block in examples().items():
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(compile(block, f"README.md, {heading}", "exec"), namespace)
-        found[heading] = dict(namespace), printed.getvalue()
+    names, found = {}, {}
+    with contextlib.chdir(tmp_path_factory.mktemp("readme")):
+        for title, block in examples():
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile(block, f"README.md, {title}", "exec"), names)
+            found[title] = dict(names), found.get(title, ({}, ""))[1] + printed.getvalue()
     return found
 
 

@@ -6,9 +6,9 @@
 namespace fastfm::FASTFM_ISA {
 
 // p[r] = the score of row r before the link, for first <= r < last.
-template <int K, bool ones>
+template <int K, int slots, bool ones>
 void predict(const Csr& X, const Params& params, int64_t first, int64_t last, float* p) {
-    Fm<K> fm(params);
+    Fm<K, slots> fm(params);
     for (int64_t r = first; r < last; ++r) {
         if (r + prefetch_ahead < last) fm.prefetch(Row<ones>(X, r + prefetch_ahead));
         p[r] = fm.score(Row<ones>(X, r));

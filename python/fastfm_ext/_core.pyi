@@ -69,6 +69,7 @@ def pool(
     own: _Floats,
     sum_vx: _Floats,
 ) -> None: ...
+def inspect(indptr: _Indptr, indices: _Indices, data: _Floats, n_features: int) -> tuple[bool, bool, bool, bool]: ...
 def take_rows(
     indptr: _Indptr,
     indices: _Indices,

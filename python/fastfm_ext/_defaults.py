@@ -23,7 +23,7 @@ class Defaults:
 DEFAULTS = {
     ("squared", "adagrad"): Defaults(learning_rate=0.05, l2_w=0.01, l2_V=0.05, init_stdev=0.01),
     ("squared", "sgd"): Defaults(learning_rate=0.01, l2_w=0.01, l2_V=0.02, init_stdev=0.05),
-    ("squared", "ftrl"): Defaults(learning_rate=0.1, l2_w=1.0, l2_V=1.0, init_stdev=0.1),
+    ("squared", "ftrl"): Defaults(learning_rate=0.1, l2_w=5.0, l2_V=5.0, init_stdev=0.05),
     ("logistic", "ftrl"): Defaults(learning_rate=0.1, l2_w=1.0, l2_V=1.0, init_stdev=0.1),
     ("logistic", "adagrad"): Defaults(learning_rate=0.1, l2_w=0.001, l2_V=0.001, init_stdev=0.1),
     ("logistic", "sgd"): Defaults(learning_rate=0.02, l2_w=0.0001, l2_V=0.0001, init_stdev=0.1),

@@ -62,6 +62,18 @@ class Csr:
         return len(self.indices)
 
 
+def csr_at_once(
+    indptr: NDArray[np.int64], indices: NDArray[np.int32], data: Float32Array, n_features: int
+) -> Csr | None:
+    """Return these arrays as a `Csr` if they are one: valid, finite, ascending in rows, without zeros; else None."""
+    if len(indptr) < 2 or len(indices) != len(data):
+        return None
+    is_valid, is_finite, has_zeros, is_all_ones = _core.inspect(indptr, indices, data, n_features)
+    if not is_valid or not is_finite or has_zeros:
+        return None
+    return Csr(indptr, indices, None if is_all_ones else data, n_features)
+
+
 def take_rows(X: Csr, rows: NDArray[np.int64]) -> Csr:
     """Return a copy of the given rows of X, in the given order."""
     indptr = np.zeros(len(rows) + 1, dtype=np.int64)
@@ -238,7 +250,7 @@ class Parameters:
     def check(self, n_features: int) -> None:
         """Raise ValueError unless the arrays have the types and shapes that the kernels rely on."""
         n_records = len(self.w0_record)
-        if n_records - 1 not in STATE_SLOTS.values() or self.n_factors < 0:
+        if n_records - 1 not in STATE_SLOTS.values() or type(self.n_factors) is not int or self.n_factors < 0:
             raise ValueError(f"parameters with {n_records - 1} state values each and {self.n_factors} factors")
         shapes = [(n_records,), (n_features, n_records), (n_features, n_records, padded(self.n_factors))]
         for array, shape in zip(self.arrays, shapes, strict=True):

@@ -12,7 +12,7 @@ Everything here is dense and slow on purpose.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -134,8 +134,8 @@ class Fm:
     V: Array
     loss: str = "squared"
     solver: str = "sgd"
-    sizes_w: StepSizes = StepSizes()
-    sizes_V: StepSizes = StepSizes()
+    sizes_w: StepSizes = field(default_factory=StepSizes)
+    sizes_V: StepSizes = field(default_factory=StepSizes)
     fit_intercept: bool = True
     fit_linear: bool = True
 

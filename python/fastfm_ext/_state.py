@@ -25,6 +25,7 @@ class FittedState:
     _feature_scale: FeatureScale
     n_features_in_: int
     get_params: Any
+    _check_params: Any
 
     # What the subclass has learned about the target; numbers or arrays.
     _target_attributes: ClassVar[tuple[str, ...]] = ()
@@ -56,8 +57,11 @@ class FittedState:
             For a state that `_to_state` did not make.
         """
         model = cls(**meta["params"])
+        model._check_params()
         for name in _PLAIN_ATTRIBUTES:
             if name in meta:
+                if not isinstance(meta[name], dict if name == "history_" else int):
+                    raise ValueError(f"{name} is {meta[name]!r}")
                 setattr(model, name, meta[name])
         n_outputs = sum(name.startswith("w0_record_") for name in arrays)
         model._outputs = [

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
+from fastfm_ext import _engine
 from fastfm_ext._engine import MAX_FEATURES, Csr, Float32Array
 
 
@@ -31,6 +32,11 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
     """
     if getattr(X, "ndim", 2) == 2 and hasattr(X, "shape"):
         check_not_empty(X.shape, name)
+    csr = _csr_at_once(X)
+    if csr is not None:
+        with errors_that_name(name):
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return csr
     if sp.issparse(X):
         X = checked_csr(X, name)
     else:
@@ -44,6 +50,20 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
             "Hash or renumber the features into a smaller range."
         )
     return canonical_csr(sp.csr_array(X))
+
+
+def _csr_at_once(X: Any) -> Csr | None:
+    """Return a faultless CSR matrix of numbers after a single look at its values; None for whatever needs more care."""
+    if not sp.issparse(X) or X.format != "csr" or X.ndim != 2 or X.shape[1] > MAX_FEATURES:
+        return None
+    if X.dtype.kind not in "fiu":
+        return None
+    if X.indices.dtype != np.int32 and X.nnz and not (X.indices.min() >= 0 and X.indices.max() < X.shape[1]):
+        return None
+    with np.errstate(over="ignore"):
+        data = np.ascontiguousarray(X.data, dtype=np.float32)
+    indptr = np.ascontiguousarray(X.indptr, dtype=np.int64)
+    return _engine.csr_at_once(indptr, np.ascontiguousarray(X.indices, dtype=np.int32), data, X.shape[1])
 
 
 def checked_csr(X: Any, name: str) -> sp.csr_array:

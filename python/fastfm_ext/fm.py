@@ -34,19 +34,23 @@ class FMRegressor(RegressorMixin, BaseFM):
     n_factors : int, default=16
         Length k of each feature's factor vector v_i; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no
         memory.
-    solver : {"adagrad", "sgd"}, default="adagrad"
-        Per-sample descent with AdaGrad's step sizes, or with a constant one. AdaGrad needs less tuning and is the
-        better choice where some features are frequent and others rare; SGD takes half the memory.
+    solver : {"adagrad", "sgd", "ftrl"}, default="adagrad"
+        Per-sample descent with AdaGrad's step sizes, with a constant one, or FTRL-Proximal. AdaGrad needs least tuning
+        and is the better choice where some features are frequent and others rare; SGD takes half the memory; FTRL can
+        make parameters exactly 0.
     learning_rate : float, optional
-        Default: 0.05 for AdaGrad, 0.01 for SGD.
+        Default: 0.05 for AdaGrad, 0.01 for SGD, 0.1 for FTRL.
     max_iter : int, default=100
         Most epochs (passes over the rows).
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
-        by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. Default: 0.01 and 0.05 for
-        AdaGrad, 0.01 and 0.02 for SGD.
+        by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
+        parameters is paid once, not at each visit. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.02 for SGD,
+        5.0 and 5.0 for FTRL.
+    l1_w, l1_V : float, default=0.0
+        L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.05 for SGD.
+        Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.05 for SGD, 0.05 for FTRL.
     fit_intercept, fit_linear : bool, default=True
         Whether to learn w0, and w.
     shuffle : bool, default=True
@@ -97,7 +101,8 @@ class FMRegressor(RegressorMixin, BaseFM):
     References
     ----------
     Rendle, "Factorization Machines" (ICDM 2010). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
-    Learning and Stochastic Optimization" (JMLR 2011). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
+    Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
+    (KDD 2013). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
 
     Examples
     --------
@@ -216,19 +221,23 @@ class FMClassifier(ClassifierMixin, BaseFM):
     n_factors : int, default=16
         Length k of each feature's factor vector v_i; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no
         memory.
-    solver : {"adagrad", "sgd"}, default="adagrad"
-        Per-sample descent with AdaGrad's step sizes, or with a constant one. AdaGrad needs less tuning and is the
-        better choice where some features are frequent and others rare; SGD takes half the memory.
+    solver : {"adagrad", "sgd", "ftrl"}, default="adagrad"
+        Per-sample descent with AdaGrad's step sizes, with a constant one, or FTRL-Proximal. AdaGrad needs least tuning
+        and is the better choice where some features are frequent and others rare; SGD takes half the memory; FTRL can
+        make parameters exactly 0.
     learning_rate : float, optional
-        Default: 0.1 for AdaGrad, 0.02 for SGD.
+        Default: 0.1 for AdaGrad, 0.02 for SGD, 0.1 for FTRL.
     max_iter : int, default=100
         Most epochs (passes over the rows).
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
-        by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. Default: 0.001 and 0.001 for
-        AdaGrad, 0.0001 and 0.0001 for SGD.
+        by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
+        parameters is paid once, not at each visit. Default: 0.001 and 0.001 for AdaGrad, 0.0001 and 0.0001 for SGD,
+        1.0 and 1.0 for FTRL.
+    l1_w, l1_V : float, default=0.0
+        L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.1 for AdaGrad, 0.1 for SGD.
+        Standard deviation of the first factors. Default: 0.1 for AdaGrad, 0.1 for SGD, 0.1 for FTRL.
     fit_intercept, fit_linear : bool, default=True
         Whether to learn w0, and w.
     shuffle : bool, default=True
@@ -282,7 +291,8 @@ class FMClassifier(ClassifierMixin, BaseFM):
     References
     ----------
     Rendle, "Factorization Machines" (ICDM 2010). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
-    Learning and Stochastic Optimization" (JMLR 2011). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
+    Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
+    (KDD 2013). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
 
     Examples
     --------

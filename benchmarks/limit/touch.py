@@ -1,0 +1,117 @@
+"""The touch limit: the time that the same rows and the same parameter bytes take when nothing is computed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext._engine import Csr, Float32Array, Parameters
+
+FACTORS = (8, 16, 32, 64)  # the numbers of factors that touch.cpp is compiled for
+PREFETCH_DISTANCES = (0, 4, 8, 16)  # in rows
+
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC")
+
+
+class CompilerError(RuntimeError):
+    """There is no C++ compiler, or it failed."""
+
+
+class Touch:
+    """Walks rows and touches their parameters; `compile` makes one.
+
+    Examples
+    --------
+    >>> touch = Touch.compile()  # doctest: +SKIP
+    >>> touch.train(X, y, order, params, prefetch_distance=4)  # doctest: +SKIP
+    """
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        self._function = function
+
+    @classmethod
+    def compile(cls) -> Touch:
+        """Compile ``touch.cpp`` for this machine, outside the repository, and load it.
+
+        Raises
+        ------
+        CompilerError
+            If there is no C++ compiler, or if it fails.
+        """
+        source = Path(__file__).with_name("touch.cpp")
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            library = Path(folder) / "touch.so"
+            command = [_compiler(), *FLAGS, str(source), "-o", str(library)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise CompilerError(f"{' '.join(command)} failed:\n{done.stderr}")
+            return cls(_typed(ctypes.CDLL(str(library)).touch))
+
+    def train(
+        self,
+        X: Csr,
+        y: Float32Array,
+        order: NDArray[np.int64] | None,
+        params: Parameters,
+        prefetch_distance: int,
+    ) -> float:
+        """Load, add nothing to, and store all parameters and optimizer states that an epoch in this order changes."""
+        return self._pass(X, y, order, params, prefetch_distance, None)
+
+    def predict(self, X: Csr, params: Parameters, prefetch_distance: int) -> float:
+        """Load all parameters that a prediction of every row reads, and store one number a row."""
+        out = np.empty(X.n_rows, dtype=np.float32)
+        return self._pass(X, None, None, params, prefetch_distance, out)
+
+    def _pass(
+        self,
+        X: Csr,
+        y: Float32Array | None,
+        order: NDArray[np.int64] | None,
+        params: Parameters,
+        prefetch_distance: int,
+        out: Float32Array | None,
+    ) -> float:
+        if X.data is not None:
+            raise ValueError("the touch limit is for rows whose stored values are all 1")
+        params.check(X.n_features)
+        k, n_values = params.V_records.shape[2], params.V_records.shape[1]
+        n_visits = X.n_rows if order is None else len(order)
+        arrays = (order, X.indptr, X.indices, y, params.w_records, params.V_records, out)
+        places = [None if array is None else array.ctypes.data for array in arrays]
+        total = ctypes.c_float()
+        head = (k, n_values, out is None, prefetch_distance, n_visits)
+        if self._function(*head, *places, 0.0, ctypes.byref(total)):
+            raise ValueError(f"touch.cpp has no pass for k={k} with {n_values} values for each parameter")
+        return total.value
+
+
+def _typed(function: Any) -> Callable[..., int]:
+    function.argtypes = [
+        *(ctypes.c_int,) * 3,
+        *(ctypes.c_int64,) * 2,
+        *(ctypes.c_void_p,) * 7,
+        ctypes.c_float,
+        ctypes.c_void_p,
+    ]
+    function.restype = ctypes.c_int
+    typed: Callable[..., int] = function
+    return typed
+
+
+def _compiler() -> str:
+    """Return the command of a C++ compiler: that of the environment variable CXX, else one of the usual names."""
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise CompilerError(f"no C++ compiler found under {', '.join(names)}; install one, or name it in the variable CXX")

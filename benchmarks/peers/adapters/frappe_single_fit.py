@@ -1,0 +1,51 @@
+"""fastfm-ext from Frappe's libfm text in memory to the AUC on the test file: parse, one fit() call, predict."""
+
+from __future__ import annotations
+
+import json
+import sys
+from io import BytesIO
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_svmlight_file
+from sklearn.metrics import log_loss, roc_auc_score
+
+from fastfm_ext import FMClassifier
+
+N_FEATURES = 5382
+
+
+def main() -> None:
+    folder, answer = Path(sys.argv[1]), Path(sys.argv[2])
+    texts = {part: (folder / part).read_bytes() for part in ("train", "validation", "test")}
+    started = perf_counter()
+    X, y = parse(texts["train"])
+    X_val, y_val = parse(texts["validation"])
+    parsed = perf_counter()
+    model = FMClassifier(random_state=0).fit(X, y, X_val=X_val, y_val=y_val)
+    fitted = perf_counter()
+    X_test, y_test = parse(texts["test"])
+    parsed_test = perf_counter()
+    probability = model.predict_proba(X_test)[:, 1]
+    predicted = perf_counter()
+    result = {
+        "parse_seconds": parsed - started + parsed_test - fitted,
+        "fit_seconds": fitted - parsed,
+        "predict_seconds": predicted - parsed_test,
+        "epochs": model.n_iter_,
+        "test_auc": float(roc_auc_score(y_test, probability)),
+        "test_log_loss": float(log_loss(y_test, probability)),
+    }
+    answer.write_text(json.dumps(result))
+
+
+def parse(text: bytes) -> tuple[Any, Any]:
+    X, y = load_svmlight_file(BytesIO(text), n_features=N_FEATURES, zero_based=True, dtype=np.float32)
+    return X, y
+
+
+if __name__ == "__main__":
+    main()
