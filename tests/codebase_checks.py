@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 PACKAGE = "fastfm_ext"
 
 MODULES_OF_ROOM = {
-    "core": ["_core", "_io"],
+    "core": ["_core"],
     "optional": ["_optional"],
     "reference": ["_reference"],
     "engine": ["_engine"],
@@ -118,7 +118,7 @@ def python_imports(tree: ast.AST, modules: set[str]) -> set[str]:
 def python_arrow_problems(package: Path) -> list[str]:
     """Imports between the package's modules that point the wrong way."""
     trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.glob("*.py"))}
-    compiled = {"_core", "_io"}
+    compiled = {"_core"}
     uses = {name: python_imports(tree, compiled | set(trees)) for name, tree in trees.items()}
     rooms = {name: PYTHON_ROOMS.get(name) for name in [*trees, *sorted(compiled)]}
     return arrow_problems("module", rooms, uses, PYTHON_ARROWS)
