@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results.machine = f"{_cpu()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
     contenders = _installed(asked.peers, asked.env_home, results)
     if set(asked.parts) - {"install"}:
-        _measure(asked, contenders, results)
+        _measure(asked, contenders, results, results_file)
     results.write(results_file)
     report = markdown(results)
     if asked.quick:
@@ -65,7 +65,7 @@ def _installed(names: Sequence[str], home: Path, results: Results) -> list[Conte
     return contenders
 
 
-def _measure(asked: argparse.Namespace, contenders: Sequence[Contender], results: Results) -> None:
+def _measure(asked: argparse.Namespace, contenders: Sequence[Contender], results: Results, results_file: Path) -> None:
     effort = Effort.quick() if asked.quick else Effort.full()
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(Path(folder), effort, results)
@@ -74,12 +74,13 @@ def _measure(asked: argparse.Namespace, contenders: Sequence[Contender], results
             problem.write(Path(folder) / name)
             results.titles[name] = f"{problem.title}, {problem.n_rows:,} rows of {problem.n_columns} nonzeros"
             results.losses[name] = problem.train.loss
-            if "throughput" in asked.parts:
-                runner.measure_throughput(contenders, problem)
-            if problem.validation is not None and "search" in asked.parts:
-                runner.search_settings(contenders, problem)
-            if problem.validation is not None and "curves" in asked.parts:
-                runner.measure_curves(contenders, problem)
+            steps = {"throughput": runner.measure_throughput}
+            if problem.validation is not None:
+                steps |= {"search": runner.search_settings, "curves": runner.measure_curves}
+            for part, step in steps.items():
+                if part in asked.parts:
+                    step(contenders, problem)
+                    results.write(results_file)  # so that a long run that is stopped leaves what it has
     ours = next((contender for contender in contenders if contender.name == "fastfm-ext"), None)
     if ours is not None and "single-fit" in asked.parts and "frappe" in asked.workloads:
         try:

@@ -13,7 +13,7 @@ from real_data import frappe_train, movielens_1m
 from workloads import WORKLOADS, Workload
 
 CTR1_ROWS = 100_000
-QUICK_ROWS = {"ml-1m": 20_000, "frappe": 20_000, "ctr1": 5_000}
+QUICK_ROWS = {"ml-1m": 10_000, "frappe": 10_000, "ctr1": 5_000}
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def _draw_speed(ax: Axes, results: Results, problem: str, value: str) -> None:
     ax.bar_label(bars, [_rows(speeds[key]) for key in ordered], padding=3, fontsize=9)
     ax.set_xscale("log")
     ax.set_xlim(min(speeds.values()) / 3, max(speeds.values()) * 6)
-    ax.set_title(results.titles[problem], fontsize=10)
+    ax.set_title(results.titles[problem].replace(", ", "\n", 1), fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_xlabel("rows a second")
 
@@ -93,7 +93,7 @@ def _draw_curves(ax: Axes, results: Results, problem: str) -> None:
         ax.axhline(target, color="#555555", linestyle="--", linewidth=1)
         ax.annotate(
             f"modern-fm's best: {target:.4f}",
-            (0.01, target),
+            (0.4, target),
             xycoords=("axes fraction", "data"),
             xytext=(0, -4),
             textcoords="offset points",
@@ -101,7 +101,7 @@ def _draw_curves(ax: Axes, results: Results, problem: str) -> None:
             fontsize=9,
             color="#555555",
         )
-    ax.set_title(results.titles[problem], fontsize=10)
+    ax.set_title(results.titles[problem].replace(", ", "\n", 1), fontsize=10)
     ax.set_xlabel("seconds of training (log scale)")
     ax.set_ylabel(f"validation {QUALITIES[results.losses[problem]]}")
     ax.grid(alpha=0.25)
@@ -112,7 +112,8 @@ def _show_what_matters(ax: Axes, curves: Sequence[Sequence[Sequence[float]]]) ->
     """Cut off the first epochs of slow starters, which would press all else into a line."""
     bests = [min(value for _, value in curve) for curve in curves]
     low, high = min(bests), max(bests)
-    ax.set_ylim(low - 0.12 * (high - low or low), high + 0.35 * (high - low or low))
+    span = high - low or low
+    ax.set_ylim(low - 0.12 * span, max(high + 0.35 * span, 1.12 * low))
 
 
 def _figure(size: tuple[float, float]) -> Any:

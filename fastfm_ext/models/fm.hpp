@@ -91,6 +91,10 @@ class Fm {
   public:
     explicit Fm(const Params& params) : params_(params) {
         for (int s = 0; s < record(); ++s) w0_[s] = params.w0[s];
+        if (copies) {
+            to_copies_w_ = distance(params.w, params.copies_w, record());
+            to_copies_V_ = distance(params.V, params.copies_V, n_factors() * record());
+        }
     }
 
     template <bool ones>
@@ -173,21 +177,32 @@ class Fm {
     int n_factors() const { return K == any_k ? params_.k : K; }
     int record() const { return 1 + (slots == any_slots ? params_.n_slots : slots); }
 
-    float* w_of(int64_t i) const { return place(params_.w, params_.copies_w, i, record()); }
-    float* V_of(int64_t i) const { return place(params_.V, params_.copies_V, i, n_factors() * record()); }
+    float* w_of(int64_t i) const { return place(params_.w, i, record(), to_copies_w_); }
+    float* V_of(int64_t i) const { return place(params_.V, i, n_factors() * record(), to_copies_V_); }
 
     auto factors_from(int first) const {
         return [this, first](int64_t i) { return V_of(i) + first; };
     }
 
-    float* place(float* shared, float* own, int64_t i, int64_t stride) const {
+    // Where record i is. Copies are as good as random among a row's features, so this must not be a branch: whoever
+    // guesses wrong a third of the time loses more than the copies gain. The shift fills `is_copy` with the sign bit.
+    float* place(float* shared, int64_t i, int64_t stride, intptr_t to_copies) const {
         if (!copies) return shared + i * stride;
-        const bool is_copy = i >= params_.n_features;
-        return (is_copy ? own : shared) + (i - (is_copy ? params_.n_features : 0)) * stride;
+        const intptr_t is_copy = (params_.n_features - 1 - i) >> 63;
+        const intptr_t bytes = i * stride * intptr_t{sizeof(float)} + (is_copy & to_copies);
+        return reinterpret_cast<float*>(reinterpret_cast<intptr_t>(shared) + bytes);
+    }
+
+    // Bytes from where record n_features would be among the shared ones to copy 0.
+    intptr_t distance(const float* shared, const float* own, int64_t stride) const {
+        return reinterpret_cast<intptr_t>(own) - reinterpret_cast<intptr_t>(shared) -
+               params_.n_features * stride * intptr_t{sizeof(float)};
     }
 
     Params params_;
     float w0_[1 + max_slots];
+    intptr_t to_copies_w_ = 0;
+    intptr_t to_copies_V_ = 0;
     Block<block_size> block_;
 };
 
