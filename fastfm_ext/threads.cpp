@@ -15,10 +15,11 @@ namespace {
 constexpr int64_t min_rows_per_thread = 4096;
 
 // Between two merges a thread does not see the others' changes of hot parameters; a merge costs some 50 us. So short
-// rows, which are quick to visit, are given more visits.
-int64_t visits_between_merges(const Csr& X) {
-    constexpr int64_t least = 4096, most = 16384, nonzeros = 1 << 18;
-    return std::clamp(nonzeros * X.n_rows / std::max<int64_t>(X.indptr[X.n_rows], 1), least, most);
+// rows, which are quick to visit, are given more visits, and an epoch has several merges in any case.
+int64_t visits_between_merges(const Csr& X, int64_t visits_per_thread) {
+    constexpr int64_t least = 4096, most = 16384, nonzeros = 1 << 18, merges = 8;
+    const int64_t by_length = nonzeros * X.n_rows / std::max<int64_t>(X.indptr[X.n_rows], 1);
+    return std::min(std::clamp(by_length, least, most), visits_per_thread / merges + 1);
 }
 
 int useful_threads(int n_threads, int64_t n_rows) {
@@ -49,7 +50,7 @@ class OwnCopies {
     OwnCopies(const Params& shared, const HotFeatures& hot, Solver solver, int n_threads)
         : shared_(shared),
           hot_(hot),
-          share_of_change_(solver == Solver::sgd ? 1.0f / static_cast<float>(n_threads) : 1.0f),
+          share_of_change_(solver == Solver::adagrad ? 1.0f : 1.0f / static_cast<float>(n_threads)),
           w_record_(1 + shared.n_slots),
           V_record_(w_record_ * shared.k),
           now_(aligned(w_record_ + hot.n * w_record_) + hot.n * V_record_ + floats_per_line),
@@ -138,7 +139,7 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
     if (hot.n == 0) n_threads = useful_threads(n_threads, n_visits);
     if (n_threads == 1 && hot.n == 0) return kernels.sgd_epoch(X, targets, order, params, options, loss_sum);
     return guarded([&]() -> Status {
-        const int64_t interval = visits_between_merges(X);
+        const int64_t interval = visits_between_merges(X, n_visits / n_threads);
         std::mutex merging;
         std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
         std::vector<double> sums(n_threads, 0.0);

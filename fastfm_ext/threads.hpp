@@ -11,7 +11,8 @@ namespace fastfm {
 // 2011), and the result depends on timing. That works where rows seldom meet. Where they meet in every row, in w0 and in
 // `hot` features, each thread has copies of its own, and every few thousand visits it adds what it has learned to the
 // shared values, under a lock, and takes up what the others have learned. AdaGrad adds whole changes, its sums of squares
-// too, and so slows down as it should; SGD, whose steps do not shrink, adds the mean over the threads.
+// too, and so slows down as it should; SGD, whose steps do not shrink, and FTRL, whose state belongs to its weight, add
+// the mean over the threads.
 Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
                  const Params& params, const HotFeatures& hot, const Options& options, int n_threads,
                  double* loss_sum) noexcept;

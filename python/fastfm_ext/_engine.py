@@ -30,7 +30,7 @@ BLOCK_BYTES = 1 << 17
 
 # What threads keep copies of; measured on ratings and clicks. See ``threads.hpp``.
 HOT_ROWS = 10_000
-HOT_SHARE_OF_ROWS = 1 / 2000
+HOT_SHARE_OF_ROWS = 1 / 500
 HOTTEST, HOTTEST_SHARE_OF_NONZEROS = 64, 0.2
 HOT_BYTES = 1 << 18
 NO_FEATURES: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
