@@ -103,6 +103,7 @@ class _Bench:
         self.params = Parameters.initialise(workload.X.n_features, k, self.options, intercept, rng)
         self.shuffled = _engine.block_order(workload.X, rng)
         self.workload, self.source, self.plan, self.touch = workload, source, plan, touch
+        self._hot: tuple[_engine.Csr, NDArray[np.int32]] | None = None
 
     def results(self) -> Iterator[Result]:
         X, y, params = self.workload.X, self.workload.y, self.params
@@ -122,7 +123,17 @@ class _Bench:
         )
 
     def _train(self, order: NDArray[np.int64] | None, threads: int) -> None:
-        _engine.train_epoch(self.workload.X, self.workload.y, None, order, self.params, self.options, threads)
+        X, hot = self._rows_of(threads)
+        _engine.train_epoch(X, self.workload.y, None, order, self.params, self.options, threads, hot)
+
+    def _rows_of(self, threads: int) -> tuple[_engine.Csr, NDArray[np.int32]]:
+        """Return the rows as the estimators give them to this many threads, and the features that these copy."""
+        if threads == 1:
+            return self.workload.X, _engine.NO_FEATURES
+        if self._hot is None:
+            hot = _engine.hot_features(self.workload.X, self.params.record_bytes)
+            self._hot = _engine.rename_hot_features(self.workload.X, hot), hot
+        return self._hot
 
     def _against_touch(
         self, task: str, order: str, kernel: Callable[[int], object], touch: Callable[[int], object]

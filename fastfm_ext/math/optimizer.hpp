@@ -20,10 +20,11 @@ namespace fastfm::FASTFM_ISA {
 // The step sizes of one kind of parameter, in every lane.
 template <int W>
 struct Rates {
-    Vec<W> eta, beta, l1, l2;
+    Vec<W> eta, half_eta, beta, l1, l2;
 
     explicit Rates(const StepSizes& sizes)
         : eta(Vec<W>::fill(sizes.learning_rate)),
+          half_eta(Vec<W>::fill(0.5f * sizes.learning_rate)),
           beta(Vec<W>::fill(sizes.beta)),
           l1(Vec<W>::fill(sizes.l1)),
           l2(Vec<W>::fill(sizes.l2)) {}
@@ -46,7 +47,7 @@ struct AdaGrad {
     template <int W>
     static void update(Vec<W>* record, Vec<W> G, const Rates<W>& rates) {
         record[1] = fma(G, G, record[1]);
-        record[0] = subtract_over_sqrt(record[0], rates.eta * G, record[1]);
+        record[0] = subtract_twice_over_sqrt(record[0], rates.half_eta * G, record[1]);
     }
 };
 

@@ -208,13 +208,12 @@ inline void prefetch_line(const void* address) {
 #endif
 }
 
-// c - b / sqrt(a) for 0 < a < infinity, the reciprocal root to about 22 bits: the CPU's estimate e and one Newton step,
-// e (3 - a e^2) / 2. The products are grouped so that as little as possible waits for e.
+// c - 2 b / sqrt(a) for 0 < a < infinity, the reciprocal root to about 22 bits: the CPU's estimate e and one Newton step,
+// e (3 - a e^2) / 2. The caller's half of b saves a product, and little waits for e.
 template <int W>
-Vec<W> subtract_over_sqrt(Vec<W> c, Vec<W> b, Vec<W> a) {
+Vec<W> subtract_twice_over_sqrt(Vec<W> c, Vec<W> b, Vec<W> a) {
     const Vec<W> e = rsqrt_estimate(a);
-    const Vec<W> half_a = a * Vec<W>::fill(0.5f);
-    return fnma(b * e, fnma(half_a * e, e, Vec<W>::fill(1.5f)), c);
+    return fnma(b * e, fnma(a * e, e, Vec<W>::fill(3.0f)), c);
 }
 
 }  // namespace fastfm::FASTFM_ISA
