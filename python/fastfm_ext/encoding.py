@@ -308,7 +308,8 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             column = columns.get(fitted.spec.column)
             empty = sparse.csr_array((n_rows, fitted.n_features), dtype=np.float32)
             blocks.append(empty if column is None else fitted.encode(column))
-        return sparse.hstack(blocks, format="csr", dtype=np.float32)
+        # Before 1.13 SciPy stacks arrays to a matrix.
+        return sparse.csr_array(sparse.hstack(blocks, format="csr", dtype=np.float32))
 
     def _to_state(self) -> State:
         """Return all that is needed to restore the fitted encoder: JSON values, and arrays by name.
