@@ -37,7 +37,13 @@ Traits inspect(const Csr& X, int64_t nnz, int64_t n_features) noexcept {
     for (int64_t j = 0; j < nnz; ++j) bad_indices |= static_cast<uint32_t>(X.indices[j]) >= limit;
     // The indices may fall from one value to the next only where a row begins.
     int64_t n_falls = 0, n_falls_between_rows = 0;
-    for (int64_t j = 1; j < nnz; ++j) n_falls += X.indices[j] <= X.indices[j - 1];
+    constexpr int64_t chunk = 1 << 20;  // so that a chunk's count fits 32 bits, of which a register holds more
+    for (int64_t first = 1; first < nnz; first += chunk) {
+        int falls = 0;
+        const int64_t last = std::min(first + chunk, nnz);
+        for (int64_t j = first; j < last; ++j) falls += X.indices[j] <= X.indices[j - 1];
+        n_falls += falls;
+    }
     for (int64_t r = 1; r < X.n_rows; ++r) {
         const int64_t begin = X.indptr[r];
         if (begin == 0 || begin == X.indptr[r + 1]) continue;
