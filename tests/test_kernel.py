@@ -175,16 +175,20 @@ def test_prediction_is_the_same_with_any_number_of_threads(isa, n_threads):
 
 
 @pytest.mark.parametrize("solver", _engine.SOLVERS)
-def test_threads_learn_as_well_as_one(isa, solver):
+def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     rng = np.random.default_rng(5)
-    X = random_rows(rng, n_rows=40_000)
-    w, V = rng.normal(size=N_FEATURES), rng.normal(size=(N_FEATURES, 2)) * 0.5
-    y = _reference.predict(X, 1.0, w, V).astype(np.float32)
-    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
-    options = make_options(solver=solver, l2_w=0.0, l2_V=0.0)
+    n_rows, n_values = 40_000, 1_000
+    ids = rng.integers(0, n_values, (n_rows, 2)) + [0, n_values]
+    weights = rng.normal(size=2 * n_values)
+    y = weights[ids].sum(axis=1).astype(np.float32)
+    indptr = np.arange(0, 2 * n_rows + 1, 2, dtype=np.int64)
+    csr = _engine.Csr(indptr, ids.ravel().astype(np.int32), None, 2 * n_values)
+    rates = {"sgd": 0.1, "adagrad": 0.5, "ftrl": 0.5}
+    options = make_options(solver=solver, learning_rate_w=rates[solver], l2_w=0.0, l2_V=0.0, l1_w=0.0, l1_V=0.0)
     errors = {}
     for n_threads in (1, 2):
-        params = random_parameters(np.random.default_rng(6), 4, options)
+        params = Parameters.initialise(2 * n_values, 4, options, 0.0, np.random.default_rng(6))
+        assert len(_engine.hot_features(csr, params.record_bytes)) == 0
         for _ in range(5):
             _engine.train_epoch(csr, y, None, None, params, options, n_threads)
         errors[n_threads] = np.mean((_engine.predict(csr, params) - y) ** 2)
