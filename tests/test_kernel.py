@@ -178,7 +178,7 @@ def test_prediction_is_the_same_with_any_number_of_threads(isa, n_threads):
 def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     rng = np.random.default_rng(5)
     n_rows, n_values = 40_000, 1_000
-    ids = rng.integers(0, n_values, (n_rows, 2)) + [0, n_values]
+    ids = rng.integers(0, n_values, (n_rows, 2)) + np.array([0, n_values])
     weights = rng.normal(size=2 * n_values)
     y = weights[ids].sum(axis=1).astype(np.float32)
     indptr = np.arange(0, 2 * n_rows + 1, 2, dtype=np.int64)
