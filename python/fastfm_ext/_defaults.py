@@ -1,8 +1,8 @@
 """Step sizes, L2 and spread of the first factors where the user names none.
 
-Chosen on validation rows held out of the training rows, as a compromise over MovieLens 100K and 1M (ratings), Frappe
-(one-hot clicks) and scikit-learn's small dense tables. The best setting of one data set loses on another: clicks want
-far less L2 than ratings, because most of their features are rare and L2 is paid once for each visit.
+A compromise, from small searches over MovieLens 100K and 1M (ratings), Frappe (one-hot clicks) and scikit-learn's small
+dense tables. The best setting of one data set loses on another: clicks want far less L2 than ratings, because most of
+their features are rare and L2 is paid once for each visit.
 """
 
 from __future__ import annotations
