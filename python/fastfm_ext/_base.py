@@ -19,16 +19,10 @@ from fastfm_ext._parameters import FittedParameters
 from fastfm_ext._scaling import FeatureScale
 from fastfm_ext._state import FittedState
 from fastfm_ext._training import History, Rows, Schedule, Undo
-from fastfm_ext._validation import (
-    check_weights,
-    errors_that_name,
-    to_csr,
-)
+from fastfm_ext._validation import check_weights, errors_that_name, to_csr
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
-
-
 _TRAIN_ANEW = "Set it back to go on, or train anew: fit with warm_start=False."
 
 

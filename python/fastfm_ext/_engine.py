@@ -260,10 +260,6 @@ class Parameters:
                 )
 
     @property
-    def n_features(self) -> int:
-        return len(self.w_records)
-
-    @property
     def record_bytes(self) -> int:
         """Bytes that one feature takes."""
         return 4 * int(self.w_records.shape[1] + self.V_records.shape[1] * self.V_records.shape[2])
