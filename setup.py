@@ -5,6 +5,7 @@ Everything that is not about compiling stands in pyproject.toml.
 
 import platform
 import sys
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -35,22 +36,7 @@ if X86_64:
         else ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"]
     )
 MACROS = [("FASTFM_X86", "1")] if X86_64 else []
-HEADERS = [
-    f"fastfm_ext/{name}"
-    for name in [
-        "types.hpp",
-        "dispatch.hpp",
-        "threads.hpp",
-        "rows.hpp",
-        "math/vec.hpp",
-        "math/loss.hpp",
-        "math/optimizer.hpp",
-        "models/fm.hpp",
-        "solvers/sgd.hpp",
-        "solvers/predict.hpp",
-        "isa/kernels.inc",
-    ]
-]
+HEADERS = [path.as_posix() for suffix in ("hpp", "inc") for path in sorted(Path("fastfm_ext").rglob(f"*.{suffix}"))]
 
 
 def isa_library(isa: str) -> tuple[str, dict]:

@@ -2,17 +2,14 @@
 
 #include <algorithm>
 #include <mutex>
-#include <new>
 #include <numeric>
-#include <thread>
 #include <vector>
+
+#include "fan_out.hpp"
 
 namespace fastfm {
 
 namespace {
-
-// Below this many rows a thread costs more to start than it saves.
-constexpr int64_t min_rows_per_thread = 4096;
 
 // Between two merges a thread does not see the others' changes of hot parameters; a merge costs some 50 us. So short
 // rows, which are quick to visit, are given more visits, and an epoch has several merges in any case.
@@ -20,28 +17,6 @@ int64_t visits_between_merges(const Csr& X, int64_t visits_per_thread) {
     constexpr int64_t least = 4096, most = 16384, nonzeros = 1 << 18, merges = 8;
     const int64_t by_length = nonzeros * X.n_rows / std::max<int64_t>(X.indptr[X.n_rows], 1);
     return std::min(std::clamp(by_length, least, most), visits_per_thread / merges + 1);
-}
-
-int useful_threads(int n_threads, int64_t n_rows) {
-    return static_cast<int>(std::clamp<int64_t>(n_rows / min_rows_per_thread, 1, n_threads));
-}
-
-// Calls body(t, first, last) once for each thread t, [first, last) being its share of n. The calling thread takes the
-// first share; a share for which the system gives no thread is done by the calling thread too.
-template <class Body>
-void split(int64_t n, int n_threads, Body body) {
-    const auto bound = [=](int t) { return n / n_threads * t + std::min<int64_t>(n % n_threads, t); };
-    std::vector<std::thread> helpers;
-    helpers.reserve(n_threads - 1);
-    int started = 1;
-    try {
-        for (; started < n_threads; ++started)
-            helpers.emplace_back([=, &body] { body(started, bound(started), bound(started + 1)); });
-    } catch (...) {
-    }
-    body(0, bound(0), bound(1));
-    for (int t = started; t < n_threads; ++t) body(t, bound(t), bound(t + 1));
-    for (std::thread& helper : helpers) helper.join();
 }
 
 // A thread's own copies of w0 and of the hot features: values now, and the shared values that they began from.
@@ -118,16 +93,6 @@ class OwnCopies {
     std::vector<float> now_;
     std::vector<float> before_;
 };
-
-// Nothing may leave as an exception: the caller holds no GIL and is C.
-template <class Body>
-Status guarded(Body body) noexcept {
-    try {
-        return body();
-    } catch (const std::bad_alloc&) {
-        return {StatusCode::out_of_memory, -1};
-    }
-}
 
 }  // namespace
 

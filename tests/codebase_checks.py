@@ -63,7 +63,8 @@ NATIVE_ARROWS: dict[str, set[str]] = {
     # dispatch.hpp declares the table that an ISA unit fills.
     "isa": {"solvers", "dispatch"},
     "dispatch": {"types"},
-    "threads": {"dispatch", "types"},
+    "fan_out": {"types"},
+    "threads": {"fan_out", "dispatch", "types"},
     "rows": {"types"},
     "boundary": {"dispatch", "rows", "threads", "types"},
 }

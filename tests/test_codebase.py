@@ -22,7 +22,6 @@ from codebase_checks import (
     forbidden_flags,
     long_files,
     native_arrow_problems,
-    native_files,
     python_arrow_problems,
 )
 from conftest import ROOT, installation_problem
@@ -112,12 +111,6 @@ def test_a_native_file_against_the_rules_is_found(tmp_path, name, source, proble
     }
     assert native_arrow_problems(write_tree(tmp_path / "legal", legal)) == []
     assert native_arrow_problems(write_tree(tmp_path / "illegal", legal | {name: source})) == [problem]
-
-
-def test_setup_rebuilds_after_a_change_in_any_header():
-    headers = {f"fastfm_ext/{name}" for name in native_files(ROOT / "fastfm_ext") if name.endswith((".hpp", ".inc"))}
-    text = (ROOT / "setup.py").read_text(encoding="utf-8")
-    assert [header for header in sorted(headers) if header.removeprefix("fastfm_ext/") not in text] == []
 
 
 def test_one_version_in_project_metadata_and_changelog():

@@ -1,0 +1,101 @@
+# What the boundary uses of C++: the structures of types.hpp, and the functions that _core.pyx calls.
+
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+
+cdef extern from "types.hpp" namespace "fastfm" nogil:
+    cpdef enum class Loss(int32_t):
+        squared
+        logistic
+
+    cpdef enum class Solver(int32_t):
+        sgd
+        adagrad
+        ftrl
+
+    const int max_slots
+
+    cpdef enum class StatusCode(int32_t):
+        ok
+        non_finite
+        out_of_memory
+
+    struct Csr:
+        int64_t n_rows
+        const int64_t* indptr
+        const int32_t* indices
+        const float* data
+
+    struct Params:
+        float* w0
+        float* w
+        float* V
+        int32_t k
+        int32_t n_slots
+        int64_t n_features
+        float* copies_w
+        float* copies_V
+
+    struct HotFeatures:
+        int64_t n
+        const int32_t* features
+
+    struct Targets:
+        const float* y
+        const float* sample_weight
+
+    struct RowOrder:
+        int64_t first
+        int64_t last
+        const int64_t* rows
+
+    struct StepSizes:
+        float learning_rate
+        float beta
+        float l1
+        float l2
+
+    struct Options:
+        Loss loss
+        Solver solver
+        StepSizes w0
+        StepSizes w
+        StepSizes V
+        bint fit_intercept
+        bint fit_linear
+
+    struct Status:
+        StatusCode code
+        int64_t row
+
+
+cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
+    struct Kernels:
+        const char* isa
+
+    const Kernels* const* compiled_kernels() noexcept
+    bint is_supported(const Kernels&) noexcept
+    const char* cpp_compiler "fastfm::compiler"() noexcept
+
+
+cdef extern from "rows.hpp" namespace "fastfm" nogil:
+    struct Traits:
+        bint is_valid
+        bint is_finite
+        bint has_zeros
+        bint is_all_ones
+
+    Traits cpp_inspect "fastfm::inspect"(const Csr&, int64_t, int64_t) noexcept
+    void cpp_take_rows "fastfm::take_rows"(
+        const Csr&, const int64_t*, int64_t, const int64_t*, int32_t*, float*) noexcept
+    void cpp_block_order "fastfm::block_order"(
+        const int64_t*, int64_t, int64_t, int64_t, uint64_t, int64_t*) noexcept
+
+
+cdef extern from "threads.hpp" namespace "fastfm" nogil:
+    Status cpp_sgd_epoch "fastfm::sgd_epoch"(
+        const Kernels&, const Csr&, const Targets&, const RowOrder&, const Params&, const HotFeatures&, const Options&,
+        int, double*
+    ) noexcept
+    Status cpp_predict "fastfm::predict"(const Kernels&, const Csr&, const Params&, int, float*) noexcept
+    Status cpp_pool "fastfm::pool"(const Kernels&, const Csr&, const Params&, int, float*, float*) noexcept
