@@ -13,14 +13,16 @@
 
 namespace fastfm::FASTFM_ISA {
 
-// e^x for x <= 0, with a relative error below 3e-7. The C library's expf is as quick by itself, but a call makes the
-// caller put its vectors into memory and take them back.
+// Beyond this, 2^n in exp_of would not be a normal number.
+constexpr float largest_exponent = 87.0f;
+
+// e^x for |x| <= largest_exponent, with a relative error below 3e-7. The C library's expf is as quick by itself, but a
+// call makes the caller put its vectors into memory and take them back.
 //
 // x = n log 2 + r with |r| <= log(2) / 2; e^r by its Chebyshev interpolant of degree 5; 2^n by its bits.
-inline float exp_of_negative(float x) {
+inline float exp_of(float x) {
     constexpr float log2_e = 1.44269504f, log_2_high = 0.693359375f, log_2_low = -2.12194440e-4f;
     constexpr float to_integer = 12582912.0f;  // 1.5 * 2^23: adding it leaves no bit for a fraction
-    x = x < -87.0f ? -87.0f : x;               // below, 2^n would no longer be a normal number
     const float shifted = x * log2_e + to_integer;
     const float n = shifted - to_integer;
     const float r = (x - n * log_2_high) - n * log_2_low;
@@ -47,11 +49,14 @@ inline LossPoint squared_loss(float y, float p) {
     return {residual, 0.5f * residual * residual, 0.0f};
 }
 
-// Only exp(-|p|) <= 1 is ever computed, so nothing overflows, and the digits stay at both ends.
+// With z = p for y = 0 and z = -p for y = 1, L = log(1 + e^z) and dL/dz = e^z / (1 + e^z), whose digits stay at both
+// ends. A row waits for all of this, and so there is no branch and no second case.
 inline LossPoint logistic_loss(float y, float p) {
-    const float e = exp_of_negative(-fabsf(p));
-    const float sigmoid = (p >= 0.0f ? 1.0f : e) / (1.0f + e);
-    return {sigmoid - y, (p > 0.0f ? p : 0.0f) - y * p, e};
+    const float sign = 1.0f - 2.0f * y;
+    const float z = sign * p;
+    const float below = z < largest_exponent ? z : largest_exponent;
+    const float e = exp_of(below > -largest_exponent ? below : -largest_exponent);
+    return {sign * e / (1.0f + e), z - below, e};
 }
 
 inline LossPoint evaluate(Loss loss, float y, float p) {
@@ -66,7 +71,7 @@ class LossSum {
         sum_ += double{weight} * double{point.rest};
         if (weight == 1.0f) {
             product_ *= 1.0 + double{point.e};
-            if (product_ > 1e300) flush();
+            if (product_ > 1e250) flush();  // so that another factor, of at most e^largest_exponent, finds room
         } else if (point.e > 0.0f) {
             sum_ += double{weight} * log1p(double{point.e});
         }

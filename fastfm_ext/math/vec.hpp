@@ -16,6 +16,15 @@
 #define FASTFM_SSE 1
 #endif
 
+// For what runs once a row: a call would make the caller put its registers into memory and take them back.
+#if defined(_MSC_VER)
+#define FASTFM_INLINE __forceinline
+#define FASTFM_INLINE_LAMBDA
+#else
+#define FASTFM_INLINE inline __attribute__((always_inline))
+#define FASTFM_INLINE_LAMBDA __attribute__((always_inline))
+#endif
+
 namespace fastfm::FASTFM_ISA {
 
 template <int W>
@@ -52,6 +61,26 @@ struct Vec<4> {
         const __m128 pairs = _mm_add_ps(a.m, _mm_movehl_ps(a.m, a.m));
         return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps(pairs, pairs, 1)));
     }
+
+    // Four pairs of floats, each at its own address, as four firsts and four seconds; and back.
+    static void load_pairs(float* const* at, Vec& firsts, Vec& seconds) {
+        const __m128 low = two_pairs(at[0], at[1]), high = two_pairs(at[2], at[3]);
+        firsts = {_mm_shuffle_ps(low, high, _MM_SHUFFLE(2, 0, 2, 0))};
+        seconds = {_mm_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 3, 1))};
+    }
+    static void store_pairs(float* const* at, Vec firsts, Vec seconds) {
+        const __m128 low = _mm_unpacklo_ps(firsts.m, seconds.m), high = _mm_unpackhi_ps(firsts.m, seconds.m);
+        _mm_storel_pi(reinterpret_cast<__m64*>(at[0]), low);
+        _mm_storeh_pi(reinterpret_cast<__m64*>(at[1]), low);
+        _mm_storel_pi(reinterpret_cast<__m64*>(at[2]), high);
+        _mm_storeh_pi(reinterpret_cast<__m64*>(at[3]), high);
+    }
+
+  private:
+    static __m128 two_pairs(const float* a, const float* b) {
+        const __m128 low = _mm_castpd_ps(_mm_load_sd(reinterpret_cast<const double*>(a)));
+        return _mm_loadh_pi(low, reinterpret_cast<const __m64*>(b));
+    }
 };
 
 #elif defined(__ARM_NEON)
@@ -79,6 +108,19 @@ struct Vec<4> {
         return {vmulq_f32(e, vrsqrtsq_f32(vmulq_f32(a.m, e), e))};
     }
     friend float sum(Vec a) { return vaddvq_f32(a.m); }
+    static void load_pairs(float* const* at, Vec& firsts, Vec& seconds) {
+        const float32x4_t low = vcombine_f32(vld1_f32(at[0]), vld1_f32(at[1]));
+        const float32x4_t high = vcombine_f32(vld1_f32(at[2]), vld1_f32(at[3]));
+        firsts = {vuzp1q_f32(low, high)};
+        seconds = {vuzp2q_f32(low, high)};
+    }
+    static void store_pairs(float* const* at, Vec firsts, Vec seconds) {
+        const float32x4_t low = vzip1q_f32(firsts.m, seconds.m), high = vzip2q_f32(firsts.m, seconds.m);
+        vst1_f32(at[0], vget_low_f32(low));
+        vst1_f32(at[1], vget_high_f32(low));
+        vst1_f32(at[2], vget_low_f32(high));
+        vst1_f32(at[3], vget_high_f32(high));
+    }
 };
 
 #else
@@ -124,6 +166,16 @@ struct Vec<4> {
     }
     friend Vec rsqrt_estimate(Vec a) { return fill(1.0f) / sqrt(a); }
     friend float sum(Vec a) { return (a.m[0] + a.m[2]) + (a.m[1] + a.m[3]); }
+    static void load_pairs(float* const* at, Vec& firsts, Vec& seconds) {
+        firsts = each([=](int l) { return at[l][0]; });
+        seconds = each([=](int l) { return at[l][1]; });
+    }
+    static void store_pairs(float* const* at, Vec firsts, Vec seconds) {
+        for (int l = 0; l < 4; ++l) {
+            at[l][0] = firsts.m[l];
+            at[l][1] = seconds.m[l];
+        }
+    }
 };
 
 #endif

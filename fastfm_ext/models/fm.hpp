@@ -13,16 +13,24 @@
 
 namespace fastfm::FASTFM_ISA {
 
-// The nonzeros of one row. `ones` says at compile time that every value is 1 and `x` is not there.
-template <bool ones>
+// The nonzeros of one row. `all_ones` says at compile time that every value is 1 and `x` is not there; `length` is how
+// many they are, where that is known.
+constexpr int any_length = -1;
+
+template <bool all_ones, int length = any_length>
 struct Row {
+    static constexpr bool ones = all_ones;
+
     const int32_t* i;
     const float* x;
-    int64_t nnz;
+    int64_t stored_nnz;
 
     Row(const Csr& X, int64_t r)
-        : i(X.indices + X.indptr[r]), x(ones ? nullptr : X.data + X.indptr[r]), nnz(X.indptr[r + 1] - X.indptr[r]) {}
+        : i(X.indices + X.indptr[r]),
+          x(ones ? nullptr : X.data + X.indptr[r]),
+          stored_nnz(X.indptr[r + 1] - X.indptr[r]) {}
 
+    int64_t nnz() const { return length == any_length ? stored_nnz : length; }
     float value(int64_t j) const { return ones ? 1.0f : x[j]; }
 };
 
@@ -35,31 +43,60 @@ struct Block {
 
     V S[n_vecs];  // S_f of the row seen last
 
-    // Sets S and returns the row's pair term of these factors: 1/2 sum_f [ S_f^2 - sum_i v_if^2 x_i^2 ].
-    template <bool ones, class At>
-    float score(const Row<ones>& row, At at) {
+    // sum_i v_if x_i for each factor, and the sum of (v_if x_i)^2 over features and registers.
+    struct Sums {
+        V S[n_vecs];
         V squares = V::fill(0.0f);
-        for (V& s : S) s = V::fill(0.0f);
-        for (int64_t j = 0; j < row.nnz; ++j) {
-            const float* v = at(row.i[j]);
-            const V x = V::fill(row.value(j));
+
+        Sums() {
+            for (V& s : S) s = V::fill(0.0f);
+        }
+
+        void add(const float* v, V x, bool ones) {
             for (int b = 0; b < n_vecs; ++b) {
                 const V vx = ones ? V::load(v + b * lanes) : V::load(v + b * lanes) * x;
                 S[b] = S[b] + vx;
                 squares = fma(vx, vx, squares);
             }
         }
-        V pairs = V::fill(0.0f) - squares;
-        for (const V& s : S) pairs = fma(s, s, pairs);
+    };
+
+    // Sets S and returns the row's pair term of these factors: 1/2 sum_f [ S_f^2 - sum_i v_if^2 x_i^2 ].
+    // Additions wait for each other: where there is a single register to add to, two are used in turn. `beside(j)` is
+    // called for each nonzero j.
+    template <class Row, class At, class Beside>
+    float score(const Row& row, At at, Beside beside) {
+        Sums even, odd;
+        int64_t j = 0;
+        if constexpr (n_vecs == 1) {
+            for (; j + 2 <= row.nnz(); j += 2) {
+                beside(j);
+                even.add(at(row.i[j]), V::fill(row.value(j)), Row::ones);
+                beside(j + 1);
+                odd.add(at(row.i[j + 1]), V::fill(row.value(j + 1)), Row::ones);
+            }
+        }
+        for (; j < row.nnz(); ++j) {
+            beside(j);
+            even.add(at(row.i[j]), V::fill(row.value(j)), Row::ones);
+        }
+        V pairs = V::fill(0.0f) - even.squares;
+        if constexpr (n_vecs == 1) pairs = pairs - odd.squares;
+        for (int b = 0; b < n_vecs; ++b) {
+            S[b] = n_vecs == 1 ? even.S[b] + odd.S[b] : even.S[b];
+            pairs = fma(S[b], S[b], pairs);
+        }
         return 0.5f * sum(pairs);
     }
 
     // One step on v_i for every feature i of the row, with the S of the parameters before the step. The gradient is
-    // g dp/dv_if + l2 v_if = g x_i (S_f - v_if x_i) + l2 v_if.
-    template <class Optimizer, bool ones, class At>
-    void step(const Row<ones>& row, At at, int slot_stride, float g, float l2, const Rates<lanes>& rates) const {
+    // g dp/dv_if + l2 v_if = g x_i (S_f - v_if x_i) + l2 v_if. `beside(j)` is called for each nonzero j.
+    template <class Optimizer, class Row, class At, class Beside>
+    void step(const Row& row, At at, int slot_stride, float g, float l2, const Rates<lanes>& rates,
+              Beside beside) const {
         V record[1 + Optimizer::n_slots];
-        for (int64_t j = 0; j < row.nnz; ++j) {
+        for (int64_t j = 0; j < row.nnz(); ++j) {
+            beside(j);
             float* v = at(row.i[j]);
             const float x = row.value(j);
             const V gx = V::fill(g * x), decay = V::fill(g * x * x - l2);
@@ -72,7 +109,8 @@ struct Block {
     }
 };
 
-// How many rows ahead a loop asks for parameters (measured best for short and long rows alike).
+// How many rows ahead a loop asks for parameters (measured best for short and long rows alike). It asks between the
+// arithmetic of the row at hand: memory has room for some 20 requests only, and a burst of more would hold up all else.
 constexpr int64_t prefetch_ahead = 4;
 
 // The machine over a set of parameters.
@@ -97,17 +135,30 @@ class Fm {
         }
     }
 
-    template <bool ones>
-    float score(const Row<ones>& row) {
+    template <class Row>
+    float score(const Row& row) {
+        return score(row, [](int64_t) {});
+    }
+
+    // The same, with a call of `beside(j)` for each nonzero j on the way.
+    template <class Row, class Beside>
+    float score(const Row& row, Beside beside) {
         float p = linear_score(row);
-        for (int first = 0; first < n_factors(); first += block_size) p += block_.score(row, factors_from(first));
+        for (int first = 0; first < n_factors(); first += block_size) {
+            p += block_.score(row, factors_from(first), [&](int64_t j) {
+                if (first == 0) beside(j);
+            });
+        }
+        if (!n_factors())
+            for (int64_t j = 0; j < row.nnz(); ++j) beside(j);
         return p + w0_[0];
     }
 
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
     // `weight` multiplies the row's loss and the L2 that is paid with it, so that weight 2 means "seen twice".
-    template <class Optimizer, bool ones>
-    void step(const Row<ones>& row, float g, float weight, const Options& options) {
+    // The parameters of `later`, a row to come, are asked for on the way.
+    template <class Optimizer, class Row, class LaterRow>
+    void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
         g *= weight;
         const float l2_weight = Optimizer::l2_in_gradient ? weight : 0.0f;
         if (options.fit_intercept) update_one<Optimizer>(w0_, g, Rates<4>(options.w0));
@@ -115,9 +166,13 @@ class Fm {
         const Rates<Block<block_size>::lanes> rates(options.V);
         for (int first = 0; first < n_factors(); first += block_size) {
             const auto factors = factors_from(first);
-            if (K == any_k) block_.score(row, factors);
-            block_.template step<Optimizer>(row, factors, n_factors(), g, l2_weight * options.V.l2, rates);
+            if (K == any_k) block_.score(row, factors, [](int64_t) {});
+            block_.template step<Optimizer>(row, factors, n_factors(), g, l2_weight * options.V.l2, rates,
+                                            [&](int64_t j) {
+                                                if (first == 0 && j < later.nnz()) prefetch(later.i[j], record());
+                                            });
         }
+        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j) prefetch(later.i[j], record());
     }
 
     // Writes w0 back: it changes with every row, and the next row waits for it, so the steps keep it in a register.
@@ -126,43 +181,64 @@ class Fm {
     }
 
     // sum_vx[f] = S_f for all k factors; returns the row's own score without w0: its linear and pair terms.
-    template <bool ones>
-    float pool(const Row<ones>& row, float* sum_vx) {
+    template <class Row>
+    float pool(const Row& row, float* sum_vx) {
         float own = linear_score(row);
         for (int first = 0; first < n_factors(); first += block_size) {
-            own += block_.score(row, factors_from(first));
+            own += block_.score(row, factors_from(first), [](int64_t) {});
             for (int b = 0; b < Block<block_size>::n_vecs; ++b)
                 block_.S[b].store(sum_vx + first + b * Block<block_size>::lanes);
         }
         return own;
     }
 
-    // Asks for the row's parameters before they are needed; memory is what a step waits for.
-    template <bool ones>
-    void prefetch(const Row<ones>& row) const {
-        constexpr int floats_per_line = 16;
-        for (int64_t j = 0; j < row.nnz; ++j) {
-            prefetch_line(w_of(row.i[j]));
-            for (int f = 0; f < n_factors() * record(); f += floats_per_line) prefetch_line(V_of(row.i[j]) + f);
-        }
-    }
+    // Asks for what score() reads of a feature before it is needed; memory is what a row waits for.
+    void prefetch_values(int64_t i) const { prefetch(i, 1); }
 
   private:
     static constexpr int block_size = K > 0 ? K : 16;
 
-    template <bool ones>
-    float linear_score(const Row<ones>& row) const {
+    template <class Row>
+    float linear_score(const Row& row) const {
         float sum = 0.0f;
-        for (int64_t j = 0; j < row.nnz; ++j) sum += *w_of(row.i[j]) * row.value(j);
+        for (int64_t j = 0; j < row.nnz(); ++j) sum += *w_of(row.i[j]) * row.value(j);
         return sum;
     }
 
-    template <class Optimizer, bool ones>
-    void linear_step(const Row<ones>& row, float g, float l2, const Rates<4>& rates) {
-        for (int64_t j = 0; j < row.nnz; ++j) {
-            float* w = w_of(row.i[j]);
-            update_one<Optimizer>(w, g * row.value(j) + l2 * w[0], rates);
+    template <class Optimizer, class Row>
+    void linear_step(const Row& row, float g, float l2, const Rates<4>& rates) {
+        int64_t j = 0;
+        if constexpr (Optimizer::n_slots == 1) {
+            for (; j + 4 <= row.nnz(); j += 4) step_on_pairs<Optimizer, 4>(row, j, g, l2, rates);
+            switch (row.nnz() - j) {
+                case 1: return step_on_pairs<Optimizer, 1>(row, j, g, l2, rates);
+                case 2: return step_on_pairs<Optimizer, 2>(row, j, g, l2, rates);
+                case 3: return step_on_pairs<Optimizer, 3>(row, j, g, l2, rates);
+            }
+        } else {
+            for (; j < row.nnz(); ++j) {
+                float* w = w_of(row.i[j]);
+                update_one<Optimizer>(w, g * row.value(j) + l2 * w[0], rates);
+            }
         }
+    }
+
+    // The linear step on n <= 4 nonzeros, from `first` on, where a weight and its state are a pair: four pairs take as
+    // many operations as one.
+    template <class Optimizer, int n, class Row>
+    void step_on_pairs(const Row& row, int64_t first, float g, float l2, const Rates<4>& rates) {
+        float nobody[2] = {0.0f, 1.0f};
+        float* pairs[4] = {nobody, nobody, nobody, nobody};
+        float x[4] = {};
+        for (int j = 0; j < n; ++j) {
+            pairs[j] = w_of(row.i[first + j]);
+            x[j] = row.value(first + j);
+        }
+        const Vec<4> gs = Vec<4>::fill(g);
+        Vec<4> record[2];
+        Vec<4>::load_pairs(pairs, record[0], record[1]);
+        Optimizer::update(record, fma(Vec<4>::fill(l2), record[0], Row::ones ? gs : gs * Vec<4>::load(x)), rates);
+        Vec<4>::store_pairs(pairs, record[0], record[1]);
     }
 
     // A single parameter with its state right behind it: one lane would do.
@@ -182,6 +258,13 @@ class Fm {
 
     auto factors_from(int first) const {
         return [this, first](int64_t i) { return V_of(i) + first; };
+    }
+
+    // Asks for the first `n_records` values of every parameter of feature i.
+    void prefetch(int64_t i, int n_records) const {
+        constexpr int floats_per_line = 16;
+        prefetch_line(w_of(i));
+        for (int f = 0; f < n_factors() * n_records; f += floats_per_line) prefetch_line(V_of(i) + f);
     }
 
     // Where record i is. Copies are as good as random among a row's features, so this must not be a branch: whoever

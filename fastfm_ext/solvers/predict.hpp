@@ -9,9 +9,16 @@ namespace fastfm::FASTFM_ISA {
 template <int K, int slots, bool ones>
 void predict(const Csr& X, const Params& params, int64_t first, int64_t last, float* p) {
     Fm<K, slots> fm(params);
+    if (first == last) return;
+    // Rows lie one behind another, and so do their nonzeros: so many of them make the rows ahead.
+    const int32_t* const end = X.indices + X.indptr[last];
+    const int64_t ahead = prefetch_ahead * (X.indptr[last] - X.indptr[first]) / (last - first);
     for (int64_t r = first; r < last; ++r) {
-        if (r + prefetch_ahead < last) fm.prefetch(Row<ones>(X, r + prefetch_ahead));
-        p[r] = fm.score(Row<ones>(X, r));
+        const Row<ones> row(X, r);
+        p[r] = fm.score(row, [&](int64_t j) {
+            const int32_t* later = row.i + j + ahead;
+            if (later < end) fm.prefetch_values(*later);
+        });
     }
 }
 
