@@ -246,13 +246,21 @@ constexpr int max_lanes = 8;
 constexpr int max_lanes = 4;
 #endif
 
-// Asks for the 64 bytes around `address`. In assembly, because GCC takes a function that does nothing but prefetch to
-// have no effect, and drops the calls to it.
+// Asks for the 64 bytes around `address`, to read them, or to write to them: then no other core keeps a copy that would
+// have to be called back. In assembly, because GCC takes a function that does nothing but prefetch to have no effect, and
+// drops the calls to it. CPUs without prefetchw take it for a no-op.
+template <bool to_write = false>
 inline void prefetch_line(const void* address) {
 #if defined(__GNUC__) && defined(FASTFM_SSE)
-    __asm__ volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(address)));
+    if (to_write)
+        __asm__ volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address)));
+    else
+        __asm__ volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(address)));
 #elif defined(__GNUC__) && defined(__aarch64__)
-    __asm__ volatile("prfm pldl1keep, %0" : : "Q"(*static_cast<const char*>(address)));
+    if (to_write)
+        __asm__ volatile("prfm pstl1keep, %0" : : "Q"(*static_cast<const char*>(address)));
+    else
+        __asm__ volatile("prfm pldl1keep, %0" : : "Q"(*static_cast<const char*>(address)));
 #elif defined(FASTFM_SSE)
     _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);
 #else

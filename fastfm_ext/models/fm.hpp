@@ -169,10 +169,10 @@ class Fm {
             if (K == any_k) block_.score(row, factors, [](int64_t) {});
             block_.template step<Optimizer>(row, factors, n_factors(), g, l2_weight * options.V.l2, rates,
                                             [&](int64_t j) {
-                                                if (first == 0 && j < later.nnz()) prefetch(later.i[j], record());
+                                                if (first == 0 && j < later.nnz()) prefetch<true>(later.i[j]);
                                             });
         }
-        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j) prefetch(later.i[j], record());
+        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j) prefetch<true>(later.i[j]);
     }
 
     // Writes w0 back: it changes with every row, and the next row waits for it, so the steps keep it in a register.
@@ -193,7 +193,7 @@ class Fm {
     }
 
     // Asks for what score() reads of a feature before it is needed; memory is what a row waits for.
-    void prefetch_values(int64_t i) const { prefetch(i, 1); }
+    void prefetch_values(int64_t i) const { prefetch<false>(i); }
 
   private:
     static constexpr int block_size = K > 0 ? K : 16;
@@ -260,11 +260,13 @@ class Fm {
         return [this, first](int64_t i) { return V_of(i) + first; };
     }
 
-    // Asks for the first `n_records` values of every parameter of feature i.
-    void prefetch(int64_t i, int n_records) const {
+    // Asks for the parameters of feature i: the values to read, or the whole records to write to.
+    template <bool to_write>
+    void prefetch(int64_t i) const {
         constexpr int floats_per_line = 16;
-        prefetch_line(w_of(i));
-        for (int f = 0; f < n_factors() * n_records; f += floats_per_line) prefetch_line(V_of(i) + f);
+        const int n_floats = n_factors() * (to_write ? record() : 1);
+        prefetch_line<to_write>(w_of(i));
+        for (int f = 0; f < n_floats; f += floats_per_line) prefetch_line<to_write>(V_of(i) + f);
     }
 
     // Where record i is. Copies are as good as random among a row's features, so this must not be a branch: whoever
