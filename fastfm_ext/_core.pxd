@@ -86,6 +86,7 @@ cdef extern from "rows.hpp" namespace "fastfm" nogil:
         bint is_all_ones
 
     Traits cpp_inspect "fastfm::inspect"(const Csr&, int64_t, int64_t) noexcept
+    void cpp_bounds_of_rows "fastfm::bounds_of_rows"(const Csr&, const int64_t*, int64_t, int64_t*) noexcept
     void cpp_take_rows "fastfm::take_rows"(
         const Csr&, const int64_t*, int64_t, const int64_t*, int32_t*, float*) noexcept
     void cpp_block_order "fastfm::block_order"(

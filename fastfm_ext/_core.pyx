@@ -178,6 +178,18 @@ def inspect(
     return traits.is_valid, traits.is_finite, traits.has_zeros, traits.is_all_ones
 
 
+def bounds_of_rows(const int64_t[::1] indptr, const int64_t[::1] rows, int64_t[::1] out):
+    """Fills out (n_rows + 1,) with the indptr of the given rows, one behind another."""
+    cdef Csr X
+    X.n_rows = indptr.shape[0] - 1
+    X.indptr = &indptr[0]
+    cdef const int64_t* rows_ptr = &rows[0]
+    cdef int64_t* bounds = &out[0]
+    cdef int64_t n_rows = rows.shape[0]
+    with nogil:
+        cpp_bounds_of_rows(X, rows_ptr, n_rows, bounds)
+
+
 def take_rows(
     const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data, const int64_t[::1] rows,
     const int64_t[::1] out_indptr, int32_t[::1] out_indices, float[::1] out_data,

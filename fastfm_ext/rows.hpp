@@ -20,6 +20,9 @@ struct Traits {
 
 Traits inspect(const Csr& X, int64_t nnz, int64_t n_features) noexcept;
 
+// Fills `indptr` (n_rows + 1,) with where the rows rows[0 .. n_rows) of X begin if they lie one behind another.
+void bounds_of_rows(const Csr& X, const int64_t* rows, int64_t n_rows, int64_t* indptr) noexcept;
+
 // Copies the rows rows[0 .. n_rows) of X, in this order. `indptr` (n_rows + 1,) comes in filled; `indices` and `data`
 // hold indptr[n_rows] values, `data` only where X has values.
 void take_rows(const Csr& X, const int64_t* rows, int64_t n_rows, const int64_t* indptr, int32_t* indices,

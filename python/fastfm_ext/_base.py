@@ -52,8 +52,8 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
         """Return the loss as a line of progress shows it."""
 
     @abstractmethod
-    def _strata(self, targets: Float32Array) -> NDArray[Any]:
-        """Return a small integer for each row; a hold-out takes the same share of each."""
+    def _strata(self, targets: Float32Array) -> NDArray[Any] | None:
+        """Return a small integer for each row, of each of which a hold-out takes the same share; None for no matter."""
 
     # --- training ----------------------------------------------------------------------------------------------------
 
@@ -273,12 +273,14 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
                 f"early_stopping holds out validation_fraction={self.validation_fraction} of the rows, and of {n} rows "
                 "none would be left to train on. Set early_stopping=False or pass X_val and y_val."
             )
-        by_stratum = rng.permutation(n)
-        by_stratum = by_stratum[np.argsort(self._strata(rows.targets)[by_stratum], kind="stable")]
-        held_out = np.zeros(n, dtype=bool)
-        held_out[by_stratum[(2 * np.arange(n_val) + 1) * n // (2 * n_val)]] = True
-        train_rows, val_rows = (np.flatnonzero(chosen).astype(np.int64) for chosen in (~held_out, held_out))
-        return train_rows, rows.take(val_rows)
+        by_stratum = _engine.permutation(n, rng)
+        strata = self._strata(rows.targets)
+        if strata is not None:
+            by_stratum = by_stratum[np.argsort(strata[by_stratum], kind="stable")]
+        val_rows = by_stratum[(2 * np.arange(n_val) + 1) * n // (2 * n_val)]
+        kept = np.ones(n, dtype=bool)
+        kept[val_rows] = False
+        return np.flatnonzero(kept).astype(np.int64, copy=False), rows.take(val_rows)
 
     # --- prediction --------------------------------------------------------------------------------------------------
 
@@ -287,7 +289,8 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
         check_is_fitted(self, "_outputs")
         csr = to_csr(self, X)
         n_threads = effective_n_jobs(self.n_jobs)
-        return np.stack([_engine.predict(csr, params, n_threads) for params in self._outputs])
+        scores = [_engine.predict(csr, params, n_threads) for params in self._outputs]
+        return scores[0][None, :] if len(scores) == 1 else np.stack(scores)
 
     # --- scikit-learn's conventions --------------------------------------------------------------------------------
 

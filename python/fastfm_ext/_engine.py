@@ -27,6 +27,7 @@ NNZ_PER_CALL = 1 << 22
 
 # Rows of about this many bytes are visited together: a part of a second-level cache.
 BLOCK_BYTES = 1 << 17
+MOST_ROWS_OF_A_BLOCK = 1 << 31  # the generator's numbers have 32 bits
 
 # What threads keep copies of; measured on ratings and clicks. See ``threads.hpp``.
 HOT_ROWS = 10_000
@@ -77,7 +78,8 @@ def csr_at_once(
 def take_rows(X: Csr, rows: NDArray[np.int64]) -> Csr:
     """Return a copy of the given rows of X, in the given order."""
     indptr = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum(X.indptr[rows + 1] - X.indptr[rows], out=indptr[1:])
+    if len(rows):
+        _core.bounds_of_rows(X.indptr, rows, indptr)
     indices = np.empty(indptr[-1], dtype=np.int32)
     data = None if X.data is None else np.empty(indptr[-1], dtype=np.float32)
     if len(rows):
@@ -129,9 +131,18 @@ def block_order(X: Csr, rng: np.random.Generator) -> NDArray[np.int64]:
     Blocks of neighbouring rows are permuted, and the rows inside each block: see ``rows.hpp``.
     """
     bytes_per_row = 16 + (4 if X.data is None else 8) * X.nnz / X.n_rows
-    block_rows = max(1, int(BLOCK_BYTES / bytes_per_row))
-    blocks = rng.permutation(np.arange(-(-X.n_rows // block_rows), dtype=np.int64))
-    order = np.empty(X.n_rows, dtype=np.int64)
+    return _order_by_blocks(X.n_rows, max(1, int(BLOCK_BYTES / bytes_per_row)), rng)
+
+
+def permutation(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the numbers below n in random order. NumPy's own takes three times as long."""
+    return _order_by_blocks(n, MOST_ROWS_OF_A_BLOCK, rng)
+
+
+def _order_by_blocks(n_rows: int, block_rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    block_rows = min(block_rows, MOST_ROWS_OF_A_BLOCK, n_rows)
+    blocks = rng.permutation(np.arange(-(-n_rows // block_rows), dtype=np.int64))
+    order = np.empty(n_rows, dtype=np.int64)
     _core.block_order(blocks, block_rows, int(rng.integers(2**63)), order)
     return order
 

@@ -138,7 +138,7 @@ class _Visits:
         schedule: Schedule,
         rng: np.random.Generator,
     ) -> None:
-        order = rng.permutation(train_rows) if schedule.shuffle else train_rows
+        order = train_rows[_engine.permutation(len(train_rows), rng)] if schedule.shuffle else train_rows
         self._order = order
         self._copied = schedule.shuffle and schedule.max_iter > 1
         self._rng = rng

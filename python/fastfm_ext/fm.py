@@ -202,8 +202,8 @@ class FMRegressor(RegressorMixin, BaseFM):
     def _format_loss(self, loss: float) -> str:
         return f"rmse {np.sqrt(2.0 * loss):.4f}"
 
-    def _strata(self, targets: Float32Array) -> NDArray[Any]:
-        return np.zeros(targets.shape[1], dtype=np.int8)
+    def _strata(self, targets: Float32Array) -> None:
+        return None
 
 
 class FMClassifier(ClassifierMixin, BaseFM):
