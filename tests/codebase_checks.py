@@ -17,7 +17,9 @@ MODULES_OF_ROOM = {
     "reference": ["_reference"],
     "engine": ["_engine"],
     "validation": ["_validation"],
-    "base": ["_base", "_defaults", "_hyperparameters", "_parameters", "_scaling", "_state", "_training"],
+    "base": [
+        *("_base", "_defaults", "_estimator", "_hyperparameters", "_parameters", "_scaling", "_state", "_training"),
+    ],
     "estimators": ["fm", "ranking"],
     "encoding": ["encoding", "_columns", "_specs", "_vocabulary"],
     "retrieval": ["retrieval", "_exact_search", "_item_ids"],

@@ -1,4 +1,4 @@
-"""What the estimators share: hyperparameters, the way through validation, training and prediction, and vectors."""
+"""What the estimators of rows and targets share: the way through validation, training and prediction."""
 
 from __future__ import annotations
 
@@ -9,25 +9,22 @@ from typing import Any, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine, _training
 from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
-from fastfm_ext._hyperparameters import Hyperparameters
-from fastfm_ext._parameters import FittedParameters
+from fastfm_ext._estimator import FMEstimator
 from fastfm_ext._scaling import FeatureScale
-from fastfm_ext._state import FittedState
-from fastfm_ext._training import History, Rows, Schedule, Undo
+from fastfm_ext._training import Rows, Schedule
 from fastfm_ext._validation import check_weights, errors_that_name, to_csr
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
-_TRAIN_ANEW = "Set it back to go on, or train anew: fit with warm_start=False."
 
 
-class BaseFM(FittedParameters, FittedState, Hyperparameters):
-    """Base of the factorization machine estimators.
+class BaseFM(FMEstimator):
+    """Base of the estimators that learn a target for each row.
 
     A subclass names its loss, turns targets into one row of numbers for each output, and turns scores into
     predictions. Everything else stands here, once.
@@ -46,10 +43,6 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
     @abstractmethod
     def _best_constants(self, targets: Float32Array, sample_weight: Float32Array | None) -> NDArray[np.float64]:
         """Return for each output the constant score of least loss."""
-
-    @abstractmethod
-    def _format_loss(self, loss: float) -> str:
-        """Return the loss as a line of progress shows it."""
 
     @abstractmethod
     def _strata(self, targets: Float32Array) -> NDArray[Any] | None:
@@ -98,13 +91,8 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
         if X_val is None and sample_weight_val is not None:
             raise ValueError("sample_weight_val was given without X_val and y_val.")
         continues = self.warm_start and hasattr(self, "_outputs")
-        before = dict(self.__dict__)
-        try:
+        with self._restored_on_error():
             return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), continues)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, val: tuple[Any, Any, Any], continues: bool) -> Self:
         rows = self._training_rows(X, y, sample_weight, first=not continues)
@@ -115,61 +103,30 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
         else:
             train_rows, validation = self._hold_out(rows, rng)
         options = self._options()
-        if continues:
-            self._check_can_continue()
-            outputs = [params.copy() for params in self._outputs]
-            self._to_unit_size(outputs)
-        else:
-            outputs = self._initial_outputs(rows, train_rows, options, rng)
+        outputs = self._outputs_to_go_on_with() if continues else self._initial_outputs(rows, train_rows, options, rng)
         schedule = self._schedule(outputs, rows)
         history = _training.train(outputs, rows, train_rows, validation, options, schedule, rng)
         self._to_user_units(outputs, rows, schedule, history.best_epoch)
-        self._outputs: list[Parameters] = outputs
-        self.n_iter_ = len(history.train_loss)
-        self.best_epoch_ = history.best_epoch
-        self.history_ = {name: getattr(history, name) for name in ("train_loss", "val_loss", "seconds")}
+        self._keep(outputs, history)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """Make one pass over the rows; on an error of any kind, leave the model as it was."""
         self._check_params()
         first = not hasattr(self, "_outputs")
-        before, undo = dict(self.__dict__), list[Undo]()
-        try:
+        with self._restored_on_error() as undo:
             rows = self._training_rows(X, y, sample_weight, first=first)
             rng, options, everything = self._generator(), self._options(), np.arange(rows.X.n_rows, dtype=np.int64)
             touched = _engine.features_in(rows.X, self._feature_scale.columns)
             if first:
                 outputs = self._initial_outputs(rows, everything, options, rng)
             else:
-                self._check_can_continue()
-                outputs = [params.writable() for params in self._outputs]
-                undo += [Undo(params, touched) for params in outputs]
-                self._to_unit_size(outputs)
+                outputs = self._outputs_to_change(touched, undo)
             schedule = self._schedule(outputs, rows, epochs_before=getattr(self, "n_iter_", 0), max_iter=1)
             history = _training.train(outputs, rows, everything, None, options, schedule, rng)
             self._to_user_units(outputs, rows, schedule, 1, touched)
-        except BaseException:
-            for step in undo:
-                step()
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        self._outputs = outputs
-        self.n_iter_ = self.best_epoch_ = getattr(self, "n_iter_", 0) + 1
-        before_now = getattr(self, "history_", {"train_loss": [], "val_loss": [], "seconds": []})
-        self.history_ = {name: values + getattr(history, name) for name, values in before_now.items()}
+        self._keep_one_more_epoch(outputs, history)
         return self
-
-    def _check_can_continue(self) -> None:
-        """Raise ValueError if a hyperparameter that fixes the layout of the parameters has changed since training."""
-        params = self._outputs[0]
-        if len(params.w0_record) - 1 != _engine.STATE_SLOTS[self.solver]:
-            raise ValueError(f"solver is now {self.solver!r}, and the model was trained with another. {_TRAIN_ANEW}")
-        if params.n_factors != self.n_factors:
-            raise ValueError(
-                f"n_factors is now {self.n_factors}, and the model was trained with {params.n_factors}. {_TRAIN_ANEW}"
-            )
 
     def _training_rows(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Rows:
         """Validate the rows to train on; from the first ones, learn the units of the target and of the features."""
@@ -185,25 +142,6 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
             self._feature_scale = FeatureScale.of(csr)
         return Rows(self._feature_scale.apply(csr), self._encode_target(y, "y"), weight, counted)
 
-    def _to_unit_size(self, outputs: list[Parameters]) -> None:
-        for params in outputs:
-            self._feature_scale.to_unit_size(params)
-
-    def _to_user_units(
-        self,
-        outputs: list[Parameters],
-        rows: Rows,
-        schedule: Schedule,
-        epoch: int,
-        touched: NDArray[np.intp] | None = None,
-    ) -> None:
-        """Make the parameters fit values as the user has them, and make sure that training has left them finite."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            for params in outputs:
-                self._feature_scale.to_user_units(params)
-        if not all(params.is_finite(touched) for params in outputs):
-            raise _training.divergence("a parameter became NaN or infinite", epoch, rows, schedule)
-
     def _check_target(self, y: Any, X: Csr, name: str) -> Any:
         if y is None:
             raise ValueError(
@@ -217,9 +155,6 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
                 f"X{name[1:]} has {X.n_rows}, {name} has {len(y)}."
             )
         return y
-
-    def _generator(self) -> np.random.Generator:
-        return np.random.default_rng(check_random_state(self.random_state).randint(2**31))
 
     def _schedule(
         self, outputs: list[Parameters], rows: Rows, *, epochs_before: int = 0, max_iter: int | None = None
@@ -235,13 +170,6 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
             typical_loss=max(typical_loss, 0.5 * self._target_unit() ** 2),
             report=partial(self._print_progress, epochs_before) if self.verbose else None,
         )
-
-    def _print_progress(self, epochs_before: int, epoch: int, history: History) -> None:
-        number = f"{epoch:3d}/{self.max_iter}" if not epochs_before else f"{epochs_before + epoch:3d}"
-        parts = [f"epoch {number}", f"train {self._format_loss(history.train_loss[-1])}"]
-        if history.val_loss:
-            parts.append(f"validation {self._format_loss(history.val_loss[-1])}")
-        print("  ".join([*parts, f"{history.seconds[-1]:.2f} s"]), flush=True)
 
     def _initial_outputs(
         self, rows: Rows, train_rows: NDArray[np.int64], options: Options, rng: np.random.Generator
@@ -291,13 +219,3 @@ class BaseFM(FittedParameters, FittedState, Hyperparameters):
         n_threads = effective_n_jobs(self.n_jobs)
         scores = [_engine.predict(csr, params, n_threads) for params in self._outputs]
         return scores[0][None, :] if len(scores) == 1 else np.stack(scores)
-
-    # --- scikit-learn's conventions --------------------------------------------------------------------------------
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_outputs")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

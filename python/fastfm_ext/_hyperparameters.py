@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from typing import Any, ClassVar, Literal
 
@@ -15,9 +16,53 @@ from fastfm_ext._validation import check_param, is_bool, is_integer, is_nonzero_
 
 MAX_THREADS = 1024
 
+Check = tuple[Callable[[Any], bool], str]  # whether a value will do, and what would
+
+
+def one_of(names: Iterable[str]) -> Check:
+    """Return a check for one of these names, and how to say so."""
+    wanted = tuple(names)
+    return (lambda value: isinstance(value, str) and value in wanted), f"one of {wanted}"
+
+
+def _is_bool_or_auto(value: Any) -> bool:
+    return is_bool(value) or (isinstance(value, str) and value == "auto")
+
+
+_AT_LEAST_0 = (is_real(0), "a finite number of at least 0")
+_AT_LEAST_0_OR_DEFAULT = (optional(is_real(0)), "a finite number of at least 0, or None for the default")
+_AT_LEAST_1 = (is_integer(1), "an integer of at least 1")
+_SWITCH = (is_bool, "True or False")
+
+# What each hyperparameter may be; an estimator checks those that it has.
+CHECKS: dict[str, Check] = {
+    "n_factors": (is_integer(0), "an integer of at least 0"),
+    "solver": one_of(_engine.SOLVERS),
+    "learning_rate": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for the default"),
+    "l2_w": _AT_LEAST_0_OR_DEFAULT,
+    "l2_V": _AT_LEAST_0_OR_DEFAULT,
+    "init_stdev": _AT_LEAST_0_OR_DEFAULT,
+    "l1_w": _AT_LEAST_0,
+    "l1_V": _AT_LEAST_0,
+    "max_iter": _AT_LEAST_1,
+    "tol": _AT_LEAST_0,
+    "fit_intercept": _SWITCH,
+    "fit_linear": _SWITCH,
+    "shuffle": _SWITCH,
+    "warm_start": _SWITCH,
+    "early_stopping": (_is_bool_or_auto, 'True, False or "auto"'),
+    "validation_fraction": (is_real(0, open_at_low=True, high=1), "between 0 and 1"),
+    "n_iter_no_change": _AT_LEAST_1,
+    "n_jobs": (
+        optional(is_nonzero_integer(MAX_THREADS)),
+        f"an integer other than 0 and at most {MAX_THREADS}, or None for one thread",
+    ),
+    "verbose": (lambda value: is_bool(value) or is_integer(0)(value), "0 for silence or 1 for a line an epoch"),
+}
+
 
 class Hyperparameters(BaseEstimator):
-    """Base of `BaseFM`: what the user chooses."""
+    """Base of the estimators: what the user chooses."""
 
     _loss: ClassVar[str]
 
@@ -71,31 +116,14 @@ class Hyperparameters(BaseEstimator):
         """Return the spread of the target: the unit in which step sizes and L2 are given."""
 
     def _check_params(self) -> None:
-        check_param(self, "n_factors", is_integer(0), "an integer of at least 0")
-        solvers = tuple(_engine.SOLVERS)
-        check_param(self, "solver", lambda value: isinstance(value, str) and value in solvers, f"one of {solvers}")
-        above_zero = optional(is_real(0, open_at_low=True))
-        check_param(self, "learning_rate", above_zero, "a finite number above 0, or None for the default")
-        for name in ("l2_w", "l2_V", "init_stdev"):
-            check_param(self, name, optional(is_real(0)), "a finite number of at least 0, or None for the default")
+        for name in self.get_params(deep=False):
+            if name in CHECKS:
+                check_param(self, name, *CHECKS[name])
         for name in ("l1_w", "l1_V"):
-            check_param(self, name, is_real(0), "a finite number of at least 0")
-            if getattr(self, name) > 0 and self.solver != "ftrl":
+            if getattr(self, name, 0.0) > 0 and self.solver != "ftrl":
                 raise ValueError(
                     f'{name} needs solver="ftrl", which can make parameters exactly 0; got {self.solver!r}.'
                 )
-        check_param(self, "max_iter", is_integer(1), "an integer of at least 1")
-        check_param(self, "tol", is_real(0), "a finite number of at least 0")
-        for name in ("fit_intercept", "fit_linear", "shuffle", "warm_start"):
-            check_param(self, name, is_bool, "True or False")
-        auto = lambda value: is_bool(value) or (isinstance(value, str) and value == "auto")  # noqa: E731
-        check_param(self, "early_stopping", auto, 'True, False or "auto"')
-        check_param(self, "validation_fraction", is_real(0, open_at_low=True, high=1), "between 0 and 1")
-        check_param(self, "n_iter_no_change", is_integer(1), "an integer of at least 1")
-        jobs = optional(is_nonzero_integer(MAX_THREADS))
-        check_param(self, "n_jobs", jobs, f"an integer other than 0 and at most {MAX_THREADS}, or None for one thread")
-        is_level = lambda value: is_bool(value) or is_integer(0)(value)  # noqa: E731
-        check_param(self, "verbose", is_level, "0 for silence or 1 for a line an epoch")
 
     def _chosen(self) -> Defaults:
         """Return the step size, L2 and first spread: the user's where given, else the defaults."""

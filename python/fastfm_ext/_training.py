@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,11 +45,29 @@ class Rows:
     sample_weight: Float32Array | None
     numbers: NDArray[np.int64] | None = None  # of the rows as the user gave them, where these are only some of them
 
+    @property
+    def largest(self) -> tuple[float, float]:
+        """The largest absolute feature value, and the largest weight."""
+        return largest_value(self.X.data), largest_value(self.sample_weight)
+
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Return a copy of these rows, in this order."""
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         numbers = rows if self.numbers is None else self.numbers[rows]
         return Rows(_engine.take_rows(self.X, rows), np.take(self.targets, rows, axis=1), weight, numbers)
+
+
+def largest_value(values: Float32Array | None) -> float:
+    """Return the largest absolute value; None stands for ones."""
+    return 1.0 if values is None else float(np.abs(values).max(initial=0.0))
+
+
+class HasLargest(Protocol):
+    """What a model was trained on, as far as a message about divergence tells of it."""
+
+    @property
+    def largest(self) -> tuple[float, float]:
+        """The largest absolute feature value, and the largest weight."""
 
 
 @dataclass(frozen=True)
@@ -94,20 +113,45 @@ def train(
     DivergenceError
         The parameters are then of no use.
     """
+    visits = _Visits(rows, train_rows, outputs[0].record_bytes, schedule, rng)
+
+    def validate(epoch: int) -> float:
+        assert validation is not None
+        loss = mean_loss(outputs, validation, options.loss, schedule.n_threads)
+        if not np.isfinite(loss):
+            raise divergence("the validation loss became NaN or infinite", epoch, validation, schedule)
+        return loss
+
+    return run_epochs(
+        outputs,
+        lambda epoch: _run_epoch(epoch, outputs, visits, options, schedule),
+        None if validation is None else validate,
+        schedule,
+    )
+
+
+def run_epochs(
+    outputs: list[Parameters],
+    run_epoch: Callable[[int], float],
+    validate: Callable[[int], float] | None,
+    schedule: Schedule,
+) -> History:
+    """Run epochs until there is no more gain, whatever it is that an epoch trains on.
+
+    ``run_epoch`` and ``validate`` take the number of the epoch, from 1, and return its mean training loss and a number
+    that is lower for a better model. Without ``validate``, training ends when the training loss no longer falls.
+    """
     history = History()
     monitor = _Monitor(schedule.tol)
     best: list[Parameters] = []
-    visits = _Visits(rows, train_rows, outputs[0].record_bytes, schedule, rng)
     for epoch in range(1, schedule.max_iter + 1):
         started = time.perf_counter()
-        history.train_loss.append(_run_epoch(epoch, outputs, visits, options, schedule))
-        if validation is None:
+        history.train_loss.append(run_epoch(epoch))
+        if validate is None:
             monitor.update(history.train_loss[-1])
             history.best_epoch = epoch
         else:
-            history.val_loss.append(mean_loss(outputs, validation, options.loss, schedule.n_threads))
-            if not np.isfinite(history.val_loss[-1]):
-                raise divergence("the validation loss became NaN or infinite", epoch, validation, schedule)
+            history.val_loss.append(validate(epoch))
             if monitor.update(history.val_loss[-1]):
                 best = _snapshot(outputs, best)
                 history.best_epoch = epoch
@@ -175,16 +219,20 @@ def _run_epoch(
         number = error.row if rows.numbers is None else rows.numbers[error.row]
         raise divergence(f"the score of row {number} became NaN or infinite", epoch, rows, schedule) from None
     loss = loss_sum / visits.total_weight
-    if not (np.isfinite(loss) and loss <= DIVERGENCE_FACTOR * schedule.typical_loss):
-        reason = f"the mean loss is {loss:.3g}, where a constant prediction gives about {schedule.typical_loss:.3g}"
-        raise divergence(reason, epoch, rows, schedule)
+    check_loss(loss, epoch, rows, schedule)
     return loss
 
 
-def divergence(reason: str, epoch: int, rows: Rows, schedule: Schedule) -> DivergenceError:
+def check_loss(loss: float, epoch: int, rows: HasLargest, schedule: Schedule) -> None:
+    """Raise DivergenceError for an epoch's mean loss that no training should reach."""
+    if not (np.isfinite(loss) and loss <= DIVERGENCE_FACTOR * schedule.typical_loss):
+        reason = f"the mean loss is {loss:.3g}, where a constant prediction gives about {schedule.typical_loss:.3g}"
+        raise divergence(reason, epoch, rows, schedule)
+
+
+def divergence(reason: str, epoch: int, rows: HasLargest, schedule: Schedule) -> DivergenceError:
     """Return the error that says where training diverged and what to try."""
-    largest = 1.0 if rows.X.data is None else float(np.abs(rows.X.data).max(initial=0.0))
-    heaviest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
+    largest, heaviest = rows.largest
     message = (
         f"training diverged in epoch {epoch} with learning_rate={schedule.learning_rate:g}: {reason}. "
         f"The largest absolute feature value is {largest:g}, after columns were brought to unit size"
