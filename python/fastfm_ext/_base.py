@@ -98,7 +98,7 @@ class BaseFM(FMEstimator):
         rows = self._training_rows(X, y, sample_weight, first=not continues)
         rng = self._generator()
         if val[0] is not None:
-            train_rows = np.arange(rows.X.n_rows, dtype=np.int64)
+            train_rows = self._visiting_order(rows, rng)
             validation: Rows | None = self._validation_rows(*val)
         else:
             train_rows, validation = self._hold_out(rows, rng)
@@ -116,7 +116,8 @@ class BaseFM(FMEstimator):
         first = not hasattr(self, "_outputs")
         with self._restored_on_error() as undo:
             rows = self._training_rows(X, y, sample_weight, first=first)
-            rng, options, everything = self._generator(), self._options(), np.arange(rows.X.n_rows, dtype=np.int64)
+            rng, options = self._generator(), self._options()
+            everything = self._visiting_order(rows, rng)
             touched = _engine.features_in(rows.X, self._feature_scale.columns)
             if first:
                 outputs = self._initial_outputs(rows, everything, options, rng)
@@ -194,21 +195,26 @@ class BaseFM(FMEstimator):
         n = rows.X.n_rows
         wanted = n >= AUTO_EARLY_STOPPING_ROWS if self.early_stopping == "auto" else self.early_stopping
         if not wanted:
-            return np.arange(n, dtype=np.int64), None
+            return self._visiting_order(rows, rng), None
         n_val = max(1, round(n * self.validation_fraction))
         if n_val >= n:
             raise ValueError(
                 f"early_stopping holds out validation_fraction={self.validation_fraction} of the rows, and of {n} rows "
                 "none would be left to train on. Set early_stopping=False or pass X_val and y_val."
             )
-        by_stratum = _engine.permutation(n, rng)
+        by_stratum = in_random_order = _engine.permutation(n, rng)
         strata = self._strata(rows.targets)
         if strata is not None:
-            by_stratum = by_stratum[np.argsort(strata[by_stratum], kind="stable")]
+            by_stratum = in_random_order[np.argsort(strata[in_random_order], kind="stable")]
         val_rows = by_stratum[(2 * np.arange(n_val) + 1) * n // (2 * n_val)]
         kept = np.ones(n, dtype=bool)
         kept[val_rows] = False
-        return np.flatnonzero(kept).astype(np.int64, copy=False), rows.take(val_rows)
+        train_rows = in_random_order[kept[in_random_order]] if self.shuffle else np.flatnonzero(kept).astype(np.int64)
+        return train_rows, rows.take(val_rows)
+
+    def _visiting_order(self, rows: Rows, rng: np.random.Generator) -> NDArray[np.int64]:
+        n = rows.X.n_rows
+        return _engine.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
 
     # --- prediction --------------------------------------------------------------------------------------------------
 

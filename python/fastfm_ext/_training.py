@@ -103,7 +103,7 @@ def train(
     schedule: Schedule,
     rng: np.random.Generator,
 ) -> History:
-    """Train every output's parameters in place on ``train_rows``.
+    """Train every output's parameters in place on ``train_rows``, which come in random order if they are to be in one.
 
     With validation rows, the parameters are left as they were after the best epoch, and training ends when the
     validation loss no longer falls; without, when the training loss no longer falls.
@@ -168,8 +168,9 @@ def run_epochs(
 class _Visits:
     """The rows to train on, and the order in which each epoch visits them.
 
-    For several shuffled epochs the rows are copied into a random order first, and each epoch permutes blocks of them;
-    see ``rows.hpp`` for why. A single epoch gains nothing from that and takes the rows from where they are.
+    For several shuffled epochs the rows are copied into the random order in which they come, and each epoch permutes
+    blocks of them; see ``rows.hpp`` for why. A single epoch gains nothing from that and takes the rows from where they
+    are.
 
     Several threads keep copies of `hot_features`, which the rows name by other numbers then; see ``threads.hpp``.
     """
@@ -182,17 +183,16 @@ class _Visits:
         schedule: Schedule,
         rng: np.random.Generator,
     ) -> None:
-        order = train_rows[_engine.permutation(len(train_rows), rng)] if schedule.shuffle else train_rows
-        self._order = order
+        self._order = train_rows
         self._copied = schedule.shuffle and schedule.max_iter > 1
         self._rng = rng
-        self.rows = rows.take(order) if self._copied else rows
+        self.rows = rows.take(train_rows) if self._copied else rows
         self.hot_features = _engine.NO_FEATURES
         if schedule.n_threads > 1:
             self.hot_features = _engine.hot_features(self.rows.X, record_bytes)
             self.rows = replace(self.rows, X=_engine.rename_hot_features(self.rows.X, self.hot_features))
         weight = rows.sample_weight
-        self.total_weight = float(len(order) if weight is None else weight[order].sum(dtype=np.float64))
+        self.total_weight = float(len(train_rows) if weight is None else weight[train_rows].sum(dtype=np.float64))
 
     def next_order(self) -> NDArray[np.int64]:
         """Return the order of the next epoch's visits."""
