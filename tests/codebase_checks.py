@@ -21,7 +21,7 @@ MODULES_OF_ROOM = {
     "estimators": ["fm", "ranking"],
     "encoding": ["encoding", "_columns", "_specs", "_vocabulary"],
     "retrieval": ["retrieval", "_exact_search", "_item_ids"],
-    "metrics": ["metrics"],
+    "metrics": ["metrics", "_hits"],
     "datasets": ["datasets", "_download", "_movielens_archives", "_movielens_csv"],
     "plotting": ["plotting"],
     "configuration": ["_config"],
