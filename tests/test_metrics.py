@@ -226,8 +226,8 @@ class TestErrors:
             metrics.recall_at_k([[0], [1]], relevant, 1)
 
     def test_an_unknown_metric_names_those_that_there_are(self):
-        with pytest.raises(ValueError, match=r"metric must be one of \['recall', .* got 'rcall'"):
-            metrics.values_by_user("rcall", [[0]], [[0]], 1)
+        with pytest.raises(ValueError, match=r"metric must be one of \['recall', .* got 'hitrate'"):
+            metrics.values_by_user("hitrate", [[0]], [[0]], 1)
 
     @pytest.mark.parametrize(
         ("scores", "exclude", "error", "match"),
