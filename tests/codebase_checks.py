@@ -23,6 +23,7 @@ MODULES_OF_ROOM = {
     "retrieval": ["retrieval", "_exact_search", "_item_ids"],
     "metrics": ["metrics", "_hits"],
     "model selection": ["model_selection"],
+    "evaluation": ["evaluation"],
     "datasets": ["datasets", "_download", "_movielens_archives", "_movielens_csv"],
     "plotting": ["plotting"],
     "configuration": ["_config"],
@@ -45,6 +46,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "retrieval": {"validation", "optional", "model file"},
     "metrics": {"validation"},
     "model selection": {"validation", "encoding"},
+    "evaluation": {"validation", "metrics", "retrieval"},
     "datasets": {"optional"},
     "plotting": {"optional"},
     "configuration": {"engine"},
@@ -53,7 +55,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         *("optional", "public names"),
     },
     "public names": {
-        *("estimators", "encoding", "retrieval", "metrics", "datasets", "plotting", "model file"),
+        *("estimators", "encoding", "evaluation", "retrieval", "metrics", "datasets", "plotting", "model file"),
         *("base", "configuration"),
     },
 }
