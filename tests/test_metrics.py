@@ -127,6 +127,12 @@ class TestAgainstScikitLearn:
         each = [roc_auc_score(wanted, row) for wanted, row in zip(relevant, rounded, strict=True)]
         assert metrics.auc(rounded, sparse.csr_array(relevant)) == pytest.approx(np.mean(each))
 
+    def test_auc_of_many_relevant_items(self):
+        rng = np.random.default_rng(0)
+        wanted, scores = rng.random((3, 200)) < 0.5, rng.integers(0, 20, (3, 200)).astype(float)
+        each = [roc_auc_score(*case) for case in zip(wanted, scores, strict=True)]
+        assert metrics.auc(scores, sparse.csr_array(wanted)) == pytest.approx(np.mean(each))
+
     @pytest.mark.parametrize("name", ["recall", "hit_rate"])
     def test_one_relevant_item_a_user(self, scores, name):
         wanted = np.arange(self.N_USERS) % self.N_ITEMS
