@@ -90,6 +90,12 @@ class TestResult:
         assert found["recall@2"] <= found["recall@5"]
         assert all(type(value) is float for name, value in found.items() if name != "n_users")
 
+    def test_a_k_beyond_the_items_costs_no_memory(self):
+        users, items, held_out, seen = made_up()
+        found = evaluate(Vectors(), users, items, held_out, seen=seen, k=(25, 10**15), metrics=["ndcg", "precision"])
+        assert found[f"ndcg@{10**15}"] == found["ndcg@25"]
+        assert found[f"precision@{10**15}"] == pytest.approx(found["precision@25"] * 25 / 10**15)
+
     def test_auc_alone_needs_no_ranking(self, monkeypatch):
         users, items, held_out, seen = made_up()
         expected = evaluate(Vectors(), users, items, held_out, seen=seen, metrics=["auc", "mrr"])["auc"]
@@ -119,9 +125,11 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("changed", "error", "match"),
         [
-            ({"model": object()}, TypeError, "model must have user_vector and item_vector, and a object has not"),
+            ({"model": object()}, TypeError, "model must be a fitted model .* got a object"),
+            ({"model": Vectors}, TypeError, "model must be a fitted model .* got the class Vectors"),
             ({"X_item": np.ones((25, 2))}, ValueError, r"must give rows of one length, got \(40, 3\), \(25, 2\)"),
-            ({"X_user": np.full((40, 3), np.nan)}, ValueError, "user_vector gives values that are NaN or infinite"),
+            ({"X_user": np.full((40, 3), np.nan)}, ValueError, "user_vector gives values that are NaN or beyond 1e.12"),
+            ({"X_item": np.full((25, 3), 1e13)}, ValueError, "item_vector gives values that are NaN or beyond 1e.12"),
             ({"held_out": np.ones((40, 25))}, TypeError, "held_out must be a SciPy sparse matrix"),
             ({"held_out": sparse.csr_array((25, 40))}, ValueError, r"held_out must have shape .* = \(40, 25\)"),
             ({"held_out": sparse.csr_array((40, 25))}, ValueError, "held_out has no interaction with an item that is"),
@@ -133,9 +141,11 @@ class TestErrors:
                 r"candidates must be .* got dtype int64 and shape \(40",
             ),
             ({"candidates": np.zeros((40, 2))}, ValueError, "candidates must be .* integers .* got dtype float64"),
+            ({"candidates": [[0], [0, 1]]}, ValueError, "candidates must have rows of one length, filled up with -1"),
             ({"candidates": np.full((40, 2), 25)}, ValueError, r"candidates\[0, 0\] is 25, but there are 25 items"),
             ({"candidates": np.full((40, 2), -2)}, ValueError, r"candidates\[0, 0\] is -2"),
             ({"metrics": "recall"}, TypeError, r"metrics must be a sequence of names, got a str: write \['recall'\]"),
+            ({"metrics": 3}, TypeError, "metrics must be a sequence of names, got a int"),
             ({"metrics": ["recall@20"]}, ValueError, r"metrics must be some of \['recall', .* got \['recall@20'\]"),
             ({"metrics": []}, ValueError, "metrics must be some of .* got none"),
             ({"k": 0}, ValueError, "k must be an integer of at least 1, or several, got 0"),

@@ -217,6 +217,7 @@ class TestErrors:
             ([[0], [1]], [[0], 1], 1, TypeError, r"relevant\[1\] must be a collection of ids .* got a int"),
             ([["a"]], ["a"], 1, TypeError, r"relevant\[0\] must be a collection of ids .* got a str"),
             ([[0]], [[[0]]], 1, TypeError, r"relevant\[0\] must hold ids, which are hashable"),
+            (np.ma.masked_array([[0]], mask=[[True]]), [[0]], 1, ValueError, "ranked has masked entries"),
             ([[0]], sparse.csr_array([[np.nan]]), 1, ValueError, "relevant holds NaN"),
             ([[0]], sparse.csr_array([[1j]]), 1, ValueError, "relevant must hold numbers, got dtype complex128"),
         ],
@@ -267,6 +268,11 @@ class TestErrors:
     def test_errors_of_coverage(self, n_items, k, match):
         with pytest.raises(ValueError, match=match):
             metrics.coverage([[0, 1]], n_items, k)
+
+
+def test_ids_that_cannot_be_told_apart_are_an_error_of_coverage():
+    with pytest.raises(TypeError, match="ranked must hold positions or ids, which are hashable"):
+        metrics.coverage(np.array([[{}]], dtype=object), 3)
 
 
 def test_auc_leaves_the_scores_of_its_caller_alone():

@@ -154,6 +154,12 @@ def test_errors_name_the_argument(interactions, arguments, error, match):
         leave_one_out(interactions, **arguments)
 
 
+def test_a_lazy_frame_is_to_be_collected_first():
+    pl = pytest.importorskip("polars", reason="needs polars")
+    with pytest.raises(TypeError, match=r"got a LazyFrame. Call its collect\(\) first"):
+        leave_one_out(pl.LazyFrame({"user": [1]}), user="user")
+
+
 def test_times_without_an_order_are_named():
     pd = pytest.importorskip("pandas", reason="needs pandas")
     events = pd.DataFrame({"user": [1, 1], "when": ["yesterday", 3]})

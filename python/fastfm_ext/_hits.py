@@ -13,6 +13,7 @@ from fastfm_ext._validation import check_interactions
 
 Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Int64 = NDArray[np.int64]
 
 # Up to so many scores are compared with all others in less time than it takes to sort those.
 _FEW = 32
@@ -30,7 +31,7 @@ class Hits(NamedTuple):
     """
 
     at: Bools
-    n_relevant: NDArray[np.int64]
+    n_relevant: Int64
 
 
 def find_hits(ranked: ArrayLike, relevant: Any) -> Hits:
@@ -44,6 +45,8 @@ def find_hits(ranked: ArrayLike, relevant: Any) -> Hits:
 
 def check_rankings(ranked: ArrayLike) -> NDArray[Any]:
     """Return rankings as an array of shape (n_users, n)."""
+    if np.ma.is_masked(ranked):
+        raise ValueError("ranked has masked entries. Fill them with -1, which stands for no item.")
     try:
         places = np.asarray(ranked)
     except ValueError as error:
@@ -128,50 +131,51 @@ def is_padding(item: Any) -> bool:
     return item is None or (type(item) is int and item == -1)
 
 
-# Each returns (n_users,) from `Hits` cut to k places; users without relevant items get whatever comes out.
+# Each returns (n_users,) from `Hits` cut to k places, or to all items if these are fewer. Users without relevant items
+# get whatever comes out.
 
 
 def _n_hits(at: Bools) -> Float64:
     return np.asarray(at.sum(axis=1), dtype=np.float64)
 
 
-def _recall(at: Bools, n_relevant: NDArray[np.int64]) -> Float64:
+def _recall(at: Bools, n_relevant: Int64, k: int) -> Float64:
     return _n_hits(at) / np.maximum(n_relevant, 1)
 
 
-def _truncated_recall(at: Bools, n_relevant: NDArray[np.int64]) -> Float64:
-    recall: Float64 = _n_hits(at) / np.clip(n_relevant, 1, at.shape[1])
+def _truncated_recall(at: Bools, n_relevant: Int64, k: int) -> Float64:
+    recall: Float64 = _n_hits(at) / np.clip(n_relevant, 1, k)
     return recall
 
 
-def _precision(at: Bools, _: NDArray[np.int64]) -> Float64:
-    precision: Float64 = _n_hits(at) / at.shape[1]
+def _precision(at: Bools, n_relevant: Int64, k: int) -> Float64:
+    precision: Float64 = _n_hits(at) / k
     return precision
 
 
-def _ndcg(at: Bools, n_relevant: NDArray[np.int64]) -> Float64:
+def _ndcg(at: Bools, n_relevant: Int64, k: int) -> Float64:
     discount = 1 / np.log2(np.arange(2, at.shape[1] + 2))
     ideal = np.cumsum(discount)[np.clip(n_relevant, 1, at.shape[1]) - 1]
     ndcg: Float64 = (at @ discount) / ideal
     return ndcg
 
 
-def _average_precision(at: Bools, n_relevant: NDArray[np.int64]) -> Float64:
+def _average_precision(at: Bools, n_relevant: Int64, k: int) -> Float64:
     precision = np.cumsum(at, axis=1) / np.arange(1, at.shape[1] + 1)
-    total: Float64 = (at * precision).sum(axis=1) / np.clip(n_relevant, 1, at.shape[1])
+    total: Float64 = (at * precision).sum(axis=1) / np.clip(n_relevant, 1, k)
     return total
 
 
-def _reciprocal_rank(at: Bools, _: NDArray[np.int64]) -> Float64:
-    reciprocal: Float64 = _hit(at, _) / (np.argmax(at, axis=1) + 1)
+def _reciprocal_rank(at: Bools, n_relevant: Int64, k: int) -> Float64:
+    reciprocal: Float64 = _hit(at, n_relevant, k) / (np.argmax(at, axis=1) + 1)
     return reciprocal
 
 
-def _hit(at: Bools, _: NDArray[np.int64]) -> Float64:
+def _hit(at: Bools, n_relevant: Int64, k: int) -> Float64:
     return np.asarray(at.any(axis=1), dtype=np.float64)
 
 
-PER_USER: dict[str, Callable[[Bools, NDArray[np.int64]], Float64]] = {
+PER_USER: dict[str, Callable[[Bools, Int64, int], Float64]] = {
     "recall": _recall,
     "truncated_recall": _truncated_recall,
     "precision": _precision,
@@ -183,8 +187,11 @@ PER_USER: dict[str, Callable[[Bools, NDArray[np.int64]], Float64]] = {
 
 
 def per_user(name: str, hits: Hits, k: int) -> Float64:
-    """Return the metric of each user's first `k` places, shape (n_users,); NaN for users without relevant items."""
-    values = PER_USER[name](hits.at[:, :k], hits.n_relevant)
+    """Return the metric of each user's first `k` places, shape (n_users,); NaN for users without relevant items.
+
+    Rankings of all items may be shorter than `k`.
+    """
+    values = PER_USER[name](hits.at[:, :k], hits.n_relevant, k)
     return np.where(hits.n_relevant > 0, values, np.nan)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,8 @@ Int64 = NDArray[np.int64]
 _METRICS = (*PER_USER, "coverage", "auc")
 # Values held at once: of scores, or of item vectors that are gathered to compute them.
 _BATCH_VALUES = 2**22
+# With values below, no inner product of vectors that fit into memory leaves float32.
+_MAX_VALUE = 1e12
 
 
 def evaluate(
@@ -123,14 +125,14 @@ class _Totals:
     """What the batches add up to."""
 
     def __init__(self, names: tuple[str, ...], places: tuple[int, ...], n_items: int) -> None:
-        self.names, self.places = names, places
+        self.names, self.places, self.n_items = names, places, n_items
         self.per_user: dict[str, list[NDArray[np.float64]]] = {}
         self.recommended = np.zeros((len(places) if "coverage" in names else 0, n_items), dtype=bool)
 
     @property
     def n(self) -> int:
         """Places to rank; 0 if no metric asks for rankings."""
-        return max(self.places) if set(self.names) - {"auc"} else 0
+        return min(max(self.places), self.n_items) if set(self.names) - {"auc"} else 0
 
     def add_rankings(self, ranked: Int64, relevant: sparse.csr_array) -> None:
         hits = hits_in_matrix(ranked, relevant)
@@ -209,15 +211,16 @@ def _batches(rows: Int64, values_per_user: int) -> Iterator[Int64]:
 
 
 def _vectors(model: Any, X_user: Any, X_item: Any) -> tuple[Float32, Float32]:
-    if not (hasattr(model, "user_vector") and hasattr(model, "item_vector")):
-        raise TypeError(f"model must have user_vector and item_vector, and a {type(model).__name__} has not.")
+    if isinstance(model, type) or not (hasattr(model, "user_vector") and hasattr(model, "item_vector")):
+        what = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+        raise TypeError(f"model must be a fitted model with user_vector and item_vector, got {what}.")
     users = np.asarray(model.user_vector(X_user), dtype=np.float32)
     items = np.asarray(model.item_vector(X_item), dtype=np.float32)
     if users.ndim != 2 or items.ndim != 2 or users.shape[1] != items.shape[1]:
         raise ValueError(f"user_vector and item_vector must give rows of one length, got {users.shape}, {items.shape}.")
     for name, vectors in (("user_vector", users), ("item_vector", items)):
-        if not np.isfinite(vectors).all():
-            raise ValueError(f"{name} gives values that are NaN or infinite: did the model diverge?")
+        if not (np.abs(vectors) < _MAX_VALUE).all():
+            raise ValueError(f"{name} gives values that are NaN or beyond {_MAX_VALUE:g}: did the model diverge?")
     return users, items
 
 
@@ -234,7 +237,10 @@ def _without(matrix: sparse.csr_array, other: sparse.csr_array) -> sparse.csr_ar
 def _check_candidates(candidates: Any, shape: tuple[int, int]) -> sparse.csr_array:
     if sparse.issparse(candidates):
         return _without(check_interactions(candidates, "candidates", shape), sparse.csr_array(shape))
-    positions = np.asarray(candidates)
+    try:
+        positions = np.asarray(candidates)
+    except ValueError as error:
+        raise ValueError(f"candidates must have rows of one length, filled up with -1: {error}") from error
     if positions.ndim != 2 or len(positions) != shape[0] or positions.dtype.kind not in "iu":
         raise ValueError(
             f"candidates must be a sparse matrix of shape (n_users, n_items) = {shape}, or integers of shape "
@@ -250,17 +256,18 @@ def _check_candidates(candidates: Any, shape: tuple[int, int]) -> sparse.csr_arr
 
 
 def _check_metrics(metrics: Any) -> tuple[str, ...]:
-    if isinstance(metrics, str):
-        raise TypeError(f"metrics must be a sequence of names, got a str: write [{metrics!r}].")
+    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+        hint = f": write [{metrics!r}]" if isinstance(metrics, str) else ""
+        raise TypeError(f"metrics must be a sequence of names, got a {type(metrics).__name__}{hint}.")
     names = tuple(metrics)
     unknown = [name for name in names if name not in _METRICS]
     if unknown or not names:
         raise ValueError(f"metrics must be some of {list(_METRICS)}, got {unknown or 'none'}.")
-    return names
+    return tuple(dict.fromkeys(names))
 
 
 def _check_k(k: Any) -> tuple[int, ...]:
     places = tuple(k) if isinstance(k, Sequence | np.ndarray) else (k,)
     if not places or not all(is_integer(1)(place) for place in places):
         raise ValueError(f"k must be an integer of at least 1, or several, got {k!r}.")
-    return tuple(int(place) for place in places)
+    return tuple(dict.fromkeys(int(place) for place in places))

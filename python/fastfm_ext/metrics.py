@@ -329,6 +329,8 @@ def coverage(ranked: ArrayLike, n_items: int, k: int | None = None) -> float:
 
     Raises
     ------
+    TypeError
+        If an id is not hashable.
     ValueError
         If `n_items` is not a positive integer, `k` is not from 1 to n, or the rankings hold more than `n_items` items.
 
@@ -342,7 +344,10 @@ def coverage(ranked: ArrayLike, n_items: int, k: int | None = None) -> float:
     if not is_integer(1)(n_items):
         raise ValueError(f"n_items must be an integer of at least 1, got {n_items!r}.")
     places = places[:, : _check_k(places.shape[1] if k is None else k, places.shape[1])]
-    values = np.unique(places).tolist() if places.dtype.kind in "iu" else set(places.ravel().tolist())
+    try:
+        values = np.unique(places).tolist() if places.dtype.kind in "iu" else set(places.ravel().tolist())
+    except TypeError as error:
+        raise TypeError(f"ranked must hold positions or ids, which are hashable: {error}.") from error
     n_found = sum(not is_padding(item) for item in values)
     if n_found > n_items:
         raise ValueError(f"ranked holds {n_found} different items, but n_items is {n_items}.")

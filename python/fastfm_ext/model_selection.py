@@ -198,10 +198,12 @@ def _split_table(
 
 
 def _names_of(events: Any) -> list[Any]:
-    if isinstance(events, dict) or not hasattr(events, "columns"):
+    is_lazy = hasattr(events, "collect")
+    if is_lazy or not (hasattr(events, "columns") and hasattr(events, "shape")):
+        hint = " Call its collect() first." if is_lazy else ""
         raise TypeError(
             "interactions must be a SciPy sparse matrix of shape (n_users, n_items) or a pandas or polars DataFrame, "
-            f"got a {type(events).__name__}."
+            f"got a {type(events).__name__}.{hint}"
         )
     return column_names(events)
 
