@@ -50,7 +50,7 @@ def sdist_problems(members: list[str], tracked: list[str]) -> list[str]:
     problems = [f"sdist holds the build output {m}" for m in members if PurePosixPath(m).suffix in BUILD_SUFFIXES]
     generated = {f"fastfm_ext/{PurePosixPath(m).stem}.cpp" for m in members if m.endswith(".pyx")}
     problems += [f"sdist holds {m}, which Cython generates" for m in sorted(generated.intersection(members))]
-    rooms = ("fastfm_ext/", "python/", "tests/", "benchmarks/")
+    rooms = ("fastfm_ext/", "python/", "tests/", "benchmarks/", "docs/")
     problems += [f"sdist lacks {f}" for f in tracked if f.startswith(rooms) and f not in members]
     problems += [f"sdist lacks {f}" for f in ("LICENSE", "README.md", "setup.py") if f not in members]
     return problems

@@ -23,7 +23,9 @@ MODULES_OF_ROOM = {
     "estimators": ["fm", "ranking"],
     "encoding": ["encoding", "_columns", "_specs", "_vocabulary"],
     "retrieval": ["retrieval", "_exact_search", "_item_ids"],
-    "metrics": ["metrics"],
+    "metrics": ["metrics", "_hits"],
+    "model selection": ["model_selection"],
+    "evaluation": ["evaluation"],
     "datasets": ["datasets", "_download", "_movielens_archives", "_movielens_csv"],
     "plotting": ["plotting"],
     "configuration": ["_config"],
@@ -45,6 +47,8 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "encoding": {"validation", "optional", "model file"},
     "retrieval": {"validation", "optional", "model file"},
     "metrics": {"validation"},
+    "model selection": {"validation", "encoding"},
+    "evaluation": {"validation", "metrics", "retrieval"},
     "datasets": {"optional"},
     "plotting": {"optional"},
     "configuration": {"engine"},
@@ -53,7 +57,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         *("optional", "public names"),
     },
     "public names": {
-        *("estimators", "encoding", "retrieval", "metrics", "datasets", "plotting", "model file"),
+        *("estimators", "encoding", "evaluation", "retrieval", "metrics", "datasets", "plotting", "model file"),
         *("base", "configuration"),
     },
 }

@@ -1,7 +1,5 @@
-"""What README.md shows runs: its examples one after the other, and its commands as far as their words."""
+"""What README.md shows does what it says. `test_docs.py` has what holds for every page."""
 
-import contextlib
-import io
 import re
 import shlex
 
@@ -9,40 +7,16 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from fastfm_ext import cli
+from markdown_examples import commands, run_examples
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def examples():
-    """The Python blocks, each with the heading above it."""
-    sections = re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.M | re.S)
-    return [
-        (title, block) for title, text in sections for block in re.findall(r"^```python\n(.+?)^```", text, re.M | re.S)
-    ]
-
-
-def commands():
-    """Every `fastfm-ext ...` in a block of shell commands or between backticks."""
-    shell = [
-        command for block in re.findall(r"^```sh\n(.+?)^```", README, re.M | re.S) for command in block.split("&&")
-    ]
-    words = [shlex.split(command) for command in [*shell, *re.findall(r"`([^`\n]+)`", README)]]
-    return [command for command in words if command[0] == "fastfm-ext" and len(command) > 1]
+README = ROOT / "README.md"
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """For each heading, the names that its examples leave behind and what they print; each goes on from those above."""
     for package in ("pandas", "faiss"):
         pytest.importorskip(package, reason=f"needs {package}")
-    names, found = {}, {}
-    with contextlib.chdir(tmp_path_factory.mktemp("readme")):
-        for title, block in examples():
-            with contextlib.redirect_stdout(io.StringIO()) as printed:
-                exec(compile(block, f"README.md, {title}", "exec"), names)
-            found[title] = dict(names), found.get(title, ({}, ""))[1] + printed.getvalue()
-    return found
+    return run_examples(README, tmp_path_factory.mktemp("readme"))
 
 
 def test_the_ratings_are_learned(results):
@@ -71,18 +45,9 @@ def test_a_score_and_a_user_s_bias_make_the_prediction(results):
     np.testing.assert_allclose(names["predicted_stars"][:, 0], names["model"].predict(X), rtol=1e-5)
 
 
-@pytest.mark.parametrize("command", commands(), ids=shlex.join)
-def test_the_command_line_knows_the_words_of_a_command(command):
-    if "--help" in command:
-        with contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit, match="0"):
-            cli._parser().parse_args(command[1:])
-    else:
-        cli._parser().parse_args(command[1:])
-
-
 def test_the_main_job_is_installed_and_run_by_one_command():
-    block = re.search(r"^<!-- main job -->\n```sh\n(.+?)\n```", README, re.M)
+    block = re.search(r"^<!-- main job -->\n```sh\n(.+?)\n```", README.read_text(encoding="utf-8"), re.M)
     assert block, "README.md has no fenced block right below '<!-- main job -->'"
     install, run = block.group(1).split(" && ")
     assert install == 'python -m pip install ".[all]"'
-    assert shlex.split(run) in commands()
+    assert shlex.split(run) in commands(README)

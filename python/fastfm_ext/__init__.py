@@ -5,6 +5,7 @@ from importlib.metadata import version
 from fastfm_ext._config import show_config
 from fastfm_ext._training import DivergenceError
 from fastfm_ext.encoding import FMEncoder, multi, numeric
+from fastfm_ext.evaluation import evaluate
 from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io import ModelFileError, load_model, save_model
 from fastfm_ext.retrieval import ItemIndex
@@ -17,6 +18,7 @@ __all__ = [
     "FMRegressor",
     "ItemIndex",
     "ModelFileError",
+    "evaluate",
     "load_model",
     "multi",
     "numeric",

@@ -91,6 +91,34 @@ def checked_csr(X: Any, name: str) -> sp.csr_array:
     return sp.csr_array(X)
 
 
+def check_interactions(interactions: Any, name: str, shape: tuple[int, int] | None = None) -> sp.csr_array:
+    """Return a sparse matrix of interactions, shape (n_users, n_items), as CSR in canonical form without zeros.
+
+    Raises
+    ------
+    TypeError
+        If it is not a sparse matrix.
+    ValueError
+        If it is damaged, has another shape than `shape`, or holds something else than numbers, or NaN.
+    """
+    if not sp.issparse(interactions):
+        raise TypeError(
+            f"{name} must be a SciPy sparse matrix of shape (n_users, n_items), got a {type(interactions).__name__}. "
+            "Turn an array into one with scipy.sparse.csr_array."
+        )
+    if shape is not None and interactions.shape != shape:
+        raise ValueError(f"{name} must have shape (n_users, n_items) = {shape}, got {interactions.shape}.")
+    if interactions.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold numbers, got dtype {interactions.dtype}.")
+    csr = checked_csr(interactions, name)
+    if csr.dtype.kind == "f" and np.isnan(csr.data).any():
+        raise ValueError(f"{name} holds NaN. Leave unknown entries out of the matrix.")
+    if not csr.data.all():
+        csr = csr.copy()
+        csr.eliminate_zeros()
+    return csr
+
+
 def _rebuilt(X: Any) -> Any:
     """Return a valid sparse matrix over the same arrays; what SciPy notes on it does not reach the caller's object."""
     if X.format not in ("csr", "csc", "bsr"):

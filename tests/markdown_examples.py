@@ -1,0 +1,53 @@
+"""What a page in Markdown shows: its Python blocks, which can be run one after the other, and its commands."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Result(NamedTuple):
+    """What the examples below one heading leave behind."""
+
+    names: dict[str, Any]
+    printed: str
+
+
+def examples(page: Path) -> list[tuple[str, str]]:
+    """The Python blocks, each with the heading above it."""
+    sections = re.findall(r"^#+ (.+?)\n(.*?)(?=^#+ |\Z)", _without_comments_in_code(page), re.M | re.S)
+    return [
+        (title, block) for title, text in sections for block in re.findall(r"^```python\n(.+?)^```", text, re.M | re.S)
+    ]
+
+
+def _without_comments_in_code(page: Path) -> str:
+    """The text, with the comments that start a line of code gone: they look like headings."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(
+        r"^```.+?^```", lambda block: re.sub(r"^#.*\n", "", block.group(), flags=re.M), text, flags=re.M | re.S
+    )
+
+
+def run_examples(page: Path, folder: Path) -> dict[str, Result]:
+    """Run the blocks in this folder, each going on from those above it; the results by heading."""
+    names: dict[str, Any] = {}
+    found: dict[str, Result] = {}
+    with contextlib.chdir(folder):
+        for title, block in examples(page):
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                exec(compile(block, f"{page.name}, {title}", "exec"), names)
+            before = found[title].printed if title in found else ""
+            found[title] = Result(dict(names), before + output.getvalue())
+    return found
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Every `fastfm-ext ...` in a block of shell commands or between backticks."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.+?)^```", text, re.M | re.S)
+    shell = [command for block in blocks for command in block.split("&&")]
+    words = [shlex.split(command) for command in [*shell, *re.findall(r"`([^`\n]+)`", text)]]
+    return [command for command in words if command and command[0] == "fastfm-ext" and len(command) > 1]

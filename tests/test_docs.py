@@ -1,0 +1,67 @@
+"""What the pages show runs: their examples one after the other, and their commands as far as their words."""
+
+import contextlib
+import io
+import re
+import shlex
+
+import pytest
+
+from conftest import ROOT
+from fastfm_ext import cli
+from markdown_examples import commands, examples, run_examples
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHER_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", ROOT / "fastfm_ext" / "README.md"]
+
+
+def page_id(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+# README.md is run by its own tests, which look at the results, too.
+@pytest.mark.parametrize("page", PAGES[1:], ids=page_id)
+def test_the_examples_of_a_page_run(page, tmp_path):
+    for package in ("pandas", "faiss"):
+        pytest.importorskip(package, reason=f"needs {package}")
+    run_examples(page, tmp_path)
+
+
+@pytest.mark.parametrize("command", [c for page in PAGES for c in commands(page)], ids=shlex.join)
+def test_the_command_line_knows_the_words_of_a_command(command):
+    if "--help" in command:
+        with contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit, match="0"):
+            cli._parser().parse_args(command[1:])
+    else:
+        cli._parser().parse_args(command[1:])
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=page_id)
+def test_links_to_files_lead_somewhere(page):
+    text = re.sub(r"^```.+?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    targets = re.findall(r"\]\(([^)#]+)", text)
+    missing = [t for t in targets if not t.startswith("https:") and not (page.parent / t).exists()]
+    assert missing == []
+
+
+def test_blocks_are_found_with_their_headings_and_run_in_order(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One\n```python\n# no heading\nx = 1\n```\ntext\n```python\nprint(x)\n```\n```sh\nls\n```\n"
+        "## Two\n```python\nx += 1\nprint(x)\n```\nRun `fastfm-ext fit a b` and `fastfm-ext`.\n"
+    )
+    assert [title for title, _ in examples(page)] == ["One", "One", "Two"]
+    assert commands(page) == [["fastfm-ext", "fit", "a", "b"]]
+    results = run_examples(page, tmp_path)
+    assert [(title, result.names["x"], result.printed) for title, result in results.items()] == [
+        ("One", 1, "1\n"),
+        ("Two", 2, "2\n"),
+    ]
+
+
+def test_an_example_that_fails_is_an_error_that_names_its_page_and_heading(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# One\n```python\n1 / 0\n```\n")
+    with pytest.raises(ZeroDivisionError) as error:
+        run_examples(page, tmp_path)
+    assert str(error.traceback[-1].path) == "page.md, One"
