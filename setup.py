@@ -47,7 +47,7 @@ def isa_library(isa: str) -> tuple[str, dict]:
 
 core = Extension(
     "fastfm_ext._core",
-    sources=["fastfm_ext/_core.pyx", "fastfm_ext/dispatch.cpp", "fastfm_ext/threads.cpp", "fastfm_ext/rows.cpp"],
+    sources=["fastfm_ext/_core.pyx", *(f"fastfm_ext/{name}.cpp" for name in ("dispatch", "threads", "rows", "topn"))],
     depends=HEADERS,
     define_macros=[*MACROS, ("Py_LIMITED_API", "0x030B0000")],
     extra_compile_args=CFLAGS,

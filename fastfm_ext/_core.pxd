@@ -1,6 +1,6 @@
 # What the boundary uses of C++: the structures of types.hpp, and the functions that _core.pyx calls.
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 
 cdef extern from "types.hpp" namespace "fastfm" nogil:
@@ -64,6 +64,22 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         bint fit_intercept
         bint fit_linear
 
+    const int panel_items
+
+    struct PackedItems:
+        int64_t n_items
+        int64_t n_panels
+        int32_t d
+        const float* panels
+        const int32_t* positions
+        const double* norms
+        const float* vectors
+
+    struct ItemLists:
+        const int64_t* indptr
+        const int32_t* listed
+        bint may_get
+
     struct Status:
         StatusCode code
         int64_t row
@@ -100,3 +116,19 @@ cdef extern from "threads.hpp" namespace "fastfm" nogil:
     ) noexcept
     Status cpp_predict "fastfm::predict"(const Kernels&, const Csr&, const Params&, int, float*) noexcept
     Status cpp_pool "fastfm::pool"(const Kernels&, const Csr&, const Params&, int, float*, float*) noexcept
+
+
+cdef extern from "topn.hpp" namespace "fastfm" nogil:
+    struct TopNQuery:
+        int64_t n_users
+        const float* users
+        const double* user_norms
+        ItemLists lists
+        const uint8_t* allowed
+        int64_t n
+
+    struct Best:
+        int64_t* positions
+        float* scores
+
+    Status cpp_top_n "fastfm::top_n"(const Kernels&, const PackedItems&, const TopNQuery&, int, const Best&) noexcept

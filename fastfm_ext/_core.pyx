@@ -6,7 +6,7 @@ Python has checked shapes, types and index ranges by now (`_validation.py`) and 
 Shapes and units are those of types.hpp.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 
 class NonFiniteScoreError(ArithmeticError):
@@ -212,3 +212,43 @@ def block_order(const int64_t[::1] blocks, int64_t block_rows, uint64_t seed, in
     cdef int64_t n_blocks = blocks.shape[0], n_rows = out.shape[0]
     with nogil:
         cpp_block_order(blocks_ptr, n_blocks, block_rows, n_rows, seed, order)
+
+
+PANEL_ITEMS = panel_items
+
+
+def top_n(
+    const float[:, ::1] users, const double[::1] user_norms,
+    const float[:, :, ::1] panels, const int32_t[::1] item_positions, const double[::1] norms,
+    const float[:, ::1] vectors,
+    const int64_t[::1] indptr, const int32_t[::1] listed, bint may_get, const uint8_t[::1] allowed,
+    int n_threads, int64_t[:, ::1] positions, float[:, ::1] scores,
+):
+    """Fills positions and scores (n_users, n) with each user's best items.
+
+    `indptr` None: no lists. `allowed` None: every item.
+    """
+    cdef PackedItems items
+    items.n_items = vectors.shape[0]
+    items.n_panels = panels.shape[0]
+    items.d = <int32_t>vectors.shape[1]
+    items.panels = &panels[0, 0, 0]
+    items.positions = &item_positions[0]
+    items.norms = &norms[0]
+    items.vectors = &vectors[0, 0]
+    cdef TopNQuery query
+    query.n_users = users.shape[0]
+    query.users = &users[0, 0]
+    query.user_norms = &user_norms[0]
+    query.lists.indptr = &indptr[0] if indptr is not None else NULL
+    query.lists.listed = &listed[0] if listed is not None and listed.shape[0] else NULL
+    query.lists.may_get = may_get
+    query.allowed = &allowed[0] if allowed is not None else NULL
+    query.n = positions.shape[1]
+    cdef Best best
+    best.positions = &positions[0, 0]
+    best.scores = &scores[0, 0]
+    cdef Status status
+    with nogil:
+        status = cpp_top_n(kernels_in_use[0], items, query, n_threads, best)
+    check(status)

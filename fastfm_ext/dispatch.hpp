@@ -10,6 +10,8 @@ struct Kernels {
     Status (*sgd_epoch)(const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, double* loss_sum);
     void (*predict)(const Csr&, const Params&, int64_t first, int64_t last, float* p);
     void (*pool)(const Csr&, const Params&, int64_t first, int64_t last, float* own, float* sum_vx);
+    void (*collect_candidates)(const PackedItems&, int64_t first, int64_t last, const UserGroup&);
+    void (*keep_best)(Candidates&, int32_t n, double margin);
 };
 
 // The tables that this build holds, fastest first, ended by null; and whether this CPU and its system can run one.

@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -38,6 +38,22 @@ def pytest_configure() -> None:
     problem = installation_problem()
     if problem:
         raise pytest.UsageError(problem)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for the fixture `isa` on every instruction set; only now is the core known to load."""
+    if "isa" in metafunc.fixturenames:
+        metafunc.parametrize("isa", importlib.import_module("fastfm_ext._engine").supported_isas(), indirect=True)
+
+
+@pytest.fixture
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Call the kernels of one instruction set during a test."""
+    engine = importlib.import_module("fastfm_ext._engine")
+    before = engine.isa_in_use()
+    engine.use_isa(request.param)
+    yield request.param
+    engine.use_isa(before)
 
 
 @pytest.fixture(scope="session")

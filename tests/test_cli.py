@@ -9,7 +9,6 @@ import pytest
 from fastfm_ext import _movielens_job, cli, datasets, model_io
 
 pd = pytest.importorskip("pandas")
-pytest.importorskip("faiss")
 
 N_USERS, N_FILMS = 30, 20
 GENRES = ("Action|Crime", "Comedy", "Drama", "(no genres listed)")
@@ -162,10 +161,10 @@ def test_a_failure_is_one_line_and_exit_code_1(run, arguments, message):
 
 
 def test_a_missing_extra_is_named_before_the_training(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "faiss", None)
-    code, out, err = run()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, out, err = run("--plot", "curve.png")
     assert (code, out) == (1, "")
-    assert 'pip install "fastfm-ext[retrieval]"' in err
+    assert 'pip install "fastfm-ext[plot]"' in err
 
 
 def test_a_bad_file_is_named(run, tmp_path):

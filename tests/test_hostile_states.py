@@ -10,8 +10,6 @@ import hostile_states
 
 @pytest.mark.parametrize("class_name", ["FMRegressor", "FMClassifier", "FMEncoder", "ItemIndex"])
 def test_hostile_states_do_no_harm(class_name, tmp_path):
-    if class_name == "ItemIndex":
-        pytest.importorskip("faiss", reason="needs faiss-cpu")
     command = [sys.executable, hostile_states.__file__, class_name, str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = result.stdout.splitlines()

@@ -17,14 +17,6 @@ K_PATHS = [0, 1, 3, 4, 5, 8, 10, 16, 17, 32, 40, 48, 64, 80, 100]
 N_ROWS, N_FEATURES = 60, 12
 
 
-@pytest.fixture(params=_engine.supported_isas())
-def isa(request):
-    before = _engine.isa_in_use()
-    _engine.use_isa(request.param)
-    yield request.param
-    _engine.use_isa(before)
-
-
 def random_rows(rng, *, ones=False, n_rows=N_ROWS):
     X = rng.normal(size=(n_rows, N_FEATURES)) * (rng.random((n_rows, N_FEATURES)) < 0.4)
     X[0] = 0  # a row without any feature

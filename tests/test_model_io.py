@@ -109,7 +109,6 @@ class TestEstimators:
         np.testing.assert_allclose(loaded.partial_fit(X, y).predict(X), model.partial_fit(X, y).predict(X), rtol=1e-4)
 
     def test_model_and_index_in_one_file(self, path, mmap):
-        pytest.importorskip("faiss", reason="needs faiss-cpu")
         X = np.eye(6, dtype=np.float32)
         model = FMRegressor(n_factors=3, max_iter=2, random_state=0).fit(np.tile(X, (5, 1)), np.arange(30.0))
         save_model(path, model, index=ItemIndex().fit(model.item_vector(X), ids=list("abcdef")))

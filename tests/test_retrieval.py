@@ -1,8 +1,6 @@
 import copy
 import datetime
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,8 +9,6 @@ from sklearn.exceptions import NotFittedError
 
 from fastfm_ext.model_io import ModelFileError
 from fastfm_ext.retrieval import ItemIndex
-
-pytest.importorskip("faiss", reason="needs faiss-cpu")
 
 
 class TestResultShape:
@@ -179,10 +175,12 @@ class TestSearchErrors:
             lambda index, path: index.search([1.0]),
             lambda index, path: index.add([[1.0]], [1]),
             lambda index, path: index.remove([1]),
+            lambda index, path: index.update([1], [[1.0]]),
+            lambda index, path: index.similar_items([1]),
             lambda index, path: index.ids,
             lambda index, path: index.save(path / "index"),
         ],
-        ids=["search", "add", "remove", "ids", "save"],
+        ids=["search", "add", "remove", "update", "similar_items", "ids", "save"],
     )
     def test_use_before_fit(self, use, tmp_path):
         with pytest.raises(NotFittedError, match="call fit first"):
@@ -192,16 +190,6 @@ class TestSearchErrors:
         index = ItemIndex().fit(np.eye(2)).remove([0, 1])
         with pytest.raises(ValueError, match="The index is empty"):
             index.search([1.0, 1.0])
-
-    def test_a_missing_faiss_names_the_extra(self):
-        code = (
-            "import sys; sys.modules['faiss'] = None\n"
-            "from fastfm_ext.retrieval import ItemIndex\n"
-            "try: ItemIndex().fit([[1.0]])\n"
-            "except ImportError as error: print(error)"
-        )
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert 'pip install "fastfm-ext[retrieval]"' in run.stdout
 
 
 class TestChange:
@@ -218,6 +206,14 @@ class TestChange:
         assert len(index) == 2
         assert index.add([[9.0, 0.0, 0.0]], [10]).ids.tolist() == [20, 30, 10]
 
+    def test_updated_items_keep_their_places_and_get_their_new_vectors(self):
+        index = ItemIndex().fit(np.diag([3.0, 2.0, 1.0]), ids=["a", "b", "c"])
+        assert index.search(np.ones(3), n=1)[0].tolist() == ["a"]
+        index.update(["c", "a"], [[9.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+        assert index.ids.tolist() == ["a", "b", "c"]
+        ids, scores = index.search(np.ones(3), n=3)
+        assert (ids.tolist(), scores.tolist()) == (["c", "a", "b"], [9.0, 2.0, 2.0])
+
     @pytest.mark.parametrize(
         ("change", "match"),
         [
@@ -226,6 +222,10 @@ class TestChange:
             (lambda index: index.add(np.eye(2), ["c"]), r"ids has 1 entries for 2 item_vectors"),
             (lambda index: index.add(np.eye(3), ["c", "d", "e"]), r"item_vectors has 3 columns"),
             (lambda index: index.remove(["a", *range(7)]), r"ids not in the index: 0, 1, 2, 3, 4 and 2 more"),
+            (lambda index: index.update(["c"], np.eye(2)[:1]), r"ids not in the index: 'c'"),
+            (lambda index: index.update(["a", "a"], np.eye(2)), r"ids must be unique, but 'a'"),
+            (lambda index: index.update(["a"], np.eye(2)), r"ids has 1 entries for 2 item_vectors"),
+            (lambda index: index.update(["a"], np.eye(3)[:1]), r"item_vectors has 3 columns"),
         ],
     )
     def test_a_failed_change_leaves_the_index_as_it_was(self, change, match):

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <math.h>
+#include <stdint.h>
 
 #if defined(__AVX2__) || defined(__AVX512F__)
 #include <immintrin.h>
@@ -57,6 +58,7 @@ struct Vec<4> {
     friend Vec min(Vec a, Vec b) { return {_mm_min_ps(a.m, b.m)}; }
     friend Vec max(Vec a, Vec b) { return {_mm_max_ps(a.m, b.m)}; }
     friend Vec rsqrt_estimate(Vec a) { return {_mm_rsqrt_ps(a.m)}; }
+    friend unsigned at_least(Vec a, Vec b) { return static_cast<unsigned>(_mm_movemask_ps(_mm_cmpge_ps(a.m, b.m))); }
     friend float sum(Vec a) {
         const __m128 pairs = _mm_add_ps(a.m, _mm_movehl_ps(a.m, a.m));
         return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps(pairs, pairs, 1)));
@@ -106,6 +108,10 @@ struct Vec<4> {
         // NEON's estimate has 8 bits: one step here brings it near the 12 bits of the other instruction sets.
         const float32x4_t e = vrsqrteq_f32(a.m);
         return {vmulq_f32(e, vrsqrtsq_f32(vmulq_f32(a.m, e), e))};
+    }
+    friend unsigned at_least(Vec a, Vec b) {
+        const uint32x4_t lane_bits = {1, 2, 4, 8};
+        return vaddvq_u32(vandq_u32(vcgeq_f32(a.m, b.m), lane_bits));
     }
     friend float sum(Vec a) { return vaddvq_f32(a.m); }
     static void load_pairs(float* const* at, Vec& firsts, Vec& seconds) {
@@ -165,6 +171,11 @@ struct Vec<4> {
         return each([=](int l) { return a.m[l] > b.m[l] ? a.m[l] : b.m[l]; });
     }
     friend Vec rsqrt_estimate(Vec a) { return fill(1.0f) / sqrt(a); }
+    friend unsigned at_least(Vec a, Vec b) {
+        unsigned bits = 0;
+        for (int l = 0; l < 4; ++l) bits |= unsigned{a.m[l] >= b.m[l]} << l;
+        return bits;
+    }
     friend float sum(Vec a) { return (a.m[0] + a.m[2]) + (a.m[1] + a.m[3]); }
     static void load_pairs(float* const* at, Vec& firsts, Vec& seconds) {
         firsts = each([=](int l) { return at[l][0]; });
@@ -201,6 +212,9 @@ struct Vec<8> {
     friend Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.m, b.m)}; }
     friend Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.m, b.m)}; }
     friend Vec rsqrt_estimate(Vec a) { return {_mm256_rsqrt_ps(a.m)}; }
+    friend unsigned at_least(Vec a, Vec b) {
+        return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(a.m, b.m, _CMP_GE_OQ)));
+    }
     friend float sum(Vec a) {
         return sum(Vec<4>{_mm_add_ps(_mm256_castps256_ps128(a.m), _mm256_extractf128_ps(a.m, 1))});
     }
@@ -229,6 +243,7 @@ struct Vec<16> {
     friend Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.m, b.m)}; }
     friend Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.m, b.m)}; }
     friend Vec rsqrt_estimate(Vec a) { return {_mm512_rsqrt14_ps(a.m)}; }
+    friend unsigned at_least(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.m, b.m, _CMP_GE_OQ); }
     friend float sum(Vec a) {
         const __m256 low = _mm512_castps512_ps256(a.m);
         const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a.m), 1));
@@ -275,5 +290,47 @@ Vec<W> subtract_twice_over_sqrt(Vec<W> c, Vec<W> b, Vec<W> a) {
     const Vec<W> e = rsqrt_estimate(a);
     return fnma(b * e, fnma(a * e, e, Vec<W>::fill(3.0f)), c);
 }
+
+// How many of the lowest 16 bits are set.
+inline int count_bits(unsigned bits) {
+#if defined(__AVX512F__)
+    return static_cast<int>(_mm_popcnt_u32(bits));
+#else
+    bits -= bits >> 1 & 0x5555u;
+    bits = (bits & 0x3333u) + (bits >> 2 & 0x3333u);
+    bits = (bits + (bits >> 4)) & 0x0f0fu;
+    return static_cast<int>((bits + (bits >> 8)) & 0x1fu);
+#endif
+}
+
+// Of W pairs, writes those whose bit is set to `to_values` and `to_numbers`, one after the other, and returns how many they
+// are. W places are written, whatever the bits; they may be those that are read.
+template <int W>
+int compress(const Vec<W>& values, const int32_t* numbers, unsigned bits, float* to_values, int32_t* to_numbers) {
+    float lanes[W];
+    int32_t lane_numbers[W];
+    values.store(lanes);
+    for (int l = 0; l < W; ++l) lane_numbers[l] = numbers[l];
+    int n = 0;
+    for (int l = 0; l < W; ++l) {
+        to_values[n] = lanes[l];
+        to_numbers[n] = lane_numbers[l];
+        n += static_cast<int>(bits >> l & 1u);
+    }
+    return n;
+}
+
+#if defined(__AVX512F__)
+// In registers and then stored: compressing straight to memory is slow on some CPUs.
+template <>
+inline int compress<16>(const Vec<16>& values, const int32_t* numbers, unsigned bits, float* to_values,
+                        int32_t* to_numbers) {
+    const __mmask16 kept = static_cast<__mmask16>(bits);
+    const __m512i all_numbers = _mm512_loadu_si512(numbers);
+    _mm512_storeu_ps(to_values, _mm512_maskz_compress_ps(kept, values.m));
+    _mm512_storeu_si512(to_numbers, _mm512_maskz_compress_epi32(kept, all_numbers));
+    return count_bits(bits);
+}
+#endif
 
 }  // namespace fastfm::FASTFM_ISA

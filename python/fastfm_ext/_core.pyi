@@ -81,3 +81,21 @@ def take_rows(
     out_data: _Floats | None,
 ) -> None: ...
 def block_order(blocks: NDArray[np.int64], block_rows: int, seed: int, out: NDArray[np.int64]) -> None: ...
+
+PANEL_ITEMS: int
+
+def top_n(
+    users: _Floats,
+    user_norms: NDArray[np.float64],
+    panels: _Floats,
+    item_positions: _Indices,
+    norms: NDArray[np.float64],
+    vectors: _Floats,
+    indptr: _Indptr | None,
+    listed: _Indices | None,
+    may_get: bool,
+    allowed: NDArray[np.uint8] | None,
+    n_threads: int,
+    positions: NDArray[np.int64],
+    scores: _Floats,
+) -> None: ...

@@ -1,16 +1,14 @@
-"""Ids of indexed items: arrays of ids, their positions, and the items that a search must not return."""
+"""Ids of indexed items: arrays of ids, and their positions."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 IdArray = npt.NDArray[Any]
-Int64 = npt.NDArray[np.int64]
 
 _INT64 = np.iinfo(np.int64)
 
@@ -78,83 +76,6 @@ def positions_by_id(ids: IdArray) -> dict[Hashable, int]:
         if first != i:
             raise ValueError(f"ids must be unique, but {item_id!r} is at positions {first} and {i}.")
     return positions
-
-
-class Exclusions:
-    """Positions of the items that each user must not get.
-
-    Attributes
-    ----------
-    indptr, positions : ndarray of int64
-        Those of user r are ``positions[indptr[r]:indptr[r + 1]]``, each once.
-    counts : ndarray of shape (n_users,)
-        How many they are.
-    """
-
-    def __init__(self, indptr: Int64, positions: Int64) -> None:
-        self.indptr = indptr
-        self.positions = positions
-        self.counts: Int64 = np.diff(indptr)
-
-    @classmethod
-    def from_argument(
-        cls, exclude: Any, n_users: int, positions: Mapping[Hashable, int], *, single: bool
-    ) -> Exclusions:
-        """Read the argument `exclude` of ``ItemIndex.search``; `single` for one collection that isn't in a list."""
-        if exclude is None:
-            return cls(np.zeros(n_users + 1, dtype=np.int64), np.empty(0, dtype=np.int64))
-        if sparse.issparse(exclude):
-            return cls._from_matrix(exclude, n_users, len(positions))
-        _check_collection(exclude, "exclude")
-        collections = [exclude] if single else list(exclude)
-        if len(collections) != n_users:
-            raise ValueError(f"exclude has {len(collections)} entries for {n_users} users: give one collection a user.")
-        rows = [
-            _known_positions(ids, "exclude" if single else f"exclude[{r}]", positions)
-            for r, ids in enumerate(collections)
-        ]
-        indptr = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        return cls(indptr, np.fromiter((p for row in rows for p in row), dtype=np.int64, count=int(indptr[-1])))
-
-    @classmethod
-    def _from_matrix(cls, exclude: Any, n_users: int, n_items: int) -> Exclusions:
-        matrix = exclude.reshape(1, -1) if exclude.ndim == 1 else exclude
-        if matrix.shape != (n_users, n_items):
-            raise ValueError(f"exclude must have shape (n_users, n_items) = {(n_users, n_items)}, got {exclude.shape}.")
-        rows, columns = matrix.nonzero()
-        keys = np.unique(rows.astype(np.int64) * n_items + columns)
-        indptr = np.searchsorted(keys, np.arange(n_users + 1, dtype=np.int64) * n_items)
-        return cls(indptr.astype(np.int64), keys % n_items)
-
-    def of(self, row: int) -> Int64:
-        """Give the positions of one user."""
-        return self.positions[self.indptr[row] : self.indptr[row + 1]]
-
-    def mask(self, rows: Int64, found: Int64, n_items: int) -> npt.NDArray[np.bool_]:
-        """Tell which of the positions `found`, shape (len(rows), m), are excluded for the user of their row."""
-        if not self.counts[rows].any():
-            return np.zeros(found.shape, dtype=bool)
-        keys = np.concatenate([self.of(row) + r * n_items for r, row in enumerate(rows)])
-        return np.isin(found + np.arange(len(rows))[:, None] * n_items, keys, kind="sort")
-
-
-def _check_collection(value: Any, name: str) -> None:
-    """Refuse what can be iterated over but would be misread as ids."""
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be a collection of ids such as a list or set, got a {type(value).__name__}.")
-    if isinstance(value, np.ndarray) and value.dtype == bool:
-        raise TypeError(f"{name} is a boolean array, not ids: pass a mask as scipy.sparse.csr_array(mask).")
-
-
-def _known_positions(ids: Any, name: str, positions: Mapping[Hashable, int]) -> set[int]:
-    if ids is None:
-        return set()
-    _check_collection(ids, name)
-    values = ids.tolist() if isinstance(ids, np.ndarray) and ids.dtype.kind in "iuf" else ids
-    try:
-        return {positions[item_id] for item_id in values if item_id in positions}
-    except TypeError as error:
-        raise TypeError(f"{name} must hold ids, which are hashable: {error}.") from error
 
 
 def shorten(values: list[Any], n_shown: int = 5) -> str:

@@ -128,7 +128,6 @@ def recommend(
 
 def _check_outputs(settings: Settings) -> None:
     """Fail before the training, not after it."""
-    require("faiss", "retrieval")
     if settings.plot is not None:
         require("matplotlib", "plot")
     for option, path in (("--save", settings.save), ("--plot", settings.plot)):

@@ -79,7 +79,7 @@ def checked_csr(X: Any, name: str) -> sp.csr_array:
     if X.ndim != 2:
         raise ValueError(f"{name} must have 2 dimensions; got a sparse array of shape {X.shape}.")
     try:
-        X = _rebuilt(X)
+        X = rebuilt(X)
     except ValueError as error:
         raise ValueError(f"{name} is not a valid {X.format.upper()} matrix: {error}") from error
     is_complex = X.dtype.kind == "c"  # refused later, as it is for dense arrays
@@ -119,7 +119,7 @@ def check_interactions(interactions: Any, name: str, shape: tuple[int, int] | No
     return csr
 
 
-def _rebuilt(X: Any) -> Any:
+def rebuilt(X: Any) -> Any:
     """Return a valid sparse matrix over the same arrays; what SciPy notes on it does not reach the caller's object."""
     if X.format not in ("csr", "csc", "bsr"):
         X = X.tocoo()

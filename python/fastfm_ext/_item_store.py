@@ -1,0 +1,196 @@
+"""What an index holds: the vectors of items, their ids, and the ways to change and to keep them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterable
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import NotFittedError
+
+from fastfm_ext._item_ids import as_id_array, positions_by_id, shorten
+from fastfm_ext._vector_checks import Float32, check_matrix
+from fastfm_ext.model_io import save_model
+
+
+class ItemStore:
+    """Items with their vectors; `ItemIndex` adds the ways to search them."""
+
+    def __init__(self) -> None:
+        self._vectors: Float32 | None = None
+        self._ids: npt.NDArray[Any] = np.empty(0, dtype=np.int64)
+        self._position: dict[Hashable, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._position)
+
+    def __contains__(self, item_id: Hashable) -> bool:
+        return item_id in self._position
+
+    @property
+    def ids(self) -> npt.NDArray[Any]:
+        """Ids in index order, shape (n_items,), int64 when all are integers and object otherwise; read-only."""
+        self._fitted_vectors()
+        return self._ids
+
+    def fit(self, item_vectors: npt.ArrayLike, ids: Iterable[Hashable] | None = None) -> Self:
+        """Index these items in place of any earlier ones.
+
+        Parameters
+        ----------
+        item_vectors : array-like of shape (n_items, d)
+            One finite vector an item, for example ``model.item_vector(X_items)``. A float32 copy is kept.
+        ids : iterable of n_items hashables, optional
+            Unique ids, as `search` returns them. ``0 .. n_items - 1`` by default.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If an id is not hashable.
+        ValueError
+            If `item_vectors` is not a non-empty, finite matrix, or `ids` has another length, a missing value
+            (None, NaN) or a duplicate.
+        """
+        vectors = check_matrix(item_vectors, "item_vectors")
+        if vectors.shape[0] == 0:
+            raise ValueError("item_vectors is empty: an index needs at least one item.")
+        return self._set(
+            np.array(vectors), np.arange(len(vectors), dtype=np.int64) if ids is None else as_id_array(ids)
+        )
+
+    def add(self, item_vectors: npt.ArrayLike, ids: Iterable[Hashable]) -> Self:
+        """Append items.
+
+        Parameters
+        ----------
+        item_vectors : array-like of shape (n_new, d)
+            Their vectors, as wide as those of `fit`.
+        ids : iterable of n_new hashables
+            Their ids, none of them in the index yet.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            As for `fit`, or if an id is already in the index. The index is then unchanged.
+        """
+        old = self._fitted_vectors()
+        new = check_matrix(item_vectors, "item_vectors", old.shape[1])
+        new_ids = as_id_array(ids)
+        _check_length(new_ids, len(new))
+        known = [item_id for item_id in new_ids.tolist() if item_id in self._position]
+        if known:
+            raise ValueError(f"ids already in the index: {shorten(known)}. Remove them before adding them again.")
+        all_ids = as_id_array([*self._ids.tolist(), *new_ids.tolist()])
+        return self._set(np.concatenate([old, new]), all_ids)
+
+    def remove(self, ids: Iterable[Hashable]) -> Self:
+        """Take items out; the others keep their order.
+
+        Parameters
+        ----------
+        ids : iterable of hashables
+            Ids of items in the index.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If an id is not in the index. The index is then unchanged.
+        """
+        vectors = self._fitted_vectors()
+        keep = np.ones(len(self), dtype=bool)
+        keep[self._positions_of(as_id_array(ids))] = False
+        return self._set(vectors[keep], as_id_array(self._ids[keep]))
+
+    def update(self, ids: Iterable[Hashable], item_vectors: npt.ArrayLike) -> Self:
+        """Give items new vectors; their places in the index stay.
+
+        Parameters
+        ----------
+        ids : iterable of n_changed hashables
+            Ids of items in the index, each once.
+        item_vectors : array-like of shape (n_changed, d)
+            Their new vectors, as wide as those of `fit`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            As for `fit`, or if an id is not in the index. The index is then unchanged.
+        """
+        old = self._fitted_vectors()
+        new = check_matrix(item_vectors, "item_vectors", old.shape[1])
+        changed = as_id_array(ids)
+        _check_length(changed, len(new))
+        positions_by_id(changed)
+        vectors = np.array(old)
+        vectors[self._positions_of(changed)] = new
+        return self._set(vectors, self._ids)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the index to a file (see `fastfm_ext.model_io.save_model`).
+
+        Parameters
+        ----------
+        path : path-like
+            The file to write; an existing one is replaced.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        TypeError
+            If this is a subclass, which `load` could not know, or an id is of a type that a file cannot hold; int,
+            float, str, bool and tuples of these are possible.
+        OSError
+            If the file cannot be written.
+        """
+        save_model(path, index=self)
+
+    def _set(self, vectors: Float32, ids: npt.NDArray[Any]) -> Self:
+        """Replace the content, after the checks that need both arguments."""
+        _check_length(ids, len(vectors))
+        position = positions_by_id(ids)
+        ids.flags.writeable = False
+        self._vectors, self._ids, self._position = vectors, ids, position
+        return self
+
+    def _positions_of(self, ids: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Return the positions of these ids, or raise ValueError if one is unknown."""
+        wanted = ids.tolist()
+        unknown = [item_id for item_id in wanted if item_id not in self._position]
+        if unknown:
+            raise ValueError(f"ids not in the index: {shorten(unknown)}.")
+        return np.array([self._position[item_id] for item_id in wanted], dtype=np.int64)
+
+    def _fitted_vectors(self) -> Float32:
+        if self._vectors is None:
+            raise NotFittedError("This ItemIndex has no items yet: call fit first.")
+        return self._vectors
+
+
+def _check_length(ids: npt.NDArray[Any], n_vectors: int) -> None:
+    if len(ids) != n_vectors:
+        raise ValueError(f"ids has {len(ids)} entries for {n_vectors} item_vectors.")

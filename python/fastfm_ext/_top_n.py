@@ -1,0 +1,131 @@
+"""Exact top-N by inner product: items in the layout of the kernels, and the search over them.
+
+Everything that comes in here has been validated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext import _core
+from fastfm_ext._engine import Float32Array, aligned_empty
+
+# A call of the kernel covers about this many multiplications (some 50 ms), so that Ctrl-C never waits long.
+PRODUCTS_PER_CALL = 1 << 31
+
+
+class ItemLists(NamedTuple):
+    """For each user a list of items, which are either what the user must not get or all that the user may get.
+
+    Attributes
+    ----------
+    indptr : ndarray of shape (n_users + 1,), int64
+    listed : ndarray, int32
+        Those of user u are ``listed[indptr[u]:indptr[u + 1]]``, positions in ascending order, each once.
+    may_get : bool
+    """
+
+    indptr: NDArray[np.int64]
+    listed: NDArray[np.int32]
+    may_get: bool
+
+
+@dataclass(frozen=True)
+class PackedItems:
+    """Item vectors as the search reads them (``PackedItems`` of ``types.hpp``), beside the vectors themselves.
+
+    Attributes
+    ----------
+    panels : ndarray of shape (n_panels, d, PANEL_ITEMS), float32
+    positions : ndarray of shape (n_items,), int32
+    norms : ndarray of shape (n_panels,), float64
+    vectors : ndarray of shape (n_items, d), float32
+    """
+
+    panels: Float32Array
+    positions: NDArray[np.int32]
+    norms: NDArray[np.float64]
+    vectors: Float32Array
+
+    @classmethod
+    def of(cls, vectors: Float32Array) -> Self:
+        """Pack C-contiguous vectors, at least one and so short that no inner product leaves float32."""
+        n_items, d = vectors.shape
+        width = _core.PANEL_ITEMS
+        n_panels = -(-n_items // width)
+        lengths = norms(vectors)
+        order = np.argsort(-lengths, kind="stable")
+        panels = aligned_empty((n_panels, d, width))
+        # Some panels at a time, whose rows then are still in the cache when they are written in the other order.
+        step = max(1, (1 << 16) // (d * width))
+        for first in range(0, n_panels, step):
+            rows = order[first * width : (first + step) * width]
+            chunk = np.zeros((len(panels[first : first + step]) * width, d), dtype=np.float32)
+            chunk[: len(rows)] = vectors[rows]
+            panels[first : first + step] = chunk.reshape(-1, width, d).transpose(0, 2, 1)
+        return cls(panels, order.astype(np.int32), lengths[order[::width]], vectors)
+
+
+def top_n(
+    users: Float32Array,
+    items: PackedItems,
+    n: int,
+    lists: ItemLists | None = None,
+    allowed: NDArray[np.bool_] | None = None,
+    n_threads: int = 1,
+) -> tuple[NDArray[np.int64], Float32Array]:
+    """Find the ``n`` items of largest inner product for each user: see ``topn.hpp``.
+
+    Parameters
+    ----------
+    users : ndarray of shape (n_users, d)
+        C-contiguous and so short that no inner product leaves float32.
+    items : PackedItems
+    n : int
+        At least 1.
+    lists : ItemLists, optional
+    allowed : ndarray of shape (n_items,), optional
+        False for what nobody may get.
+    n_threads : int, default=1
+
+    Returns
+    -------
+    positions : ndarray of shape (n_users, n), int64
+        Rows of ``items.vectors``, by decreasing float64 score, then by position; -1 where nothing remains.
+    scores : ndarray of shape (n_users, n), float32
+        ``-inf`` where nothing remains.
+    """
+    positions = np.empty((len(users), n), dtype=np.int64)
+    scores = np.empty((len(users), n), dtype=np.float32)
+    indptr, listed, may_get = lists or (None, None, False)
+    allowed_bytes = None if allowed is None else np.ascontiguousarray(allowed).view(np.uint8)
+    n_rows = max(1, PRODUCTS_PER_CALL // items.vectors.size)
+    for first in range(0, len(users), n_rows):
+        rows = slice(first, first + n_rows)
+        indptr_of_rows = None if indptr is None else indptr[first : first + n_rows + 1]
+        _core.top_n(
+            users[rows],
+            norms(users[rows]),
+            items.panels,
+            items.positions,
+            items.norms,
+            items.vectors,
+            indptr_of_rows,
+            listed,
+            may_get,
+            allowed_bytes,
+            n_threads,
+            positions[rows],
+            scores[rows],
+        )
+    return positions, scores
+
+
+def norms(vectors: Float32Array) -> NDArray[np.float64]:
+    """Return the Euclidean length of each row, computed in float64."""
+    lengths: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    return lengths

@@ -1,0 +1,69 @@
+"""Vectors to search among and to search with: what users pass in, as finite float32 matrices."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastfm_ext._top_n import norms
+
+Float32 = npt.NDArray[np.float32]
+
+# Norms below this keep every inner product inside float32.
+_MAX_NORM = 1e18
+
+
+def to_float32(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """Return a C-contiguous float32 array, without a copy where possible.
+
+    Raises
+    ------
+    ValueError
+        If `values` is not an array of numbers.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of numbers: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be a dense array of numbers, got dtype {array.dtype}.")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def check_matrix(values: npt.ArrayLike, name: str, n_dims: int | None = None) -> Float32:
+    """Return a finite, C-contiguous float32 matrix, without a copy where possible.
+
+    Raises
+    ------
+    ValueError
+        If `values` is no matrix of numbers, has another width than `n_dims`, or a row that is not finite or too long.
+    """
+    matrix = to_float32(values, name)
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        raise ValueError(f"{name} must have shape (n, d) with d >= 1, got {matrix.shape}.")
+    if n_dims is not None and matrix.shape[1] != n_dims:
+        raise ValueError(f"{name} has {matrix.shape[1]} columns, but the vectors in the index have {n_dims}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = np.flatnonzero(~(norms(matrix) < _MAX_NORM))
+    if len(bad):
+        finite = bool(np.isfinite(matrix[bad[0]]).all())
+        problem = f"is longer than {_MAX_NORM:g}" if finite else "has a value that is NaN or infinite in float32"
+        raise ValueError(f"{name}[{bad[0]}] {problem}: did the model diverge?")
+    return matrix
+
+
+def check_count(value: int, name: str) -> int:
+    """Return an integer of at least 1.
+
+    Raises
+    ------
+    ValueError
+        If `value` is anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+    return int(value)
