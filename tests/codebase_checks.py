@@ -13,6 +13,7 @@ PACKAGE = "fastfm_ext"
 
 MODULES_OF_ROOM = {
     "core": ["_core"],
+    "io": ["_io"],
     "optional": ["_optional"],
     "reference": ["_reference"],
     "engine": ["_engine"],
@@ -22,6 +23,7 @@ MODULES_OF_ROOM = {
     "encoding": ["encoding", "_columns", "_specs", "_vocabulary"],
     "retrieval": ["retrieval", "_exact_search", "_item_ids"],
     "metrics": ["metrics"],
+    "text formats": ["text_formats", "_text_batches", "_text_reading", "_text_source", "_text_writing"],
     "datasets": ["datasets", "_download", "_movielens_archives", "_movielens_csv"],
     "plotting": ["plotting"],
     "configuration": ["_config"],
@@ -32,6 +34,7 @@ MODULES_OF_ROOM = {
 PYTHON_ROOMS = {module: room for room, modules in MODULES_OF_ROOM.items() for module in modules}
 PYTHON_ARROWS: dict[str, set[str]] = {
     "core": set(),
+    "io": set(),
     "optional": set(),
     "reference": set(),
     # It finds the classes that it saves by name, when it is called.
@@ -43,6 +46,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "encoding": {"validation", "optional", "model file"},
     "retrieval": {"validation", "optional", "model file"},
     "metrics": {"validation"},
+    "text formats": {"io", "validation", "optional"},
     "datasets": {"optional"},
     "plotting": {"optional"},
     "configuration": {"engine"},
@@ -66,7 +70,8 @@ NATIVE_ARROWS: dict[str, set[str]] = {
     "fan_out": {"types"},
     "threads": {"fan_out", "dispatch", "types"},
     "rows": {"types"},
-    "boundary": {"dispatch", "rows", "threads", "types"},
+    "text": set(),
+    "boundary": {"dispatch", "rows", "text", "threads", "types"},
 }
 # C headers and intrinsics. An inline function of the C++ library would be compiled with the flags of every ISA unit,
 # and the linker keeps one copy of it for all: the baseline would execute instructions that the CPU may lack.
@@ -79,7 +84,7 @@ FORBIDDEN_FLAGS = {
     *("-march=native", "-mcpu=native", "-mtune=native"),
     *("-ffast-math", "-Ofast", "-ffinite-math-only", "-funsafe-math-optimizations", "/fp:fast"),
 }
-OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark"}
+OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark", "zstandard"}
 
 
 def arrow_problems(
@@ -119,7 +124,7 @@ def python_imports(tree: ast.AST, modules: set[str]) -> set[str]:
 def python_arrow_problems(package: Path) -> list[str]:
     """Imports between the package's modules that point the wrong way."""
     trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.glob("*.py"))}
-    compiled = {"_core"}
+    compiled = {"_core", "_io"}
     uses = {name: python_imports(tree, compiled | set(trees)) for name, tree in trees.items()}
     rooms = {name: PYTHON_ROOMS.get(name) for name in [*trees, *sorted(compiled)]}
     return arrow_problems("module", rooms, uses, PYTHON_ARROWS)
