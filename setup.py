@@ -1,4 +1,4 @@
-"""Build of the native core: one abi3 extension, and one static library for each instruction set.
+"""Build of the native code: two abi3 extensions, and one static library for each instruction set.
 
 Everything that is not about compiling stands in pyproject.toml.
 """
@@ -45,19 +45,26 @@ def isa_library(isa: str) -> tuple[str, dict]:
     return f"fastfm_ext_{isa}", {"sources": sources, "cflags": cflags, "obj_deps": {"": HEADERS}}
 
 
-core = Extension(
-    "fastfm_ext._core",
-    sources=["fastfm_ext/_core.pyx", *(f"fastfm_ext/{name}.cpp" for name in ("dispatch", "threads", "rows", "topn"))],
-    depends=HEADERS,
-    define_macros=[*MACROS, ("Py_LIMITED_API", "0x030B0000")],
-    extra_compile_args=CFLAGS,
-    extra_link_args=[] if sys.platform != "linux" else ["-pthread"],
-    language="c++",
-    py_limited_api=True,
-)
+def extension(name: str, sources: list[str]) -> Extension:
+    return Extension(
+        f"fastfm_ext.{name}",
+        sources=[f"fastfm_ext/{source}" for source in sources],
+        depends=HEADERS,
+        define_macros=[*MACROS, ("Py_LIMITED_API", "0x030B0000")],
+        extra_compile_args=CFLAGS,
+        extra_link_args=[] if sys.platform != "linux" else ["-pthread"],
+        language="c++",
+        py_limited_api=True,
+    )
+
+
+extensions = [
+    extension("_core", ["_core.pyx", "dispatch.cpp", "threads.cpp", "rows.cpp", "topn.cpp"]),
+    extension("_io", ["_io.pyx", "text/number.cpp", "text/read.cpp", "text/write.cpp"]),
+]
 
 setup(
-    ext_modules=cythonize([core], build_dir="build/cython", language_level=3),
+    ext_modules=cythonize(extensions, build_dir="build/cython", language_level=3),
     libraries=[isa_library(isa) for isa in ISA_CFLAGS],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -13,6 +13,7 @@ PACKAGE = "fastfm_ext"
 
 MODULES_OF_ROOM = {
     "core": ["_core"],
+    "io": ["_io"],
     "optional": ["_optional"],
     "reference": ["_reference"],
     "engine": ["_engine", "_top_n"],
@@ -26,6 +27,7 @@ MODULES_OF_ROOM = {
     "metrics": ["metrics", "_hits"],
     "model selection": ["model_selection"],
     "evaluation": ["evaluation"],
+    "text formats": ["text_formats", "_text_batches", "_text_reading", "_text_source", "_text_writing"],
     "datasets": ["datasets", "_download", "_movielens_archives", "_movielens_csv"],
     "plotting": ["plotting"],
     "configuration": ["_config"],
@@ -36,6 +38,7 @@ MODULES_OF_ROOM = {
 PYTHON_ROOMS = {module: room for room, modules in MODULES_OF_ROOM.items() for module in modules}
 PYTHON_ARROWS: dict[str, set[str]] = {
     "core": set(),
+    "io": set(),
     "optional": set(),
     "reference": set(),
     # It finds the classes that it saves by name, when it is called.
@@ -49,6 +52,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "metrics": {"validation"},
     "model selection": {"validation", "encoding"},
     "evaluation": {"validation", "metrics", "retrieval"},
+    "text formats": {"io", "validation", "optional"},
     "datasets": {"optional"},
     "plotting": {"optional"},
     "configuration": {"engine"},
@@ -73,7 +77,8 @@ NATIVE_ARROWS: dict[str, set[str]] = {
     "threads": {"fan_out", "dispatch", "types"},
     "topn": {"fan_out", "dispatch", "types"},
     "rows": {"types"},
-    "boundary": {"dispatch", "rows", "threads", "topn", "types"},
+    "text": set(),
+    "boundary": {"dispatch", "rows", "text", "threads", "topn", "types"},
 }
 # C headers and intrinsics. An inline function of the C++ library would be compiled with the flags of every ISA unit,
 # and the linker keeps one copy of it for all: the baseline would execute instructions that the CPU may lack.
@@ -86,7 +91,7 @@ FORBIDDEN_FLAGS = {
     *("-march=native", "-mcpu=native", "-mtune=native"),
     *("-ffast-math", "-Ofast", "-ffinite-math-only", "-funsafe-math-optimizations", "/fp:fast"),
 }
-OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark"}
+OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark", "zstandard"}
 
 
 def arrow_problems(
@@ -126,7 +131,7 @@ def python_imports(tree: ast.AST, modules: set[str]) -> set[str]:
 def python_arrow_problems(package: Path) -> list[str]:
     """Imports between the package's modules that point the wrong way."""
     trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.glob("*.py"))}
-    compiled = {"_core"}
+    compiled = {"_core", "_io"}
     uses = {name: python_imports(tree, compiled | set(trees)) for name, tree in trees.items()}
     rooms = {name: PYTHON_ROOMS.get(name) for name in [*trees, *sorted(compiled)]}
     return arrow_problems("module", rooms, uses, PYTHON_ARROWS)
