@@ -135,7 +135,7 @@ def block_order(X: Csr, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def permutation(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the numbers below n in random order. NumPy's own takes three times as long."""
+    """Return the numbers below n in random order, in a third of the time that NumPy takes."""
     return _order_by_blocks(n, MOST_ROWS_OF_A_BLOCK, rng)
 
 

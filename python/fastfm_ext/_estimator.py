@@ -109,7 +109,7 @@ class FMEstimator(FittedParameters, FittedState, Hyperparameters):
         self.n_iter_ = self.best_epoch_ = getattr(self, "n_iter_", 0) + 1
         new = self._as_attribute(history)
         before = getattr(self, "history_", {name: [] for name in new})
-        self.history_ = {name: before[name] + values for name, values in new.items()}
+        self.history_ = {name: before.get(name, []) + values for name, values in new.items()}
 
     def _as_attribute(self, history: History) -> dict[str, list[float]]:
         return {name: getattr(history, source) for name, source in self._history_names}
