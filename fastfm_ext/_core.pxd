@@ -80,6 +80,55 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         const int32_t* listed
         bint may_get
 
+    cpdef enum class RankingLoss(int32_t):
+        bpr
+        warp
+        softmax
+
+    struct Interactions:
+        Csr items
+        const int32_t* users
+        int32_t n_items
+
+    struct Negatives:
+        int32_t n
+        const float* keep
+        const int32_t* alias
+        const float* log_q
+        uint64_t seed
+
+    struct RankingVisits:
+        int64_t first
+        int64_t last
+        const int64_t* order
+        const int64_t* begins
+        int32_t most
+
+    struct RankingData:
+        Csr users
+        Csr items
+        Interactions interactions
+        RankingVisits visits
+        Negatives negatives
+
+    struct RankingOptions:
+        RankingLoss loss
+        StepSizes w
+        StepSizes V
+        bint fit_linear
+
+    struct FoldIn:
+        const float* item_vectors
+        int32_t n_items
+        int32_t n_factors
+        Csr histories
+        const float* sum_known
+        RankingLoss loss
+        StepSizes sizes
+        int32_t n_steps
+        float* workspace
+        float* sum_user
+
     struct Status:
         StatusCode code
         int64_t row
@@ -132,3 +181,8 @@ cdef extern from "topn.hpp" namespace "fastfm" nogil:
         float* scores
 
     Status cpp_top_n "fastfm::top_n"(const Kernels&, const PackedItems&, const TopNQuery&, int, const Best&) noexcept
+
+cdef extern from "ranking.hpp" namespace "fastfm" nogil:
+    Status cpp_ranking_epoch "fastfm::ranking_epoch"(
+        const Kernels&, const RankingData&, const Params&, const RankingOptions&, int, double*) noexcept
+    Status cpp_fold_in "fastfm::fold_in"(const Kernels&, const FoldIn&, const Negatives&) noexcept

@@ -166,6 +166,74 @@ def pool(
     check(status)
 
 
+cdef Negatives negatives_view(source, const float[::1] keep, const int32_t[::1] alias, const float[::1] log_q) except *:
+    cdef Negatives negatives
+    negatives.n = source.n
+    negatives.keep = &keep[0] if keep is not None else NULL
+    negatives.alias = &alias[0] if alias is not None else NULL
+    negatives.log_q = &log_q[0] if log_q is not None else NULL
+    negatives.seed = source.seed
+    return negatives
+
+
+def ranking_epoch(
+    users, items, interactions, const int32_t[::1] users_of_interactions,
+    const int64_t[::1] order, const int64_t[::1] begins, int64_t first, int64_t last, int32_t most,
+    negatives, float[::1] w0, float[:, ::1] w, float[:, :, ::1] V, int32_t loss, options, int n_threads,
+):
+    """Visits first <= v < last of one epoch; changes w and V in place; returns the weighted sum of the loss.
+
+    `users`, `items` and `interactions` are `Csr`s of `_engine.py`, the first two both with or both without values.
+    """
+    cdef RankingData data
+    data.users = csr_view(users.indptr, users.indices, users.data)
+    data.items = csr_view(items.indptr, items.indices, items.data)
+    data.interactions.items = csr_view(interactions.indptr, interactions.indices, interactions.data)
+    data.interactions.users = &users_of_interactions[0]
+    data.interactions.n_items = interactions.n_features
+    data.visits.first = first
+    data.visits.last = last
+    data.visits.order = &order[0]
+    data.visits.begins = &begins[0] if begins is not None else NULL
+    data.visits.most = most
+    data.negatives = negatives_view(negatives, negatives.keep, negatives.alias, negatives.log_q)
+    cdef Params params = params_view(w0, w, V)
+    cdef RankingOptions opts
+    opts.loss = <RankingLoss>loss
+    opts.w = step_sizes(options.w)
+    opts.V = step_sizes(options.V)
+    opts.fit_linear = options.fit_linear
+    cdef double loss_sum = 0.0
+    cdef Status status
+    with nogil:
+        status = cpp_ranking_epoch(kernels_in_use[0], data, params, opts, n_threads, &loss_sum)
+    check(status)
+    return loss_sum
+
+
+def fold_in(
+    const float[:, ::1] item_vectors, histories, negatives, const float[:, ::1] sum_known,
+    int32_t loss, sizes, int n_steps, float[:, ::1] sum_user,
+):
+    """Fills sum_user (n_users, n_factors) with the S_u of users who have chosen the items of `histories`, a `Csr`."""
+    cdef FoldIn task
+    task.item_vectors = &item_vectors[0, 0]
+    task.n_items = <int32_t>item_vectors.shape[0]
+    task.n_factors = <int32_t>(item_vectors.shape[1] - 1)
+    task.histories = csr_view(histories.indptr, histories.indices, histories.data)
+    task.sum_known = &sum_known[0, 0]
+    task.loss = <RankingLoss>loss
+    task.sizes = step_sizes(sizes)
+    task.n_steps = n_steps
+    task.workspace = NULL
+    task.sum_user = &sum_user[0, 0]
+    cdef Negatives drawn = negatives_view(negatives, negatives.keep, negatives.alias, negatives.log_q)
+    cdef Status status
+    with nogil:
+        status = cpp_fold_in(kernels_in_use[0], task, drawn)
+    check(status)
+
+
 def inspect(
     const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data, int64_t n_features,
 ):

@@ -12,6 +12,10 @@ struct Kernels {
     void (*pool)(const Csr&, const Params&, int64_t first, int64_t last, float* own, float* sum_vx);
     void (*collect_candidates)(const PackedItems&, int64_t first, int64_t last, const UserGroup&);
     void (*keep_best)(Candidates&, int32_t n, double margin);
+
+    Status (*ranking_epoch)(const RankingData&, const Params&, const RankingOptions&, const RankingWorkspace&,
+                            double* loss_sum);
+    Status (*fold_in)(const FoldIn&, const Negatives&, int64_t user);
 };
 
 // The tables that this build holds, fastest first, ended by null; and whether this CPU and its system can run one.

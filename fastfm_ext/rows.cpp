@@ -4,27 +4,11 @@
 
 #include <algorithm>
 
+#include "random.hpp"
+
 namespace fastfm {
 
 namespace {
-
-class SplitMix64 {
-  public:
-    explicit SplitMix64(uint64_t seed) : state_(seed) {}
-
-    // A number below n, for n < 2^32. The bias is below n / 2^32.
-    uint32_t below(uint32_t n) { return static_cast<uint32_t>(((next() >> 32) * n) >> 32); }
-
-  private:
-    uint64_t next() {
-        uint64_t z = (state_ += 0x9e3779b97f4a7c15);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-        return z ^ (z >> 31);
-    }
-
-    uint64_t state_;
-};
 
 void prefetch(const void* address) {
 #if defined(__GNUC__)

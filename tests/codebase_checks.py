@@ -15,8 +15,8 @@ MODULES_OF_ROOM = {
     "core": ["_core"],
     "io": ["_io"],
     "optional": ["_optional"],
-    "reference": ["_reference"],
-    "engine": ["_engine", "_top_n"],
+    "reference": ["_reference", "_reference_ranking"],
+    "engine": ["_engine", "_ranking_engine", "_top_n"],
     "validation": ["_validation"],
     "base": [
         *("_base", "_defaults", "_estimator", "_hyperparameters", "_parameters", "_scaling", "_state", "_training"),
@@ -69,16 +69,19 @@ NATIVE_ARROWS: dict[str, set[str]] = {
     "types": set(),
     "math": {"types"},
     "models": {"math", "types"},
-    "solvers": {"models", "math", "types"},
+    # Without types of its own, and compiled anew by each unit.
+    "random": set(),
+    "solvers": {"models", "math", "random", "types"},
     # dispatch.hpp declares the table that an ISA unit fills.
     "isa": {"solvers", "dispatch"},
     "dispatch": {"types"},
     "fan_out": {"types"},
     "threads": {"fan_out", "dispatch", "types"},
     "topn": {"fan_out", "dispatch", "types"},
-    "rows": {"types"},
+    "ranking": {"fan_out", "dispatch", "types"},
+    "rows": {"random", "types"},
     "text": set(),
-    "boundary": {"dispatch", "rows", "text", "threads", "topn", "types"},
+    "boundary": {"dispatch", "ranking", "rows", "text", "threads", "topn", "types"},
 }
 # C headers and intrinsics. An inline function of the C++ library would be compiled with the flags of every ISA unit,
 # and the linker keeps one copy of it for all: the baseline would execute instructions that the CPU may lack.

@@ -89,9 +89,24 @@ struct Block {
         return 0.5f * sum(pairs);
     }
 
+    // Sets S alone.
+    template <class Row, class At>
+    void sum_up(const Row& row, At at) {
+        for (V& s : S) s = V::fill(0.0f);
+        for (int64_t j = 0; j < row.nnz(); ++j) {
+            const float* v = at(row.i[j]);
+            const V x = V::fill(row.value(j));
+            for (int b = 0; b < n_vecs; ++b) {
+                const V v_b = V::load(v + b * lanes);
+                S[b] = Row::ones ? S[b] + v_b : fma(v_b, x, S[b]);
+            }
+        }
+    }
+
     // One step on v_i for every feature i of the row, with the S of the parameters before the step. The gradient is
-    // g dp/dv_if + l2 v_if = g x_i (S_f - v_if x_i) + l2 v_if. `beside(j)` is called for each nonzero j.
-    template <class Optimizer, class Row, class At, class Beside>
+    // g dp/dv_if + l2 v_if = g x_i (S_f - v_if x_i) + l2 v_if; without `own_square`, S does not hold v_if x_i, and the
+    // gradient is g x_i S_f + l2 v_if. `beside(j)` is called for each nonzero j.
+    template <class Optimizer, bool own_square = true, class Row, class At, class Beside>
     void step(const Row& row, At at, int slot_stride, float g, float l2, const Rates<lanes>& rates,
               Beside beside) const {
         V record[1 + Optimizer::n_slots];
@@ -99,7 +114,7 @@ struct Block {
             beside(j);
             float* v = at(row.i[j]);
             const float x = row.value(j);
-            const V gx = V::fill(g * x), decay = V::fill(g * x * x - l2);
+            const V gx = V::fill(g * x), decay = V::fill((own_square ? g * x * x : 0.0f) - l2);
             for (int b = 0; b < n_vecs; ++b, v += lanes) {
                 for (int s = 0; s <= Optimizer::n_slots; ++s) record[s] = V::load(v + s * slot_stride);
                 Optimizer::update(record, fnma(decay, record[0], gx * S[b]), rates);
@@ -108,6 +123,15 @@ struct Block {
         }
     }
 };
+
+// A step on a single parameter with its state right behind it: one lane would do.
+template <class Optimizer>
+void update_one(float* theta, float G, const Rates<4>& rates) {
+    Vec<4> record[1 + Optimizer::n_slots];
+    for (int s = 0; s <= Optimizer::n_slots; ++s) record[s] = Vec<4>::fill(theta[s]);
+    Optimizer::update(record, Vec<4>::fill(G), rates);
+    for (int s = 0; s <= Optimizer::n_slots; ++s) theta[s] = record[s].first();
+}
 
 // How many rows ahead a loop asks for parameters (measured best for short and long rows alike). It asks between the
 // arithmetic of the row at hand: memory has room for some 20 requests only, and a burst of more would hold up all else.
@@ -239,15 +263,6 @@ class Fm {
         Vec<4>::load_pairs(pairs, record[0], record[1]);
         Optimizer::update(record, fma(Vec<4>::fill(l2), record[0], Row::ones ? gs : gs * Vec<4>::load(x)), rates);
         Vec<4>::store_pairs(pairs, record[0], record[1]);
-    }
-
-    // A single parameter with its state right behind it: one lane would do.
-    template <class Optimizer>
-    static void update_one(float* theta, float G, const Rates<4>& rates) {
-        Vec<4> record[1 + Optimizer::n_slots];
-        for (int s = 0; s <= Optimizer::n_slots; ++s) record[s] = Vec<4>::fill(theta[s]);
-        Optimizer::update(record, Vec<4>::fill(G), rates);
-        for (int s = 0; s <= Optimizer::n_slots; ++s) theta[s] = record[s].first();
     }
 
     int n_factors() const { return K == any_k ? params_.k : K; }

@@ -17,6 +17,11 @@ class Solver(IntEnum):
     adagrad = 1
     ftrl = 2
 
+class RankingLoss(IntEnum):
+    bpr = 0
+    warp = 1
+    softmax = 2
+
 class StatusCode(IntEnum):
     ok = 0
     non_finite = 1
@@ -68,6 +73,34 @@ def pool(
     n_threads: int,
     own: _Floats,
     sum_vx: _Floats,
+) -> None: ...
+def ranking_epoch(
+    users: Any,
+    items: Any,
+    interactions: Any,
+    users_of_interactions: _Indices,
+    order: NDArray[np.int64],
+    begins: NDArray[np.int64] | None,
+    first: int,
+    last: int,
+    most: int,
+    negatives: Any,
+    w0: _Floats,
+    w: _Floats,
+    V: _Floats,
+    loss: int,
+    options: Any,
+    n_threads: int,
+) -> float: ...
+def fold_in(
+    item_vectors: _Floats,
+    histories: Any,
+    negatives: Any,
+    sum_known: _Floats,
+    loss: int,
+    sizes: Any,
+    n_steps: int,
+    sum_user: _Floats,
 ) -> None: ...
 def inspect(indptr: _Indptr, indices: _Indices, data: _Floats, n_features: int) -> tuple[bool, bool, bool, bool]: ...
 def bounds_of_rows(indptr: _Indptr, rows: NDArray[np.int64], out: _Indptr) -> None: ...

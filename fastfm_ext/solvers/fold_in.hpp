@@ -1,0 +1,116 @@
+// The vector of ONE new user from the items of a history: steps on S_u alone, all items as they are.
+//
+//   S_u = K_u + z,     z <- z - AdaGrad( d/dz [ L(scores) + A l2/2 |z|^2 ] ),     score_t = own(t) + <S_u, S_t>
+//
+// K_u is what the user's known features add up to, and z stands for the factors of a feature that only this user has,
+// which training would have learned. L is the loss of training (math/ranking_loss.hpp; BPR for a model trained with
+// WARP) over the whole history against one set of drawn items, A the sum of the history's weights. L is convex in z, so
+// that a few dozen steps come near its minimum. O(n_steps (n_history + n_drawn) k); only the users' vectors are written.
+#pragma once
+
+#include <math.h>
+#include <string.h>
+
+#include "ranking.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+// Rows of `lanes` floats at a time over `k`, a multiple of 16.
+using Wide = Vec<max_lanes>;
+
+inline float dot(const float* a, const float* b, int k) {
+    Wide products = Wide::fill(0.0f);
+    for (int f = 0; f < k; f += max_lanes) products = fma(Wide::load(a + f), Wide::load(b + f), products);
+    return sum(products);
+}
+
+// A user's room in the workspace of n candidates.
+struct FoldInRoom {
+    int k, n;
+    float* factors;                             // (n, k)
+    float *own, *scores, *gradients, *weights;  // (n,)
+    float *S_u, *gradient, *z, *acc;            // (k,)
+
+    FoldInRoom(float* workspace, int n_factors, int n_candidates)
+        : k((n_factors + 15) / 16 * 16),
+          n(n_candidates),
+          factors(workspace),
+          own(factors + int64_t{n} * k),
+          scores(own + n),
+          gradients(scores + n),
+          weights(gradients + n),
+          S_u(weights + n),
+          gradient(S_u + k),
+          z(gradient + k),
+          acc(z + k) {}
+
+    const float* factors_of(int j) const { return factors + int64_t{j} * k; }
+};
+
+// Gathers the vectors of the history and of as many drawn items as there is room for; returns the sum of the weights.
+inline float gather(const FoldIn& task, const Negatives& negatives, int64_t user, const FoldInRoom& room) {
+    const int64_t begin = task.histories.indptr[user];
+    const int32_t* history = task.histories.indices + begin;
+    const auto m = static_cast<int>(task.histories.indptr[user + 1] - begin);
+    SplitMix64 random = SplitMix64::of(negatives.seed, user);
+    const bool corrects = task.loss == RankingLoss::softmax && negatives.log_q;
+    float total_weight = 0.0f;
+    for (int j = 0; j < room.n; ++j) {
+        const int32_t item = j < m ? history[j] : draw_other(random, negatives, task.n_items, history, m);
+        const float* vector = task.item_vectors + int64_t{item} * (1 + task.n_factors);
+        room.own[j] = vector[0] - (corrects ? negatives.log_q[item] : 0.0f);
+        float* row = room.factors + int64_t{j} * room.k;
+        for (int f = 0; f < room.k; ++f) row[f] = f < task.n_factors ? vector[1 + f] : 0.0f;
+        if (j >= m) continue;
+        room.weights[j] = task.histories.data ? task.histories.data[begin + j] : 1.0f;
+        total_weight += room.weights[j];
+    }
+    return total_weight;
+}
+
+inline void fold_in_step(const FoldIn& task, int m, float l2, const FoldInRoom& room) {
+    if (task.loss == RankingLoss::softmax) {
+        softmax_loss(room.scores, m, room.n - m, room.weights, room.gradients);
+    } else {
+        bpr_loss(room.scores, m, room.n - m, room.weights, room.gradients);
+    }
+    for (int f = 0; f < room.k; f += max_lanes) Wide::fill(0.0f).store(room.gradient + f);
+    for (int j = 0; j < room.n; ++j) {
+        const Wide g = Wide::fill(room.gradients[j]);
+        const float* S_t = room.factors_of(j);
+        for (int f = 0; f < room.k; f += max_lanes)
+            fma(g, Wide::load(S_t + f), Wide::load(room.gradient + f)).store(room.gradient + f);
+    }
+    const Rates<max_lanes> rates(task.sizes);
+    for (int f = 0; f < room.k; f += max_lanes) {
+        Wide record[2] = {Wide::load(room.z + f), Wide::load(room.acc + f)};
+        AdaGrad::update(record, fma(Wide::fill(l2), record[0], Wide::load(room.gradient + f)), rates);
+        record[0].store(room.z + f);
+        record[1].store(room.acc + f);
+    }
+}
+
+inline Status fold_in(const FoldIn& task, const Negatives& negatives, int64_t user) {
+    constexpr float initial_acc = 1e-6f;
+    const auto m = static_cast<int>(task.histories.indptr[user + 1] - task.histories.indptr[user]);
+    const FoldInRoom room(task.workspace, task.n_factors, m + negatives.n);
+    const float l2 = gather(task, negatives, user, room) * task.sizes.l2;
+    const float* known = task.sum_known + user * task.n_factors;
+    float* sum_user = task.sum_user + user * task.n_factors;
+    for (int f = 0; f < room.k; ++f) {
+        room.z[f] = 0.0f;
+        room.acc[f] = initial_acc;
+    }
+    for (int step = 0; step <= task.n_steps; ++step) {
+        for (int f = 0; f < room.k; ++f) room.S_u[f] = room.z[f] + (f < task.n_factors ? known[f] : 0.0f);
+        for (int j = 0; j < room.n; ++j) {
+            room.scores[j] = room.own[j] + dot(room.factors_of(j), room.S_u, room.k);
+            if (!isfinite(room.scores[j])) return {StatusCode::non_finite, user};
+        }
+        if (step < task.n_steps) fold_in_step(task, m, l2, room);
+    }
+    for (int f = 0; f < task.n_factors; ++f) sum_user[f] = room.S_u[f];
+    return {StatusCode::ok, -1};
+}
+
+}  // namespace fastfm::FASTFM_ISA
