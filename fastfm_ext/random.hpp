@@ -1,13 +1,15 @@
 // Random numbers: SplitMix64 (Steele, Lea, Flood 2014, "Fast Splittable Pseudorandom Number Generators").
 //
-// In a nameless namespace, so that each unit has a copy of its own: an inline function would be merged by the linker
-// across instruction sets.
+// ISA units have it in their own namespaces: the linker would merge its inline functions across instruction sets.
 #pragma once
 
 #include <stdint.h>
 
+#if defined(FASTFM_ISA)
+namespace fastfm::FASTFM_ISA {
+#else
 namespace fastfm {
-namespace {
+#endif
 
 class SplitMix64 {
   public:
@@ -39,5 +41,4 @@ class SplitMix64 {
     uint64_t state_;
 };
 
-}  // namespace
-}  // namespace fastfm
+}  // namespace fastfm::FASTFM_ISA, or fastfm

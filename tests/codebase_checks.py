@@ -19,7 +19,8 @@ MODULES_OF_ROOM = {
     "engine": ["_engine", "_ranking_engine", "_top_n"],
     "validation": ["_validation"],
     "base": [
-        *("_base", "_defaults", "_estimator", "_hyperparameters", "_parameters", "_scaling", "_state", "_training"),
+        *("_base", "_defaults", "_estimator", "_fold_in", "_hyperparameters", "_interactions", "_parameters"),
+        *("_scaling", "_state", "_training"),
     ],
     "estimators": ["fm", "ranking"],
     "encoding": ["encoding", "_columns", "_specs", "_vocabulary"],

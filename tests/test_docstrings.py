@@ -123,10 +123,12 @@ def documented_defaults(cls: type, parameters: str, solver: str) -> list[float]:
 @pytest.mark.parametrize(("loss", "solver"), DEFAULTS)
 def test_defaults_are_documented_as_they_are(loss, solver):
     defaults = DEFAULTS[loss, solver]
-    cls = next(c for c in (fastfm_ext.FMRegressor, fastfm_ext.FMClassifier) if c._loss == loss)
-    assert documented_defaults(cls, "learning_rate", solver) == [defaults.learning_rate]
-    assert documented_defaults(cls, "l2_w, l2_V", solver) == [defaults.l2_w, defaults.l2_V]
-    assert documented_defaults(cls, "init_stdev", solver) == [defaults.init_stdev]
+    by_solver = {c._loss: c for c in (fastfm_ext.FMRegressor, fastfm_ext.FMClassifier)}
+    # The ranker has one solver and several losses.
+    cls, name = (by_solver[loss], solver) if loss in by_solver else (fastfm_ext.FMRanker, loss)
+    assert documented_defaults(cls, "learning_rate", name) == [defaults.learning_rate]
+    assert documented_defaults(cls, "l2_w, l2_V", name) == [defaults.l2_w, defaults.l2_V]
+    assert documented_defaults(cls, "init_stdev", name) == [defaults.init_stdev]
 
 
 def test_documented_defaults_are_found_across_lines_and_lists():

@@ -32,7 +32,10 @@ inline double bpr_loss(const float* scores, int m, int n, const float* weights, 
 inline double softmax_loss(const float* scores, int m, int n, const float* weights, float* g) {
     float largest = scores[0];
     for (int j = 1; j < m + n; ++j) largest = scores[j] > largest ? scores[j] : largest;
-    for (int j = 0; j < m + n; ++j) g[j] = exp_of_negative(scores[j] - largest);
+    for (int j = 0; j < m + n; ++j) {
+        const float x = scores[j] - largest;
+        g[j] = exp_of(x > -largest_exponent ? x : -largest_exponent);
+    }
     float others = 0.0f;
     for (int j = m; j < m + n; ++j) others += g[j];
     double loss = 0.0;

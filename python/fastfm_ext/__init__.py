@@ -8,6 +8,7 @@ from fastfm_ext.encoding import FMEncoder, multi, numeric
 from fastfm_ext.evaluation import evaluate
 from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io import ModelFileError, load_model, save_model
+from fastfm_ext.ranking import FMRanker
 from fastfm_ext.retrieval import ItemIndex
 
 __version__ = version("fastfm-ext")
@@ -15,6 +16,7 @@ __all__ = [
     "DivergenceError",
     "FMClassifier",
     "FMEncoder",
+    "FMRanker",
     "FMRegressor",
     "ItemIndex",
     "ModelFileError",

@@ -62,6 +62,11 @@ class Csr:
     def nnz(self) -> int:
         return len(self.indices)
 
+    @property
+    def largest(self) -> float:
+        """The largest absolute value."""
+        return 1.0 if self.data is None else float(np.abs(self.data).max(initial=0.0))
+
 
 def csr_at_once(
     indptr: NDArray[np.int64], indices: NDArray[np.int32], data: Float32Array, n_features: int

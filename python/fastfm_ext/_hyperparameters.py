@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from sklearn.base import BaseEstimator
 
@@ -64,7 +64,7 @@ CHECKS: dict[str, Check] = {
 class Hyperparameters(BaseEstimator):
     """Base of the estimators: what the user chooses."""
 
-    _loss: ClassVar[str]
+    _loss: str
 
     def __init__(
         self,

@@ -40,6 +40,11 @@ class Choices:
         rows = np.arange(interactions.n_rows, dtype=np.int32)
         return cls(users, items, interactions, np.repeat(rows, np.diff(interactions.indptr)))
 
+    @property
+    def largest(self) -> tuple[float, float]:
+        """The largest absolute feature value, and the largest weight."""
+        return max(self.users.largest, self.items.largest), self.interactions.largest
+
 
 def _with_values(X: Csr) -> Csr:
     return replace(X, data=np.ones(X.nnz, dtype=np.float32)) if X.data is None else X

@@ -49,6 +49,15 @@ class FeatureScale:
         factors = np.exp2(np.clip(exponents[chosen], -126, 126)).astype(np.float32)
         return cls(used[chosen], factors[:, None])
 
+    def and_of(self, other: Self) -> Self:
+        """Return the features that either scales; one that both do by the smaller factor."""
+        columns = np.union1d(self.columns, other.columns)
+        factors = np.full((len(columns), 1), np.inf, dtype=np.float32)
+        for scale in (self, other):
+            at = np.searchsorted(columns, scale.columns)
+            factors[at] = np.minimum(factors[at], scale.factors)
+        return type(self)(columns, factors)
+
     def check(self, n_features: int) -> None:
         """Raise ValueError unless every column exists and has a factor."""
         columns, factors = self.columns, self.factors

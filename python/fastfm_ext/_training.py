@@ -48,18 +48,13 @@ class Rows:
     @property
     def largest(self) -> tuple[float, float]:
         """The largest absolute feature value, and the largest weight."""
-        return largest_value(self.X.data), largest_value(self.sample_weight)
+        return self.X.largest, 1.0 if self.sample_weight is None else float(self.sample_weight.max())
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Return a copy of these rows, in this order."""
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         numbers = rows if self.numbers is None else self.numbers[rows]
         return Rows(_engine.take_rows(self.X, rows), np.take(self.targets, rows, axis=1), weight, numbers)
-
-
-def largest_value(values: Float32Array | None) -> float:
-    """Return the largest absolute value; None stands for ones."""
-    return 1.0 if values is None else float(np.abs(values).max(initial=0.0))
 
 
 class HasLargest(Protocol):

@@ -15,7 +15,11 @@ __all__ = ["ModelFileError", "SavedModel", "load_model", "save_model"]
 
 # Which classes can stand in which part of a file, and where they live.
 _CLASSES: dict[str, dict[str, str]] = {
-    "model": {"FMRegressor": "fastfm_ext.fm", "FMClassifier": "fastfm_ext.fm"},
+    "model": {
+        "FMRegressor": "fastfm_ext.fm",
+        "FMClassifier": "fastfm_ext.fm",
+        "FMRanker": "fastfm_ext.ranking",
+    },
     "encoder": {"FMEncoder": "fastfm_ext.encoding"},
     "index": {"ItemIndex": "fastfm_ext.retrieval"},
 }
@@ -26,7 +30,7 @@ class SavedModel(NamedTuple):
 
     Attributes
     ----------
-    model : FMRegressor, FMClassifier or None
+    model : FMRegressor, FMClassifier, FMRanker or None
     encoder : FMEncoder or None
     index : ItemIndex or None
     """
@@ -44,7 +48,7 @@ def save_model(path: str | os.PathLike[str], model: Any = None, *, encoder: Any 
     path : path-like
         The file. An existing file is replaced in one step, so that a reader finds the old or the new one, and an
         interrupted save leaves the old one.
-    model : FMRegressor or FMClassifier, optional
+    model : FMRegressor, FMClassifier or FMRanker, optional
     encoder : FMEncoder, optional
     index : ItemIndex, optional
         The parts, at least one.

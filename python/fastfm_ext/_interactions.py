@@ -1,0 +1,151 @@
+"""What users chose: checked, split, and how well a model ranks what was held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array
+
+from fastfm_ext import _engine
+from fastfm_ext._engine import Csr, Float32Array, Parameters
+from fastfm_ext._ranking_engine import Choices
+from fastfm_ext._validation import canonical_csr, check_not_misread, checked_csr, errors_that_name
+
+# A validation looks at no more users than this, taken at random, so that it stays cheap beside an epoch.
+VALIDATION_USERS = 5_000
+# Scores held at once while items are ranked.
+SCORES_PER_BATCH = 1 << 22
+
+
+def to_interactions(interactions: Any, n_users: int, n_items: int, name: str = "interactions") -> Csr:
+    """Return weights of what users chose, (n_users, n_items), as the kernels read them; explicit zeros are dropped.
+
+    Raises
+    ------
+    ValueError
+        For another shape, values that are negative, NaN or infinite, and for no interaction at all.
+    """
+    if sp.issparse(interactions):
+        matrix = checked_csr(interactions, name)
+    else:
+        check_not_misread(interactions, name)
+        with errors_that_name(name):
+            matrix = sp.csr_array(check_array(interactions, dtype=np.float64, input_name=name))
+    if matrix.shape != (n_users, n_items):
+        raise ValueError(
+            f"{name} must have a row for each row of X_user and a column for each row of X_item, ({n_users}, "
+            f"{n_items}); got shape {matrix.shape}."
+        )
+    if matrix.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold numbers, the weights of interactions; got dtype {matrix.dtype}.")
+    with np.errstate(over="ignore"):
+        matrix = matrix.astype(np.float32)
+    if matrix.nnz and not np.isfinite([matrix.data.min(), matrix.data.max()]).all():
+        raise ValueError(f"{name} has a value that is NaN or infinite in float32; leave it out, or use a weight.")
+    if matrix.nnz and matrix.data.min() < 0:
+        u, t = (int(a[matrix.data.argmin()]) for a in matrix.tocoo().coords)
+        raise ValueError(
+            f"{name} must not be negative: values are weights of what was chosen; user {u} has {matrix.data.min()} for "
+            f"item {t}. Leave out what was not liked."
+        )
+    csr = canonical_csr(matrix)
+    if csr.nnz == 0:
+        raise ValueError(f"{name} has no value above 0; there is nothing to learn from.")
+    return csr
+
+
+def without(interactions: Csr, left_out: NDArray[np.bool_]) -> Csr:
+    """Return the interactions without those that are marked."""
+    kept = ~left_out
+    counts = np.concatenate(([0], np.cumsum(kept)))
+    data = None if interactions.data is None else interactions.data[kept]
+    return Csr(counts[interactions.indptr].astype(np.int64), interactions.indices[kept], data, interactions.n_features)
+
+
+def mark_held_out(interactions: Csr, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Mark about this share of each user's interactions at random; each user keeps at least one."""
+    lengths = np.diff(interactions.indptr)
+    users = np.repeat(np.arange(interactions.n_rows), lengths)
+    order = np.lexsort((rng.random(interactions.nnz), users))
+    place = np.arange(interactions.nnz) - np.repeat(interactions.indptr[:-1], lengths)
+    # Rounded up or down at random, so that users with few interactions give their share, too.
+    wanted = np.floor(lengths * share + rng.random(len(lengths)))
+    marked = np.zeros(interactions.nnz, dtype=bool)
+    marked[order] = place < np.repeat(np.minimum(wanted, lengths - 1), lengths)
+    return marked
+
+
+def to_visit(choices: Choices) -> NDArray[np.int64]:
+    """Return the interactions of users for whom there is an item to draw."""
+    lengths = np.diff(choices.interactions.indptr)
+    numbers = np.arange(choices.interactions.nnz, dtype=np.int64)
+    if (lengths < choices.items.n_rows).all():
+        return numbers
+    kept = numbers[(lengths < choices.items.n_rows)[choices.users_of_interactions]]
+    if not len(kept):
+        raise ValueError("interactions has a choice of every item for every user; there is nothing to tell apart.")
+    return kept
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out interactions of some users, to be found among all items that they do not have in training.
+
+    ``users`` holds the users' features, ``seen`` and ``relevant`` (n_users, n_items) what they chose.
+    """
+
+    users: Csr
+    items: Csr
+    seen: Csr
+    relevant: Csr
+    metric: Literal["recall", "ndcg"]
+    k: int
+
+    @classmethod
+    def of(cls, choices: Choices, relevant: Csr, metric: str, rng: np.random.Generator) -> Self:
+        """Take users at random who have anything held out; ``metric`` is "recall@k" or "ndcg@k"."""
+        users = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
+        if len(users) > VALIDATION_USERS:
+            users = np.sort(rng.choice(users, VALIDATION_USERS, replace=False))
+        parts = [_engine.take_rows(X, users) for X in (choices.users, choices.interactions, relevant)]
+        name, _, k = metric.partition("@")
+        return cls(parts[0], choices.items, parts[1], parts[2], "recall" if name == "recall" else "ndcg", int(k))
+
+    def mean(self, params: Parameters, n_threads: int) -> float:
+        """Return the mean of the metric over the users; NaN if a score is."""
+        user_vectors = _engine.pool(self.users, params, n_threads)[1]
+        own, item_vectors = _engine.pool(self.items, params, n_threads)
+        n_users, n_items = self.users.n_rows, len(own)
+        step = max(1, SCORES_PER_BATCH // n_items)
+        values = np.empty(n_users)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for first in range(0, n_users, step):
+                rows = slice(first, min(first + step, n_users))
+                values[rows] = self._values(user_vectors[rows] @ item_vectors.T + own, rows)
+        return float(values.mean())
+
+    def _values(self, scores: Float32Array, rows: slice) -> NDArray[np.float64]:
+        """Return the metric of each of these users, whose scores are given."""
+        scores[_entries(self.seen, rows)] = -np.inf
+        users, items = _entries(self.relevant, rows)
+        n_relevant = np.diff(self.relevant.indptr[rows.start : rows.stop + 1])
+        ranks = np.array([np.count_nonzero(scores[u] >= scores[u, t]) for u, t in zip(users, items, strict=True)])
+        gains = (ranks <= self.k).astype(np.float64)
+        best = n_relevant.astype(np.float64)
+        if self.metric == "ndcg":
+            discounts = 1.0 / np.log2(np.arange(2, self.k + 2))
+            gains[ranks <= self.k] = discounts[ranks[ranks <= self.k] - 1]
+            best = np.cumsum(discounts)[np.minimum(n_relevant, self.k) - 1]
+        values: NDArray[np.float64] = np.bincount(users, weights=gains, minlength=len(scores)) / best
+        values[~np.isfinite(scores.max(axis=1))] = np.nan
+        return values
+
+
+def _entries(X: Csr, rows: slice) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Return the coordinates of the nonzeros of these rows, the first row being row 0."""
+    indptr = X.indptr[rows.start : rows.stop + 1]
+    return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr)), X.indices[indptr[0] : indptr[-1]]

@@ -1,0 +1,206 @@
+"""What FMRanker refuses, and what is left of it after an error."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import NotFittedError
+
+import ranking_cases
+from fastfm_ext import DivergenceError, FMRanker, _ranking_engine
+from ranking_cases import LOSSES, assert_same_model, make
+
+events = ranking_cases.events  # pytest finds fixtures among the names of the test's module
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"loss": "hinge"}, r"loss of FMRanker must be one of .*'bpr'.*; got 'hinge'"),
+        ({"loss": ["bpr"]}, "loss of FMRanker must be one of"),
+        ({"n_factors": -1}, "n_factors of FMRanker must be an integer of at least 0; got -1"),
+        ({"n_negatives": 0}, "n_negatives of FMRanker must be an integer of at least 1, or None"),
+        ({"popularity": -0.5}, "popularity of FMRanker must be a finite number of at least 0"),
+        ({"popularity": np.nan}, "popularity of FMRanker must be"),
+        ({"learning_rate": 0}, "learning_rate of FMRanker must be a finite number above 0"),
+        ({"validation_metric": "map@10"}, r'validation_metric of FMRanker must be "recall@k" or "ndcg@k"'),
+        ({"validation_metric": "ndcg@0"}, "validation_metric of FMRanker must be"),
+        ({"validation_metric": 20}, "validation_metric of FMRanker must be"),
+        ({"early_stopping": "yes"}, 'early_stopping of FMRanker must be True, False or "auto"'),
+        ({"n_jobs": 0}, "n_jobs of FMRanker must be an integer other than 0"),
+    ],
+    ids=str,
+)
+def test_a_hyperparameter_that_will_not_do(events, params, message):
+    for train in (make(**params).fit, make(**params).partial_fit):
+        with pytest.raises(ValueError, match=message):
+            train(*events)
+
+
+def with_value(chosen, value):
+    chosen = chosen.copy()
+    chosen.data[5] = value
+    return chosen
+
+
+BAD_INPUT = {
+    "transposed interactions": (lambda u, t, c: (u, t, c.T), r"interactions must have a row for each row of X_user"),
+    "negative": (lambda u, t, c: (u, t, with_value(c, -1)), r"interactions must not be negative.*user \d+ has -1"),
+    "nan": (lambda u, t, c: (u, t, with_value(c, np.nan)), "interactions has a value that is NaN or infinite"),
+    "infinite": (lambda u, t, c: (u, t, with_value(c, np.inf)), "interactions has a value that is NaN or infinite"),
+    "too large": (lambda u, t, c: (u, t, with_value(c.astype(float), 1e300)), "interactions has a value"),
+    "dense nan": (lambda u, t, c: (u, t, with_value(c, np.nan).toarray()), "interactions contains NaN"),
+    "nothing chosen": (lambda u, t, c: (u, t, 0 * c), "interactions has no value above 0"),
+    "everything chosen": (lambda u, t, c: (u, t, np.ones(c.shape)), "interactions has a choice of every item"),
+    "complex": (lambda u, t, c: (u, t, c.astype(complex)), "interactions must hold numbers"),
+    "text": (lambda u, t, c: (u, t, np.full(c.shape, "a")), "interactions"),
+    "one-dimensional": (lambda u, t, c: (u, t, [1, 0, 1]), "interactions.*[Ee]xpected 2D array"),
+    "other features": (lambda u, t, c: (u, t[:, :-1], c), r"X_item has 92 features, but FMRanker is expecting 93"),
+    "no users": (lambda u, t, c: (u[:0], t, c[:0]), r"X_user has 0 sample\(s\)"),
+    "no items": (lambda u, t, c: (u, t[:0], c[:, :0]), r"X_item has 0 sample\(s\)"),
+    "nan in X_user": (lambda u, t, c: (u * np.nan, t, c), "X_user contains NaN"),
+    "infinite X_item": (lambda u, t, c: (u, t * np.inf, c), "X_item contains infinity"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+@pytest.mark.parametrize("fitted", [False, True])
+def test_input_that_cannot_be_trained_on_is_named_and_leaves_the_model_alone(events, case, fitted):
+    change, message = BAD_INPUT[case]
+    model = make(loss="bpr", max_iter=2)
+    twin = make(loss="bpr", max_iter=2)
+    if fitted:
+        model.fit(*events)
+        twin.fit(*events)
+    with np.errstate(invalid="ignore"):
+        bad = change(*events)
+    for train in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=message):
+            train(*bad)
+    assert vars(model).keys() == vars(twin).keys()
+    if fitted:
+        assert_same_model(model, twin)
+
+
+def repeat(times, train, *arguments):
+    for _ in range(times):
+        train(*arguments)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_divergence_names_epoch_and_learning_rate_and_leaves_the_model_as_it_was(events, loss):
+    model = make(loss=loss).fit(*events)
+    w, V = model.w_.copy(), model.V_.copy()
+    model.set_params(learning_rate=1e30, max_iter=30)
+    for train in (model.fit, model.partial_fit):
+        with pytest.raises(DivergenceError, match=r"diverged in epoch \d+ with learning_rate=1e\+30") as caught:
+            repeat(30, train, *events)
+        assert caught.value.learning_rate == 1e30
+    np.testing.assert_array_equal(model.w_, w)
+    np.testing.assert_array_equal(model.V_, V)
+
+
+def test_ctrl_c_leaves_the_model_as_it_was(events, monkeypatch):
+    model = make(loss="bpr").fit(*events)
+    V = model.V_.copy()
+    train_epoch = _ranking_engine.train_epoch
+
+    def interrupted(*arguments):
+        train_epoch(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_ranking_engine, "train_epoch", interrupted)
+    for train in (model.fit, model.partial_fit):
+        with pytest.raises(KeyboardInterrupt):
+            train(*events)
+    np.testing.assert_array_equal(model.V_, V)
+
+
+def test_other_factors_cannot_go_on(events):
+    model = make(loss="bpr").fit(*events).set_params(n_factors=7)
+    with pytest.raises(ValueError, match="n_factors is now 7, and the model was trained with 5"):
+        model.partial_fit(*events)
+
+
+def test_nobody_to_hold_out_from(events):
+    X_user, X_item, _ = events
+    chosen = np.eye(60, 30)
+    chosen[30:, 0] = 1
+    with pytest.raises(ValueError, match=r"no user has enough of them\. Set early_stopping=False"):
+        make(early_stopping=True).fit(X_user, X_item, chosen)
+
+
+# --- folding in -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted(events):
+    return make(loss="bpr").fit(*events)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_new_user_gets_items_like_those_of_the_history(events, loss):
+    X_user, X_item, chosen = events
+    model = make(loss=loss, max_iter=30, n_negatives=8).fit(X_user, X_item, chosen)
+    vectors = model.item_vector(X_item)
+    scores = vectors @ model.fold_in([1, 4, 7, 10], vectors)
+    group = np.arange(30) % 3 == 1
+    unseen = ~np.isin(np.arange(30), [1, 4, 7, 10])
+    assert scores[group & unseen].mean() > scores[~group].mean() + 0.1
+
+
+def test_several_users_are_folded_in_as_each_alone(fitted, events):
+    vectors = fitted.item_vector(events[1])
+    weights = np.zeros((3, 30))
+    weights[0, [1, 4]] = 1
+    weights[1, [2, 5, 8]] = [1, 2, 0.5]
+    weights[2, 9] = 1
+    together = fitted.fold_in(sp.csr_array(weights), vectors)
+    assert together.shape == (3, 6)
+    assert together.dtype == np.float32
+    np.testing.assert_array_equal(together[:, 0], 1.0)
+    np.testing.assert_array_equal(together[0], fitted.fold_in([4, 1, 1], vectors))
+    assert not np.array_equal(together[1], fitted.fold_in([2, 5, 8], vectors)), "weights count"
+
+
+def test_known_features_are_where_folding_in_begins(fitted, events):
+    X_user, X_item, _ = events
+    vectors = fitted.item_vector(X_item)
+    for seed in (0, 1):
+        known = fitted.fold_in([4], vectors, X_user[[4]], random_state=seed)
+        assert not np.array_equal(known, fitted.fold_in([4], vectors, random_state=seed))
+    strong = make(loss="bpr", l2_V=1e4).fit(*events)  # L2 holds what is new at zero
+    vectors = strong.item_vector(X_item)
+    np.testing.assert_allclose(strong.fold_in([4], vectors, X_user[[4]]), strong.user_vector(X_user[[4]])[0], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        ([], "history"),
+        ([30], "history holds item 30, and item_vectors has the items 0 to 29"),
+        ([-1, 3], "history holds item -1"),
+        ([0.5], "history must be a list of row numbers"),
+        ([[1, 2]], r"history must be a list of row numbers.*shape \(1, 2\)"),
+        (["a"], "history must be a list of row numbers"),
+        (list(range(30)), "history: user 0 chose every item"),
+        (sp.csr_array((2, 30)), "history has no value above 0"),
+        (sp.csr_array(np.eye(2, 30)[[0, 0]] * [[1], [0]]), "history: user 1 chose nothing"),
+        (sp.csr_array(np.ones((1, 29))), "history must have"),
+    ],
+    ids=str,
+)
+def test_a_history_that_cannot_be_folded_in(fitted, events, history, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.fold_in(history, fitted.item_vector(events[1]))
+
+
+def test_vectors_of_another_width_and_other_users_are_refused(fitted, events):
+    vectors = fitted.item_vector(events[1])
+    with pytest.raises(ValueError, match=r"item_vectors must have shape \(n_items, 6\).*got \(30, 5\)"):
+        fitted.fold_in([1], vectors[:, 1:])
+    with pytest.raises(ValueError, match="X_user has 2 rows, and history is of 1 users"):
+        fitted.fold_in([1], vectors, events[0][:2])
+    with pytest.raises(ValueError, match="item_vectors has a value that is NaN or infinite"):
+        fitted.fold_in([1], np.full_like(vectors, np.nan))
+    with pytest.raises(NotFittedError):
+        FMRanker().fold_in([1], vectors)
