@@ -46,13 +46,16 @@ GOWALLA: dict[str, Any] = {
     "max_iter": 22,
 }
 GOWALLA_SEARCH = [{"l2_V": 0.1}, {"l2_V": 0.15}, {"l2_V": 0.2}, {"n_negatives": 1024}]
-ML_1M: dict[str, Any] = {"n_factors": 64, "l2_w": 0.1, "l2_V": 0.1, "max_iter": 40}
+ML_1M: dict[str, Any] = {"n_factors": 64, "l2_w": 0.1, "l2_V": 0.1, "max_iter": 25}
 ML_1M_SEARCH: list[dict[str, Any]] = [
-    {"l2_V": 0.05},
-    {"l2_V": 0.1},
-    {"l2_V": 0.2},
-    {"loss": "bpr", "l2_V": 0.01},
-    {"loss": "warp", "l2_V": 0.01},
+    {"loss": loss, "l2_w": l2, "l2_V": l2} | more
+    for loss, l2, more in (
+        ("bpr", 0.01, {"n_negatives": 4}),
+        ("bpr", 0.03, {"n_negatives": 4}),
+        ("softmax", 0.03, {"n_negatives": 64}),
+        ("softmax", 0.1, {"n_negatives": 64}),
+        ("softmax", 0.05, {"n_negatives": 256}),
+    )
 ]
 COLD_START: dict[str, Any] = {"n_factors": 16, "max_iter": 30}
 COLD_START_SEARCH: list[dict[str, Any]] = [{}, {"l2_V": 0.03}, {"l2_V": 0.3}]
@@ -149,26 +152,52 @@ def ml_1m(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
     lines = list(read_text(find(data / "ml-1m", "ncf.ml-1m.test.negative")))
     candidates = np.array([[int(number) for number in re.findall(r"\d+", line)] for line in lines])
     users, candidates = candidates[:, 0], candidates[:, 1:]  # the first candidate is the film that was watched
-    n_users, n_items = (
-        1 + max(a, b) for a, b in ((table[:, 0].max(), users.max()), (table[:, 1].max(), candidates.max()))
-    )
+    n_users, n_items = 1 + max(table[:, 0].max(), users.max()), 1 + max(table[:, 1].max(), candidates.max())
     train = sp.csr_array((np.ones(len(table), dtype=np.float32), table.T), (n_users, n_items))
     X_user, X_item = ids_only(n_users, n_items)
     if searching:
-        search(ML_1M, ML_1M_SEARCH, jobs, X_user, X_item, train)
+        search_ml_1m(train, jobs)
         return
     results = []
     for seed in seeds:
         started = time.perf_counter()
         model = FMRanker(**ML_1M, early_stopping=False, n_jobs=jobs, random_state=seed).fit(X_user, X_item, train)
         seconds = time.perf_counter() - started
-        vectors, item_vectors = model.user_vector(X_user)[users], model.item_vector(X_item)[candidates]
-        scores = np.einsum("uf,ucf->uc", vectors, item_vectors)
-        ranks = (scores[:, 1:] >= scores[:, :1]).sum(axis=1)
-        hits = ranks < 10
-        results.append((hits.mean(), (hits / np.log2(ranks + 2)).mean()))
+        results.append(hit_rate_and_ndcg(model, X_user[users], X_item, candidates))
         print(f"seed {seed}: HR@10 {results[-1][0]:.4f}, NDCG@10 {results[-1][1]:.4f}, {seconds:.0f} s", flush=True)
     report("ml-1m", ("HR@10", "NDCG@10"), results)
+
+
+def hit_rate_and_ndcg(
+    model: FMRanker, X_user: Any, X_item: Any, candidates: np.ndarray, k: int = 10
+) -> tuple[float, float]:
+    """Return both means over the users, of the first candidate among all that stand in the user's row."""
+    scores = np.einsum("uf,ucf->uc", model.user_vector(X_user), model.item_vector(X_item)[candidates])
+    ranks = (scores[:, 1:] >= scores[:, :1]).sum(axis=1)
+    hits = ranks < k
+    return float(hits.mean()), float((hits / np.log2(ranks + 2)).mean())
+
+
+def search_ml_1m(train: sp.csr_array, jobs: int) -> None:
+    """Try settings by the same protocol, with a film of each user's training ones held out at random."""
+    rng = np.random.default_rng(0)
+    part, candidates = train.copy(), np.empty((train.shape[0], 100), dtype=np.int64)
+    for user in range(train.shape[0]):
+        begin, end = train.indptr[user : user + 2]
+        held_out = rng.integers(begin, end)
+        part.data[held_out] = 0.0
+        others = np.setdiff1d(np.arange(train.shape[1]), train.indices[begin:end])
+        candidates[user] = [train.indices[held_out], *rng.choice(others, 99, replace=False)]
+    part.eliminate_zeros()
+    X_user, X_item = ids_only(*train.shape)
+    for change in ML_1M_SEARCH:
+        settings = ML_1M | change
+        model, found = FMRanker(**settings, n_jobs=jobs, random_state=0), []
+        for _ in range(settings["max_iter"]):
+            model.partial_fit(X_user, X_item, part)
+            found.append(hit_rate_and_ndcg(model, X_user, X_item, candidates))
+        epoch = int(np.argmax([ndcg for _, ndcg in found]))
+        print(f"{change}: HR@10 {found[epoch][0]:.4f}, NDCG@10 {found[epoch][1]:.4f} in epoch {epoch + 1}", flush=True)
 
 
 def cold_start(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
