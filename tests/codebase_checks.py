@@ -24,7 +24,10 @@ MODULES_OF_ROOM = {
     ],
     "estimators": ["fm", "ranking"],
     "encoding": ["encoding", "_columns", "_specs", "_vocabulary"],
-    "retrieval": ["retrieval", "_exact_search", "_item_ids", "_item_sets", "_item_store", "_vector_checks"],
+    "retrieval": [
+        *("retrieval", "_exact_search", "_item_ids", "_item_sets", "_item_store", "_ivf", "_recommend"),
+        *("_vector_checks",),
+    ],
     "metrics": ["metrics", "_hits"],
     "model selection": ["model_selection"],
     "evaluation": ["evaluation"],

@@ -7,8 +7,6 @@ from scipy import sparse
 import slow_metrics
 from fastfm_ext import FMClassifier, evaluate, evaluation
 
-pytest.importorskip("faiss", reason="needs faiss-cpu")
-
 EVERY_METRIC = [*slow_metrics.METRICS, "auc", "coverage"]
 
 

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from fastfm_ext._config import show_config
+from fastfm_ext._recommend import recommend
 from fastfm_ext._training import DivergenceError
 from fastfm_ext.encoding import FMEncoder, multi, numeric
 from fastfm_ext.evaluation import evaluate
@@ -24,6 +25,7 @@ __all__ = [
     "load_model",
     "multi",
     "numeric",
+    "recommend",
     "save_model",
     "show_config",
 ]

@@ -70,8 +70,6 @@ def evaluate(
 
     Raises
     ------
-    ImportError
-        If faiss is not installed and `candidates` is not given.
     TypeError
         If an argument is of another kind.
     ValueError
@@ -195,13 +193,14 @@ class _Candidates:
         is_item = np.arange(max(counts.max(), totals.n)) < counts[:, None]
         positions = np.full(is_item.shape, -1, dtype=np.int64)
         positions[is_item] = choice.indices
-        # In float64 and rounded, as ItemIndex has it, so that the order of equal scores is the same.
-        scores = np.einsum("ud,und->un", users, self.items[positions], dtype=np.float64).astype(np.float32)
+        # Ranked in float64, as ItemIndex does it.
+        scores = np.einsum("ud,und->un", users, self.items[positions], dtype=np.float64)
         if totals.n:
             order = np.argsort(np.where(is_item, -scores, np.inf), axis=1, kind="stable")[:, : totals.n]
             totals.add_rankings(np.take_along_axis(positions, order, axis=1), relevant)
         if "auc" in totals.names:
-            totals.add_scores(np.where(is_item, scores, np.float32(np.inf)), hits_in_matrix(positions, relevant).at)
+            rounded = np.where(is_item, scores, np.inf).astype(np.float32)
+            totals.add_scores(rounded, hits_in_matrix(positions, relevant).at)
 
 
 def _batches(rows: Int64, values_per_user: int) -> Iterator[Int64]:
