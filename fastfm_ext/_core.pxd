@@ -73,6 +73,8 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         const float* panels
         const int32_t* positions
         const double* norms
+        double largest_norm
+        const int64_t* list_panels
         const float* vectors
 
     struct ItemLists:
@@ -175,6 +177,8 @@ cdef extern from "topn.hpp" namespace "fastfm" nogil:
         ItemLists lists
         const uint8_t* allowed
         int64_t n
+        const int32_t* probes
+        int64_t n_probes
 
     struct Best:
         int64_t* positions

@@ -288,13 +288,13 @@ PANEL_ITEMS = panel_items
 def top_n(
     const float[:, ::1] users, const double[::1] user_norms,
     const float[:, :, ::1] panels, const int32_t[::1] item_positions, const double[::1] norms,
-    const float[:, ::1] vectors,
+    const float[:, ::1] vectors, double largest_norm, const int64_t[::1] list_panels,
     const int64_t[::1] indptr, const int32_t[::1] listed, bint may_get, const uint8_t[::1] allowed,
-    int n_threads, int64_t[:, ::1] positions, float[:, ::1] scores,
+    const int32_t[:, ::1] probes, int n_threads, int64_t[:, ::1] positions, float[:, ::1] scores,
 ):
     """Fills positions and scores (n_users, n) with each user's best items.
 
-    `indptr` None: no lists. `allowed` None: every item.
+    `indptr` None: no lists. `allowed` None: every item. `probes` None: items without lists.
     """
     cdef PackedItems items
     items.n_items = vectors.shape[0]
@@ -304,6 +304,8 @@ def top_n(
     items.positions = &item_positions[0]
     items.norms = &norms[0]
     items.vectors = &vectors[0, 0]
+    items.largest_norm = largest_norm
+    items.list_panels = &list_panels[0] if list_panels is not None else NULL
     cdef TopNQuery query
     query.n_users = users.shape[0]
     query.users = &users[0, 0]
@@ -313,6 +315,8 @@ def top_n(
     query.lists.may_get = may_get
     query.allowed = &allowed[0] if allowed is not None else NULL
     query.n = positions.shape[1]
+    query.probes = &probes[0, 0] if probes is not None else NULL
+    query.n_probes = probes.shape[1] if probes is not None else 0
     cdef Best best
     best.positions = &positions[0, 0]
     best.scores = &scores[0, 0]

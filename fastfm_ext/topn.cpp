@@ -68,7 +68,7 @@ class Search {
         candidates_.resize(batch_);
         checked_.resize(batch_);
         rows_.reserve(batch_);
-        groups_.reserve(batch_ / group_users + 2);
+        groups_.reserve(query.probes ? batch_ : batch_ / group_users + 2);
         scored_.resize(std::max(length, query.lists.may_get ? items.n_items / short_list + 1 : 0));
         error_ = (items.d + 3) * 0x1p-23;
     }
@@ -89,16 +89,32 @@ class Search {
   private:
     void run_batch() {
         begin_batch();
+        query_.probes ? scan_lists() : scan_everything();
+        for (size_t i = 0; i < rows_.size(); ++i) finish(i);
+        rows_.clear();
+    }
+
+    void scan_everything() {
         const int64_t panel_bytes = int64_t{panel_items} * items_.d * static_cast<int64_t>(sizeof(float));
         const int64_t step = std::max<int64_t>(block_bytes / panel_bytes, 1);
         for (int64_t from = 0; from < items_.n_panels; from += step) {
             const int64_t to = std::min(from + step, items_.n_panels);
             for (const UserGroup& group : groups_)
-                for (int64_t panel = from; panel < to && !is_done(group, panel); panel += chunk_panels)
-                    kernels_.collect_candidates(items_, panel, std::min(panel + chunk_panels, to), group);
+                scan(group, from, to);
         }
-        for (size_t i = 0; i < rows_.size(); ++i) finish(i);
-        rows_.clear();
+    }
+
+    void scan_lists() {
+        for (size_t i = 0; i < rows_.size(); ++i) {
+            const int32_t* probes = query_.probes + rows_[i] * query_.n_probes;
+            for (int64_t p = 0; p < query_.n_probes; ++p)
+                scan(groups_[i], items_.list_panels[probes[p]], items_.list_panels[probes[p] + 1]);
+        }
+    }
+
+    void scan(const UserGroup& group, int64_t from, int64_t to) {
+        for (int64_t panel = from; panel < to && !is_done(group, panel); panel += chunk_panels)
+            kernels_.collect_candidates(items_, panel, std::min(panel + chunk_panels, to), group);
     }
 
     // Lays out the users of rows_ in groups; places of a group that no user takes have a limit that nothing reaches.
@@ -107,7 +123,7 @@ class Search {
         const int64_t length = room_ + panel_items;
         for (int64_t i = 0, n = 0; i < static_cast<int64_t>(rows_.size()); i += n) {
             const int64_t left = static_cast<int64_t>(rows_.size()) - i;
-            n = left > 4 ? group_users : left > 1 ? 4 : 1;
+            n = left == 1 || query_.probes ? 1 : left > 4 ? group_users : 4;
             float* vectors = vectors_.data() + i * items_.d;
             for (int64_t u = 0; u < n; ++u) {
                 const bool taken = u < left;
@@ -144,14 +160,15 @@ class Search {
         if (own.count > (room_ + n_) / 2) select_in_float64(i);
     }
 
-    // Places without an item are the last ones, and so the last candidates.
     void drop_forbidden(int64_t i) {
         Candidates& own = candidates_[i];
-        while (own.count && own.places[own.count - 1] >= items_.n_items) --own.count;
-        if (query_.allowed || query_.lists.indptr) {
+        // Without lists, places that hold no item are the last ones, and so the last candidates.
+        while (own.count && items_.positions[own.places[own.count - 1]] < 0) --own.count;
+        if (query_.allowed || query_.lists.indptr || query_.probes) {
             int32_t kept = checked_[i];
             for (int32_t c = kept; c < own.count; ++c) {
-                if (!may_get(rows_[i], items_.positions[own.places[c]])) continue;
+                const int32_t position = items_.positions[own.places[c]];
+                if (position < 0 || !may_get(rows_[i], position)) continue;
                 own.scores[kept] = own.scores[c];
                 own.places[kept++] = own.places[c];
             }
@@ -231,7 +248,7 @@ class Search {
 
     // What a float32 score of this user can be wrong by; the last term is for products that float32 is too coarse for.
     double slack(int64_t u) const {
-        return error_ * query_.user_norms[u] * items_.norms[0] + items_.d * static_cast<double>(FLT_MIN);
+        return error_ * query_.user_norms[u] * items_.largest_norm + items_.d * static_cast<double>(FLT_MIN);
     }
 
     bool has_short_list(int64_t u) const {

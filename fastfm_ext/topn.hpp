@@ -13,6 +13,8 @@ struct TopNQuery {
     ItemLists lists;
     const uint8_t* allowed;  // (n_items,): 0 for what nobody may get; or null
     int64_t n;               // items wanted for each user, at least 1
+    const int32_t* probes;   // (n_users, n_probes): which lists of items to search; or null: everything
+    int64_t n_probes;
 };
 
 struct Best {
@@ -29,6 +31,8 @@ struct Best {
 // better by twice that. Users whose n best lie so close together that too many items remain have theirs scored in
 // float64 as they come. So the result is the same for any number of threads, any instruction set, and alone or in a
 // batch.
+//
+// With probes, the same of the items in those lists alone.
 //
 // Items come longest first, and |u| |t| bounds the score (Teflioudi, Gemulla, Mykytiuk 2015, "LEMP"): a group of users is
 // done when not even that reaches their limits. At worst O(n_users n_items d). Allocates for each thread what a few

@@ -72,7 +72,8 @@ struct Options {
 };
 
 // Item vectors for a search by inner product. They lie in panels of panel_items, longest vector first, so that one
-// load reads a coordinate of several items.
+// load reads a coordinate of several items. Where items are divided into lists, so are the panels, and the longest vector
+// of a list is the first in it.
 constexpr int panel_items = 32;
 
 struct PackedItems {
@@ -80,8 +81,10 @@ struct PackedItems {
     int64_t n_panels;
     int32_t d;
     const float* panels;       // (n_panels, d, panel_items); places without an item are zero
-    const int32_t* positions;  // (n_items,): which row of `vectors` lies there
-    const double* norms;       // (n_panels,): Euclidean length of the longest vector in the panel; never increases
+    const int32_t* positions;  // (n_panels * panel_items,): which row of `vectors` lies there, or -1 for none
+    const double* norms;       // (n_panels,): Euclidean length of the longest vector in the panel
+    double largest_norm;
+    const int64_t* list_panels;  // (n_lists + 1,): list l has the panels from list_panels[l] on; or null: no lists
     const float* vectors;      // (n_items, d)
 };
 

@@ -38,7 +38,10 @@ def fitted(name: str) -> Any:
         )
     if name == "FMEncoder":
         return FMEncoder(user=["user", "city", numeric("age")], item=[multi("genres")]).fit(ROWS)
-    return ItemIndex().fit(np.eye(5), ids=[3, "b", 2.5, (1, "x"), True])
+    ids = [3, "b", 2.5, (1, "x"), True]
+    if name == "ItemIndex of lists":
+        return ItemIndex("ivf", n_lists=2).fit(np.eye(5), ids).tune(np.ones((3, 5)))
+    return ItemIndex().fit(np.eye(5), ids)
 
 
 def use(part: Any) -> None:
@@ -116,6 +119,7 @@ def changed(meta: dict[str, Any], place: tuple[Any, ...], change: Callable[[Any,
 
 
 def save_state(path: Path, class_name: str, state: State) -> None:
+    class_name = class_name.partition(" ")[0]
     slot = {"FMEncoder": "encoder", "ItemIndex": "index"}.get(class_name, "model")
     write_parts(path, {slot: type(class_name, (), {"_to_state": lambda self: state})()})
 

@@ -129,7 +129,7 @@ class TestFit:
             ItemIndex().fit(vectors, ids)
 
     def test_unknown_kind(self):
-        with pytest.raises(ValueError, match=r"kind must be one of \['exact'\], got 'hnsw'"):
+        with pytest.raises(ValueError, match=r"kind must be one of \['exact', 'ivf'\], got 'hnsw'"):
             ItemIndex(kind="hnsw")
 
     def test_later_changes_of_the_callers_arrays_have_no_effect(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fastfm_ext._top_n import ItemLists, PackedItems, top_n
+from fastfm_ext._top_n import ItemLists, PackedItems, norms, top_n
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -53,3 +53,12 @@ def _among(lists: ItemLists, allowed: npt.NDArray[np.bool_]) -> ItemLists:
     numbers = np.cumsum(allowed, dtype=np.int64) - 1
     kept_before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
     return ItemLists(kept_before[lists.indptr], numbers[lists.listed[kept]].astype(np.int32), lists.may_get)
+
+
+def comparable(vectors: Float32, metric: str) -> Float32:
+    """Return vectors whose inner products are the wanted similarities."""
+    if metric == "inner":
+        return np.ascontiguousarray(vectors)
+    lengths = norms(vectors)[:, None]
+    units: Float32 = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0).astype(np.float32)
+    return units

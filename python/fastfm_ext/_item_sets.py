@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from fastfm_ext._top_n import ItemLists
 from fastfm_ext._validation import rebuilt
 
 Int32 = npt.NDArray[np.int32]
@@ -84,6 +85,14 @@ class UserItems:
     def _keys(self, n_items: int) -> Int64:
         users = np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int64), np.diff(self.indptr))
         return users * n_items + self.positions
+
+
+def item_lists(excluded: UserItems | None, only: UserItems | None, n_items: int) -> ItemLists | None:
+    """Put what a user must not get and what a user may get into one list."""
+    if only is not None:
+        chosen = only if excluded is None else only.without(excluded, n_items)
+        return ItemLists(chosen.indptr, chosen.positions, may_get=True)
+    return None if excluded is None else ItemLists(excluded.indptr, excluded.positions, may_get=False)
 
 
 def mask_of(value: Any, name: str, positions: Positions) -> npt.NDArray[np.bool_]:

@@ -51,6 +51,8 @@ class ItemStore:
 
         Raises
         ------
+        ImportError
+            For kind ``"ivf"``, if faiss is not installed.
         TypeError
             If an id is not hashable.
         ValueError
@@ -61,7 +63,7 @@ class ItemStore:
         if vectors.shape[0] == 0:
             raise ValueError("item_vectors is empty: an index needs at least one item.")
         return self._set(
-            np.array(vectors), np.arange(len(vectors), dtype=np.int64) if ids is None else as_id_array(ids)
+            np.array(vectors), np.arange(len(vectors), dtype=np.int64) if ids is None else as_id_array(ids), None
         )
 
     def add(self, item_vectors: npt.ArrayLike, ids: Iterable[Hashable]) -> Self:
@@ -93,7 +95,8 @@ class ItemStore:
         if known:
             raise ValueError(f"ids already in the index: {shorten(known)}. Remove them before adding them again.")
         all_ids = as_id_array([*self._ids.tolist(), *new_ids.tolist()])
-        return self._set(np.concatenate([old, new]), all_ids)
+        source = np.concatenate([np.arange(len(old)), np.full(len(new), -1)])
+        return self._set(np.concatenate([old, new]), all_ids, source)
 
     def remove(self, ids: Iterable[Hashable]) -> Self:
         """Take items out; the others keep their order.
@@ -117,7 +120,7 @@ class ItemStore:
         vectors = self._fitted_vectors()
         keep = np.ones(len(self), dtype=bool)
         keep[self._positions_of(as_id_array(ids))] = False
-        return self._set(vectors[keep], as_id_array(self._ids[keep]))
+        return self._set(vectors[keep], as_id_array(self._ids[keep]), np.flatnonzero(keep))
 
     def update(self, ids: Iterable[Hashable], item_vectors: npt.ArrayLike) -> Self:
         """Give items new vectors; their places in the index stay.
@@ -146,8 +149,11 @@ class ItemStore:
         _check_length(changed, len(new))
         positions_by_id(changed)
         vectors = np.array(old)
-        vectors[self._positions_of(changed)] = new
-        return self._set(vectors, self._ids)
+        positions = self._positions_of(changed)
+        vectors[positions] = new
+        source = np.arange(len(old))
+        source[positions] = -1
+        return self._set(vectors, self._ids, source)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file (see `fastfm_ext.model_io.save_model`).
@@ -169,8 +175,11 @@ class ItemStore:
         """
         save_model(path, index=self)
 
-    def _set(self, vectors: Float32, ids: npt.NDArray[Any]) -> Self:
-        """Replace the content, after the checks that need both arguments."""
+    def _set(self, vectors: Float32, ids: npt.NDArray[Any], source: npt.NDArray[np.int64] | None) -> Self:
+        """Replace the content, after the checks that need both arguments.
+
+        `source` tells which of the items before each item is, unchanged; -1 for the others, None if nothing is left.
+        """
         _check_length(ids, len(vectors))
         position = positions_by_id(ids)
         ids.flags.writeable = False

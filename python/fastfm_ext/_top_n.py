@@ -6,7 +6,7 @@ Everything that comes in here has been validated.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,33 +41,61 @@ class PackedItems:
     Attributes
     ----------
     panels : ndarray of shape (n_panels, d, PANEL_ITEMS), float32
-    positions : ndarray of shape (n_items,), int32
+    positions : ndarray of shape (n_panels * PANEL_ITEMS,), int32
     norms : ndarray of shape (n_panels,), float64
     vectors : ndarray of shape (n_items, d), float32
+    list_panels : ndarray of shape (n_lists + 1,), int64, or None
     """
 
     panels: Float32Array
     positions: NDArray[np.int32]
     norms: NDArray[np.float64]
     vectors: Float32Array
+    list_panels: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, vectors: Float32Array) -> Self:
         """Pack C-contiguous vectors, at least one and so short that no inner product leaves float32."""
-        n_items, d = vectors.shape
-        width = _core.PANEL_ITEMS
-        n_panels = -(-n_items // width)
         lengths = norms(vectors)
-        order = np.argsort(-lengths, kind="stable")
-        panels = aligned_empty((n_panels, d, width))
-        # Some panels at a time, whose rows then are still in the cache when they are written in the other order.
-        step = max(1, (1 << 16) // (d * width))
-        for first in range(0, n_panels, step):
-            rows = order[first * width : (first + step) * width]
-            chunk = np.zeros((len(panels[first : first + step]) * width, d), dtype=np.float32)
-            chunk[: len(rows)] = vectors[rows]
-            panels[first : first + step] = chunk.reshape(-1, width, d).transpose(0, 2, 1)
-        return cls(panels, order.astype(np.int32), lengths[order[::width]], vectors)
+        positions = np.full(_panels(len(vectors)) * _core.PANEL_ITEMS, -1, dtype=np.int32)
+        positions[: len(vectors)] = np.argsort(-lengths, kind="stable")
+        return cls(_lay_out(vectors, positions), positions, _longest(lengths, positions), vectors)
+
+    @classmethod
+    def in_lists(cls, vectors: Float32Array, lists: NDArray[np.int32], n_lists: int) -> Self:
+        """Pack vectors such that those of a list, numbered from 0 to n_lists - 1, can be searched by themselves."""
+        lengths = norms(vectors)
+        counts = np.bincount(lists, minlength=n_lists)
+        list_panels = np.concatenate([[0], np.cumsum(_panels(counts))]).astype(np.int64)
+        order = np.lexsort((-lengths, lists))
+        before = np.cumsum(counts) - counts
+        places = np.arange(len(vectors)) + (list_panels[:-1] * _core.PANEL_ITEMS - before)[lists[order]]
+        positions = np.full(list_panels[-1] * _core.PANEL_ITEMS, -1, dtype=np.int32)
+        positions[places] = order
+        return cls(_lay_out(vectors, positions), positions, _longest(lengths, positions), vectors, list_panels)
+
+
+def _panels(counts: Any) -> Any:
+    """Return how many panels so many items fill."""
+    return -(-counts // _core.PANEL_ITEMS)
+
+
+def _lay_out(vectors: Float32Array, positions: NDArray[np.int32]) -> Float32Array:
+    d, width = vectors.shape[1], _core.PANEL_ITEMS
+    panels = aligned_empty((len(positions) // width, d, width))
+    # Some panels at a time, whose rows then are still in the cache when they are written in the other order.
+    step = max(1, (1 << 16) // (d * width))
+    for first in range(0, len(panels), step):
+        rows = positions[first * width : (first + step) * width]
+        chunk = vectors[rows]
+        chunk[rows < 0] = 0.0
+        panels[first : first + step] = chunk.reshape(-1, width, d).transpose(0, 2, 1)
+    return panels
+
+
+def _longest(lengths: NDArray[np.float64], positions: NDArray[np.int32]) -> NDArray[np.float64]:
+    longest: NDArray[np.float64] = np.where(positions < 0, 0.0, lengths[positions])
+    return longest.reshape(-1, _core.PANEL_ITEMS).max(axis=1)
 
 
 def top_n(
@@ -77,6 +105,7 @@ def top_n(
     lists: ItemLists | None = None,
     allowed: NDArray[np.bool_] | None = None,
     n_threads: int = 1,
+    probes: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.int64], Float32Array]:
     """Find the ``n`` items of largest inner product for each user: see ``topn.hpp``.
 
@@ -91,6 +120,8 @@ def top_n(
     allowed : ndarray of shape (n_items,), optional
         False for what nobody may get.
     n_threads : int, default=1
+    probes : ndarray of shape (n_users, n_probes), optional
+        The lists that are searched for each user, where items are packed in lists.
 
     Returns
     -------
@@ -104,6 +135,8 @@ def top_n(
     indptr, listed, may_get = lists or (None, None, False)
     allowed_bytes = None if allowed is None else np.ascontiguousarray(allowed).view(np.uint8)
     n_rows = max(1, PRODUCTS_PER_CALL // items.vectors.size)
+    if probes is not None and items.list_panels is not None:
+        n_rows *= max(1, (len(items.list_panels) - 1) // probes.shape[1])
     for first in range(0, len(users), n_rows):
         rows = slice(first, first + n_rows)
         indptr_of_rows = None if indptr is None else indptr[first : first + n_rows + 1]
@@ -114,10 +147,13 @@ def top_n(
             items.positions,
             items.norms,
             items.vectors,
+            float(items.norms.max()),
+            items.list_panels,
             indptr_of_rows,
             listed,
             may_get,
             allowed_bytes,
+            None if probes is None else probes[rows],
             n_threads,
             positions[rows],
             scores[rows],

@@ -11,12 +11,14 @@ import numpy.typing as npt
 from joblib import effective_n_jobs
 from scipy import sparse
 
-from fastfm_ext._exact_search import ExactSearch
+from fastfm_ext._exact_search import ExactSearch, comparable
 from fastfm_ext._item_ids import as_id_array
-from fastfm_ext._item_sets import UserItems, mask_of
+from fastfm_ext._item_sets import UserItems, item_lists, mask_of
 from fastfm_ext._item_store import ItemStore
+from fastfm_ext._ivf import IvfSearch
 from fastfm_ext._model_file import ModelFileReader
-from fastfm_ext._top_n import ItemLists, norms
+from fastfm_ext._top_n import ItemLists
+from fastfm_ext._validation import is_real
 from fastfm_ext._vector_checks import Float32, check_count, check_matrix, to_float32
 
 __all__ = ["ItemIndex"]
@@ -24,7 +26,7 @@ __all__ = ["ItemIndex"]
 Int64 = npt.NDArray[np.int64]
 ItemsOfUsers: TypeAlias = Collection[Any] | sparse.sparray | sparse.spmatrix
 
-KINDS = ("exact",)
+KINDS = ("exact", "ivf")
 METRICS = ("cosine", "inner")
 
 
@@ -33,8 +35,13 @@ class ItemIndex(ItemStore):
 
     Parameters
     ----------
-    kind : {"exact"}, default="exact"
-        How items are searched. ``"exact"`` compares with every item.
+    kind : {"exact", "ivf"}, default="exact"
+        How items are searched. ``"exact"`` compares with every item. ``"ivf"`` divides the items into lists and visits
+        the likeliest, which pays from about a million items on; faiss finds the lists in `fit`.
+    target_recall : float, default=0.95
+        For ``"ivf"``: the share of the true best 100 items that a search shall find, above 0 and at most 1. See `tune`.
+    n_lists : int, optional
+        For ``"ivf"``: into how many lists items are divided; 4 times the root of their number by default.
     n_jobs : int, optional
         Threads of a search; -1 for all cores. None is one, unless joblib says otherwise. Results are the same with any
         number.
@@ -42,10 +49,21 @@ class ItemIndex(ItemStore):
     Raises
     ------
     ValueError
-        If `kind` is unknown.
+        If `kind` is unknown, or another parameter out of its range.
+
+    Attributes
+    ----------
+    n_lists_, n_probes_, recall_ : int, int, float
+        For ``"ivf"``: the lists there are, how many of them a search visits, and the recall that `tune` measured with
+        them; the last two are None before it.
 
     Notes
     -----
+    The lists of ``"ivf"`` are clusters of the vectors with one more coordinate, which makes them all equally long, so
+    that k-means serves inner products. Only which items are looked at is approximate: their scores, and the order of
+    those that are returned, are exact. `add` and `update` put items into the lists there are: fit again when most have
+    changed.
+
     The vectors are kept as a float32 array of shape (n_items, d), and from the first search on once more in the order
     in which the search reads them; an index can be pickled and copied. `add`, `update` and `remove` copy the array, so
     change many items in one call.
@@ -63,18 +81,48 @@ class ItemIndex(ItemStore):
     ['Alien', 'Brazil']
     """
 
-    def __init__(self, kind: str = "exact", *, n_jobs: int | None = None) -> None:
+    def __init__(
+        self,
+        kind: str = "exact",
+        *,
+        target_recall: float = 0.95,
+        n_lists: int | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         super().__init__()
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {list(KINDS)}, got {kind!r}.")
+        if not is_real(0.0, open_at_low=True)(target_recall) or target_recall > 1:
+            raise ValueError(f"target_recall must be a number above 0 and at most 1, got {target_recall!r}.")
         self.kind = kind
+        self.target_recall = float(target_recall)
+        self.n_lists = None if n_lists is None else check_count(n_lists, "n_lists")
         self.n_jobs = n_jobs
         self._exact: ExactSearch | None = None
         self._similar: dict[tuple[str, bool], ExactSearch] = {}
+        self._ivf: IvfSearch | None = None
 
     def __repr__(self) -> str:
         shape = "" if self._vectors is None else f", n_items={len(self)}, n_dims={self._vectors.shape[1]}"
+        if self._ivf is not None:
+            shape += f", n_lists={self.n_lists_}, n_probes={self.n_probes_}"
+            shape += "" if self.recall_ is None else f", recall={self.recall_:.3f}"
         return f"{type(self).__name__}(kind={self.kind!r}{shape})"
+
+    @property
+    def n_lists_(self) -> int:
+        """Into how many lists the items are divided."""
+        return len(self._fitted_ivf().centroids)
+
+    @property
+    def n_probes_(self) -> int | None:
+        """How many lists a search visits; None before `tune`."""
+        return self._fitted_ivf().n_probes
+
+    @property
+    def recall_(self) -> float | None:
+        """The recall that `tune` has measured; None before it."""
+        return self._fitted_ivf().recall
 
     def __getstate__(self) -> dict[str, Any]:
         # What searches derive from the vectors is quickly made again.
@@ -129,8 +177,8 @@ class ItemIndex(ItemStore):
 
         Notes
         -----
-        The result is the exact ranking by float64 inner product, ties included, and does not depend on which users are
-        searched together. Time is O(n_users n_items d). Memory beyond arguments and results does not grow with n_users.
+        The result of kind ``"exact"`` is the ranking by float64 inner product, ties included, and does not depend on
+        which users are searched together. Time is O(n_users n_items d). Memory beyond arguments and results does not grow with n_users.
 
         Examples
         --------
@@ -149,12 +197,46 @@ class ItemIndex(ItemStore):
         excluded = self._user_items(exclude, "exclude", len(users), single=single)
         chosen = self._user_items(only_by_user, "only_by_user", len(users), single=single)
         allowed = None if only is None else mask_of(only, "only", self._position)
-        if self._exact is None:
-            self._exact = ExactSearch(vectors)
-        lists = _item_lists(excluded, chosen, len(self))
-        positions, scores = self._exact.top_n(users, n, lists, allowed, effective_n_jobs(self.n_jobs))
+        lists = item_lists(excluded, chosen, len(self))
+        positions, scores = self._search_for(users).top_n(users, n, lists, allowed, effective_n_jobs(self.n_jobs))
         ids = self._take_ids(positions)
         return (ids[0], scores[0]) if single else (ids, scores)
+
+    def tune(self, user_vectors: npt.ArrayLike) -> Self:
+        """Choose how many lists a search of kind ``"ivf"`` visits, such that it reaches `target_recall`.
+
+        The first search does this with its own users; call it to choose with better ones, or again when items or users
+        have changed.
+
+        Parameters
+        ----------
+        user_vectors : array-like of shape (n_users, d)
+            As they will be searched with. Of more than 512, as many are taken, evenly spread.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the index is of another kind or empty, or `user_vectors` has no rows, another width or is not finite.
+
+        Notes
+        -----
+        Recall is the share of the best 100 items, or all if there are fewer, that are in the lists visited. Exact
+        search tells which they are. The number of lists is the least for which the mean over the users, less two
+        standard errors, is `target_recall`.
+        """
+        vectors = self._fitted_vectors()
+        ivf = self._fitted_ivf()
+        users = check_matrix(user_vectors, "user_vectors", vectors.shape[1])
+        if len(users) == 0 or len(self) == 0:
+            raise ValueError("tune needs at least one row of user_vectors and one item.")
+        ivf.tune(users, self.target_recall, effective_n_jobs(self.n_jobs))
+        return self
 
     def similar_items(
         self, ids: Iterable[Hashable], n: int = 10, *, metric: str = "cosine", skip_bias: bool = True
@@ -211,7 +293,7 @@ class ItemIndex(ItemStore):
         own = self._positions_of(as_id_array(ids))
         key = (metric, bool(skip_bias))
         if key not in self._similar:
-            self._similar[key] = ExactSearch(_comparable(vectors[:, 1:] if skip_bias else vectors, metric))
+            self._similar[key] = ExactSearch(comparable(vectors[:, 1:] if skip_bias else vectors, metric))
         search = self._similar[key]
         themselves = ItemLists(np.arange(len(own) + 1, dtype=np.int64), own.astype(np.int32), may_get=False)
         queries = search.items.vectors[own]
@@ -247,6 +329,10 @@ class ItemIndex(ItemStore):
     def _to_state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         arrays: dict[str, npt.NDArray[Any]] = {"vectors": self._fitted_vectors()}
         meta: dict[str, Any] = {"kind": self.kind}
+        if self._ivf is not None:
+            ivf_meta, ivf_arrays = self._ivf.to_state()
+            meta |= {"target_recall": self.target_recall, "n_lists": self.n_lists, "ivf": ivf_meta}
+            arrays |= ivf_arrays
         if self._ids.dtype == object:
             meta["ids"] = self._ids.tolist()
         else:
@@ -256,12 +342,39 @@ class ItemIndex(ItemStore):
     @classmethod
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Self:
         ids = arrays["ids"] if "ids" in arrays else meta["ids"]
-        return cls(meta["kind"])._set(check_matrix(arrays["vectors"], "vectors"), as_id_array(ids))
+        vectors = check_matrix(arrays["vectors"], "vectors")
+        if meta["kind"] != "ivf":
+            return cls(meta["kind"])._set(vectors, as_id_array(ids), None)
+        index = cls("ivf", target_recall=meta["target_recall"], n_lists=meta["n_lists"])
+        ItemStore._set(index, vectors, as_id_array(ids), None)
+        index._ivf = IvfSearch.from_state(vectors, meta["ivf"], arrays)
+        return index
 
-    def _set(self, vectors: Float32, ids: npt.NDArray[Any]) -> Self:
-        super()._set(vectors, ids)
-        self._exact, self._similar = None, {}
+    def _set(self, vectors: Float32, ids: npt.NDArray[Any], source: Int64 | None) -> Self:
+        ivf, n_threads = self._ivf, effective_n_jobs(self.n_jobs)
+        if self.kind == "ivf" and (source is None or ivf is None):
+            ivf = IvfSearch.train(vectors, self.n_lists, n_threads)
+        elif ivf is not None and source is not None:
+            ivf = ivf.changed(vectors, source, n_threads)
+        super()._set(vectors, ids, source)
+        self._ivf, self._exact, self._similar = ivf, None, {}
         return self
+
+    def _search_for(self, users: Float32) -> ExactSearch | IvfSearch:
+        """Return what searches, made or tuned now if it is not yet."""
+        if self._ivf is not None:
+            if self._ivf.n_probes is None and len(users):
+                self.tune(users)
+            return self._ivf
+        if self._exact is None:
+            self._exact = ExactSearch(self._fitted_vectors())
+        return self._exact
+
+    def _fitted_ivf(self) -> IvfSearch:
+        self._fitted_vectors()
+        if self._ivf is None:
+            raise ValueError(f"only an index of kind 'ivf' has lists; this one is of kind {self.kind!r}.")
+        return self._ivf
 
     def _user_items(self, given: Any, name: str, n_users: int, *, single: bool) -> UserItems | None:
         return None if given is None else UserItems.from_argument(given, name, n_users, self._position, single=single)
@@ -270,20 +383,3 @@ class ItemIndex(ItemStore):
         ids = self._ids[positions]
         ids[positions < 0] = None if ids.dtype == object else -1
         return ids
-
-
-def _item_lists(excluded: UserItems | None, only: UserItems | None, n_items: int) -> ItemLists | None:
-    """Put what a user must not get and what a user may get into one list."""
-    if only is not None:
-        chosen = only if excluded is None else only.without(excluded, n_items)
-        return ItemLists(chosen.indptr, chosen.positions, may_get=True)
-    return None if excluded is None else ItemLists(excluded.indptr, excluded.positions, may_get=False)
-
-
-def _comparable(vectors: Float32, metric: str) -> Float32:
-    """Return vectors whose inner products are the wanted similarities."""
-    if metric == "inner":
-        return np.ascontiguousarray(vectors)
-    lengths = norms(vectors)[:, None]
-    units: Float32 = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0).astype(np.float32)
-    return units
