@@ -73,6 +73,20 @@ REAL_DATA: dict[str, tuple[str, str, Callable[[Path], Workload]]] = {
 }
 
 
+def open_data(path: str) -> IO[bytes]:
+    """Open a file of the data folder, plain or as .xz.
+
+    Raises
+    ------
+    FileNotFoundError
+        If FASTFM_EXT_DATA names no folder that holds it.
+    """
+    file = _find(path)
+    if file is None:
+        raise FileNotFoundError(f"{path} is not here: set FASTFM_EXT_DATA to the folder that holds it")
+    return _open(file)
+
+
 def _find(path: str) -> Path | None:
     folder = os.environ.get("FASTFM_EXT_DATA")
     if not folder:

@@ -99,8 +99,7 @@ class Search {
         const int64_t step = std::max<int64_t>(block_bytes / panel_bytes, 1);
         for (int64_t from = 0; from < items_.n_panels; from += step) {
             const int64_t to = std::min(from + step, items_.n_panels);
-            for (const UserGroup& group : groups_)
-                scan(group, from, to);
+            for (const UserGroup& group : groups_) scan(group, from, to);
         }
     }
 

@@ -85,7 +85,7 @@ struct PackedItems {
     const double* norms;       // (n_panels,): Euclidean length of the longest vector in the panel
     double largest_norm;
     const int64_t* list_panels;  // (n_lists + 1,): list l has the panels from list_panels[l] on; or null: no lists
-    const float* vectors;      // (n_items, d)
+    const float* vectors;        // (n_items, d)
 };
 
 // For each user u, the ascending positions listed[indptr[u] .. indptr[u + 1]) of items, which are either what the user

@@ -178,7 +178,8 @@ class ItemIndex(ItemStore):
         Notes
         -----
         The result of kind ``"exact"`` is the ranking by float64 inner product, ties included, and does not depend on
-        which users are searched together. Time is O(n_users n_items d). Memory beyond arguments and results does not grow with n_users.
+        which users are searched together. Time is O(n_users n_items d). Memory beyond arguments and results does not
+        grow with n_users.
 
         Examples
         --------

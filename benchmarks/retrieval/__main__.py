@@ -1,0 +1,124 @@
+"""How fast top-N search is on trained vectors, beside faiss, NumPy and implicit.
+
+python -m benchmarks.retrieval                        all tables: about ten minutes
+python -m benchmarks.retrieval --tables exact ivf     exact, seen, ivf
+python -m benchmarks.retrieval --quick                few users and small tables: does it run
+
+The vectors are trained on MovieLens 1M and Gowalla, in the folder that FASTFM_EXT_DATA names; larger tables are drawn
+from theirs (``vectors.more_like``). The table `seen` needs implicit (``python -m pip install implicit``).
+"""
+
+from __future__ import annotations
+
+import os
+
+# Read when NumPy loads its library. Threads of a matrix product would only help NumPy, where one thread is compared.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+import numpy as np
+
+from fastfm_ext import ItemIndex
+from in_turn import time_in_turn
+from tables import markdown_table, median_and_range, three_digits
+
+from . import contenders
+from .contenders import Search
+from .vectors import Float32, Vectors, gowalla, more_like, movielens
+
+TABLES = ("exact", "seen", "ivf")
+
+
+def compare(searches: Mapping[str, Search], n_users: int, rounds: int) -> list[list[str]]:
+    """Time searches in turn; a row for each: name, us a user, and by what the first one is faster in the same round."""
+    times = time_in_turn(searches, rounds)
+    first = times[next(iter(searches))].wall
+    rows = []
+    for name, taken in times.items():
+        ratios = [theirs / ours for theirs, ours in zip(taken.wall, first, strict=True)]
+        rows.append([name, three_digits(median(taken.wall) / n_users * 1e6), median_and_range(ratios)])
+    return rows
+
+
+def exact_table(cases: Mapping[str, tuple[Float32, Float32]], rounds: int) -> str:
+    """Exact top 10 on one thread: ours, faiss' flat index, and a product with argpartition."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    rows = []
+    for name, (users, items) in cases.items():
+        searches = {
+            "fastfm-ext": contenders.ours(ItemIndex(n_jobs=1).fit(items), users, 10),
+            "faiss IndexFlatIP": contenders.faiss_flat(users, items, 10),
+            "sgemm and argpartition": contenders.sgemm(users, items, 10),
+        }
+        rows += [[name, *row] for row in compare(searches, len(users), rounds)]
+    return markdown_table(["items", "search", "us/user", "fastfm-ext is faster by"], rows)
+
+
+def seen_table(vectors: Vectors, rounds: int, n_threads: int = 2) -> str:
+    """Best 20 unseen items of all users, on two threads: ours and implicit's."""
+    index = ItemIndex(n_jobs=n_threads).fit(vectors.items)
+    searches = {
+        "fastfm-ext": contenders.ours(index, vectors.users, 20, vectors.seen),
+        "implicit recommend": contenders.implicit_recommend(vectors, 20, n_threads),
+    }
+    rows = compare(searches, len(vectors.users), rounds)
+    return markdown_table(["search", "us/user", "fastfm-ext is faster by"], rows)
+
+
+def ivf_table(users: Float32, items: Float32, rounds: int, *, with_hnsw: bool) -> str:
+    """Best 100 items on one thread: the approximate index against our exact one; HNSW beside them."""
+    half = len(users) // 2
+    tuning, users = users[:half], users[half:]
+    index = ItemIndex("ivf", n_jobs=1).fit(items).tune(tuning)
+    searches = {
+        f"ivf, {index.n_probes_} of {index.n_lists_} lists": contenders.ours(index, users, 100),
+        "exact": contenders.ours(ItemIndex(n_jobs=1).fit(items), users, 100),
+    }
+    if with_hnsw:
+        import faiss
+
+        faiss.omp_set_num_threads(1)
+        searches |= {f"faiss HNSW, ef {ef}": contenders.faiss_hnsw(users, items, 100, ef) for ef in (100, 400)}
+    best = searches["exact"]()
+    rows = compare(searches, len(users), rounds)
+    for row, search in zip(rows, searches.values(), strict=True):
+        row.append(f"{contenders.recall(search(), best):.3f}")
+    return markdown_table(["search", "us/user", "ivf is faster by", "recall@100"], rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.retrieval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="few users, small tables, one round")
+    parser.add_argument("--hnsw", action="store_true", help="with the table ivf: HNSW too, some minutes to build")
+    asked = parser.parse_args(arguments)
+    rounds, scale = (1, 20) if asked.quick else (asked.rounds, 1)
+    films = movielens() if {"exact", "ivf"} & set(asked.tables) else None
+    places = gowalla() if {"exact", "seen"} & set(asked.tables) else None
+    if "exact" in asked.tables and films and places:
+        cases = {
+            "3,706 x 17, MovieLens 1M": (films.users[: 4000 // scale], films.items),
+            "40,981 x 65, Gowalla": (places.users[: 1500 // scale], places.items),
+            "200,000 x 65, like Gowalla's": (places.users[: 400 // scale], more_like(places.items, 200_000 // scale)),
+        }
+        print("Exact top 10, one thread\n", exact_table(cases, rounds), sep="\n", end="\n\n", flush=True)
+    if "seen" in asked.tables and places:
+        print("Top 20 unseen, all users of Gowalla, two threads\n", seen_table(places, rounds), sep="\n", end="\n\n")
+    if "ivf" in asked.tables and films:
+        items = more_like(films.items, 1_000_000 // scale)
+        users = films.users[np.random.default_rng(0).permutation(len(films.users))[: 2000 // scale]]
+        print(f"Top 100 of {len(items):,} x 17, like MovieLens 1M's, one thread\n")
+        print(ivf_table(users, items, rounds, with_hnsw=asked.hnsw), flush=True)
+
+
+if __name__ == "__main__":
+    main()
