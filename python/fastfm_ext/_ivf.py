@@ -204,7 +204,7 @@ def _rank_as_distances(centroids: Float32) -> Float32:
 
 def _then(vectors: Float32, *last: float) -> Float32:
     """Return the vectors with these coordinates behind their own."""
-    columns = np.tile(np.float32(last), (len(vectors), 1))
+    columns = np.tile(np.array(last, dtype=np.float32), (len(vectors), 1))
     return np.concatenate([vectors, columns], axis=1)
 
 

@@ -94,8 +94,9 @@ def _lay_out(vectors: Float32Array, positions: NDArray[np.int32]) -> Float32Arra
 
 
 def _longest(lengths: NDArray[np.float64], positions: NDArray[np.int32]) -> NDArray[np.float64]:
-    longest: NDArray[np.float64] = np.where(positions < 0, 0.0, lengths[positions])
-    return longest.reshape(-1, _core.PANEL_ITEMS).max(axis=1)
+    in_panels = np.where(positions < 0, 0.0, lengths[positions]).reshape(-1, _core.PANEL_ITEMS)
+    longest: NDArray[np.float64] = in_panels.max(axis=1)
+    return longest
 
 
 def top_n(
