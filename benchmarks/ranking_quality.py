@@ -46,7 +46,7 @@ GOWALLA: dict[str, Any] = {
     "max_iter": 22,
 }
 GOWALLA_SEARCH = [{"l2_V": 0.1}, {"l2_V": 0.15}, {"l2_V": 0.2}, {"n_negatives": 1024}]
-ML_1M: dict[str, Any] = {"n_factors": 64, "l2_w": 0.1, "l2_V": 0.1, "max_iter": 25}
+ML_1M: dict[str, Any] = {"n_factors": 64, "loss": "bpr", "n_negatives": 4, "l2_w": 0.01, "l2_V": 0.01, "max_iter": 25}
 ML_1M_SEARCH: list[dict[str, Any]] = [
     {"loss": loss, "l2_w": l2, "l2_V": l2} | more
     for loss, l2, more in (

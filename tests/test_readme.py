@@ -37,6 +37,14 @@ def test_the_recommended_films_are_new_to_their_users(results):
     assert np.isfinite(names["predicted_stars"]).all()
 
 
+def test_a_new_film_can_be_recommended(results):
+    names, _ = results["Retrieval"]
+    assert names["index"].ids.tolist() == ["Alien", "Brazil", "Casablanca"]
+    ranker, film = names["ranker"], names["encoder"].transform(names["new_film"], side="item")
+    np.testing.assert_array_equal(film.toarray().sum(), 1)  # its genre, and no id
+    assert np.abs(ranker.item_vector(film)[:, 1:]).max() > 0
+
+
 def test_a_score_and_a_user_s_bias_make_the_prediction(results):
     names, _ = results["Retrieval"]
     films = names["films"].set_index("film").loc[names["best"][:, 0]].reset_index()

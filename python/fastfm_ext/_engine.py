@@ -1,7 +1,4 @@
-"""The engine: parameters in the kernels' memory layout, and training and prediction over them.
-
-The only module that imports the compiled core. Everything that comes in here has been validated.
-"""
+"""The engine: parameters in the kernels' memory layout, training and prediction over arrays that are validated."""
 
 from __future__ import annotations
 
@@ -61,11 +58,6 @@ class Csr:
     @property
     def nnz(self) -> int:
         return len(self.indices)
-
-    @property
-    def largest(self) -> float:
-        """The largest absolute value."""
-        return 1.0 if self.data is None else float(np.abs(self.data).max(initial=0.0))
 
 
 def csr_at_once(

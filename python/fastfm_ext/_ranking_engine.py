@@ -43,7 +43,13 @@ class Choices:
     @property
     def largest(self) -> tuple[float, float]:
         """The largest absolute feature value, and the largest weight."""
-        return max(self.users.largest, self.items.largest), self.interactions.largest
+        features = max(largest_value(self.users), largest_value(self.items))
+        return features, largest_value(self.interactions)
+
+
+def largest_value(X: Csr) -> float:
+    """Return the largest absolute value."""
+    return 1.0 if X.data is None else float(np.abs(X.data).max(initial=0.0))
 
 
 def _with_values(X: Csr) -> Csr:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
+from fastfm_ext._ranking_engine import largest_value
 
 # An epoch whose mean loss is this many times the loss of the starting model has diverged, finite or not.
 DIVERGENCE_FACTOR = 1e4
@@ -48,7 +49,7 @@ class Rows:
     @property
     def largest(self) -> tuple[float, float]:
         """The largest absolute feature value, and the largest weight."""
-        return self.X.largest, 1.0 if self.sample_weight is None else float(self.sample_weight.max())
+        return largest_value(self.X), 1.0 if self.sample_weight is None else float(self.sample_weight.max())
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Return a copy of these rows, in this order."""

@@ -45,7 +45,8 @@ def evaluate(
     Parameters
     ----------
     model : FMRegressor, FMClassifier, FMRanker
-        Or whatever has ``user_vector`` and ``item_vector``, whose inner product ranks.
+        Or whatever has ``user_vector`` and ``item_vector``, whose inner product ranks. Its ``n_jobs``, if it has any,
+        is that of the search.
     X_user, X_item : {array-like, sparse matrix, data frame}
         Features of the users, shape (n_users, n_features), and of the items, (n_items, n_features), as
         `user_vector` and `item_vector` take them.
@@ -110,7 +111,7 @@ def evaluate(
     if not len(rows):
         raise ValueError("held_out has no interaction with an item that is not in seen: there is nothing to find.")
     if candidates is None:
-        ranker: _Unseen | _Candidates = _Unseen(items, known)
+        ranker: _Unseen | _Candidates = _Unseen(items, known, getattr(model, "n_jobs", None))
     else:
         ranker = _Candidates(items, _without(_check_candidates(candidates, shape) + relevant, known))
     totals = _Totals(names, places, len(items))
@@ -156,13 +157,14 @@ class _Totals:
 class _Unseen:
     """Ranks all items that a user has not seen."""
 
-    def __init__(self, items: Float32, seen: sparse.csr_array) -> None:
+    def __init__(self, items: Float32, seen: sparse.csr_array, n_jobs: int | None) -> None:
         self.items = items
         self.seen = seen
+        self.n_jobs = n_jobs
 
     @cached_property
     def index(self) -> ItemIndex:
-        return ItemIndex().fit(self.items)
+        return ItemIndex(n_jobs=self.n_jobs).fit(self.items)
 
     def values_per_user(self, totals: _Totals) -> int:
         return max(totals.n, len(self.items) if "auc" in totals.names else 0)
