@@ -117,6 +117,15 @@ def write_checkpoint(path: str, model: Any, position: StreamPosition) -> None:
     write_parts(path, {_MODEL: model, _POSITION: position})
 
 
+def remove_leftovers(path: str) -> None:
+    """Remove what a fit left behind that was killed while it wrote a checkpoint."""
+    folder, name = os.path.split(os.path.realpath(path))
+    if os.path.isdir(folder):
+        for entry in os.listdir(folder):
+            if entry.startswith(f".{name}.") and entry.endswith(".tmp"):
+                os.unlink(os.path.join(folder, entry))
+
+
 def read_checkpoint(path: str, model_class: type[Any], settings: dict[str, Any]) -> tuple[Any, StreamPosition] | None:
     """Return the model and the position of a checkpoint; None if there is no such file.
 

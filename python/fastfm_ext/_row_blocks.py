@@ -17,7 +17,8 @@ import os
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import IO, Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from fastfm_ext._engine import Csr
 from fastfm_ext._training import Rows
 
 _MAGIC = b"fastfm-ext rows 1\n"
+_ENTRY = 5  # where a block begins, its rows, its values, whether it has data, and weights
 _FOOTER = struct.Struct("<QQ")
 Array = NDArray[Any]
 
@@ -140,15 +142,18 @@ class RowBlocks:
             self._file.close()
             raise
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
     def __len__(self) -> int:
         return len(self._table)
 
     @property
     def n_rows(self) -> int:
         return sum(entry[1] for entry in self._table)
-
-    def close(self) -> None:
-        self._file.close()
 
     def read(self, block: int, n_outputs: int, n_features: int) -> Rows:
         """Return the rows of one block, checked, as rows of ``n_features`` features."""
@@ -180,8 +185,11 @@ class RowBlocks:
         if offset + length != size - _FOOTER.size:
             raise self._damaged("its table is missing")
         self._file.seek(offset)
-        table = json.loads(self._file.read(length))
-        if not all(type(e) is list and len(e) == 5 and all(0 <= int(v) <= size for v in e) for e in table):
+        try:
+            table = np.array(json.loads(self._file.read(length)), dtype=np.int64).reshape(-1, _ENTRY)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise self._damaged("its table makes no sense") from error
+        if table.size and not (table.min() >= 0 and table.max() <= size):
             raise self._damaged("its table makes no sense")
         return [[int(value) for value in entry] for entry in table]
 

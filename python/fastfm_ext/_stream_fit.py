@@ -184,12 +184,9 @@ class StreamFit:
             return
         if not os.path.exists(path):  # the fit goes on where the cache has been lost
             yield from self._from_source(epoch, None, path)
-        blocks = RowBlocks(path)
-        try:
+        with RowBlocks(path) as blocks:
             n_outputs, n_features = len(self.outputs), len(self.outputs[0].w_records)
             yield from cached_buffers(blocks, self._plan(), epoch, first, n_outputs, n_features)
-        finally:
-            blocks.close()
 
     def _from_source(self, epoch: int, first: int | None, cache: str | None) -> Iterator[Buffer | None]:
         """Yield the buffers of an epoch over the source, None for those before `first`, or for all if that is None."""

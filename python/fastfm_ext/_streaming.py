@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from fastfm_ext import _training
 from fastfm_ext._base import BaseFM
 from fastfm_ext._buffers import batches_of
-from fastfm_ext._checkpoint import StreamPosition, read_checkpoint
+from fastfm_ext._checkpoint import StreamPosition, read_checkpoint, remove_leftovers
 from fastfm_ext._engine import Parameters
 from fastfm_ext._interruption import DeferredInterrupt
 from fastfm_ext._progress import Lines, StreamProgress
@@ -161,6 +161,7 @@ class StreamedFM(BaseFM):
             os.makedirs(settings.cache, exist_ok=True)
         found = None
         if settings.checkpoint is not None:
+            remove_leftovers(settings.checkpoint)
             found = read_checkpoint(settings.checkpoint, type(self), fixed)
         if found is not None:
             model, position = found
