@@ -16,7 +16,7 @@ N_ROWS, N_FEATURES, BUFFER_ROWS = 1500, 60, 200
 def rows(seed: int = 0, n_rows: int = N_ROWS) -> tuple[sp.csr_array, np.ndarray]:
     """One of 20 values for each of three fields, and a target that depends on pairs of them."""
     rng = np.random.default_rng(seed)
-    chosen = rng.integers(0, 20, size=(n_rows, 3)) + [0, 20, 40]
+    chosen = rng.integers(0, 20, size=(n_rows, 3)) + np.array([0, 20, 40])
     X = sp.csr_array((np.ones(3 * n_rows, np.float32), chosen.ravel(), 3 * np.arange(n_rows + 1)), (n_rows, N_FEATURES))
     factors = np.random.default_rng(1).normal(size=(N_FEATURES, 2))
     pairs = (factors[chosen].sum(axis=1) ** 2 - (factors[chosen] ** 2).sum(axis=1)).sum(axis=1)

@@ -1,5 +1,7 @@
 """What `fit_stream` says about streams that cannot be trained on; the estimator is then as it was before."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -148,6 +150,20 @@ def test_blocks_of_rows_come_back(blocks):
     np.testing.assert_array_equal(again.numbers, whole.numbers)
 
 
+class RefusedError(Exception):
+    """The file was refused, and as it should be."""
+
+
+@contextlib.contextmanager
+def refusal_of(path):
+    try:
+        yield
+    except ValueError as error:
+        if f"{path} is not a complete cache of rows" not in str(error):
+            raise
+        raise RefusedError from error
+
+
 def test_damaged_blocks_are_refused(blocks):
     path, _ = blocks
     with open(path, "rb") as file:
@@ -163,15 +179,13 @@ def test_damaged_blocks_are_refused(blocks):
                 damaged[at] = rng.integers(256)
         with open(path, "wb") as file:
             file.write(damaged)
-        try:
-            with RowBlocks(path) as again:
-                for block in range(len(again)):
-                    X = again.read(block, 1, 60).X
-                    assert 0 <= X.indices.min(initial=0) <= X.indices.max(initial=0) < 60
-                    assert X.indptr[-1] == X.nnz
-        except ValueError as error:
-            assert "is not a complete cache of rows" in str(error)
-            n_refused += 1
+        with contextlib.suppress(RefusedError), refusal_of(path), RowBlocks(path) as again:
+            for block in range(len(again)):
+                X = again.read(block, 1, 60).X
+                assert 0 <= X.indices.min(initial=0) <= X.indices.max(initial=0) < 60
+                assert X.indptr[-1] == X.nnz
+            continue
+        n_refused += 1
     assert n_refused > 40
 
 

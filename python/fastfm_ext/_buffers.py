@@ -52,7 +52,7 @@ class Buffer:
     def __init__(self, rows: Rows, plan: Plan, epoch: int, number: int) -> None:
         if plan.shuffle:
             rng = np.random.default_rng([plan.seed, epoch, number])
-            rows = rows.take(rng.permutation(rows.X.n_rows))
+            rows = rows.take(_engine.permutation(rows.X.n_rows, rng))
         self.hot_features = _engine.NO_FEATURES
         self.n_features = rows.X.n_features
         if plan.n_threads > 1:
@@ -121,9 +121,9 @@ def cached_buffers(
     blocks: RowBlocks, plan: Plan, epoch: int, first: int, n_outputs: int, n_features: int
 ) -> Iterator[Buffer]:
     """Yield the buffers of an epoch over the cache, from number ``first`` on: blocks in random order if shuffled."""
-    order = np.arange(len(blocks))
+    order: NDArray[np.int64] = np.arange(len(blocks))
     if plan.shuffle:
-        order = np.random.default_rng([plan.seed, epoch]).permutation(order)
+        order = _engine.permutation(len(blocks), np.random.default_rng([plan.seed, epoch]))
     for number, begin in enumerate(range(0, len(order), BLOCKS_OF_A_BUFFER)):
         if number >= first:
             chosen = order[begin : begin + BLOCKS_OF_A_BUFFER]

@@ -280,14 +280,11 @@ class StreamFit:
 
     def _publish(self, outputs: list[Parameters]) -> None:
         """Let the estimator have these parameters, in the user's units, and what it tells about the training."""
-        estimator, history = self.estimator, self.position.run.history
-        n_epochs = len(history.seconds)
-        estimator._to_user_units(outputs, self._last_rows, self._schedule(), n_epochs + 1)
-        estimator._outputs = outputs
-        estimator.n_iter_ = n_epochs
-        estimator.best_epoch_ = history.best_epoch
-        names = ("train_loss", "val_loss", "seconds")
-        estimator.history_ = {name: getattr(history, name)[:n_epochs] for name in names}
+        whole = self.position.run.history
+        n_epochs = len(whole.seconds)  # an epoch that was broken off does not count
+        history = History(whole.train_loss[:n_epochs], whole.val_loss[:n_epochs], whole.seconds, whole.best_epoch)
+        self.estimator._to_user_units(outputs, self._last_rows, self._schedule(), n_epochs + 1)
+        self.estimator._keep(outputs, history)
 
     def _tell(self, epoch: int) -> None:
         position = self.position

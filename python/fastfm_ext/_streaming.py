@@ -188,10 +188,8 @@ class StreamedFM(BaseFM):
         seed = self._seed()
         rng = np.random.default_rng(seed)
         if continues:
-            self._check_can_continue()
             rng = np.random.default_rng([seed, self.n_features_in_])  # not what the first features were drawn from
-            outputs = [params.copy() for params in self._outputs]
-            self._to_unit_size(outputs)
+            outputs = self._outputs_to_go_on_with()
         else:
             everything = np.arange(rows.X.n_rows, dtype=np.int64)
             outputs = self._initial_outputs(rows, everything, self._options(), rng)

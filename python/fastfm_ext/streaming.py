@@ -15,10 +15,7 @@ from fastfm_ext._buffers import Batch
 from fastfm_ext._optional import require
 from fastfm_ext._progress import StreamProgress
 from fastfm_ext._validation import is_integer
-try:
-    from fastfm_ext.text_formats import iter_libffm, iter_libsvm
-except ImportError:
-    iter_libffm = iter_libsvm = None
+from fastfm_ext.text_formats import iter_libffm, iter_libsvm
 
 __all__ = ["CsvSource", "LibffmSource", "LibsvmSource", "ParquetSource", "StreamProgress"]
 
@@ -218,7 +215,7 @@ class ParquetSource(TableSource):
 
 
 class CsvSource(TableSource):
-    """Batches from CSV files, for `fit_stream`. Needs the extra ``arrow``.
+    r"""Batches from CSV files, for `fit_stream`. Needs the extra ``arrow``.
 
     Parameters
     ----------
@@ -256,7 +253,7 @@ class CsvSource(TableSource):
     >>> from fastfm_ext.streaming import CsvSource
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with open(os.path.join(folder, "a.csv"), "w") as file:
-    ...         _ = file.write("x,clicked\\n0.5,yes\\n0.25,no\\n")
+    ...         _ = file.write("x,clicked\n0.5,yes\n0.25,no\n")
     ...     X, y, _, where = next(iter(CsvSource(folder, target="clicked")))
     >>> X.tolist(), y.tolist()
     ([[0.5], [0.25]], ['yes', 'no'])
@@ -288,9 +285,7 @@ class CsvSource(TableSource):
                     _check_column(name, file.schema.names)
         convert = csv.ConvertOptions(column_types=self.types, include_columns=columns, strings_can_be_null=False)
         table_of = require("pyarrow", "arrow").Table.from_batches
-        with csv.open_csv(
-            path, parse_options=csv.ParseOptions(delimiter=delimiter), convert_options=convert
-        ) as file:
+        with csv.open_csv(path, parse_options=csv.ParseOptions(delimiter=delimiter), convert_options=convert) as file:
             for batch in file:
                 table = table_of([batch])
                 for begin in range(0, len(table), self.batch_rows):
@@ -298,7 +293,7 @@ class CsvSource(TableSource):
 
 
 class LibsvmSource(FileSource):
-    """Batches from libsvm text, for `fit_stream`; see `fastfm_ext.text_formats.iter_libsvm`.
+    r"""Batches from libsvm text, for `fit_stream`; see `fastfm_ext.text_formats.iter_libsvm`.
 
     Parameters
     ----------
@@ -330,7 +325,7 @@ class LibsvmSource(FileSource):
     >>> from fastfm_ext.streaming import LibsvmSource
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with open(os.path.join(folder, "a.libsvm"), "w") as file:
-    ...         _ = file.write("1 0:1 2:0.5\\n-1 1:1\\n")
+    ...         _ = file.write("1 0:1 2:0.5\n-1 1:1\n")
     ...     X, y, _, where = next(iter(LibsvmSource(folder, n_features=3, zero_based=True)))
     >>> X.toarray().tolist(), y.tolist()
     ([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]], [1.0, -1.0])
@@ -359,7 +354,7 @@ class LibsvmSource(FileSource):
 
 
 class LibffmSource(LibsvmSource):
-    """Batches from libffm text, for `fit_stream`, without the fields, for which an FM has no use.
+    r"""Batches from libffm text, for `fit_stream`, without the fields, for which an FM has no use.
 
     Parameters
     ----------
@@ -386,7 +381,7 @@ class LibffmSource(LibsvmSource):
     >>> from fastfm_ext.streaming import LibffmSource
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with open(os.path.join(folder, "a.ffm"), "w") as file:
-    ...         _ = file.write("1 0:0:1 1:2:0.5\\n0 0:1:1\\n")
+    ...         _ = file.write("1 0:0:1 1:2:0.5\n0 0:1:1\n")
     ...     X, y, _, where = next(iter(LibffmSource(folder, n_features=3, zero_based=True)))
     >>> X.toarray().tolist(), y.tolist()
     ([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]], [1.0, 0.0])
