@@ -1,4 +1,4 @@
-"""A streamed fit in a process of its own, to be killed: python stream_worker.py FOLDER {cached,plain}.
+"""A streamed fit that a test can run in a process of its own, to kill it: python stream_worker.py FOLDER.
 
 Prints "ready" before it trains. Writes the model to FOLDER/model.fastfm in the end.
 """
@@ -10,18 +10,23 @@ from pathlib import Path
 from fastfm_ext import save_model
 from stream_cases import BUFFER_ROWS, batches, make, rows
 
-if __name__ == "__main__":
-    folder, cached = Path(sys.argv[1]), sys.argv[2] == "cached"
+
+def train(folder, progress=None):
     X, y = rows()
-    print("ready", flush=True)
-    model = make().fit_stream(
+    return make().fit_stream(
         batches(X, y > 0, 90),
         4,
         validation=(X[:300], y[:300] > 0),
         buffer_rows=BUFFER_ROWS,
-        cache=folder / "cache" if cached else None,
+        cache=folder / "cache",
         checkpoint=folder / "fit.fastfm",
         checkpoint_every=0.0,
-        progress=lambda _: time.sleep(0.01),  # so that a kill finds it at work
+        progress=progress,
     )
-    save_model(folder / "model.fastfm", model)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    print("ready", flush=True)
+    # The pauses are there so that a kill finds it at work.
+    save_model(folder / "model.fastfm", train(folder, lambda _: time.sleep(0.01)))
