@@ -26,7 +26,7 @@ MODULES_OF_ROOM = {
         *("_streaming", "_stream_fit", "_stream_rows", "_buffers", "_row_blocks", "_read_ahead", "_checkpoint"),
         *("_interruption", "_progress"),
     ],
-    "sources": ["streaming"],
+    "sources": ["streaming", "_file_source"],
     "estimators": ["fm", "ranking"],
     "encoding": ["encoding", "_columns", "_specs", "_vocabulary"],
     "retrieval": ["retrieval", "_exact_search", "_item_ids", "_item_sets", "_item_store", "_vector_checks"],
@@ -66,7 +66,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "configuration": {"engine"},
     "cli": {
         *("estimators", "encoding", "retrieval", "metrics", "datasets", "plotting", "model file"),
-        *("optional", "public names"),
+        *("optional", "public names", "sources"),
     },
     "public names": {
         *("estimators", "encoding", "evaluation", "retrieval", "metrics", "datasets", "plotting", "model file"),

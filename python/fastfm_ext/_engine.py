@@ -80,13 +80,6 @@ def csr_at_once(
     return Csr(indptr, indices, None if is_all_ones else data, n_features)
 
 
-def is_sound(X: Csr) -> bool:
-    """Return whether rows that come from a file may be trained on: indices that are features, finite values."""
-    values = X.indices.view(np.float32) if X.data is None else X.data  # without values there is nothing to look at
-    is_valid, is_finite, _, _ = _core.inspect(X.indptr, X.indices, values, X.n_features)
-    return is_valid and (is_finite or X.data is None)
-
-
 def take_rows(X: Csr, rows: NDArray[np.int64]) -> Csr:
     """Return a copy of the given rows of X, in the given order."""
     indptr = np.zeros(len(rows) + 1, dtype=np.int64)

@@ -165,7 +165,9 @@ class RowBlocks:
         targets = self._array(n_outputs * n_rows, np.float32).reshape(n_outputs, n_rows)
         weight = self._array(n_rows, np.float32) if has_weight else None
         X = Csr(indptr, indices, data, n_features)
-        if not _engine.is_sound(X):
+        # Scaling may have left a value 0, which is as good as any here.
+        values = np.ones(nnz, dtype=np.float32) if data is None else np.where(data == 0, np.float32(1), data)
+        if _engine.csr_at_once(indptr, indices, values, n_features) is None:
             raise self._damaged(f"block {block} holds no valid rows")
         return Rows(X, targets, weight, self._array(n_rows, np.int64))
 

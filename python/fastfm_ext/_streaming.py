@@ -121,7 +121,7 @@ class StreamedFM(BaseFM):
         ...         X = rng.integers(0, 2, size=(100, 5))
         ...         yield X, X[:, 0] + 2 * X[:, 1] * X[:, 2]
         >>> model = FMRegressor(n_factors=2, random_state=0).fit_stream(batches, n_epochs=20)
-        >>> model.predict([[1, 1, 1, 0, 0]]).round(1).tolist()
+        >>> model.predict([[1, 1, 1, 0, 0]]).round().tolist()
         [3.0]
         """
         self._check_params()

@@ -3,73 +3,20 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fastfm_ext._buffers import Batch
+from fastfm_ext._file_source import BatchParts, FileSource, Paths, errors_of
 from fastfm_ext._optional import require
 from fastfm_ext._progress import StreamProgress
-from fastfm_ext._validation import is_integer
 from fastfm_ext.text_formats import iter_libffm, iter_libsvm
 
 __all__ = ["CsvSource", "LibffmSource", "LibsvmSource", "ParquetSource", "StreamProgress"]
 
-PathLike = str | os.PathLike[str]
-Paths = PathLike | Iterable[PathLike]
-Rows = tuple[Any, Any, Any]  # X, y, sample_weight
-
 _COMPRESSED = ("", ".gz", ".xz", ".bz2", ".zst")
-
-
-class FileSource(ABC):
-    """Base of the sources: which files, and batches of their rows that know where they come from.
-
-    Attributes
-    ----------
-    paths : list of str
-        The files, in the order in which they are read.
-    n_rows : int or None
-        Rows of all files, where that is known without reading them.
-    """
-
-    _suffixes: ClassVar[tuple[str, ...]]
-    n_rows: int | None = None
-
-    def __init__(self, paths: Paths, batch_rows: int) -> None:
-        if not is_integer(1)(batch_rows):
-            raise ValueError(f"batch_rows must be an integer of at least 1; got {batch_rows!r}.")
-        self.batch_rows = int(batch_rows)
-        self.paths = _files(paths, self._suffixes)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for path in self.paths:
-            n_before = 0
-            for X, y, weight in self._read(path):
-                n_rows = X.shape[0]
-                yield Batch(X, y, weight, f"{path}, rows {n_before + 1} to {n_before + n_rows}")
-                n_before += n_rows
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.paths[0]!r}{', ...' if len(self.paths) > 1 else ''})"
-
-    def describe(self) -> str:
-        """Return by what a checkpoint tells whether it is of this source: the files' names and sizes.
-
-        Returns
-        -------
-        str
-        """
-        sizes = ", ".join(f"{os.path.basename(path)} of {os.path.getsize(path)} bytes" for path in self.paths)
-        return f"{type(self).__name__}: {sizes}"
-
-    @abstractmethod
-    def _read(self, path: str) -> Iterator[Rows]:
-        """Yield the rows of one file in batches."""
 
 
 class TableSource(FileSource):
@@ -98,11 +45,11 @@ class TableSource(FileSource):
             Of at most `batch_rows` rows.
         """
         for path in self.paths:
-            with _errors_of(path):
+            with errors_of(path):
                 yield from self._tables(path, None)
 
-    def _read(self, path: str) -> Iterator[Rows]:
-        with _errors_of(path):
+    def _read(self, path: str) -> Iterator[BatchParts]:
+        with errors_of(path):
             for table in self._tables(path, self._columns()):
                 weight = None if self.sample_weight is None else _column(table, self.sample_weight)
                 y = _column(table, self.target)
@@ -192,7 +139,7 @@ class ParquetSource(TableSource):
 
     @staticmethod
     def _open(path: str) -> Any:
-        with _errors_of(path):
+        with errors_of(path):
             # A column's pages come one by one, and not a whole row group at once, which may be larger than memory.
             return require("pyarrow.parquet", "arrow").ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
 
@@ -346,7 +293,7 @@ class LibsvmSource(FileSource):
         self.n_features = n_features
         self.zero_based = zero_based
 
-    def _read(self, path: str) -> Iterator[Rows]:
+    def _read(self, path: str) -> Iterator[BatchParts]:
         for X, y, *_ in type(self)._batches_of(
             path, batch_rows=self.batch_rows, n_features=self.n_features, zero_based=self.zero_based
         ):
@@ -391,32 +338,6 @@ class LibffmSource(LibsvmSource):
     _batches_of = staticmethod(iter_libffm)
 
 
-def _files(paths: Paths, suffixes: tuple[str, ...]) -> list[str]:
-    """Return the files that are meant, each folder replaced by its files of these suffixes.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a path does not exist, or a folder has no such file.
-    """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    files: list[str] = []
-    for path in map(Path, given):
-        if not path.exists():
-            raise FileNotFoundError(f"there is no file or folder {os.fspath(path)!r}.")
-        if not path.is_dir():
-            files.append(os.fspath(path))
-            continue
-        # Names that begin with a dot or a line are those of programs' own files, such as _SUCCESS.
-        found = [p for p in path.rglob("*") if p.name.endswith(suffixes) and p.name[0] not in "._" and p.is_file()]
-        if not found:
-            raise FileNotFoundError(f"the folder {os.fspath(path)!r} holds no file *{', *'.join(suffixes)}.")
-        files += sorted(map(os.fspath, found))
-    if not files:
-        raise FileNotFoundError("paths names no file.")
-    return files
-
-
 def _column(table: Any, name: str) -> Any:
     _check_column(name, table.column_names)
     return table.column(name).to_numpy()
@@ -426,15 +347,3 @@ def _check_column(name: str, names: list[str]) -> None:
     if name not in names:
         listed = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
         raise ValueError(f"there is no column {name!r}, only {listed}")
-
-
-@contextmanager
-def _errors_of(path: str) -> Iterator[None]:
-    """Let the errors of reading a file name it."""
-    try:
-        yield
-    except (ValueError, TypeError, KeyError, NotImplementedError, OSError) as error:
-        if path in str(error):
-            raise
-        kind = next(kind for kind in (TypeError, OSError, ValueError) if isinstance(error, kind) or kind is ValueError)
-        raise kind(f"{path}: {error}") from error
