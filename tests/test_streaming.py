@@ -225,6 +225,28 @@ def test_ctrl_c_leaves_what_has_been_learned(data, tmp_path, validated):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_twice_while_validating_leaves_the_last_whole_checkpoint(data, tmp_path):
+    X, y = data[0], data[1] > 0
+    checkpoint = tmp_path / "fit.fastfm"
+    settings = {"buffer_rows": BUFFER_ROWS, "checkpoint": checkpoint, "checkpoint_every": 0.0}
+    n_begun = []
+
+    def validation():
+        n_begun.append(True)
+        yield X, y
+        if len(n_begun) == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit_stream(batches(X, y, 100), 3, validation=validation, read_ahead=0, **settings)
+    assert (model.n_iter_, len(model.history_["train_loss"])) == (1, 1)
+    resumed = make().fit_stream(batches(X, y, 100), 3, validation=validation, **settings)
+    checkpoint.unlink()
+    assert_same_states(resumed, make().fit_stream(batches(X, y, 100), 3, validation=validation, **settings))
+
+
 def test_a_second_ctrl_c_does_not_wait_for_a_slow_stream(data):
     X, y = data[0], data[1] > 0
     was_waiting = threading.Event()

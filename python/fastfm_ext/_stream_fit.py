@@ -71,6 +71,7 @@ class StreamFit:
         self.estimator = estimator
         self.outputs = outputs
         self.position = position
+        self.is_published = False  # whether the estimator has what was learned, and can be used
         self._begun = begun
         self._stream = stream
         self._validation = validation
@@ -109,10 +110,11 @@ class StreamFit:
             if self._settings.checkpoint is not None and self._between_steps:
                 self._write_checkpoint()
             self._publish(self.position.run.best or self.outputs)
+            self.is_published = True
             raise
         else:
             self._publish(self.outputs)
-            done = True
+            self.is_published = done = True
         finally:
             self._remove_cache(done=done)
 
@@ -144,6 +146,7 @@ class StreamFit:
                 "through again, or a function that begins anew; or name a folder as cache."
             )
         loss = position.loss_sum / position.weight_sum
+        self._between_steps = False  # until the history has all of this epoch
         position.begin_next_epoch()
         return loss
 

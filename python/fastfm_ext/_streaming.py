@@ -133,15 +133,14 @@ class StreamedFM(BaseFM):
         )
         _check_settings(settings, batches, validation)
         before = dict(self.__dict__)
+        fit = None
         try:
             with DeferredInterrupt() as interrupt:
-                self._begin_stream(batches, validation, classes, settings, interrupt).run()
-        except KeyboardInterrupt:
-            if "_outputs" not in self.__dict__ or self.__dict__["_outputs"] is before.get("_outputs"):
+                fit = self._begin_stream(batches, validation, classes, settings, interrupt)
+                fit.run()
+        except BaseException as error:
+            if not (isinstance(error, KeyboardInterrupt) and fit is not None and fit.is_published):
                 self._put_back(before)
-            raise
-        except BaseException:
-            self._put_back(before)
             raise
         finally:
             self.__dict__.pop("_announced_classes", None)
