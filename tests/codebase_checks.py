@@ -19,9 +19,14 @@ MODULES_OF_ROOM = {
     "engine": ["_engine", "_ranking_engine", "_top_n"],
     "validation": ["_validation"],
     "base": [
-        *("_base", "_defaults", "_estimator", "_fold_in", "_hyperparameters", "_interactions", "_parameters"),
-        *("_scaling", "_state", "_training"),
+        *("_base", "_defaults", "_estimator", "_fold_in", "_growth", "_hyperparameters", "_interactions"),
+        *("_parameters", "_scaling", "_state", "_training"),
     ],
+    "streams": [
+        *("_streaming", "_stream_fit", "_stream_rows", "_buffers", "_row_blocks", "_read_ahead", "_checkpoint"),
+        *("_interruption", "_progress"),
+    ],
+    "sources": ["streaming", "_file_source"],
     "estimators": ["fm", "ranking"],
     "encoding": ["encoding", "_columns", "_specs", "_vocabulary"],
     "retrieval": [
@@ -50,7 +55,9 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "engine": {"core"},
     "validation": {"engine", "optional"},
     "base": {"engine", "validation"},
-    "estimators": {"base", "engine", "validation", "model file"},
+    "streams": {"base", "engine", "validation", "model file"},
+    "sources": {"streams", "validation", "optional", "text formats"},
+    "estimators": {"streams", "base", "engine", "validation", "model file"},
     "encoding": {"validation", "optional", "model file"},
     "retrieval": {"engine", "validation", "optional", "model file"},
     "metrics": {"validation"},
@@ -62,7 +69,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "configuration": {"engine"},
     "cli": {
         *("estimators", "encoding", "retrieval", "metrics", "datasets", "plotting", "model file"),
-        *("optional", "public names"),
+        *("optional", "public names", "sources"),
     },
     "public names": {
         *("estimators", "encoding", "evaluation", "retrieval", "metrics", "datasets", "plotting", "model file"),

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext import _engine, _training
 from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
 from fastfm_ext._estimator import FMEstimator
+from fastfm_ext._growth import GrowingFeatures
 from fastfm_ext._scaling import FeatureScale
 from fastfm_ext._training import Rows, Schedule
 from fastfm_ext._validation import check_weights, errors_that_name, to_csr
@@ -23,7 +24,7 @@ from fastfm_ext._validation import check_weights, errors_that_name, to_csr
 AUTO_EARLY_STOPPING_ROWS = 10_000
 
 
-class BaseFM(FMEstimator):
+class BaseFM(GrowingFeatures, FMEstimator):
     """Base of the estimators that learn a target for each row.
 
     A subclass names its loss, turns targets into one row of numbers for each output, and turns scores into
@@ -131,6 +132,21 @@ class BaseFM(FMEstimator):
 
     def _training_rows(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Rows:
         """Validate the rows to train on; from the first ones, learn the units of the target and of the features."""
+        if not first:
+            self._grow_to_fit(X)
+        csr, y, weight, counted = self._counted_rows(X, y, sample_weight, first=first)
+        if first:
+            self._learn_units(csr, y, weight)
+        return Rows(self._feature_scale.apply(csr), self._encode_target(y, "y"), weight, counted)
+
+    def _learn_units(self, csr: Csr, y: Any, weight: Float32Array | None) -> None:
+        self._learn_target(y, weight)
+        self._feature_scale = FeatureScale.of(csr)
+
+    def _counted_rows(
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool
+    ) -> tuple[Csr, Any, Float32Array | None, NDArray[np.int64] | None]:
+        """Validate; return the rows of positive weight, their targets and weights, and if not all, their numbers."""
         csr = to_csr(self, X, reset=first)
         y = self._check_target(y, csr, "y")
         weight = check_weights(sample_weight, csr, "sample_weight")
@@ -138,10 +154,7 @@ class BaseFM(FMEstimator):
         if weight is not None and not weight.all():
             counted = np.flatnonzero(weight).astype(np.int64)
             csr, y, weight = _engine.take_rows(csr, counted), y[counted], weight[counted]
-        if first:
-            self._learn_target(y, weight)
-            self._feature_scale = FeatureScale.of(csr)
-        return Rows(self._feature_scale.apply(csr), self._encode_target(y, "y"), weight, counted)
+        return csr, y, weight, counted
 
     def _check_target(self, y: Any, X: Csr, name: str) -> Any:
         if y is None:
@@ -156,6 +169,10 @@ class BaseFM(FMEstimator):
                 f"X{name[1:]} has {X.n_rows}, {name} has {len(y)}."
             )
         return y
+
+    def _announce_classes(self, classes: Any, *, first: bool) -> None:
+        """Note the classes that will come; not for regression."""
+        raise ValueError(f"classes is for classifiers; {type(self).__name__} has none.")
 
     def _schedule(
         self, outputs: list[Parameters], rows: Rows, *, epochs_before: int = 0, max_iter: int | None = None

@@ -115,10 +115,13 @@ class FMEstimator(FittedParameters, FittedState, Hyperparameters):
         return {name: getattr(history, source) for name, source in self._history_names}
 
     def _generator(self) -> np.random.Generator:
-        return np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+        return np.random.default_rng(self._seed())
 
-    def _print_progress(self, epochs_before: int, epoch: int, history: History) -> None:
-        number = f"{epoch:3d}/{self.max_iter}" if not epochs_before else f"{epochs_before + epoch:3d}"
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31))
+
+    def _print_progress(self, epochs_before: int, epoch: int, history: History, n_epochs: int | None = None) -> None:
+        number = f"{epoch:3d}/{n_epochs or self.max_iter}" if not epochs_before else f"{epochs_before + epoch:3d}"
         parts = [f"epoch {number}", f"train {self._format_loss(history.train_loss[-1])}"]
         if history.val_loss:
             parts.append(f"validation {self._format_validation(history.val_loss[-1])}")

@@ -90,6 +90,34 @@ class History:
     best_epoch: int = 0
 
 
+@dataclass
+class Monitor:
+    """Watches a loss: for how many epochs it has not fallen by more than `tol`."""
+
+    best: float = np.inf
+    mark: float = np.inf  # the loss that the next gain is measured from
+    epochs_without_gain: int = 0
+
+    def update(self, loss: float, tol: float) -> bool:
+        """Take in the loss of one more epoch; return whether it is the best so far, by however little."""
+        gained = loss < self.mark - tol
+        if gained:
+            self.mark = loss
+        self.epochs_without_gain = 0 if gained else self.epochs_without_gain + 1
+        is_best = loss < self.best
+        self.best = min(self.best, loss)
+        return is_best
+
+
+@dataclass
+class Run:
+    """Where training stands between two epochs, beside the parameters: all that going on later needs."""
+
+    history: History = field(default_factory=History)
+    monitor: Monitor = field(default_factory=Monitor)
+    best: list[Parameters] = field(default_factory=list)  # those of the best epoch; none where nothing was validated
+
+
 def train(
     outputs: list[Parameters],
     rows: Rows,
@@ -120,7 +148,7 @@ def train(
 
     return run_epochs(
         outputs,
-        lambda epoch: _run_epoch(epoch, outputs, visits, options, schedule),
+        lambda epoch: run_epoch(epoch, outputs, visits, options, schedule),
         None if validation is None else validate,
         schedule,
     )
@@ -131,32 +159,33 @@ def run_epochs(
     run_epoch: Callable[[int], float],
     validate: Callable[[int], float] | None,
     schedule: Schedule,
+    run: Run | None = None,
 ) -> History:
     """Run epochs until there is no more gain, whatever it is that an epoch trains on.
 
     ``run_epoch`` and ``validate`` take the number of the epoch, from 1, and return its mean training loss and a number
     that is lower for a better model. Without ``validate``, training ends when the training loss no longer falls.
+    ``run`` is where an earlier call stopped.
     """
-    history = History()
-    monitor = _Monitor(schedule.tol)
-    best: list[Parameters] = []
-    for epoch in range(1, schedule.max_iter + 1):
+    run = Run() if run is None else run
+    history, monitor = run.history, run.monitor
+    for epoch in range(len(history.train_loss) + 1, schedule.max_iter + 1):
+        if monitor.epochs_without_gain >= schedule.n_iter_no_change:
+            break
         started = time.perf_counter()
         history.train_loss.append(run_epoch(epoch))
         if validate is None:
-            monitor.update(history.train_loss[-1])
+            monitor.update(history.train_loss[-1], schedule.tol)
             history.best_epoch = epoch
         else:
             history.val_loss.append(validate(epoch))
-            if monitor.update(history.val_loss[-1]):
-                best = _snapshot(outputs, best)
+            if monitor.update(history.val_loss[-1], schedule.tol):
+                run.best = _snapshot(outputs, run.best)
                 history.best_epoch = epoch
         history.seconds.append(time.perf_counter() - started)
         if schedule.report is not None:
             schedule.report(epoch, history)
-        if monitor.epochs_without_gain >= schedule.n_iter_no_change:
-            break
-    for params, best_params in zip(outputs, best, strict=False):
+    for params, best_params in zip(outputs, run.best, strict=False):
         params.assign(best_params)
     return history
 
@@ -195,10 +224,21 @@ class _Visits:
         return _engine.block_order(self.rows.X, self._rng) if self._copied else self._order
 
 
-def _run_epoch(
+class Visits(Protocol):
+    """Rows to train on, which of their features have copies for each thread, and the order in which to visit them."""
+
+    rows: Rows
+    hot_features: NDArray[np.int32]
+    total_weight: float
+
+    def next_order(self) -> NDArray[np.int64] | None:
+        """Return the order of the next visits; None means as the rows lie."""
+
+
+def run_epoch(
     epoch: int,
     outputs: list[Parameters],
-    visits: _Visits,
+    visits: Visits,
     options: Options,
     schedule: Schedule,
 ) -> float:
@@ -277,26 +317,6 @@ def mean_loss_of_bias(outputs: list[Parameters], rows: Rows, loss: str) -> float
         float(np.average(_LOSS_VALUES[loss](y, np.full_like(y, params.w0)), weights=rows.sample_weight))
         for params, y in zip(outputs, rows.targets, strict=True)
     )
-
-
-@dataclass
-class _Monitor:
-    """Watches a loss: for how many epochs it has not fallen by more than tol."""
-
-    tol: float
-    best: float = np.inf
-    mark: float = np.inf  # the loss that the next gain is measured from
-    epochs_without_gain: int = 0
-
-    def update(self, loss: float) -> bool:
-        """Take in the loss of one more epoch; return whether it is the best so far, by however little."""
-        gained = loss < self.mark - self.tol
-        if gained:
-            self.mark = loss
-        self.epochs_without_gain = 0 if gained else self.epochs_without_gain + 1
-        is_best = loss < self.best
-        self.best = min(self.best, loss)
-        return is_best
 
 
 class Undo:

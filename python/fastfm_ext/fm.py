@@ -11,8 +11,8 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
-from fastfm_ext._base import BaseFM
 from fastfm_ext._engine import Csr, Float32Array
+from fastfm_ext._streaming import StreamedFM
 
 # AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
 # float32, with room for a hundred thousand visits.
@@ -20,7 +20,7 @@ LARGEST_TARGET = 1e11
 SMALLEST_SPREAD = 1e-11
 
 
-class FMRegressor(RegressorMixin, BaseFM):
+class FMRegressor(RegressorMixin, StreamedFM):
     """Factorization machine for regression: ratings, prices, counts.
 
     Learns ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by per-sample gradient
@@ -137,7 +137,8 @@ class FMRegressor(RegressorMixin, BaseFM):
         Raises
         ------
         ValueError
-            For input that cannot be trained on, another number of features than before, or a changed `solver` or
+            For input that cannot be trained on, fewer features than before (a sparse X of more lets the model
+            `grow`), or a changed `solver` or
             `n_factors`.
         DivergenceError
             When a score stops being finite. After an error, the model is as it was before the call.
@@ -206,7 +207,7 @@ class FMRegressor(RegressorMixin, BaseFM):
         return None
 
 
-class FMClassifier(ClassifierMixin, BaseFM):
+class FMClassifier(ClassifierMixin, StreamedFM):
     """Factorization machine for classification: clicks, purchases, categories.
 
     Learns the log odds ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by
@@ -328,23 +329,27 @@ class FMClassifier(ClassifierMixin, BaseFM):
         Raises
         ------
         ValueError
-            For input that cannot be trained on, another number of features than before, or a changed `solver` or
+            For input that cannot be trained on, fewer features than before (a sparse X of more lets the model
+            `grow`), or a changed `solver` or
             `n_factors`; if `classes` are not those of the first call, or `y` holds a class that is not among them.
         DivergenceError
             When a score stops being finite. After an error, the model is as it was before the call.
         """
         if classes is not None:
-            classes = np.unique(np.asarray(classes))
-            if not hasattr(self, "_outputs"):
-                if len(classes) < 2:
-                    raise ValueError(f"classes must hold at least two classes; got {classes}.")
-                self._announced_classes = classes
-            elif not np.array_equal(classes, self.classes_):
-                raise ValueError(f"classes is {classes}, but the first call had {self.classes_}.")
+            self._announce_classes(classes, first=not hasattr(self, "_outputs"))
         try:
             return self._partial_fit(X, y, sample_weight)
         finally:
             self.__dict__.pop("_announced_classes", None)
+
+    def _announce_classes(self, classes: Any, *, first: bool) -> None:
+        classes = np.unique(np.asarray(classes))
+        if first:
+            if len(classes) < 2:
+                raise ValueError(f"classes must hold at least two classes; got {classes}.")
+            self._announced_classes = classes
+        elif not np.array_equal(classes, self.classes_):
+            raise ValueError(f"classes is {classes}, but the first call had {self.classes_}.")
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row.

@@ -23,6 +23,8 @@ _CLASSES: dict[str, dict[str, str]] = {
     "encoder": {"FMEncoder": "fastfm_ext.encoding"},
     "index": {"ItemIndex": "fastfm_ext.retrieval"},
 }
+# A checkpoint's position in its stream, which only the fit that goes on from there can use.
+_NOT_FOR_USERS = ("stream",)
 
 
 class SavedModel(NamedTuple):
@@ -90,7 +92,7 @@ def save_model(path: str | os.PathLike[str], model: Any = None, *, encoder: Any 
 
 
 def load_model(path: str | os.PathLike[str], *, mmap: bool = False) -> SavedModel:
-    """Read a file written by `save_model`.
+    """Read a file written by `save_model`, or a checkpoint of `fit_stream`.
 
     Parameters
     ----------
@@ -126,7 +128,8 @@ def load_model(path: str | os.PathLike[str], *, mmap: bool = False) -> SavedMode
     True
     """
     with ModelFileReader(path) as reader:
-        return SavedModel(**{slot: _build(reader, slot, mmap) for slot in reader.slots})
+        slots = [slot for slot in reader.slots if slot not in _NOT_FOR_USERS]
+        return SavedModel(**{slot: _build(reader, slot, mmap) for slot in slots})
 
 
 def _build(reader: ModelFileReader, slot: str, mmap: bool) -> Any:

@@ -1,0 +1,1 @@
+"""Training on data larger than memory: see `__main__`."""
