@@ -1,7 +1,9 @@
 """The commands fit, predict, recommend and inspect, run on small files as a user would run them."""
 
+import gzip
 import json
 import re
+import shlex
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from conftest import ROOT
 from fastfm_ext import cli, load_model
 from fastfm_ext.text_formats import write_libffm, write_libsvm
 
@@ -278,7 +281,7 @@ def test_inspect_tells_what_a_data_file_holds(run, text_files, tables):
         (["fit", "train.ffm", "--target", "y"], "train.ffm is libffm text, which has no columns to name"),
         (["fit", "train.ffm", "--test", "ratings.csv"], "tables and numbered features cannot be mixed: train.ffm is "),
         (["fit", "train.ffm", "--l1-w", "1"], 'l1_w needs solver="ftrl"'),
-        (["fit", "train.ffm", "--config", "odd.toml"], "odd.toml: there is no place for 'colums'; only for tables"),
+        (["fit", "train.ffm", "--config", "odd.toml"], "odd.toml: there is no place for 'colour'; only for tables"),
         (["fit", "train.ffm", "--config", "bad.toml"], "bad.toml: not a TOML file: "),
         (["fit", "train.ffm", "--config", "set.toml"], "[settings] factors: there is no such setting; there are "),
         (["fit", "ratings.csv", "--config", "col.toml"], "column 'user': 'hot' is not one of category, "),
@@ -311,7 +314,7 @@ def test_a_failure_is_one_line_and_exit_code_1(run, text_files, tables, tmp_path
     files = {
         "bad.svm": "1 0:1\n1 x\n",
         "what": "hello, world\n",
-        "odd.toml": "[colums]\n",
+        "odd.toml": "[colour]\n",
         "bad.toml": "[columns\n",
         "set.toml": "[settings]\nfactors = 3\n",
         "col.toml": '[columns]\nuser = [{column = "user", kind = "hot"}]\n',
@@ -363,6 +366,26 @@ def test_it_runs_as_a_program_and_in_a_pipe(text_files):
     result = subprocess.run(predict, cwd=text_files, capture_output=True, text=True, check=True)
     assert len(result.stdout.splitlines()) == 200
     assert result.stderr == "200 rows predicted\n"
+
+
+def test_the_page_about_the_command_line_can_be_followed(run, text_files, tables, tmp_path):
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"{name}.libsvm").write_bytes(gzip.decompress((tmp_path / f"{name}.svm.gz").read_bytes()))
+    for name in ("ratings", "users"):
+        path = tmp_path / f"{name}.csv"
+        header, rest = path.read_text().split("\n", 1)
+        path.write_text(header.replace("user", "user_id").replace("film", "film_id") + "\n" + rest)
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"^```sh\n(.+?)^```", page, re.M | re.S) for line in block.splitlines()]
+    assert len(lines) == 5
+    for line in lines:
+        program, *words = shlex.split(line)
+        assert program == "fastfm-ext"
+        assert run(*words)[0] == 0
+    (config,) = re.findall(r"^```toml\n(.+?)^```", page, re.M | re.S)
+    (tmp_path / "job.toml").write_text(config)
+    assert run("fit", "ratings.csv", "--config", "job.toml", "-m", "films.fastfm", "--quiet") == (0, "", "")
+    assert load_model("films.fastfm").model.n_factors == 8
 
 
 def test_frappe(run, data_dir):
