@@ -37,7 +37,7 @@ def run(settings: PredictSettings) -> None:
     file = DataFile.at(settings.data, settings.form)
     predict = _predictor(saved.model, settings.kind)
     n_rows = n_unknown = 0
-    with nullcontext(sys.stdout) if settings.output is None else settings.output.open("w") as out:
+    with nullcontext(sys.stdout) if settings.output is None else settings.output.open("w", encoding="utf-8") as out:
         for rows, n_unknown_here in _rows(file, saved, settings.model):
             _write_lines(out, predict(rows.X))
             n_rows += rows.X.shape[0]
