@@ -41,7 +41,10 @@ MODULES_OF_ROOM = {
     "plotting": ["plotting"],
     "configuration": ["_config"],
     "model file": ["model_io", "_model_file", "_plain_json"],
-    "cli": ["cli", "_movielens_job", "__main__"],
+    "jobs": [
+        *("_job_columns", "_job_data", "_fit_job", "_inspect_job", "_movielens_job", "_predict_job", "_recommend_job"),
+    ],
+    "cli": ["cli", "_cli_commands", "_cli_types", "__main__"],
     "public names": ["__init__"],
 }
 PYTHON_ROOMS = {module: room for room, modules in MODULES_OF_ROOM.items() for module in modules}
@@ -67,10 +70,11 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "datasets": {"optional"},
     "plotting": {"optional"},
     "configuration": {"engine"},
-    "cli": {
-        *("estimators", "encoding", "retrieval", "metrics", "datasets", "plotting", "model file"),
+    "jobs": {
+        *("estimators", "encoding", "retrieval", "metrics", "datasets", "plotting", "model file", "text formats"),
         *("optional", "public names", "sources"),
     },
+    "cli": {"jobs"},
     "public names": {
         *("estimators", "encoding", "evaluation", "retrieval", "metrics", "datasets", "plotting", "model file"),
         *("base", "configuration"),

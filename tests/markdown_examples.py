@@ -48,6 +48,6 @@ def commands(page: Path) -> list[list[str]]:
     """Every `fastfm-ext ...` in a block of shell commands or between backticks."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.+?)^```", text, re.M | re.S)
-    shell = [command for block in blocks for command in block.split("&&")]
+    shell = [command for block in blocks for command in re.split(r"&&|\n", block)]
     words = [shlex.split(command) for command in [*shell, *re.findall(r"`([^`\n]+)`", text)]]
     return [command for command in words if command and command[0] == "fastfm-ext" and len(command) > 1]

@@ -20,7 +20,8 @@ from fastfm_ext.text_formats import (
     write_libffm,
     write_libsvm,
 )
-from test_text_reading import assert_same_csr
+from test_text_reading import OnlyRead, assert_same_csr
+from text_cases import CASES
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 DECIMALS = st.from_regex(r"[+-]?([0-9]{1,24}(\.[0-9]{0,24})?|\.[0-9]{1,24})([eE][+-]?[0-9]{1,3})?", fullmatch=True)
@@ -74,7 +75,6 @@ def test_reading_undoes_writing_with_fields(rows, batch_rows, data):
 
 
 @given(st.lists(DECIMALS, min_size=1, max_size=20))
-@settings(max_examples=300)
 def test_numbers_are_rounded_as_python_and_numpy_round_them(decimals):
     with np.errstate(over="ignore"):
         expected = [np.float32(float(text)) for text in decimals]
@@ -135,3 +135,31 @@ def test_the_parser_goes_on_where_an_array_was_full(capacity):
         found += [(float(y[r]), indices[indptr[r] : indptr[r + 1]].tolist()) for r in range(n_rows)]
     assert lines == 4
     assert found == [(1.0, [0, 1]), (0.0, []), (1.0, [4])]
+
+
+def as_read(text, case_options):
+    """The rows, or the place and reason of the error."""
+    flags = case_options[0]
+    zero_based, n_features = not flags & 8, 99 if flags & 32 else None
+    labels = {"labels": not flags & 2}
+    try:
+        if flags & 1:
+            return read_libffm(text, zero_based=zero_based, n_features=n_features, **labels)
+        return read_libsvm(text, zero_based=zero_based, n_features=n_features, query_id=bool(flags & 4), **labels)
+    except TextFormatError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.hex())
+def test_what_the_fuzzer_found_reads_the_same_in_pieces_of_any_size(case):
+    text = case[2:]
+    at_once = as_read(text, case)
+    for size in (1, 3):
+        in_pieces = as_read(OnlyRead(text, size), case)
+        if isinstance(at_once, str):
+            assert in_pieces == at_once
+            continue
+        assert_same_csr(in_pieces[0], at_once[0])
+        for own, other in zip(in_pieces[1:], at_once[1:], strict=True):
+            assert (own is None) == (other is None)
+            assert own is None or own.tobytes() == other.tobytes()

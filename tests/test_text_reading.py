@@ -198,7 +198,7 @@ def test_a_pipe_is_read_once():
                 assert read_libsvm(file)[0].shape == (3, 4)
 
 
-class _OnlyRead:
+class OnlyRead:
     """The least that a file object can be; hands out its text in small pieces."""
 
     def __init__(self, text, size):
@@ -211,7 +211,7 @@ class _OnlyRead:
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_pieces_of_any_size_make_the_same_rows(size):
-    np.testing.assert_array_equal(read_libsvm(_OnlyRead(TEXT, size))[0].toarray(), MATRIX)
+    np.testing.assert_array_equal(read_libsvm(OnlyRead(TEXT, size))[0].toarray(), MATRIX)
 
 
 def test_lines_longer_than_a_block():

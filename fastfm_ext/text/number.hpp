@@ -132,19 +132,23 @@ inline const uint8_t* read_usual_entry(const uint8_t* p, int64_t& id, double& va
     if (colon == 0 || colon > 8 || p[colon] != ':' || (has_sign && p[colon + 1] != '-')) return nullptr;
     if (point == first || point - first > 7) return nullptr;
     int end = point;
-    uint64_t w = value_of_digits(load_word(p + first), point - first);
+    // One digit before the point and up to eight behind it are what is most frequent, and so foreseen.
+    uint64_t w = point - first == 1 ? p[first] - uint64_t('0') : value_of_digits(load_word(p + first), point - first);
     double x;
     if (p[point] == '.') {
         others &= others - 1;
         end = trailing_zeros(others | uint64_t(1) << 63);
         const int n_decimals = end - point - 1;
-        if (n_decimals > 16) return nullptr;
-        const int n = n_decimals < 8 ? n_decimals : 8;
         const uint8_t* const decimals = p + point + 1;
-        w = w * whole_powers[n] + value_of_digits(load_word(decimals), n);
-        if (w >= 10000000000) return nullptr;  // with eight more digits the product could overflow
-        w = w * whole_powers[n_decimals - n] + value_of_digits(load_word(decimals + 8), n_decimals - n);
-        if (w > (uint64_t(1) << 53)) return nullptr;
+        if (n_decimals <= 8) {
+            w = w * whole_powers[n_decimals] + value_of_digits(load_word(decimals), n_decimals);
+        } else {
+            if (n_decimals > 16) return nullptr;
+            w = w * whole_powers[8] + value_of_digits(load_word(decimals), 8);
+            if (w >= 10000000000) return nullptr;  // with eight more digits the product could overflow
+            w = w * whole_powers[n_decimals - 8] + value_of_digits(load_word(decimals + 8), n_decimals - 8);
+            if (w > (uint64_t(1) << 53)) return nullptr;
+        }
         x = static_cast<double>(static_cast<int64_t>(w)) / powers_of_ten[n_decimals];
     } else {
         x = static_cast<double>(static_cast<int64_t>(w));

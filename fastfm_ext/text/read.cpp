@@ -174,8 +174,11 @@ class Reader {
         int32_t max_field = -1;
         const uint64_t span = static_cast<uint64_t>(static_cast<int64_t>(options_.max_id) - options_.min_id);
         for (;;) {
-            p = skip_spaces(p);
-            if (is_line_end(*p)) break;
+            if (*p == ' ') ++p;  // mostly all that there is between two entries
+            if (!begins_with_digit(p)) {
+                p = skip_spaces(p);
+                if (is_line_end(*p)) break;
+            }
             if (n == sink_.max_nnz) return fail(ReadCode::values_full, p);
             const uint8_t* const entry = p;
             int64_t id = 0, field = 0;

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from fastfm_ext import _io
 from fastfm_ext._text_reading import MAX_FEATURES, Form, Ids, RowArrays, RowReader, Summary, ZeroBased
-from fastfm_ext._text_source import TextSource
+from fastfm_ext._text_source import LineBuffer, TextSource
 from fastfm_ext._validation import is_integer, optional
 
 _SCAN_ROWS = 8192
@@ -38,6 +39,19 @@ def scan(source: TextSource, form: Form, ids: Ids) -> Summary:
             pass
     seen = reader.seen
     return seen if seen.n_values else Summary(n_rows=seen.n_rows, min_id=-1)
+
+
+def first_line(source: Any) -> bytes:
+    """Return the first line that is neither blank nor a comment alone, without its comment; empty if there is none."""
+    opened = TextSource(source)
+    with opened.open() as file:
+        lines = LineBuffer(file, _io.slack)
+        while lines.refill():
+            for line in bytes(lines.text[: lines.last]).split(b"\n"):
+                if line := line.partition(b"#")[0].strip():
+                    return line
+            lines.first = lines.last
+    return b""
 
 
 def _width(source: TextSource, ids: Ids, seen: Summary) -> int:

@@ -7,10 +7,12 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from fastfm_ext._cli_commands import add_commands
+from fastfm_ext._cli_types import fraction, integer, n_jobs
 from fastfm_ext._movielens_job import VARIANTS, Settings, run
 
 # What the user can mend. Anything else is a fault of this package, and its traceback is worth reporting.
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastfm-ext", description="Factorization machines.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('fastfm-ext')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_commands(commands)
     _add_movielens(commands)
     return parser
 
@@ -82,20 +85,20 @@ def _add_movielens(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     data.add_argument("--ratings", type=Path, metavar="CSV", help="your ratings: userId,movieId,rating[,timestamp]")
     data.add_argument("--movies", type=Path, metavar="CSV", help="your films: movieId,title,genres")
     data.add_argument(
-        "--test-size", type=_fraction, default=0.1, metavar="SHARE", help="ratings held out (default: 0.1)"
+        "--test-size", type=fraction, default=0.1, metavar="SHARE", help="ratings held out (default: 0.1)"
     )
     training = parser.add_argument_group("training")
-    training.add_argument("--n-factors", type=_integer(0), metavar="K", help="length of the factors (default: 16)")
+    training.add_argument("--n-factors", type=integer(0), metavar="K", help="length of the factors (default: 16)")
     training.add_argument(
-        "--max-iter", type=_integer(1), metavar="N", help="most epochs (early stopping may end before)"
+        "--max-iter", type=integer(1), metavar="N", help="most epochs (early stopping may end before)"
     )
-    training.add_argument("--n-jobs", type=_n_jobs, metavar="N", help="threads, -1 for all (default: 1)")
+    training.add_argument("--n-jobs", type=n_jobs, metavar="N", help="threads, -1 for all (default: 1)")
     training.add_argument(
-        "--seed", type=_integer(0), default=0, metavar="N", help="seed of all that is random (default: 0)"
+        "--seed", type=integer(0), default=0, metavar="N", help="seed of all that is random (default: 0)"
     )
     output = parser.add_argument_group("output")
     output.add_argument("--user", metavar="ID", help="whom to recommend films to (default: the first user)")
-    output.add_argument("-n", "--top", type=_integer(1), default=10, metavar="N", help="films to list (default: 10)")
+    output.add_argument("-n", "--top", type=integer(1), default=10, metavar="N", help="films to list (default: 10)")
     output.add_argument("--save", type=Path, metavar="FILE", help="save model, encoder and index")
     output.add_argument("--plot", type=Path, metavar="PNG", help="draw the learning curve")
     output.add_argument("--quiet", action="store_true", help="print results only, no progress")
@@ -109,39 +112,6 @@ def _movielens(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
     if arguments.ratings is not None and (arguments.variant is not None or arguments.data_home is not None):
         parser.error("--variant and --data-home choose a download; they cannot go with --ratings")
     run(Settings(**options | {"variant": arguments.variant or Settings.variant}))
-
-
-def _integer(low: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if value < low:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
-        return value
-
-    return parse
-
-
-def _n_jobs(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads: 1, 2, ..., or -1 for all")
-    return value
-
-
-def _fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value < 1.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
-    return value
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

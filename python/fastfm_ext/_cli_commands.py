@@ -1,0 +1,202 @@
+"""The commands ``fit``, ``predict``, ``recommend`` and ``inspect``: their options, and the settings that follow."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastfm_ext import _fit_job, _inspect_job, _predict_job, _recommend_job
+from fastfm_ext._cli_types import column, fraction, integer, n_jobs, number
+from fastfm_ext._job_columns import KINDS, SIDES, Columns, read_config
+from fastfm_ext._job_data import FORMS
+
+_FORMAT_HELP = (
+    "form of the files (default: by the ending of the name, .csv .tsv .parquet .libsvm .svm .libfm .libffm .ffm, also "
+    "with .gz .xz .bz2 .zst behind it; else by the first line)"
+)
+_FIT_EPILOG = f"""\
+files:
+  csv, tsv, parquet   a table; say what to predict (--target) and which columns describe the user, the item and the
+                      situation. Without any, all other columns are used: numbers with a fraction as numeric ones, all
+                      others as categories.
+  libsvm, libffm      numbered features, "label id:value ..." or "label field:id:value ...", as libFM, libffm and
+                      xLearn read them. Ids are used as they are; fields are passed over, since an FM needs none.
+
+columns:
+  NAME                      a category: a feature for each value
+  NAME:KIND[:OPTION=VALUE,...]  KIND is one of {", ".join(KINDS)}; for what they do and their options see the
+                      functions of these names in fastfm_ext.encoding. Examples: age:numeric  genres:multi:sep=|
+
+the same in a file (--config); flags win over it:
+  [columns]
+  target = "stars"
+  user = ["user_id", {{column = "age", kind = "numeric"}}]
+  item = ["film_id", {{column = "genres", kind = "multi", sep = "|"}}]
+  [settings]
+  n_factors = 8
+  early_stopping = false
+
+examples:
+  fastfm-ext fit train.libsvm --validation valid.libsvm --model clicks.fastfm
+  fastfm-ext fit ratings.csv --target stars --user user_id --item film_id genres:multi --model films.fastfm
+"""
+_PREDICT_EPILOG = """\
+One line a row, in the order of the rows, nothing else on standard output. Text may have labels or not.
+
+examples:
+  fastfm-ext predict clicks.fastfm test.libsvm > probabilities.txt
+  fastfm-ext predict films.fastfm pairs.parquet --output stars.txt
+"""
+_RECOMMEND_EPILOG = """\
+Prints CSV: user,rank,item,predicted. Users and items are named by the first column of their side; in text by the
+label of the line, or by its number from 0 where there are no labels.
+
+examples:
+  fastfm-ext recommend films.fastfm users.csv --seen ratings.csv -n 20 --output top.csv
+  fastfm-ext recommend clicks.fastfm users.libsvm --items items.libsvm
+"""
+# Hyperparameters of the estimators: type, name of the value, help.
+_SETTINGS: dict[str, tuple[Any, str, str]] = {
+    "n_factors": (integer(0), "K", "length of the factor vectors (default: 16; 0: a linear model)"),
+    "learning_rate": (number, "RATE", "step size (default: depends on task and solver)"),
+    "max_iter": (integer(1), "N", "most epochs (default: 100; early stopping may end before)"),
+    "l2_w": (number, "L2", "L2 on linear weights (default: depends on task and solver)"),
+    "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),
+    "l1_w": (number, "L1", "L1 on linear weights, with --solver ftrl (default: 0)"),
+    "l1_V": (number, "L1", "L1 on factors, with --solver ftrl (default: 0)"),
+    "init_stdev": (number, "STDEV", "spread of the first factors (default: depends on task and solver)"),
+    "validation_fraction": (fraction, "SHARE", "rows held out for early stopping (default: 0.1)"),
+    "n_iter_no_change": (integer(1), "N", "stop after so many epochs without a gain (default: 5)"),
+    "tol": (number, "TOL", "what counts as a gain, in units of the target's variance (default: 0.0001)"),
+    "n_jobs": (n_jobs, "N", "threads, -1 for all (default: 1; with more, results vary a little)"),
+    "random_state": (integer(0), "SEED", "seed of all that is random (default: 0)"),
+}
+_SWITCHES = {
+    "early_stopping": "hold rows out and stop when they get no better (default: from 10,000 rows on)",
+    "fit_intercept": "learn an intercept (default: yes)",
+    "fit_linear": "learn linear weights (default: yes)",
+    "shuffle": "visit the rows in a new order in each epoch (default: yes)",
+}
+
+
+def add_commands(commands: Any) -> None:
+    """Add the four commands."""
+    _add_fit(commands)
+    _add_predict(commands)
+    _add_recommend(commands)
+    _add_inspect(commands)
+
+
+def _add(commands: Any, name: str, what: str, epilog: str | None) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=what,
+        description=what[0].upper() + what[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return parser
+
+
+def _add_fit(commands: Any) -> None:
+    parser = _add(commands, "fit", "train a model on a file, and save it", _FIT_EPILOG)
+    parser.add_argument("train", type=Path, metavar="TRAIN", help="file of the rows to train on")
+    data = parser.add_argument_group("data")
+    data.add_argument("--validation", type=Path, metavar="FILE", help="rows for early stopping, not held-out ones")
+    data.add_argument("--test", type=Path, metavar="FILE", help="rows to print the errors on in the end")
+    data.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
+    data.add_argument("--task", choices=_fit_job.TASKS, help="(default: classification if the target has two values)")
+    data.add_argument("--target", metavar="COLUMN", help="column to predict")
+    data.add_argument("--weight", metavar="COLUMN", help="column of the weights of the rows")
+    for side, what in zip(SIDES, ("the user", "the item", "the situation"), strict=True):
+        data.add_argument(f"--{side}", type=column, nargs="+", metavar="COLUMN", help=f"columns that describe {what}")
+    data.add_argument("--config", type=Path, metavar="TOML", help="columns and settings from a file; flags win over it")
+    training = parser.add_argument_group("training")
+    training.add_argument("--solver", choices=("adagrad", "sgd", "ftrl"), help="(default: adagrad)")
+    for name, (kind, metavar, what) in _SETTINGS.items():
+        flags = ["--seed"] if name == "random_state" else [f"--{name.replace('_', '-')}"]
+        training.add_argument(*flags, type=kind, metavar=metavar, dest=name, help=what)
+    for name, what in _SWITCHES.items():
+        flag = f"--{name.replace('_', '-')}"
+        training.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=what)
+    output = parser.add_argument_group("output")
+    output.add_argument("-m", "--model", type=Path, metavar="FILE", help="save the model (with encoder and items) here")
+    output.add_argument("--quiet", action="store_true", help="print errors on validation and test rows only")
+    parser.set_defaults(run=_fit)
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    columns, parameters = ({}, {}) if arguments.config is None else read_config(arguments.config)
+    flags = vars(arguments)
+    columns |= {name: flags[name] for name in ("target", "weight", *SIDES) if flags[name] is not None}
+    chosen = {name: flags[name] for name in ("solver", *_SETTINGS, *_SWITCHES) if flags[name] is not None}
+    settings = _fit_job.FitSettings(
+        train=arguments.train,
+        validation=arguments.validation,
+        test=arguments.test,
+        form=arguments.form,
+        model=arguments.model,
+        task=arguments.task,
+        columns=Columns(**columns),
+        parameters={"random_state": 0} | parameters | chosen,
+        quiet=arguments.quiet,
+    )
+    _fit_job.run(settings)
+
+
+def _add_predict(commands: Any) -> None:
+    parser = _add(commands, "predict", "print a prediction for each row of a file", _PREDICT_EPILOG)
+    parser.add_argument("model", type=Path, metavar="MODEL", help="file that fit has saved")
+    parser.add_argument("data", type=Path, metavar="FILE", help="rows to predict, of the form that fit was given")
+    parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
+    parser.add_argument(
+        "--kind",
+        choices=_predict_job.KINDS,
+        help="value (of a regressor), probability (of the second class in sorted order; of each if there are more than "
+        "two), class, or score (the probability's logit); default: value or probability",
+    )
+    _add_output(parser, "predictions")
+    _set_job(parser, _predict_job.run, _predict_job.PredictSettings)
+
+
+def _add_recommend(commands: Any) -> None:
+    parser = _add(commands, "recommend", "print the best items of each user", _RECOMMEND_EPILOG)
+    parser.add_argument("model", type=Path, metavar="MODEL", help="file that fit has saved")
+    parser.add_argument("users", type=Path, metavar="USERS", help="file of the users, with their columns or features")
+    parser.add_argument("--items", type=Path, metavar="FILE", help="items to choose from (default: those of training)")
+    parser.add_argument("--seen", type=Path, metavar="TABLE", help="pairs of user and item to leave out")
+    parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
+    parser.add_argument("-n", "--top", type=integer(1), default=10, metavar="N", help="items a user (default: 10)")
+    _add_output(parser, "recommendations")
+    _set_job(parser, _recommend_job.run, _recommend_job.RecommendSettings)
+
+
+def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=f"write the {what} here, not to stdout")
+    parser.add_argument("--quiet", action="store_true", help="print nothing else")
+
+
+def _add_inspect(commands: Any) -> None:
+    parser = _add(commands, "inspect", "print what a model file or a data file holds", None)
+    parser.add_argument("file", type=Path, metavar="FILE", help="a model file, or a file of rows")
+    parser.add_argument("--format", choices=FORMS, dest="form", help="form of a file of rows (default: as for fit)")
+    parser.add_argument(
+        "-n",
+        "--top",
+        type=integer(0),
+        default=10,
+        metavar="N",
+        help="largest weights to list (default: 10)",
+    )
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, for scripts")
+    _set_job(parser, _inspect_job.run, _inspect_job.InspectSettings)
+
+
+def _set_job(parser: argparse.ArgumentParser, job: Callable[[Any], None], settings: Callable[..., Any]) -> None:
+    """Run the job with the options as its settings, which have the same names."""
+
+    def run(arguments: argparse.Namespace) -> None:
+        job(settings(**{name: value for name, value in vars(arguments).items() if name != "run"}))
+
+    parser.set_defaults(run=run)

@@ -1,0 +1,396 @@
+"""The commands fit, predict, recommend and inspect, run on small files as a user would run them."""
+
+import gzip
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from conftest import ROOT
+from fastfm_ext import cli, load_model
+from fastfm_ext.text_formats import write_libffm, write_libsvm
+
+N_USERS, N_FILMS = 20, 15
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run a command in a folder of its own; return its exit code and what it has printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_command(*arguments):
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run_command
+
+
+def clicks(n_rows, seed):
+    """One-hot rows of two fields, whose label follows from an interaction."""
+    rng = np.random.default_rng(seed)
+    left, right = rng.integers(0, 6, n_rows), rng.integers(0, 6, n_rows)
+    indices = np.column_stack([left, 6 + right]).ravel()
+    X = sparse.csr_array(
+        (np.ones(2 * n_rows, np.float32), indices, np.arange(0, 2 * n_rows + 1, 2)), shape=(n_rows, 12)
+    )
+    return X, np.where((left + right) % 2, 1, -1)
+
+
+@pytest.fixture
+def text_files(tmp_path):
+    """The same clicks as libsvm and libffm text."""
+    for name, n_rows, seed in (("train", 600, 0), ("valid", 200, 1), ("test", 200, 2)):
+        X, y = clicks(n_rows, seed)
+        write_libsvm(tmp_path / f"{name}.svm.gz", X, y)
+        write_libffm(tmp_path / f"{name}.ffm", X, y, fields=X.indices // 6)
+    return tmp_path
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Ratings, users and films of a little world as CSV."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("faiss")
+    rng = np.random.default_rng(0)
+    user, film = np.divmod(rng.permutation(N_USERS * N_FILMS)[: N_USERS * N_FILMS // 2], N_FILMS)
+    ratings = pd.DataFrame({"user": user + 1, "film": film + 100, "age": 20.5 + user})
+    ratings["genres"] = np.where(film % 2, "Action|Drama", "Comedy")
+    ratings["stars"] = 3.0 + np.where(film < 5, 1.0, -1.0) + np.where(user % 2, 0.5, -0.5)
+    ratings["weight"] = 1.0
+    ratings.to_csv(tmp_path / "ratings.csv", index=False)
+    ratings.to_csv(tmp_path / "ratings.tsv", index=False, sep="\t")
+    ratings[["user", "age"]].drop_duplicates().to_csv(tmp_path / "users.csv", index=False)
+    ratings[["film", "genres"]].drop_duplicates().to_csv(tmp_path / "films.csv", index=False)
+    return ratings
+
+
+COLUMNS = ("--target", "stars", "--user", "user", "age:numeric", "--item", "film", "genres:multi:sep=|")
+
+
+def auc(text):
+    return float(re.search(r"AUC (\S+)", text)[1])
+
+
+@pytest.mark.parametrize("ending", ["svm.gz", "ffm"])
+def test_text_is_trained_on_and_predicted(run, text_files, ending):
+    parts = (f"--validation=valid.{ending}", f"--test=test.{ending}")
+    code, out, err = run("fit", f"train.{ending}", *parts, "--n-factors", 4, "--model", "m.fastfm")
+    assert (code, err) == (0, "")
+    assert "train: 600 rows, 12 features, 1,200 values" in out
+    assert "task: classification, since the target has two values" in out
+    assert re.search(r"^epoch   1/100  train log loss \S+  validation log loss \S+  \S+ s$", out, re.M)
+    assert auc(re.search(r"^test .*$", out, re.M)[0]) > 0.95
+    assert "model saved to m.fastfm" in out
+    code, out, err = run("predict", "m.fastfm", f"test.{ending}")
+    assert (code, err) == (0, "200 rows predicted\n")
+    model = load_model("m.fastfm").model
+    X, _ = clicks(200, 2)
+    np.testing.assert_array_equal(np.array(out.split(), np.float32), model.predict_proba(X)[:, 1].astype(np.float32))
+
+
+def test_kinds_of_predictions(run, text_files):
+    assert run("fit", "train.ffm", "--quiet", "--model", "m.fastfm") == (0, "", "")
+    model, X = load_model("m.fastfm").model, clicks(200, 2)[0]
+    code, out, err = run("predict", "m.fastfm", "test.svm.gz", "--kind", "class", "--quiet", "-o", "classes.txt")
+    assert (code, out, err) == (0, "", "")
+    classes = (text_files / "classes.txt").read_text().split()
+    np.testing.assert_array_equal(np.array(classes, float), model.predict(X))
+    _, out, _ = run("predict", "m.fastfm", "test.svm.gz", "--kind", "score")
+    np.testing.assert_array_equal(np.array(out.split(), np.float32), model.decision_function(X))
+    code, _, err = run("predict", "m.fastfm", "test.svm.gz", "--kind", "value")
+    assert (code, err) == (
+        1,
+        "fastfm-ext: error: --kind value: the model is a classifier; choose probability, class or score\n",
+    )
+
+
+def test_rows_without_labels_and_unknown_features_are_predicted(run, text_files):
+    run("fit", "train.ffm", "--quiet", "--model", "m.fastfm")
+    (text_files / "new.libsvm").write_text("3:1 7:1\n3:1 7:1 500:2.5\n# a comment\n500:1\n")
+    code, out, err = run("predict", "m.fastfm", "new.libsvm")
+    assert code == 0
+    first, second, third = map(float, out.split())
+    assert first == second != third
+    assert err == "new.libsvm: 2 values of features that the model does not know are left out\n3 rows predicted\n"
+
+
+def test_features_that_training_lacks_are_left_out_of_validation(run, text_files):
+    (text_files / "odd.libsvm").write_text("1 3:1 99:1\n-1 3:1 6:1\n")
+    code, out, _ = run("fit", "train.ffm", "--validation", "odd.libsvm")
+    assert code == 0
+    assert "odd.libsvm: 1 values of features that do not occur in training are left out" in out
+
+
+def test_a_regression_on_text(run, text_files):
+    (text_files / "data").write_text("".join(f"{i % 7}.5 {i % 7}:1\n" for i in range(100)))
+    code, out, _ = run("fit", "data", "--test", "data", "-m", "m.fastfm")
+    assert code == 0
+    assert "task: regression, since the target has more than two values" in out
+    assert float(re.search(r"^test RMSE (\S+)  MAE", out, re.M)[1]) < 0.5
+    _, out, _ = run("predict", "m.fastfm", "data")
+    assert np.corrcoef(np.array(out.split(), float)[:7], np.arange(7))[0, 1] > 0.95
+    code, _, err = run("predict", "m.fastfm", "data", "--kind", "class")
+    assert (code, "the model is a regressor" in err) == (1, True)
+
+
+def test_more_than_two_classes(run, text_files):
+    (text_files / "data.svm").write_text("".join(f"{i % 3} {i % 3}:1\n" for i in range(60)))
+    assert run("fit", "data.svm", "--task", "classification", "-m", "m.fastfm", "--quiet")[0] == 0
+    _, out, _ = run("predict", "m.fastfm", "data.svm")
+    probabilities = np.array([line.split() for line in out.splitlines()], float)
+    assert probabilities.argmax(axis=1).tolist() == [0, 1, 2] * 20
+
+
+@pytest.mark.parametrize("name", ["ratings.csv", "ratings.tsv", "ratings.parquet"])
+def test_a_table_is_trained_on_and_predicted(run, tables, tmp_path, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+        tables.to_parquet(tmp_path / name)
+    code, out, err = run("fit", name, *COLUMNS, "--weight", "weight", "--test", name, "--model", "m.fastfm")
+    assert (code, err) == (0, "")
+    assert float(re.search(r"^test RMSE (\S+)", out, re.M)[1]) < 0.7
+    saved = load_model("m.fastfm")
+    assert saved.encoder.field_names_ == ["user", "age", "film", "genres"]
+    code, out, _ = run("predict", "m.fastfm", name)
+    expected = saved.model.predict(saved.encoder.transform(tables))
+    np.testing.assert_array_equal(np.array(out.split(), np.float32), expected)
+
+
+def test_the_best_items_of_each_user_are_recommended(run, tables, tmp_path):
+    run("fit", "ratings.csv", *COLUMNS, "--model", "m.fastfm", "--quiet")
+    code, out, err = run("recommend", "m.fastfm", "users.csv", "--seen", "ratings.csv", "-n", 3)
+    assert (code, err) == (0, f"recommended out of {tables['film'].nunique()} items to {N_USERS} users\n")
+    header, *rows = (line.split(",") for line in out.splitlines())
+    assert header == ["user", "rank", "item", "predicted"]
+    saved = load_model("m.fastfm")
+    films = tables[["film", "genres"]].drop_duplicates()
+    for user in (1, 2, 20):
+        own = [row for row in rows if row[0] == str(user)]
+        unseen = films[~films["film"].isin(tables.loc[tables["user"] == user, "film"])]
+        scores = saved.model.predict(saved.encoder.transform(unseen.assign(user=user, age=19.5 + user)))
+        assert [int(row[1]) for row in own] == [1, 2, 3]
+        np.testing.assert_allclose([float(row[3]) for row in own], np.sort(scores)[::-1][:3], rtol=1e-4)
+        assert {int(row[2]) for row in own} <= set(unseen["film"])
+
+
+def test_items_can_be_given_as_a_file(run, tables, tmp_path):
+    run("fit", "ratings.csv", *COLUMNS, "--model", "m.fastfm", "--quiet")
+    (tmp_path / "few.csv").write_text("film,genres\n103,Comedy\n999,Drama\n")
+    code, _, err = run("recommend", "m.fastfm", "users.csv", "--items", "few.csv", "-o", "top.csv", "--quiet")
+    assert (code, err) == (0, "")
+    items = [line.split(",")[2] for line in (tmp_path / "top.csv").read_text().splitlines()[1:]]
+    assert sorted(set(items)) == ["103", "999"]
+    assert len(items) == 2 * N_USERS
+
+
+def test_users_and_items_as_text(run, text_files):
+    pytest.importorskip("faiss")
+    run("fit", "train.ffm", "--quiet", "--model", "m.fastfm")
+    (text_files / "users.svm").write_text("70 0:1\n71 1:1\n")
+    (text_files / "items.svm").write_text("".join(f"{6 + i}:1\n" for i in range(6)))
+    code, out, _ = run("recommend", "m.fastfm", "users.svm", "--items", "items.svm", "-n", 3, "--quiet")
+    rows = [line.split(",") for line in out.splitlines()[1:]]
+    assert code == 0
+    assert {int(item) for user, _, item, _ in rows if user == "70"} == {1, 3, 5}
+    assert {int(item) for user, _, item, _ in rows if user == "71"} == {0, 2, 4}
+    assert all(0.5 < float(row[3]) < 1 for row in rows)
+
+
+def test_columns_and_settings_from_a_file(run, tables, tmp_path):
+    (tmp_path / "job.toml").write_text(
+        '[columns]\ntarget = "stars"\nuser = ["user", {column = "age", kind = "numeric"}]\n'
+        'item = ["film", {column = "genres", kind = "multi", sep = "|"}]\n'
+        '[settings]\nn_factors = 3\nmax_iter = 2\nsolver = "sgd"\n'
+    )
+    assert run("fit", "ratings.csv", "--config", "job.toml", "--max-iter", 4, "-m", "m.fastfm", "--quiet")[0] == 0
+    saved = load_model("m.fastfm")
+    parameters = saved.model.get_params()
+    assert (parameters["n_factors"], parameters["max_iter"], parameters["solver"]) == (3, 4, "sgd")
+    assert saved.encoder.field_names_ == ["user", "age", "film", "genres"]
+
+
+def test_without_columns_all_but_the_target_are_used(run, tables):
+    assert run("fit", "ratings.csv", "--target", "stars", "--weight", "weight", "-m", "m.fastfm", "--quiet")[0] == 0
+    encoder = load_model("m.fastfm").encoder
+    assert encoder.field_names_ == ["user", "film", "age", "genres"]
+    assert list(encoder.get_feature_names_out()).count("age") == 1
+
+
+def test_flags_reach_the_estimator(run, text_files):
+    flags = "--solver ftrl --n-factors 2 --learning-rate 0.2 --max-iter 3 --l2-w 0.5 --l2-V 0.25 --l1-w 0.1 --l1-V 0.2 "
+    flags += "--init-stdev 0.3 --validation-fraction 0.2 --n-iter-no-change 2 --tol 0.01 --n-jobs 1 --seed 7 "
+    flags += "--early-stopping --no-fit-intercept --no-fit-linear --no-shuffle"
+    assert run("fit", "train.ffm", *flags.split(), "--quiet", "-m", "m.fastfm")[0] == 0
+    parameters = load_model("m.fastfm").model.get_params()
+    expected = {"solver": "ftrl", "n_factors": 2, "learning_rate": 0.2, "max_iter": 3, "l2_w": 0.5, "l2_V": 0.25}
+    expected |= {"l1_w": 0.1, "l1_V": 0.2, "init_stdev": 0.3, "validation_fraction": 0.2, "n_iter_no_change": 2}
+    expected |= {"tol": 0.01, "n_jobs": 1, "random_state": 7, "early_stopping": True}
+    expected |= {"fit_intercept": False, "fit_linear": False, "shuffle": False}
+    assert {name: parameters[name] for name in expected} == expected
+
+
+def test_every_hyperparameter_has_a_flag(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["fit", "--help"])
+    out = capsys.readouterr().out
+    from fastfm_ext import FMClassifier
+
+    without = {"warm_start", "verbose", "random_state"}
+    for name in set(FMClassifier().get_params()) - without:
+        assert re.search(rf"--(no-)?{name.replace('_', '-')}\b", out), name
+    assert "--seed" in out
+
+
+def test_inspect_tells_what_a_model_holds(run, tables):
+    run("fit", "ratings.csv", *COLUMNS, "--n-factors", 5, "--model", "m.fastfm", "--quiet")
+    code, out, _ = run("inspect", "m.fastfm")
+    assert code == 0
+    assert re.search(r"^model +FMRegressor$", out, re.M)
+    assert re.search(r"^features of the columns +user 20, age 1, film 15, genres 3$", out, re.M)
+    _, out, _ = run("inspect", "m.fastfm", "--json", "-n", 2)
+    facts = json.loads(out)
+    assert (facts["factors"], facts["items in the index"], facts["features"]) == (5, 15, 39)
+    model, encoder, _ = load_model("m.fastfm")
+    largest = np.argsort(-np.abs(model.w_))[:2]
+    assert list(facts["largest weights"]) == encoder.get_feature_names_out()[largest].tolist()
+
+
+def test_inspect_tells_what_a_data_file_holds(run, text_files, tables):
+    facts = json.loads(run("inspect", "train.ffm", "--json")[1])
+    expected = {"form": "libffm", "rows": 600, "values": 1200, "least id": 0, "largest id": 11, "fields": 2}
+    assert facts == expected
+    assert "libsvm" in run("inspect", "train.svm.gz")[1]
+    facts = json.loads(run("inspect", "ratings.csv", "--json")[1])
+    assert (facts["rows"], list(facts["columns"])) == (150, list(tables.columns))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "nowhere.svm"], "nowhere.svm: No such file or directory"),
+        (["fit", "bad.svm"], "bad.svm, line 2, column 3: 'x' has no colon. A line is \"label id:value id:value ...\"."),
+        (["fit", "what"], "what: neither its name nor its first line tells what it is; say --format "),
+        (["fit", "train.ffm", "--model", "no/m"], "--model no/m: there is no folder no"),
+        (["fit", "train.ffm", "--model", "."], "--model .: this is a folder, not a file"),
+        (["fit", "train.ffm", "--target", "y"], "train.ffm is libffm text, which has no columns to name"),
+        (["fit", "train.ffm", "--test", "ratings.csv"], "tables and numbered features cannot be mixed: train.ffm is "),
+        (["fit", "train.ffm", "--l1-w", "1"], 'l1_w needs solver="ftrl"'),
+        (["fit", "train.ffm", "--config", "odd.toml"], "odd.toml: there is no place for 'colour'; only for tables"),
+        (["fit", "train.ffm", "--config", "bad.toml"], "bad.toml: not a TOML file: "),
+        (["fit", "train.ffm", "--config", "set.toml"], "[settings] factors: there is no such setting; there are "),
+        (["fit", "ratings.csv", "--config", "col.toml"], "column 'user': 'hot' is not one of category, "),
+        (["fit", "ratings.csv", "--config", "opt.toml"], "column 'age': numeric() got an unexpected keyword"),
+        (
+            ["fit", "ratings.csv", "--config", "key.toml"],
+            "key.toml: [columns] has 'users'; it can have context, item, ",
+        ),
+        (["fit", "ratings.csv", "--config", "type.toml"], "type.toml: user in [columns] must be a list, not 'user'"),
+        (["fit", "ratings.csv"], "--target: which column of ratings.csv to predict? It has user, film, age, "),
+        (["fit", "ratings.csv", "--target", "x"], "--target x: ratings.csv has no such column; it has user, film, "),
+        (["fit", "gaps.csv", "--target", "y"], "gaps.csv: the target 'y' is missing in data row 2"),
+        (["fit", "empty.csv", "--target", "y"], "empty.csv: the file is empty"),
+        (["predict", "train.ffm", "train.ffm"], "train.ffm: not a fastfm-ext model file"),
+        (
+            ["predict", "m.fastfm", "ratings.csv"],
+            "ratings.csv is a table, and m.fastfm was trained on numbered features",
+        ),
+        (
+            ["predict", "t.fastfm", "train.ffm"],
+            "train.ffm is libffm text, and t.fastfm was trained on columns of a table",
+        ),
+        (["recommend", "m.fastfm", "train.ffm"], "m.fastfm holds no items; name their file with --items"),
+        (["recommend", "t.fastfm", "users.csv", "--seen", "users.csv"], "there is no column 'film' in it"),
+        (["recommend", "u.fastfm", "users.csv"], "u.fastfm holds no items; name their file with --items"),
+        (["recommend", "u.fastfm", "users.csv", "--items", "films.csv"], "trained without columns of the item's side"),
+    ],
+)
+def test_a_failure_is_one_line_and_exit_code_1(run, text_files, tables, tmp_path, arguments, message):
+    files = {
+        "bad.svm": "1 0:1\n1 x\n",
+        "what": "hello, world\n",
+        "odd.toml": "[colour]\n",
+        "bad.toml": "[columns\n",
+        "set.toml": "[settings]\nfactors = 3\n",
+        "col.toml": '[columns]\nuser = [{column = "user", kind = "hot"}]\n',
+        "opt.toml": '[columns]\nuser = [{column = "age", kind = "numeric", scale = 3}]\n',
+        "key.toml": '[columns]\nusers = ["user"]\n',
+        "type.toml": '[columns]\nuser = "user"\n',
+        "gaps.csv": "x,y\n1,2\n2,\n",
+        "empty.csv": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    for model in {word for word in arguments if word.endswith(".fastfm")}:
+        columns = {"t.fastfm": COLUMNS, "u.fastfm": COLUMNS[:5]}.get(model)
+        made = ("fit", "ratings.csv", *columns) if columns else ("fit", "train.ffm")
+        assert run(*made, "--model", model, "--max-iter", 1, "--quiet")[0] == 0
+    code, out, err = run(*arguments)
+    assert code == 1
+    assert out == "" or arguments[0] == "fit"
+    assert err.startswith("fastfm-ext: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit"], "the following arguments are required: TRAIN"),
+        (["fit", "x", "--n-factors", "-1"], "argument --n-factors: '-1' is not a whole number of at least 0"),
+        (["fit", "x", "--tol", "inf"], "argument --tol: 'inf' is not a number of at least 0"),
+        (["fit", "x", "--format", "arff"], "invalid choice: 'arff'"),
+        (["fit", "x", "--user", "age:hot"], "column 'age': 'hot' is not one of category, "),
+        (["predict", "x"], "the following arguments are required: FILE"),
+        (["predict", "x", "y", "--kind", "odds"], "invalid choice: 'odds'"),
+        (["recommend", "x", "y", "--top", "0"], "'0' is not a whole number of at least 1"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(capsys, arguments, message):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_it_runs_as_a_program_and_in_a_pipe(text_files):
+    command = [sys.executable, "-m", "fastfm_ext"]
+    fit = [*command, "fit", "train.ffm", "--model", "m.fastfm", "--quiet"]
+    subprocess.run(fit, cwd=text_files, check=True)
+    predict = [*command, "predict", "m.fastfm", "test.ffm"]
+    result = subprocess.run(predict, cwd=text_files, capture_output=True, text=True, check=True)
+    assert len(result.stdout.splitlines()) == 200
+    assert result.stderr == "200 rows predicted\n"
+
+
+def test_the_page_about_the_command_line_can_be_followed(run, text_files, tables, tmp_path):
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"{name}.libsvm").write_bytes(gzip.decompress((tmp_path / f"{name}.svm.gz").read_bytes()))
+    for name in ("ratings", "users"):
+        path = tmp_path / f"{name}.csv"
+        header, rest = path.read_text().split("\n", 1)
+        path.write_text(header.replace("user", "user_id").replace("film", "film_id") + "\n" + rest)
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"^```sh\n(.+?)^```", page, re.M | re.S) for line in block.splitlines()]
+    assert len(lines) == 5
+    for line in lines:
+        program, *words = shlex.split(line)
+        assert program == "fastfm-ext"
+        assert run(*words)[0] == 0
+    (config,) = re.findall(r"^```toml\n(.+?)^```", page, re.M | re.S)
+    (tmp_path / "job.toml").write_text(config)
+    assert run("fit", "ratings.csv", "--config", "job.toml", "-m", "films.fastfm", "--quiet") == (0, "", "")
+    assert load_model("films.fastfm").model.n_factors == 8
+
+
+def test_frappe(run, data_dir):
+    folder = data_dir / "frappe-nfm"
+    parts = [folder / f"frappe.{part}.libfm.xz" for part in ("train.rebuilt", "validation", "test")]
+    code, out, _ = run("fit", parts[0], "--validation", parts[1], "--test", parts[2], "--max-iter", 5)
+    assert code == 0
+    assert auc(re.search(r"^test .*$", out, re.M)[0]) > 0.97
