@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-import test_kernel
 from fastfm_ext import _engine, _ranking_engine, _reference, _reference_ranking
 from fastfm_ext._engine import Options, Parameters
 from fastfm_ext._ranking_engine import Choices, Negatives, Visits
 from fastfm_ext._validation import canonical_csr
 from test_kernel import K_PATHS, TOLERANCE
-
-isa = test_kernel.isa  # pytest finds fixtures among the names of the test's module
 
 N_USERS, N_ITEMS, N_USER_FEATURES, N_FEATURES = 12, 15, 6, 14
 N_NEGATIVES = {"bpr": 1, "warp": 4, "softmax": 5}
