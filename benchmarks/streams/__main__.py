@@ -97,21 +97,24 @@ def kill(folder: Path, options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         work = Path(name)
         unbroken = fit(folder, [*arguments, "--model", str(work / "unbroken.fastfm")], work / "unbroken")
-        moments = [rng.uniform(0.0, 0.9 * unbroken["seconds"]) for _ in range(options.times)]
-        same = 0
-        for number, moment in enumerate(moments):
-            model = work / f"{number}.fastfm"
-            again = work / f"broken{number}"
-            was_killed = killed(folder, [*arguments, "--model", str(model)], again, moment)
+        n_killed = same = 0
+        while n_killed < options.times:
+            moment = rng.uniform(0.0, 0.8 * unbroken["seconds"])
+            model = work / "model.fastfm"
+            again = work / f"broken{n_killed}"
+            if not killed(folder, [*arguments, "--model", str(model)], again, moment):
+                shutil.rmtree(again)
+                continue  # it had ended before
+            n_killed += 1
             result = fit(folder, [*arguments, "--model", str(model)], again)
             equal = digest(model) == digest(work / "unbroken.fastfm")
             left = sorted(path.name for path in again.rglob("*") if path.is_file())
             print(
-                f"killed after {moment:5.2f} s: {was_killed}; resumed in {result['seconds']:.2f} s; "
+                f"killed after {moment:5.2f} s; resumed in {result['seconds']:.2f} s; "
                 f"same model: {equal}; left: {left}",
                 flush=True,
             )
-            same += equal and was_killed
+            same += equal
             shutil.rmtree(again)
     print(f"{same} of {options.times} killed fits gave the model of the unbroken one ({unbroken['seconds']:.2f} s)")
     if same < options.times:
