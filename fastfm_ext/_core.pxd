@@ -36,6 +36,12 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         float* copies_w
         float* copies_V
 
+    struct Traits:
+        bint is_valid
+        bint is_finite
+        bint has_zeros
+        bint is_all_ones
+
     struct HotFeatures:
         int64_t n
         const int32_t* features
@@ -139,6 +145,7 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
 cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
     struct Kernels:
         const char* isa
+        Traits (*inspect)(const Csr&, int64_t, int64_t) noexcept nogil
 
     const Kernels* const* compiled_kernels() noexcept
     bint is_supported(const Kernels&) noexcept
@@ -146,13 +153,6 @@ cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
 
 
 cdef extern from "rows.hpp" namespace "fastfm" nogil:
-    struct Traits:
-        bint is_valid
-        bint is_finite
-        bint has_zeros
-        bint is_all_ones
-
-    Traits cpp_inspect "fastfm::inspect"(const Csr&, int64_t, int64_t) noexcept
     void cpp_bounds_of_rows "fastfm::bounds_of_rows"(const Csr&, const int64_t*, int64_t, int64_t*) noexcept
     void cpp_take_rows "fastfm::take_rows"(
         const Csr&, const int64_t*, int64_t, const int64_t*, int32_t*, float*) noexcept

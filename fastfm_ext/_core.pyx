@@ -242,7 +242,7 @@ def inspect(
     cdef int64_t nnz = indices.shape[0]
     cdef Traits traits
     with nogil:
-        traits = cpp_inspect(X, nnz, n_features)
+        traits = kernels_in_use.inspect(X, nnz, n_features)
     return traits.is_valid, traits.is_finite, traits.has_zeros, traits.is_all_ones
 
 

@@ -7,6 +7,7 @@ namespace fastfm {
 
 struct Kernels {
     const char* isa;
+    Traits (*inspect)(const Csr&, int64_t nnz, int64_t n_features);
     Status (*sgd_epoch)(const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, double* loss_sum);
     void (*predict)(const Csr&, const Params&, int64_t first, int64_t last, float* p);
     void (*pool)(const Csr&, const Params&, int64_t first, int64_t last, float* own, float* sum_vx);

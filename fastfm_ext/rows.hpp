@@ -10,16 +10,6 @@
 
 namespace fastfm {
 
-// What can be said of a matrix after one look at every value.
-struct Traits {
-    bool is_valid;   // indptr begins at 0, never falls and ends at nnz; the indices are features, ascending in each row
-    bool is_finite;  // no NaN, no infinity
-    bool has_zeros;  // an explicit zero
-    bool is_all_ones;
-};
-
-Traits inspect(const Csr& X, int64_t nnz, int64_t n_features) noexcept;
-
 // Fills `indptr` (n_rows + 1,) with where the rows rows[0 .. n_rows) of X begin if they lie one behind another.
 void bounds_of_rows(const Csr& X, const int64_t* rows, int64_t n_rows, int64_t* indptr) noexcept;
 

@@ -18,6 +18,14 @@ struct Csr {
     const float* data;       // (nnz,), or null: every stored value is 1
 };
 
+// What can be said of a matrix after one look at every value.
+struct Traits {
+    bool is_valid;   // indptr begins at 0, never falls and ends at nnz; the indices are features, ascending in each row
+    bool is_finite;  // no NaN, no infinity
+    bool has_zeros;  // an explicit zero
+    bool is_all_ones;
+};
+
 // The parameters, each with the optimizer's state right behind it, so that one step touches one place in memory.
 // A parameter and its `n_slots` state values form a record: SGD has no slot, AdaGrad one (the sum of squared gradients).
 struct Params {

@@ -314,7 +314,7 @@ CSR_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", CSR_FAULTS)
-def test_only_a_faultless_matrix_is_taken_at_once(fault):
+def test_only_a_faultless_matrix_is_taken_at_once(isa, fault):
     types = (np.int64, np.int32, np.float32)
     arrays = [np.array(a, dtype=t) for a, t in zip(CSR_FAULTS[fault], types, strict=True)]
     taken = _engine.csr_at_once(*arrays, 3)
@@ -322,7 +322,7 @@ def test_only_a_faultless_matrix_is_taken_at_once(fault):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_a_random_matrix_is_taken_at_once_exactly_if_scipy_calls_it_canonical(seed):
+def test_a_random_matrix_is_taken_at_once_exactly_if_scipy_calls_it_canonical(isa, seed):
     rng = np.random.default_rng(seed)
     indptr = np.r_[0, np.cumsum(rng.integers(0, 3, 5))]
     indices = rng.integers(0, 4, indptr[-1]).astype(np.int32)
