@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 from conftest import ROOT
-from fastfm_ext import cli, load_model
+from fastfm_ext import FMClassifier, FMRanker, cli, load_model, save_model
 from fastfm_ext.text_formats import write_libffm, write_libsvm
 
 N_USERS, N_FILMS = 20, 15
@@ -239,8 +239,6 @@ def test_every_hyperparameter_has_a_flag(capsys):
     with pytest.raises(SystemExit):
         cli.main(["fit", "--help"])
     out = capsys.readouterr().out
-    from fastfm_ext import FMClassifier
-
     without = {"warm_start", "verbose", "random_state"}
     for name in set(FMClassifier().get_params()) - without:
         assert re.search(rf"--(no-)?{name.replace('_', '-')}\b", out), name
@@ -338,26 +336,6 @@ def test_a_failure_is_one_line_and_exit_code_1(run, text_files, tables, tmp_path
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["fit"], "the following arguments are required: TRAIN"),
-        (["fit", "x", "--n-factors", "-1"], "argument --n-factors: '-1' is not a whole number of at least 0"),
-        (["fit", "x", "--tol", "inf"], "argument --tol: 'inf' is not a number of at least 0"),
-        (["fit", "x", "--format", "arff"], "invalid choice: 'arff'"),
-        (["fit", "x", "--user", "age:hot"], "column 'age': 'hot' is not one of category, "),
-        (["predict", "x"], "the following arguments are required: FILE"),
-        (["predict", "x", "y", "--kind", "odds"], "invalid choice: 'odds'"),
-        (["recommend", "x", "y", "--top", "0"], "'0' is not a whole number of at least 1"),
-    ],
-)
-def test_wrong_usage_is_exit_code_2(capsys, arguments, message):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
-    assert caught.value.code == 2
-    assert message in capsys.readouterr().err
-
-
 def test_it_runs_as_a_program_and_in_a_pipe(text_files):
     command = [sys.executable, "-m", "fastfm_ext"]
     fit = [*command, "fit", "train.ffm", "--model", "m.fastfm", "--quiet"]
@@ -386,6 +364,19 @@ def test_the_page_about_the_command_line_can_be_followed(run, text_files, tables
     (tmp_path / "job.toml").write_text(config)
     assert run("fit", "ratings.csv", "--config", "job.toml", "-m", "films.fastfm", "--quiet") == (0, "", "")
     assert load_model("films.fastfm").model.n_factors == 8
+
+
+def test_a_ranker_recommends_and_predicts_nothing(run, text_files):
+    pytest.importorskip("faiss")
+    model = FMRanker(n_factors=2, max_iter=2, random_state=0).fit(np.eye(12)[:6], np.eye(12)[6:], np.eye(6))
+    save_model("r.fastfm", model)
+    code, _, err = run("predict", "r.fastfm", "test.ffm")
+    assert (code, "ranks items and predicts no values; use recommend" in err) == (1, True)
+    (text_files / "users.svm").write_text("0:1\n1:1\n")
+    (text_files / "items.svm").write_text("".join(f"{6 + i}:1\n" for i in range(6)))
+    code, out, _ = run("recommend", "r.fastfm", "users.svm", "--items", "items.svm", "-n", 2)
+    assert (code, len(out.splitlines())) == (0, 5)
+    assert json.loads(run("inspect", "r.fastfm", "--json")[1])["model"] == "FMRanker"
 
 
 def test_frappe(run, data_dir):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastfm_ext._job_data import DataFile, Rows
 from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io import SavedModel, load_model
+from fastfm_ext.ranking import FMRanker
 
 KINDS = ("value", "probability", "class", "score")
 
@@ -88,7 +89,7 @@ def _rows(file: DataFile, saved: SavedModel, model_path: Path) -> Iterator[tuple
         yield Rows(encoder.transform(file.read_table()), None), 0
 
 
-def _predictor(model: FMRegressor | FMClassifier, kind: str | None) -> Any:
+def _predictor(model: FMRegressor | FMClassifier | FMRanker, kind: str | None) -> Any:
     """Return the function from rows to what is written.
 
     Raises
@@ -96,6 +97,8 @@ def _predictor(model: FMRegressor | FMClassifier, kind: str | None) -> Any:
     ValueError
         If the model has no predictions of this kind.
     """
+    if isinstance(model, FMRanker):
+        raise ValueError("an FMRanker ranks items and predicts no values; use recommend")
     if isinstance(model, FMRegressor):
         if kind not in (None, "value"):
             raise ValueError(f"--kind {kind}: the model is a regressor, which predicts values only")

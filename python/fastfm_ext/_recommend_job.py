@@ -53,8 +53,11 @@ def run(settings: RecommendSettings) -> None:
     users = _side(settings.users, "user", saved, settings)
     index = _index(saved, settings)
     seen = _seen(saved, settings)
-    path = settings.output
-    with nullcontext(sys.stdout) if path is None else path.open("w", newline="", encoding="utf-8") as out:
+    with (
+        nullcontext(sys.stdout)
+        if settings.output is None
+        else settings.output.open("w", newline="", encoding="utf-8") as out
+    ):
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["user", "rank", "item", "predicted"])
         for first in range(0, len(users.ids), _BLOCK_USERS):
