@@ -60,7 +60,7 @@ def extension(name: str, sources: list[str]) -> Extension:
 
 extensions = [
     extension("_core", ["_core.pyx", "dispatch.cpp", "ranking.cpp", "rows.cpp", "threads.cpp", "topn.cpp"]),
-    extension("_io", ["_io.pyx", "text/number.cpp", "text/read.cpp", "text/write.cpp"]),
+    extension("_io", ["_io.pyx", "encode.cpp", "text/number.cpp", "text/read.cpp", "text/write.cpp"]),
 ]
 
 setup(

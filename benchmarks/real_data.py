@@ -39,7 +39,7 @@ def load(name: str, n_rows: int) -> tuple[Workload, str]:
     """
     if name in REAL_DATA:
         source, path, read = REAL_DATA[name]
-        file = _find(path)
+        file = find(path)
         if file is not None:
             return read(file).head(n_rows), source
     return WORKLOADS[name](n_rows), "made up"
@@ -47,7 +47,7 @@ def load(name: str, n_rows: int) -> tuple[Workload, str]:
 
 def movielens_1m(file: Path) -> Workload:
     """Return all ratings of MovieLens 1M in one fixed random order: the user's feature and the film's in each row."""
-    with _open(file) as stream:
+    with open_file(file) as stream:
         table = np.loadtxt(stream, dtype=np.int64, delimiter=",", skiprows=1, usecols=(0, 1, 2))
     table = table[np.random.default_rng(ROW_SEED).permutation(len(table))]
     users, user_ids = np.unique(table[:, 0], return_inverse=True)
@@ -60,7 +60,7 @@ def movielens_1m(file: Path) -> Workload:
 
 def frappe_train(file: Path) -> Workload:
     """Return the training rows of Frappe in one fixed random order: 10 features a row, -1 and +1 as 0 and 1."""
-    with _open(file) as stream:
+    with open_file(file) as stream:
         matrix, labels = load_svmlight_file(stream, n_features=FRAPPE_FEATURES, zero_based=True, dtype=np.float32)
     X = Csr(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), None, FRAPPE_FEATURES)
     order = np.random.default_rng(ROW_SEED).permutation(X.n_rows)
@@ -81,18 +81,20 @@ def open_data(path: str) -> IO[bytes]:
     FileNotFoundError
         If FASTFM_EXT_DATA names no folder that holds it.
     """
-    file = _find(path)
+    file = find(path)
     if file is None:
         raise FileNotFoundError(f"{path} is not here: set FASTFM_EXT_DATA to the folder that holds it")
-    return _open(file)
+    return open_file(file)
 
 
-def _find(path: str) -> Path | None:
+def find(path: str) -> Path | None:
+    """Return a file of the data folder, plain or as .xz; None where there is none."""
     folder = os.environ.get("FASTFM_EXT_DATA")
     if not folder:
         return None
     return next((file for file in (Path(folder) / path, Path(folder) / f"{path}.xz") if file.is_file()), None)
 
 
-def _open(file: Path) -> IO[bytes]:
+def open_file(file: Path) -> IO[bytes]:
+    """Open a file, unpacked if it is packed."""
     return lzma.open(file) if file.suffix == ".xz" else file.open("rb")

@@ -28,7 +28,11 @@ MODULES_OF_ROOM = {
     ],
     "sources": ["streaming", "_file_source"],
     "estimators": ["fm", "ranking"],
-    "encoding": ["encoding", "_columns", "_specs", "_vocabulary"],
+    "encoding": [
+        *("encoding", "_layout", "_specs"),
+        *("_column_spec", "_levels", "_categorical", "_crossed", "_hashed", "_numeric"),
+        *("_arrow", "_coding", "_columns", "_tables", "_vocabulary"),
+    ],
     "retrieval": [
         *("retrieval", "_exact_search", "_item_ids", "_item_sets", "_item_store", "_ivf", "_recommend"),
         *("_vector_checks",),
@@ -61,7 +65,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "streams": {"base", "engine", "validation", "model file"},
     "sources": {"streams", "validation", "optional", "text formats"},
     "estimators": {"streams", "base", "engine", "validation", "model file"},
-    "encoding": {"validation", "optional", "model file"},
+    "encoding": {"io", "validation", "optional", "model file"},
     "retrieval": {"engine", "validation", "optional", "model file"},
     "metrics": {"validation"},
     "model selection": {"validation", "encoding"},
@@ -95,8 +99,10 @@ NATIVE_ARROWS: dict[str, set[str]] = {
     "topn": {"fan_out", "dispatch", "types"},
     "ranking": {"fan_out", "dispatch", "types"},
     "rows": {"random", "types"},
+    "arrow": set(),
+    "encode": {"fan_out", "types"},
     "text": set(),
-    "boundary": {"dispatch", "ranking", "rows", "text", "threads", "topn", "types"},
+    "boundary": {"arrow", "dispatch", "encode", "ranking", "rows", "text", "threads", "topn", "types"},
 }
 # C headers and intrinsics. An inline function of the C++ library would be compiled with the flags of every ISA unit,
 # and the linker keeps one copy of it for all: the baseline would execute instructions that the CPU may lack.

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, ItemIndex, ModelFileError, load_model, multi, numeric
+from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, ItemIndex, ModelFileError, load_model
 from fastfm_ext._model_file import write_parts
+from fastfm_ext.encoding import binned, categorical, crossed, hashed, multi, numeric
 from model_parts import rewrite
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -26,7 +27,15 @@ State = tuple[dict[str, Any], dict[str, np.ndarray]]
 REFUSALS = (ArithmeticError, AttributeError, TypeError, ValueError)
 
 X = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32) * 40  # values that training scales
-ROWS = {"user": [1, 2, 3], "city": ["b", None, "a"], "age": [20.0, 40.0, None], "genres": ["a|b", "b", None]}
+ROWS = {
+    "user": [1, 2, 3],
+    "city": ["b", None, "b"],
+    "age": [20.0, 40.0, None],
+    "url": ["x", "y", None],
+    "genres": ["a|b", "b", "a"],
+    "price": [1.0, 2.0, 9.0],
+}
+MORE_ROWS = ROWS | {"user": [3, 0, 2], "city": ["c", "c", "d"]}
 
 
 def fitted(name: str) -> Any:
@@ -37,7 +46,9 @@ def fitted(name: str) -> Any:
             X, np.array(["a", "b", "c"])[np.arange(30) % 3]
         )
     if name == "FMEncoder":
-        return FMEncoder(user=["user", "city", numeric("age")], item=[multi("genres")]).fit(ROWS)
+        user = ["user", categorical("city", min_count=2, missing="feature"), numeric("age"), hashed("url", 64)]
+        item = [multi("genres", unknown="feature"), binned("price", 3), crossed("user", "city", "genres")]
+        return FMEncoder(user=user, item=item).fit(ROWS).partial_fit(MORE_ROWS)
     ids = [3, "b", 2.5, (1, "x"), True]
     if name == "ItemIndex of lists":
         return ItemIndex("ivf", n_lists=2).fit(np.eye(5), ids).tune(np.ones((3, 5)))
@@ -52,6 +63,9 @@ def use(part: Any) -> None:
     elif isinstance(part, FMEncoder):
         part.get_feature_names_out()
         part.transform(ROWS)
+        for feature in {0, part.n_features_out_ // 2, part.n_features_out_ - 1}:
+            part.feature_at(feature)
+        part.partial_fit(ROWS | {"user": [7, 8, 9]})
     else:
         predicted = part.predict(X)
         part.partial_fit(X, predicted)

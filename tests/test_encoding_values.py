@@ -124,7 +124,7 @@ class TestState:
         encoder = FMEncoder(user=[name, "other"]).fit(data)
         restored = self.restored(encoder)
         assert_same_matrix(restored.transform(data), encoder.transform(data))
-        values, again = (e._fitted[0].vocabulary.values for e in (encoder, restored))
+        values, again = (e._layout.fitted[0].levels.vocabulary.values for e in (encoder, restored))
         assert values.dtype == again.dtype
         assert list(map(type, values)) == list(map(type, again))
         assert values.tolist() == again.tolist()
@@ -158,7 +158,7 @@ class TestState:
         ("change", "error"),
         [
             (lambda meta: meta.update(version=99), "version 99"),
-            (lambda meta: meta["columns"][0]["spec"].update(kind="hashed"), "unknown column spec 'hashed'"),
+            (lambda meta: meta["columns"][0]["spec"].update(kind="sorted"), "unknown column spec 'sorted'"),
             (lambda meta: meta["columns"][0]["fitted"].update(form="object"), "unknown form"),
         ],
     )

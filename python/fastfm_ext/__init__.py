@@ -5,7 +5,7 @@ from importlib.metadata import version
 from fastfm_ext._config import show_config
 from fastfm_ext._recommend import recommend
 from fastfm_ext._training import DivergenceError
-from fastfm_ext.encoding import FMEncoder, multi, numeric
+from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
 from fastfm_ext.evaluation import evaluate
 from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io import ModelFileError, load_model, save_model
@@ -21,7 +21,11 @@ __all__ = [
     "FMRegressor",
     "ItemIndex",
     "ModelFileError",
+    "binned",
+    "categorical",
+    "crossed",
     "evaluate",
+    "hashed",
     "load_model",
     "multi",
     "numeric",

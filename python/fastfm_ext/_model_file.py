@@ -263,11 +263,15 @@ class ModelFileReader:
         if self._file.read(len(header)) != header:
             raise self.damaged(f"{member} has a wrong header")
         if mapped is not None and count:
-            return np.frombuffer(mapped, dtype, count, extent.offset + len(header)).reshape(shape)
-        array = np.empty(shape, dtype)
-        content = _bytes_of(array)
-        if self._file.readinto(content) != len(content) or zlib.crc32(content, zlib.crc32(header)) != extent.crc:
-            raise self.damaged(f"{member} has a wrong checksum")
+            array = np.frombuffer(mapped, dtype, count, extent.offset + len(header)).reshape(shape)
+        else:
+            array = np.empty(shape, dtype)
+            content = _bytes_of(array)
+            if self._file.readinto(content) != len(content) or zlib.crc32(content, zlib.crc32(header)) != extent.crc:
+                raise self.damaged(f"{member} has a wrong checksum")
+        # Other numbers make NumPy raise a SystemError as soon as somebody looks at the text.
+        if dtype.kind == "U" and (array.reshape(-1).view(np.uint32) > sys.maxunicode).any():
+            raise self.damaged(f"{member} holds text of no known characters")
         return array
 
     def _dtype_and_shape(self, member: str, entry: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:

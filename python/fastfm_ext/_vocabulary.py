@@ -1,13 +1,14 @@
 """The distinct values of a column: one canonical form, a fixed order and a fast look-up."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from fastfm_ext._coding import object_array, pack_texts, unpack_texts
 
 _TAGS = {bool: "b", int: "i", float: "f", str: "s", datetime: "d"}
 _ARRAY_FORMS = frozenset({"bool", "int64", "uint64", "float64", "datetime64[us]", "datetime64[ns]"})
@@ -84,7 +85,7 @@ def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
         # Beyond 64 bits NumPy falls back to floats that are no longer equal to the integers.
         if numbers.dtype.kind in "iuf" and numbers.tolist() == plain:
             return canonical(numbers)
-    return _object_array(plain)
+    return object_array(plain)
 
 
 def _plain(value: Any) -> Any:
@@ -102,9 +103,16 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _object_array(values: Iterable[Any]) -> NDArray[Any]:
-    items = list(values)
-    return np.fromiter(items, dtype=object, count=len(items))
+def join_values(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put arrays of canonical values one after the other; of several types they become objects."""
+    if len({part.dtype for part in parts}) == 1:
+        return np.concatenate(parts)
+    if all(part.dtype.kind == "M" for part in parts):
+        joined = np.concatenate(parts)
+        if all((np.asarray(part, dtype=joined.dtype).astype(part.dtype) == part).all() for part in parts):
+            return joined
+        raise ValueError("dates to the nanosecond stand beside dates outside the years 1678 to 2262")
+    return object_array(_plain(value) for part in parts for value in _keys(part))
 
 
 class Vocabulary:
@@ -113,7 +121,7 @@ class Vocabulary:
     Parameters
     ----------
     values : ndarray of shape (n_values,)
-        Distinct canonical values; sorted unless the dtype is object.
+        Distinct canonical values. `learn` sorts them where they have an order, and `grown` leaves the old in place.
     """
 
     def __init__(self, values: NDArray[Any]) -> None:
@@ -126,9 +134,16 @@ class Vocabulary:
             return cls(np.unique(values))
         distinct = dict.fromkeys(values.tolist())
         try:
-            return cls(_object_array(sorted(distinct, key=_sort_key)))
+            return cls(object_array(sorted(distinct, key=_sort_key)))
         except TypeError:
-            return cls(_object_array(distinct))
+            return cls(object_array(distinct))
+
+    def grown(self, values: NDArray[Any]) -> "Vocabulary":
+        """Return a vocabulary with those of the values that are new behind the old, which keep their positions."""
+        fresh = Vocabulary.learn(values[self.find(values) < 0])
+        if not len(fresh):
+            return self
+        return Vocabulary(join_values([self.values, fresh.values])) if len(self) else fresh
 
     def __len__(self) -> int:
         return len(self.values)
@@ -144,8 +159,10 @@ class Vocabulary:
             return np.full(len(values), -1, dtype=np.int64)
         same_type = values.dtype == self.values.dtype and values.dtype.kind != "O"
         if same_type or values.dtype.kind == self.values.dtype.kind == "M":
-            position = np.searchsorted(self.values, values)
+            position = np.searchsorted(self.values, values, sorter=self._order)
             position[position == len(self)] = 0
+            if self._order is not None:
+                position = self._order[position]
             return np.where(self.values[position] == values, position, -1).astype(np.int64)
         return np.fromiter((self._positions.get(v, -1) for v in _keys(values)), dtype=np.int64, count=len(values))
 
@@ -154,6 +171,10 @@ class Vocabulary:
         if self.values.dtype.kind == "M":
             return [str(np.datetime_as_string(value, unit="auto")) for value in self.values]
         return [str(value) for value in self.values.tolist()]
+
+    @cached_property
+    def _order(self) -> NDArray[np.intp] | None:
+        return None if (self.values[:-1] < self.values[1:]).all() else np.argsort(self.values)
 
     @cached_property
     def _positions(self) -> dict[Any, int]:
@@ -176,8 +197,8 @@ class Vocabulary:
         if values.dtype.kind != "O":
             return values.dtype.name, {"values": values}
         if self.kind == "text":
-            return "text", _pack(values.tolist())
-        return "mixed", _pack([_tagged(value) for value in values.tolist()])
+            return "text", _packed(values.tolist())
+        return "mixed", _packed([_tagged(value) for value in values.tolist()])
 
     @classmethod
     def from_arrays(cls, form: str, arrays: dict[str, NDArray[Any]]) -> "Vocabulary":
@@ -195,7 +216,7 @@ class Vocabulary:
         values = _unpack(arrays) if form == "text" else [_untagged(text) for text in _unpack(arrays)]
         if len(set(values)) != len(values):
             raise ValueError("a category occurs twice")
-        return cls(_object_array(values))
+        return cls(object_array(values))
 
 
 def kind_of(values: NDArray[Any]) -> str:
@@ -239,24 +260,23 @@ def _with_form(values: NDArray[Any], form: str) -> NDArray[Any]:
     if values.ndim != 1 or values.dtype != stored_as:
         raise ValueError(f"categories of the form {form} in an array of shape {values.shape} and type {values.dtype}")
     values = values.view(form)
-    # NaN and NaT, which are no categories, fail this too.
-    if not (values[:-1] < values[1:]).all():
-        raise ValueError("the categories are not in order")
+    if not (values[:-1] < values[1:]).all() and len(np.unique(values)) != len(values):
+        raise ValueError("a category occurs twice")
+    if missing_mask(values).any():
+        raise ValueError("a category is missing")
     return values
 
 
-def _pack(texts: list[str]) -> dict[str, NDArray[Any]]:
-    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-    np.cumsum([len(text) for text in encoded], out=offsets[1:])
-    return {"utf8": np.frombuffer(b"".join(encoded), dtype=np.uint8).copy(), "offsets": offsets}
+def _packed(texts: list[str]) -> dict[str, NDArray[Any]]:
+    utf8, offsets = pack_texts(texts)
+    return {"utf8": utf8, "offsets": offsets}
 
 
 def _unpack(arrays: dict[str, NDArray[Any]]) -> list[str]:
     utf8, offsets = arrays["utf8"], arrays["offsets"]
     if utf8.dtype != np.uint8 or utf8.ndim != 1 or offsets.dtype != np.int64 or offsets.ndim != 1:
         raise ValueError(f"text in arrays of {utf8.dtype} and {offsets.dtype}")
-    buffer, bounds = utf8.tobytes(), offsets.tolist()
-    if bounds != sorted(bounds) or bounds[:1] != [0] or bounds[-1] != len(buffer):
+    bounds = offsets.tolist()
+    if bounds != sorted(bounds) or bounds[:1] != [0] or bounds[-1] != len(utf8):
         raise ValueError("the offsets of the categories do not fit their text")
-    return [buffer[start:stop].decode("utf-8", "surrogatepass") for start, stop in pairwise(bounds)]
+    return unpack_texts(utf8, offsets)

@@ -9,44 +9,37 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext._columns import Column, column_names, read_columns
-from fastfm_ext._specs import (
-    Categorical,
-    ColumnSpec,
-    FittedColumn,
-    State,
-    multi,
-    numeric,
-    spec_from_meta,
-    spec_to_meta,
-)
+from fastfm_ext._categorical import Categorical
+from fastfm_ext._column_spec import ColumnSpec, Feature, State
+from fastfm_ext._columns import Column
+from fastfm_ext._layout import Layout
+from fastfm_ext._specs import binned, categorical, check_names, checked_specs, crossed, hashed, multi, numeric
+from fastfm_ext._tables import as_table, read_columns
 
-__all__ = ["FMEncoder", "multi", "numeric"]
+__all__ = ["FMEncoder", "Feature", "binned", "categorical", "crossed", "hashed", "multi", "numeric"]
 
 Side = Literal["user", "item"]
 _GROUPS = ("user", "item", "context")
 # The context of a request is known together with the user, before any item is.
 _GROUPS_OF_SIDE: dict[Side | None, tuple[str, ...]] = {None: _GROUPS, "user": ("user", "context"), "item": ("item",)}
-_STATE_VERSION = 1
-_LISTED_COLUMNS = 20
 
 
 class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Encode the columns of a data frame as features of users, items and their context.
 
-    Every column becomes a contiguous block of features, and is one field: first the user's columns, then the item's,
-    then the context's, in the order given. The features of a block are sorted by value, so the order of the rows
-    plays no part.
+    Every column becomes a block of features, and is one field: first the user's columns, then the item's, then the
+    context's, in the order given. The features of a block are sorted by value, so the order of the rows plays no part.
+    What `partial_fit` learns later comes behind all that is there.
 
-    A value that `fit` did not see, and a missing value (None, NaN, NaT, pandas' NA, null; in a multi-valued column
-    also an empty collection or string), gives no entry: the row has no feature of that column. So an unknown user
-    scores like a user about whom nothing is known, and a missing number counts as the mean.
+    A value that was not seen, and a missing value (None, NaN, NaT, pandas' NA, null; in a multi-valued column also an
+    empty collection or string), gives no entry unless its spec says otherwise. So an unknown user scores like a user
+    about whom nothing is known, and a missing number counts as the mean.
 
     Parameters
     ----------
     user, item, context : list of column specs, default=None
         Columns that describe the user, the item, and the situation (hour, device). A string is a categorical column;
-        for others see `numeric` and `multi`. None and an empty list mean no columns.
+        for others see below. None and an empty list mean no columns.
 
     Attributes
     ----------
@@ -55,9 +48,9 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     fields_ : int32 ndarray of shape (n_features_out_,)
         Field of every feature; the field of a column is its place in `field_names_`.
     field_names_ : list of str
-        Column of every field.
+        Name of every field: the column's, or those of crossed columns as ``"a*b"``.
     slices_ : dict of str to slice
-        Features of every column.
+        Features of every field. Absent once `partial_fit` has added features, which lie elsewhere: see `fields_`.
     n_features_in_ : int
         Number of columns used.
     feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
@@ -65,15 +58,20 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
     See Also
     --------
-    numeric : A column of numbers.
+    categorical : A column of categories, of which the rare, the missing and the unknown may have features.
     multi : A column with several values a cell.
+    numeric : A column of numbers.
+    binned : A column of numbers, a feature for each bin.
+    hashed : A column whose values are features by their hash.
+    crossed : A feature for each combination of columns.
 
     Notes
     -----
-    Values are compared by what they are, not by how a library stores them: pandas and polars give the same matrix,
-    the float 1.0 is the integer 1 (a column of ids turns into floats when one is missing), and time zones are
-    converted to UTC. The string ``"1"`` is another value than the integer 1; when a column's values change in this
-    way as a whole, so that none can match, `transform` warns.
+    Values are compared by what they are, not by how a library stores them: all tables give the same matrix, the float
+    1.0 is the integer 1 (ids turn into floats when one is missing), and time zones are converted to UTC. The string
+    ``"1"`` is another value than the integer 1; when a column's values change in this way as a whole, so that none can
+    match, `transform` warns. A table that offers Arrow's ``__arrow_c_stream__``, such as one of pyarrow, is read where
+    it lies. Category and dictionary columns are used as they are: only their distinct values are looked at.
 
     Examples
     --------
@@ -94,7 +92,6 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     fields_: NDArray[np.int32]
     field_names_: list[str]
     feature_names_in_: NDArray[np.object_]
-    slices_: dict[str, slice]
 
     def __init__(
         self,
@@ -112,7 +109,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
         Parameters
         ----------
-        X : pandas or polars DataFrame, or mapping of column name to array, with n_rows rows
+        X : pandas or polars DataFrame, Arrow table, or mapping of column name to array, with n_rows rows
             Needs every column of the specs.
         y : ignored
             Present because pipelines pass it.
@@ -133,12 +130,46 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         self._fit(X)
         return self
 
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the values that are new; what was learned before keeps its features.
+
+        New features come behind all others, so that a trained model need only grow. Mean and scale of numbers and the
+        edges of bins stay as they are, for the model has learned in their units. The first call is `fit`.
+
+        Parameters
+        ----------
+        X : pandas or polars DataFrame, Arrow table, or mapping of column name to array, with n_rows rows
+            As for `fit`.
+        y : ignored
+            Present because pipelines pass it.
+
+        Returns
+        -------
+        FMEncoder
+            This encoder.
+
+        Raises
+        ------
+        TypeError, ValueError
+
+        Examples
+        --------
+        >>> encoder = FMEncoder(user=["user_id"], item=["film"]).fit({"user_id": [7, 9], "film": ["a", "b"]})
+        >>> encoder.partial_fit({"user_id": [8, 9], "film": ["a", "c"]}).get_feature_names_out().tolist()
+        ['user_id=7', 'user_id=9', 'film=a', 'film=b', 'user_id=8', 'film=c']
+        """
+        if not hasattr(self, "fields_"):
+            return self.fit(X)
+        columns, _ = read_columns(as_table(X), self._layout.columns_of(_GROUPS))
+        self._keep(self._layout.grown(columns))
+        return self
+
     def fit_transform(self, X: Any, y: Any = None) -> sparse.csr_array:
         """Fit, then encode the same rows; reads the columns only once.
 
         Parameters
         ----------
-        X : pandas or polars DataFrame, or mapping of column name to array, with n_rows rows
+        X : pandas or polars DataFrame, Arrow table, or mapping of column name to array, with n_rows rows
             As for `fit`.
         y : ignored
             Present because pipelines pass it.
@@ -153,14 +184,15 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         TypeError, ValueError
             As for `fit`.
         """
-        return self._encode(*self._fit(X))
+        columns, n_rows = self._fit(X)
+        return self._layout.encode(columns, n_rows, _GROUPS)
 
     def transform(self, X: Any, side: Side | None = None) -> sparse.csr_array:
         """Encode rows.
 
         Parameters
         ----------
-        X : pandas or polars DataFrame, or mapping of column name to array, with n_rows rows
+        X : pandas or polars DataFrame, Arrow table, or mapping of column name to array, with n_rows rows
             Needs the columns of the side that is encoded; others are ignored.
         side : {"user", "item"} or None, default=None
             ``"user"`` encodes the user's and the context's columns, ``"item"`` the item's, None all. The rows are
@@ -191,8 +223,8 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         if side not in _GROUPS_OF_SIDE:
             raise ValueError(f"side must be {', '.join(map(repr, get_args(Side)))} or None, got {side!r}")
         groups = _GROUPS_OF_SIDE[side]
-        wanted = [name for name, group in zip(self.field_names_, self._groups, strict=True) if group in groups]
-        return self._encode(*_read(X, wanted))
+        columns, n_rows = read_columns(as_table(X), self._layout.columns_of(groups))
+        return self._layout.encode(columns, n_rows, groups)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name every feature: ``user_id=42``, ``genres=Action``, ``age``.
@@ -213,7 +245,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             If the encoder is not fitted.
         """
         check_is_fitted(self, "fields_")
-        return np.array([label for column in self._fitted for label in column.labels()], dtype=object)
+        return self._layout.labels()
 
     def feature_index(self, column: str, value: Any = None) -> int:
         """Find the feature of a value.
@@ -223,7 +255,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         column : str
             One of `field_names_`.
         value : object, default=None
-            The value; ignored for a numeric column, which has a single feature.
+            The value, None for a missing one, a tuple for crossed columns; ignored for a numeric column.
 
         Returns
         -------
@@ -235,7 +267,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         sklearn.exceptions.NotFittedError
             If the encoder is not fitted.
         KeyError
-            If there is no such column, or `fit` did not see the value.
+            If there is no such column, or `transform` gives the value no feature.
         TypeError
             If the value can't be a category, such as a list.
 
@@ -246,13 +278,56 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         1
         """
         check_is_fitted(self, "fields_")
-        if column not in self.slices_:
+        if column not in self.field_names_:
             raise KeyError(f"no column {column!r}; there are {', '.join(self.field_names_)}")
-        fitted = self._fitted[self.field_names_.index(column)]
+        field = self.field_names_.index(column)
+        fitted, numbers = self._layout.fitted[field], self._layout.numbers[field]
         position = fitted.position(value)
         if position < 0:
             raise KeyError(f"column {column!r} has no feature for {value!r} ({fitted.n_features} values seen in fit)")
-        return int(self.slices_[column].start) + position
+        return int(numbers[position])
+
+    def feature_at(self, index: int) -> Feature:
+        """Say what a feature stands for: the inverse of `feature_index`.
+
+        Parameters
+        ----------
+        index : int
+            Column of the encoded matrix, 0 <= index < n_features_out_.
+
+        Returns
+        -------
+        Feature
+            A named tuple: its field, its kind (``"value"``: the feature of a single value), and the value.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the encoder is not fitted.
+        IndexError
+            If there is no such feature.
+
+        Examples
+        --------
+        >>> encoder = FMEncoder(user=["user_id"]).fit({"user_id": [7, 42]})
+        >>> encoder.feature_at(1)
+        Feature(field='user_id', kind='value', value=42)
+        """
+        check_is_fitted(self, "fields_")
+        if not 0 <= index < self.n_features_out_:
+            raise IndexError(f"index must be from 0 to {self.n_features_out_ - 1}, got {index!r}")
+        field = int(self.fields_[index])
+        return self._layout.fitted[field].feature(int(np.searchsorted(self._layout.numbers[field], index)))
+
+    @property
+    def slices_(self) -> dict[str, slice]:
+        """Features of every field, as long as each has a block of its own."""
+        check_is_fitted(self, "fields_")
+        if not self._layout.is_in_blocks:
+            raise AttributeError("slices_ is gone since partial_fit added features elsewhere; use fields_")
+        stops = np.cumsum([len(numbers) for numbers in self._layout.numbers]).tolist()
+        bounds = zip(self.field_names_, [0, *stops[:-1]], stops, strict=True)
+        return {name: slice(start, stop) for name, start, stop in bounds}
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Refuse any output other than the sparse matrix.
@@ -279,37 +354,19 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         return self
 
     def _fit(self, X: Any) -> tuple[dict[str, Column], int]:
-        specs = [(group, spec) for group in _GROUPS for spec in _check_specs(group, getattr(self, group))]
-        names = [spec.column for _, spec in specs]
-        _check_names(names)
-        columns, n_rows = _read(X, names)
-        self._keep([spec.fit(columns[spec.column]) for _, spec in specs], [group for group, _ in specs])
+        specs = [(group, spec) for group in _GROUPS for spec in checked_specs(group, getattr(self, group))]
+        check_names([spec.name for _, spec in specs])
+        columns, n_rows = read_columns(as_table(X), [name for _, spec in specs for name in spec.columns])
+        self._keep(Layout.learn(specs, columns))
         return columns, n_rows
 
-    def _keep(self, fitted: list[FittedColumn], groups: list[str]) -> None:
-        widths = [column.n_features for column in fitted]
-        names = [column.spec.column for column in fitted]
-        if not sum(widths):
-            raise ValueError(f"nothing to encode: every value of {', '.join(names)} is missing")
-        stops = np.cumsum(widths).tolist()
-        self._fitted = fitted
-        self._groups = groups
-        self.field_names_ = names
-        self.slices_ = {name: slice(stop - width, stop) for name, width, stop in zip(names, widths, stops, strict=True)}
-        self.fields_ = np.repeat(np.arange(len(names), dtype=np.int32), widths)
-        self.n_features_out_ = stops[-1]
-        self.n_features_in_ = len(names)
-        self.feature_names_in_ = np.array(names, dtype=object)
-
-    def _encode(self, columns: dict[str, Column], n_rows: int) -> sparse.csr_array:
-        """Encode the columns at hand; the features of the others stay empty."""
-        blocks = []
-        for fitted in self._fitted:
-            column = columns.get(fitted.spec.column)
-            empty = sparse.csr_array((n_rows, fitted.n_features), dtype=np.float32)
-            blocks.append(empty if column is None else fitted.encode(column))
-        # Before 1.13 SciPy stacks arrays to a matrix.
-        return sparse.csr_array(sparse.hstack(blocks, format="csr", dtype=np.float32))
+    def _keep(self, layout: Layout) -> None:
+        self._layout = layout
+        self.field_names_ = layout.names
+        self.fields_ = layout.fields
+        self.n_features_out_ = layout.n_features
+        self.feature_names_in_ = np.array(layout.columns_of(_GROUPS), dtype=object)
+        self.n_features_in_ = len(self.feature_names_in_)
 
     def _to_state(self) -> State:
         """Return all that is needed to restore the fitted encoder: JSON values, and arrays by name.
@@ -320,13 +377,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             If a category is not a str, int, float, bool or datetime.
         """
         check_is_fitted(self, "fields_")
-        described: list[dict[str, Any]] = []
-        arrays: dict[str, NDArray[Any]] = {}
-        for number, (group, column) in enumerate(zip(self._groups, self._fitted, strict=True)):
-            meta, own_arrays = column.state()
-            described.append({"side": group, "spec": spec_to_meta(column.spec), "fitted": meta})
-            arrays |= {f"column_{number}_{name}": array for name, array in own_arrays.items()}
-        return {"version": _STATE_VERSION, "columns": described}, arrays
+        return self._layout.state()
 
     @classmethod
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
@@ -337,53 +388,12 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         KeyError, TypeError, ValueError
             For a state that `_to_state` did not make.
         """
-        if meta["version"] != _STATE_VERSION:
-            raise ValueError(f"encoder state has version {meta['version']!r}, this version reads {_STATE_VERSION}")
-        groups = [described["side"] for described in meta["columns"]]
-        specs = [spec_from_meta(described["spec"]) for described in meta["columns"]]
-        _check_names([spec.column for spec in specs])
-        fitted = []
-        for number, (spec, described) in enumerate(zip(specs, meta["columns"], strict=True)):
-            prefix = f"column_{number}_"
-            own_arrays = {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
-            fitted.append(spec.restore(described["fitted"], own_arrays))
+        layout = Layout.restore(meta, arrays)
+        check_names(layout.names)
         given: dict[str, list[str | ColumnSpec]] = {group: [] for group in _GROUPS}
-        for group, spec in zip(groups, specs, strict=True):
-            given[group].append(spec.column if isinstance(spec, Categorical) else spec)
+        for group, fitted in zip(layout.groups, layout.fitted, strict=True):
+            spec = fitted.spec
+            given[group].append(spec.name if spec == Categorical(spec.name) else spec)
         encoder = cls(**{group: columns or None for group, columns in given.items()})
-        encoder._keep(fitted, groups)
+        encoder._keep(layout)
         return encoder
-
-
-def _check_specs(group: str, specs: Any) -> list[ColumnSpec]:
-    if specs is None:
-        return []
-    if isinstance(specs, str | ColumnSpec):
-        raise TypeError(f"{group} must be a list of column specs; did you mean {group}=[{specs!r}]?")
-    if not isinstance(specs, list | tuple):
-        raise TypeError(f"{group} must be a list of column specs, got {type(specs).__name__}")
-    for spec in specs:
-        if not isinstance(spec, str | ColumnSpec):
-            raise TypeError(f"{group} must hold column names, numeric(...) or multi(...), got {spec!r}")
-    return [Categorical(spec) if isinstance(spec, str) else spec for spec in specs]
-
-
-def _check_names(names: list[str]) -> None:
-    if not names:
-        raise ValueError("FMEncoder has no columns to encode: name some in user, item or context")
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"column {repeated[0]!r} is given twice in user, item and context")
-
-
-def _read(X: Any, names: list[str]) -> tuple[dict[str, Column], int]:
-    present = column_names(X)
-    missing = [name for name in names if name not in present]
-    if missing:
-        listed = ", ".join(map(str, present[:_LISTED_COLUMNS])) + (", ..." if len(present) > _LISTED_COLUMNS else "")
-        word = "column" if len(missing) == 1 else "columns"
-        raise ValueError(f"X has no {word} {', '.join(map(repr, missing))}; it has {listed or 'no columns'}")
-    columns, n_rows = read_columns(X, names)
-    if not n_rows:
-        raise ValueError("X is empty: it has no rows to encode")
-    return columns, n_rows

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from fastfm_ext._columns import Coded, column_names, read_columns
+from fastfm_ext._coding import Coded
+from fastfm_ext._tables import column_names, read_columns
 from fastfm_ext._validation import check_interactions, checked_csr, is_real
 
 __all__ = ["leave_one_out", "split_by_user"]
@@ -189,7 +190,7 @@ def _split_table(
     for argument, name in wanted.items():
         if name not in names:
             raise ValueError(f"{argument}={name!r} is not a column of the table; it has {names}.")
-    columns, n_rows = read_columns(events, wanted.values())
+    columns, n_rows = read_columns(events, wanted.values(), may_be_empty=True)
     users = _without_gaps(columns[user].coded, user)
     keys = _random_keys(n_rows, random_state) if time is None else _places_in_time(columns[time].coded, time)
     held = _last_of_each(users, keys, n_held)
@@ -212,7 +213,7 @@ def _without_gaps(column: Coded, name: str) -> Int64:
     missing = np.flatnonzero(column.codes < 0)
     if len(missing):
         raise ValueError(f"column {name!r} has no value in row {missing[0]}. Drop such rows, or fill them in.")
-    return column.codes
+    return column.codes.astype(np.int64)
 
 
 def _places_in_time(times: Coded, name: str) -> NDArray[Any]:
