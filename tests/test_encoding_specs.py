@@ -8,7 +8,7 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
 from encoding_cases import FRAMES, RATINGS, assert_same_matrix, dense, encode_one
-from fastfm_ext import _hashed, load_model, save_model
+from fastfm_ext import FMRegressor, _hashed, load_model, save_model
 from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
 
 TEXTS = st.text(max_size=40)
@@ -343,3 +343,13 @@ class TestWhole:
             ):
                 expected[r, encoder.feature_index(name, value)] = 1
         np.testing.assert_array_equal(X.toarray(), expected)
+
+    def test_a_model_grows_in_step_with_its_encoder(self):
+        encoder = FMEncoder(**ALL_SPECS).fit(DATA)
+        model = FMRegressor(n_factors=2, random_state=0).partial_fit(encoder.transform(DATA), np.arange(5.0))
+        n_old, w, V = encoder.n_features_out_, model.w_.copy(), model.V_.copy()
+        untouched = np.setdiff1d(np.arange(n_old), encoder.partial_fit(LATER).transform(LATER).indices)
+        model.partial_fit(encoder.transform(LATER), np.arange(4.0))
+        assert model.w_.shape == (encoder.n_features_out_,)
+        np.testing.assert_array_equal(model.w_[untouched], w[untouched])
+        np.testing.assert_array_equal(model.V_[untouched], V[untouched])
