@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext._exact_search import ExactSearch
 from fastfm_ext.retrieval import ItemIndex
 
 IDS = ("a", "b", "c", "d")
@@ -178,3 +179,16 @@ def test_the_number_of_threads_changes_nothing():
     one, two = (ItemIndex(n_jobs=n).fit(items).search(users, n=9) for n in (1, 2))
     np.testing.assert_array_equal(one[0], two[0])
     np.testing.assert_array_equal(one[1], two[1])
+
+
+def test_a_search_beside_a_change_never_mixes_ids(monkeypatch):
+    index = ItemIndex().fit(np.diag([3.0, 2.0, 1.0]), ids=["a", "b", "c"])
+    find = ExactSearch.top_n
+
+    def change_then_find(*arguments):
+        index.remove(["a", "b"])
+        return find(*arguments)
+
+    monkeypatch.setattr(ExactSearch, "top_n", change_then_find)
+    assert index.search(np.ones(3), n=3)[0].tolist() == ["a", "b", "c"]
+    assert index.ids.tolist() == ["c"]
