@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
 
-from fastfm_ext._item_ids import as_id_array, positions_by_id, shorten
+from fastfm_ext._item_ids import as_id_array, as_ordered_ids, positions_by_id, shorten
 from fastfm_ext._vector_checks import Float32, check_matrix
 from fastfm_ext.model_io import save_model
 
@@ -92,7 +92,7 @@ class ItemStore:
         ImportError
             For kind ``"ivf"``, if faiss is not installed.
         TypeError
-            If an id is not hashable.
+            If `ids` is a set, which has no order, or an id is not hashable.
         ValueError
             If `item_vectors` is not a non-empty, finite matrix, or `ids` has another length, a missing value
             (None, NaN) or a duplicate.
@@ -101,7 +101,7 @@ class ItemStore:
         if vectors.shape[0] == 0:
             raise ValueError("item_vectors is empty: an index needs at least one item.")
         return self._set(
-            np.array(vectors), np.arange(len(vectors), dtype=np.int64) if ids is None else as_id_array(ids), None
+            np.array(vectors), np.arange(len(vectors), dtype=np.int64) if ids is None else as_ordered_ids(ids), None
         )
 
     def add(self, item_vectors: npt.ArrayLike, ids: Iterable[Hashable]) -> Self:
@@ -128,7 +128,7 @@ class ItemStore:
         items = self._fitted()
         old = items.vectors
         new = check_matrix(item_vectors, "item_vectors", old.shape[1])
-        new_ids = as_id_array(ids)
+        new_ids = as_ordered_ids(ids)
         _check_length(new_ids, len(new))
         known = [item_id for item_id in new_ids.tolist() if item_id in items.position]
         if known:
@@ -185,7 +185,7 @@ class ItemStore:
         items = self._fitted()
         old = items.vectors
         new = check_matrix(item_vectors, "item_vectors", old.shape[1])
-        changed = as_id_array(ids)
+        changed = as_ordered_ids(ids)
         _check_length(changed, len(new))
         positions_by_id(changed)
         vectors = np.array(old)

@@ -19,7 +19,7 @@ from fastfm_ext._item_store import Items, ItemStore
 from fastfm_ext._ivf import IvfSearch
 from fastfm_ext._model_file import ModelFileReader
 from fastfm_ext._top_n import ItemLists
-from fastfm_ext._validation import is_real
+from fastfm_ext._validation import is_nonzero_integer, is_real, optional
 from fastfm_ext._vector_checks import Float32, check_count, check_matrix, to_float32
 
 __all__ = ["ItemIndex"]
@@ -28,6 +28,7 @@ Int64 = npt.NDArray[np.int64]
 ItemsOfUsers: TypeAlias = Collection[Any] | sparse.sparray | sparse.spmatrix
 
 KINDS = ("exact", "ivf")
+MAX_JOBS = 2**31 - 1
 METRICS = ("cosine", "inner")
 
 
@@ -96,6 +97,8 @@ class ItemIndex(ItemStore):
             raise ValueError(f"kind must be one of {list(KINDS)}, got {kind!r}.")
         if not is_real(0.0, open_at_low=True)(target_recall) or target_recall > 1:
             raise ValueError(f"target_recall must be a number above 0 and at most 1, got {target_recall!r}.")
+        if not optional(is_nonzero_integer(MAX_JOBS))(n_jobs):
+            raise ValueError(f"n_jobs must be None or an integer other than 0, at most {MAX_JOBS}; got {n_jobs!r}.")
         self.kind = kind
         self.target_recall = float(target_recall)
         self.n_lists = None if n_lists is None else check_count(n_lists, "n_lists")
