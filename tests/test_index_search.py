@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext._exact_search import ExactSearch
 from fastfm_ext.retrieval import ItemIndex
 
 IDS = ("a", "b", "c", "d")
@@ -49,6 +50,26 @@ class TestOnly:
     def test_forms_for_all_users(self, index, only):
         assert index.search(np.ones((2, 4)), n=2, only=only)[0].tolist() == [["b", "d"]] * 2
         assert index.search(np.ones(4), n=3, only=only)[0].tolist() == ["b", "d", None]
+
+    @pytest.mark.parametrize("dtype", ["bool", "boolean", "list"])
+    def test_booleans_in_a_column_or_list_are_a_mask(self, dtype):
+        mask = [False, False, True, True]
+        only = mask if dtype == "list" else pytest.importorskip("pandas").Series(mask, dtype=dtype)
+        index = ItemIndex().fit(np.diag([4.0, 3.0, 2.0, 1.0]))
+        assert index.search(np.ones(4), n=3, only=only)[0].tolist() == [2, 3, -1]
+        with pytest.raises(TypeError, match=r"exclude is a boolean array, not ids"):
+            index.search(np.ones(4), exclude=only)
+        with pytest.raises(ValueError, match=r"only is a mask of shape \(3,\), but the index has 4 items"):
+            index.search(np.ones(4), only=only[:3])
+
+    def test_a_polars_column_is_a_mask(self, index):
+        only = pytest.importorskip("polars").Series([False, True, True, False])
+        assert index.search(np.ones(4), n=3, only=only)[0].tolist() == ["b", "c", None]
+
+    def test_a_mask_with_gaps_is_refused(self, index):
+        only = pytest.importorskip("pandas").Series([True, None, True, False], dtype="boolean")
+        with pytest.raises(ValueError, match=r"only is a boolean column with gaps"):
+            index.search(np.ones(4), only=only)
 
     def test_a_user_without_items_to_choose_from_gets_none(self, index):
         ids, scores = index.search(np.ones((2, 4)), n=1, only_by_user=[None, ["c"]])
@@ -158,3 +179,16 @@ def test_the_number_of_threads_changes_nothing():
     one, two = (ItemIndex(n_jobs=n).fit(items).search(users, n=9) for n in (1, 2))
     np.testing.assert_array_equal(one[0], two[0])
     np.testing.assert_array_equal(one[1], two[1])
+
+
+def test_a_search_beside_a_change_never_mixes_ids(monkeypatch):
+    index = ItemIndex().fit(np.diag([3.0, 2.0, 1.0]), ids=["a", "b", "c"])
+    find = ExactSearch.top_n
+
+    def change_then_find(*arguments):
+        index.remove(["a", "b"])
+        return find(*arguments)
+
+    monkeypatch.setattr(ExactSearch, "top_n", change_then_find)
+    assert index.search(np.ones(3), n=3)[0].tolist() == ["a", "b", "c"]
+    assert index.ids.tolist() == ["c"]

@@ -155,7 +155,7 @@ class TestCopiesAndFiles:
         ids=["list", "negative list", "nan", "width", "length", "probes", "recall"],
     )
     def test_a_senseless_state_is_refused(self, index, tmp_path, damage):
-        damage(index._ivf)
+        damage(index._items.searches["ivf"])
         index.save(tmp_path / "index.fm")
         with pytest.raises(ModelFileError, match="the index cannot be rebuilt"):
             ItemIndex.load(tmp_path / "index.fm")

@@ -65,6 +65,12 @@ def test_scores_of_a_classifier_are_before_the_link(world):
     np.testing.assert_allclose(batch.scores[:, 0], model.decision_function(pairs), rtol=1e-4, atol=1e-6)
 
 
+def test_only_may_be_a_generator(world):
+    model, index, X_user, _ = world
+    batches = recommend(model, index, X_user, n=2, only=(i for i in [4, 5]), batch_size=10)
+    assert all(sorted(row) == [4, 5] for batch in batches for row in batch.ids.tolist())
+
+
 def test_what_remains_empty_has_a_score_of_minus_infinity(world):
     model, index, X_user, _ = world
     batch = next(recommend(model, index, X_user, n=3, only=[4, 5]))
@@ -77,6 +83,8 @@ def test_what_remains_empty_has_a_score_of_minus_infinity(world):
     [
         ({"X_user": [[1.0]]}, TypeError, r"X_user must be a NumPy array or a SciPy sparse matrix, got a list"),
         ({"X_user": np.ones(3)}, ValueError, r"X_user must have shape \(n_users, n_features\), got \(3,\)"),
+        ({"model": 3}, TypeError, r"model must have a method user_vector, got a int"),
+        ({"index": FMRegressor()}, TypeError, r"index must have a method search, got a FMRegressor"),
         ({"n": 0}, ValueError, r"n must be an integer of at least 1"),
         ({"batch_size": 2.5}, ValueError, r"batch_size must be an integer of at least 1"),
         ({"exclude": [[1]]}, ValueError, r"exclude has 1 entries for 23 users"),

@@ -121,12 +121,20 @@ class TestFit:
             (np.eye(2), [1.0, np.nan], ValueError, r"ids has a missing value \(nan\) at position 1"),
             (np.eye(2), [[1], [2]], TypeError, r"ids must be hashable, but ids\[0\] is a list"),
             (np.eye(2), np.eye(2), ValueError, r"ids must be one-dimensional"),
+            (np.ma.masked_array(np.eye(2), mask=np.eye(2)), None, ValueError, r"item_vectors has masked entries"),
+            (np.eye(2), {"a", "b"}, TypeError, r"ids must be in the order of item_vectors, and a set has none"),
+            (np.eye(2), 5, TypeError, r"ids must be a collection of ids, got a int"),
             (np.eye(2), "ab", TypeError, r"ids must be a collection of ids"),
         ],
     )
     def test_errors_name_the_argument(self, vectors, ids, error, match):
         with pytest.raises(error, match=match):
             ItemIndex().fit(vectors, ids)
+
+    @pytest.mark.parametrize("n_jobs", [0, "2", 1.5, True, 2**40])
+    def test_a_number_of_threads_that_is_none_is_refused(self, n_jobs):
+        with pytest.raises(ValueError, match=r"n_jobs must be None or an integer other than 0"):
+            ItemIndex(n_jobs=n_jobs)
 
     def test_unknown_kind(self):
         with pytest.raises(ValueError, match=r"kind must be one of \['exact', 'ivf'\], got 'hnsw'"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, KeysView, Set
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,14 @@ def as_id_array(ids: Iterable[Hashable]) -> IdArray:
     Raises
     ------
     TypeError
-        If `ids` is a single string or an id is not hashable.
+        If `ids` is no collection, a single string, or an id is not hashable.
     ValueError
         If `ids` is not one-dimensional or holds a missing value.
     """
     if isinstance(ids, str | bytes):
         raise TypeError(f"ids must be a collection of ids, got the single value {ids!r}: put it into a list.")
+    if not isinstance(ids, Iterable):
+        raise TypeError(f"ids must be a collection of ids, got a {type(ids).__name__}.")
     # pandas and polars columns; iterating over them is slow and gives library scalars.
     values: Any = ids.to_numpy() if hasattr(ids, "to_numpy") else ids
     if isinstance(values, np.ndarray):
@@ -82,3 +84,16 @@ def shorten(values: list[Any], n_shown: int = 5) -> str:
     """List the first values for an error message."""
     shown = ", ".join(repr(value) for value in values[:n_shown])
     return shown if len(values) <= n_shown else f"{shown} and {len(values) - n_shown} more"
+
+
+def as_ordered_ids(ids: Iterable[Hashable]) -> IdArray:
+    """Do as `as_id_array` for ids that go with the rows of item_vectors.
+
+    Raises
+    ------
+    TypeError
+        If `ids` is a set, too.
+    """
+    if isinstance(ids, Set) and not isinstance(ids, KeysView):
+        raise TypeError("ids must be in the order of item_vectors, and a set has none: pass a list.")
+    return as_id_array(ids)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from fastfm_ext._top_n import ItemLists
-from fastfm_ext._validation import rebuilt
+from fastfm_ext._validation import is_bool, rebuilt
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -103,12 +103,13 @@ def mask_of(value: Any, name: str, positions: Positions) -> npt.NDArray[np.bool_
     TypeError
         If `value` is neither.
     ValueError
-        If a mask has another length.
+        If a mask has another length or a gap.
     """
-    if isinstance(value, np.ndarray) and value.dtype == bool:
-        if value.shape != (len(positions),):
-            raise ValueError(f"{name} is a mask of shape {value.shape}, but the index has {len(positions)} items.")
-        return value
+    given = _booleans(value, name)
+    if given is not None:
+        if given.shape != (len(positions),):
+            raise ValueError(f"{name} is a mask of shape {given.shape}, but the index has {len(positions)} items.")
+        return given
     mask = np.zeros(len(positions), dtype=bool)
     if value is None:
         raise TypeError(f"{name} must be a collection of ids or a boolean array.")
@@ -120,8 +121,28 @@ def _check_collection(value: Any, name: str) -> None:
     """Refuse what can be iterated over but would be misread as ids."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise TypeError(f"{name} must be a collection of ids such as a list or set, got a {type(value).__name__}.")
-    if isinstance(value, np.ndarray) and value.dtype == bool:
+    if _booleans(value, name) is not None:
         raise TypeError(f"{name} is a boolean array, not ids: pass a mask as scipy.sparse.csr_array(mask).")
+
+
+def _booleans(value: Any, name: str) -> npt.NDArray[np.bool_] | None:
+    """Return an array, column or list of nothing but booleans as an array; None for what holds anything else.
+
+    Raises
+    ------
+    ValueError
+        If a column of booleans has gaps.
+    """
+    if isinstance(value, np.ndarray) and value.dtype == bool:
+        return value
+    if isinstance(value, list | tuple):
+        return np.array(value, dtype=bool) if value and all(is_bool(entry) for entry in value) else None
+    if not hasattr(value, "to_numpy") or "bool" not in str(getattr(value, "dtype", "")).lower():
+        return None
+    entries = value.to_numpy().tolist()
+    if not all(is_bool(entry) for entry in entries):
+        raise ValueError(f"{name} is a boolean column with gaps: fill them with True or False.")
+    return np.array(entries, dtype=bool)
 
 
 def known_positions(ids: Any, name: str, positions: Positions) -> set[int]:

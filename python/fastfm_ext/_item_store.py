@@ -4,36 +4,74 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
 
-from fastfm_ext._item_ids import as_id_array, positions_by_id, shorten
+from fastfm_ext._item_ids import as_id_array, as_ordered_ids, positions_by_id, shorten
 from fastfm_ext._vector_checks import Float32, check_matrix
 from fastfm_ext.model_io import save_model
+
+
+@dataclass(frozen=True)
+class Items:
+    """The content of an index at one moment; a change makes another one.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (n_items, d), float32
+    ids : ndarray of shape (n_items,)
+    position : dict
+        The row of each id.
+    searches : dict
+        What searches derive from the vectors, as it is needed.
+    """
+
+    vectors: Float32
+    ids: npt.NDArray[Any]
+    position: dict[Hashable, int]
+    searches: dict[Any, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def positions_of(self, ids: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Return the positions of these ids, or raise ValueError if one is unknown."""
+        wanted = ids.tolist()
+        unknown = [item_id for item_id in wanted if item_id not in self.position]
+        if unknown:
+            raise ValueError(f"ids not in the index: {shorten(unknown)}.")
+        return np.array([self.position[item_id] for item_id in wanted], dtype=np.int64)
+
+    def take_ids(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Return the ids at these positions, and the id that stands for no item at negative ones."""
+        ids = self.ids[positions]
+        ids[positions < 0] = None if ids.dtype == object else -1
+        return ids
 
 
 class ItemStore:
     """Items with their vectors; `ItemIndex` adds the ways to search them."""
 
     def __init__(self) -> None:
-        self._vectors: Float32 | None = None
-        self._ids: npt.NDArray[Any] = np.empty(0, dtype=np.int64)
-        self._position: dict[Hashable, int] = {}
+        # Replaced as a whole, so that a search in another thread never mixes two states.
+        self._items: Items | None = None
 
     def __len__(self) -> int:
-        return len(self._position)
+        items = self._items
+        return 0 if items is None else len(items)
 
     def __contains__(self, item_id: Hashable) -> bool:
-        return item_id in self._position
+        items = self._items
+        return items is not None and item_id in items.position
 
     @property
     def ids(self) -> npt.NDArray[Any]:
         """Ids in index order, shape (n_items,), int64 when all are integers and object otherwise; read-only."""
-        self._fitted_vectors()
-        return self._ids
+        return self._fitted().ids
 
     def fit(self, item_vectors: npt.ArrayLike, ids: Iterable[Hashable] | None = None) -> Self:
         """Index these items in place of any earlier ones.
@@ -54,7 +92,7 @@ class ItemStore:
         ImportError
             For kind ``"ivf"``, if faiss is not installed.
         TypeError
-            If an id is not hashable.
+            If `ids` is a set, which has no order, or an id is not hashable.
         ValueError
             If `item_vectors` is not a non-empty, finite matrix, or `ids` has another length, a missing value
             (None, NaN) or a duplicate.
@@ -63,7 +101,7 @@ class ItemStore:
         if vectors.shape[0] == 0:
             raise ValueError("item_vectors is empty: an index needs at least one item.")
         return self._set(
-            np.array(vectors), np.arange(len(vectors), dtype=np.int64) if ids is None else as_id_array(ids), None
+            np.array(vectors), np.arange(len(vectors), dtype=np.int64) if ids is None else as_ordered_ids(ids), None
         )
 
     def add(self, item_vectors: npt.ArrayLike, ids: Iterable[Hashable]) -> Self:
@@ -87,14 +125,15 @@ class ItemStore:
         ValueError
             As for `fit`, or if an id is already in the index. The index is then unchanged.
         """
-        old = self._fitted_vectors()
+        items = self._fitted()
+        old = items.vectors
         new = check_matrix(item_vectors, "item_vectors", old.shape[1])
-        new_ids = as_id_array(ids)
+        new_ids = as_ordered_ids(ids)
         _check_length(new_ids, len(new))
-        known = [item_id for item_id in new_ids.tolist() if item_id in self._position]
+        known = [item_id for item_id in new_ids.tolist() if item_id in items.position]
         if known:
             raise ValueError(f"ids already in the index: {shorten(known)}. Remove them before adding them again.")
-        all_ids = as_id_array([*self._ids.tolist(), *new_ids.tolist()])
+        all_ids = as_id_array([*items.ids.tolist(), *new_ids.tolist()])
         source = np.concatenate([np.arange(len(old)), np.full(len(new), -1)])
         return self._set(np.concatenate([old, new]), all_ids, source)
 
@@ -117,10 +156,10 @@ class ItemStore:
         ValueError
             If an id is not in the index. The index is then unchanged.
         """
-        vectors = self._fitted_vectors()
-        keep = np.ones(len(self), dtype=bool)
-        keep[self._positions_of(as_id_array(ids))] = False
-        return self._set(vectors[keep], as_id_array(self._ids[keep]), np.flatnonzero(keep))
+        items = self._fitted()
+        keep = np.ones(len(items), dtype=bool)
+        keep[items.positions_of(as_id_array(ids))] = False
+        return self._set(items.vectors[keep], as_id_array(items.ids[keep]), np.flatnonzero(keep))
 
     def update(self, ids: Iterable[Hashable], item_vectors: npt.ArrayLike) -> Self:
         """Give items new vectors; their places in the index stay.
@@ -143,17 +182,18 @@ class ItemStore:
         ValueError
             As for `fit`, or if an id is not in the index. The index is then unchanged.
         """
-        old = self._fitted_vectors()
+        items = self._fitted()
+        old = items.vectors
         new = check_matrix(item_vectors, "item_vectors", old.shape[1])
-        changed = as_id_array(ids)
+        changed = as_ordered_ids(ids)
         _check_length(changed, len(new))
         positions_by_id(changed)
         vectors = np.array(old)
-        positions = self._positions_of(changed)
+        positions = items.positions_of(changed)
         vectors[positions] = new
         source = np.arange(len(old))
         source[positions] = -1
-        return self._set(vectors, self._ids, source)
+        return self._set(vectors, items.ids, source)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file (see `fastfm_ext.model_io.save_model`).
@@ -180,24 +220,21 @@ class ItemStore:
 
         `source` tells which of the items before each item is, unchanged; -1 for the others, None if nothing is left.
         """
+        self._items = self._made_items(vectors, ids)
+        return self
+
+    @staticmethod
+    def _made_items(vectors: Float32, ids: npt.NDArray[Any]) -> Items:
         _check_length(ids, len(vectors))
         position = positions_by_id(ids)
         ids.flags.writeable = False
-        self._vectors, self._ids, self._position = vectors, ids, position
-        return self
+        return Items(vectors, ids, position)
 
-    def _positions_of(self, ids: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return the positions of these ids, or raise ValueError if one is unknown."""
-        wanted = ids.tolist()
-        unknown = [item_id for item_id in wanted if item_id not in self._position]
-        if unknown:
-            raise ValueError(f"ids not in the index: {shorten(unknown)}.")
-        return np.array([self._position[item_id] for item_id in wanted], dtype=np.int64)
-
-    def _fitted_vectors(self) -> Float32:
-        if self._vectors is None:
+    def _fitted(self) -> Items:
+        items = self._items
+        if items is None:
             raise NotFittedError("This ItemIndex has no items yet: call fit first.")
-        return self._vectors
+        return items
 
 
 def _check_length(ids: npt.NDArray[Any], n_vectors: int) -> None:

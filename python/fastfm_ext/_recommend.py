@@ -73,7 +73,8 @@ def recommend(
     Raises
     ------
     TypeError
-        If `X_user` is neither an array nor a sparse matrix, or a set of items has a wrong form.
+        If `model` or `index` is something else, `X_user` is neither an array nor a sparse matrix, or a set of items has
+        a wrong form.
     ValueError
         If an argument does not fit the model or the index, or a count is below 1.
 
@@ -89,6 +90,9 @@ def recommend(
     range(0, 1) [['Alien']]
     range(1, 2) [['Alien']]
     """
+    for needed, (name, value) in {"user_vector": ("model", model), "search": ("index", index)}.items():
+        if not hasattr(value, needed):
+            raise TypeError(f"{name} must have a method {needed}, got a {type(value).__name__}.")
     if not (sparse.issparse(X_user) or isinstance(X_user, np.ndarray)):
         raise TypeError(f"X_user must be a NumPy array or a SciPy sparse matrix, got a {type(X_user).__name__}.")
     if X_user.ndim != 2:
@@ -97,6 +101,8 @@ def recommend(
     n_users = X_user.shape[0]
     sets = {"exclude": _sliceable(exclude, "exclude", n_users)}
     sets["only_by_user"] = _sliceable(only_by_user, "only_by_user", n_users)
+    # A generator would be used up by the first batch.
+    chosen = list(only) if isinstance(only, Iterator) else only
     rows = X_user.tocsr() if sparse.issparse(X_user) else X_user
 
     def batches() -> Iterator[Recommended]:
@@ -104,7 +110,7 @@ def recommend(
             last = min(first + batch_size, n_users)
             X = rows[first:last]
             given = {name: None if items is None else items[first:last] for name, items in sets.items()}
-            ids, scores = index.search(model.user_vector(X), n, only=only, **given)
+            ids, scores = index.search(model.user_vector(X), n, only=chosen, **given)
             if verbose:
                 print(f"users {last}/{n_users}", flush=True)
             yield Recommended(range(first, last), ids, scores + model.user_bias(X)[:, None])

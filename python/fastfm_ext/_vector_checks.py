@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastfm_ext._top_n import norms
+from fastfm_ext._validation import check_not_misread
 
 Float32 = npt.NDArray[np.float32]
 
@@ -22,8 +23,9 @@ def to_float32(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     Raises
     ------
     ValueError
-        If `values` is not an array of numbers.
+        If `values` is not an array of numbers, or has masked entries.
     """
+    check_not_misread(values, name)
     try:
         array = np.asarray(values)
     except ValueError as error:

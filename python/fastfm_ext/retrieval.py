@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Hashable, Iterable
+from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -14,11 +15,11 @@ from scipy import sparse
 from fastfm_ext._exact_search import ExactSearch, comparable
 from fastfm_ext._item_ids import as_id_array
 from fastfm_ext._item_sets import UserItems, item_lists, mask_of
-from fastfm_ext._item_store import ItemStore
+from fastfm_ext._item_store import Items, ItemStore
 from fastfm_ext._ivf import IvfSearch
 from fastfm_ext._model_file import ModelFileReader
 from fastfm_ext._top_n import ItemLists
-from fastfm_ext._validation import is_real
+from fastfm_ext._validation import is_nonzero_integer, is_real, optional
 from fastfm_ext._vector_checks import Float32, check_count, check_matrix, to_float32
 
 __all__ = ["ItemIndex"]
@@ -27,6 +28,7 @@ Int64 = npt.NDArray[np.int64]
 ItemsOfUsers: TypeAlias = Collection[Any] | sparse.sparray | sparse.spmatrix
 
 KINDS = ("exact", "ivf")
+MAX_JOBS = 2**31 - 1
 METRICS = ("cosine", "inner")
 
 
@@ -66,7 +68,8 @@ class ItemIndex(ItemStore):
 
     The vectors are kept as a float32 array of shape (n_items, d), and from the first search on once more in the order
     in which the search reads them; an index can be pickled and copied. `add`, `update` and `remove` copy the array, so
-    change many items in one call.
+    change many items in one call. A search in another thread sees the index as it is before or after a change; threads
+    that change it must take turns.
 
     Examples
     --------
@@ -94,17 +97,17 @@ class ItemIndex(ItemStore):
             raise ValueError(f"kind must be one of {list(KINDS)}, got {kind!r}.")
         if not is_real(0.0, open_at_low=True)(target_recall) or target_recall > 1:
             raise ValueError(f"target_recall must be a number above 0 and at most 1, got {target_recall!r}.")
+        if not optional(is_nonzero_integer(MAX_JOBS))(n_jobs):
+            raise ValueError(f"n_jobs must be None or an integer other than 0, at most {MAX_JOBS}; got {n_jobs!r}.")
         self.kind = kind
         self.target_recall = float(target_recall)
         self.n_lists = None if n_lists is None else check_count(n_lists, "n_lists")
         self.n_jobs = n_jobs
-        self._exact: ExactSearch | None = None
-        self._similar: dict[tuple[str, bool], ExactSearch] = {}
-        self._ivf: IvfSearch | None = None
 
     def __repr__(self) -> str:
-        shape = "" if self._vectors is None else f", n_items={len(self)}, n_dims={self._vectors.shape[1]}"
-        if self._ivf is not None:
+        items = self._items
+        shape = "" if items is None else f", n_items={len(items)}, n_dims={items.vectors.shape[1]}"
+        if items is not None and "ivf" in items.searches:
             shape += f", n_lists={self.n_lists_}, n_probes={self.n_probes_}"
             shape += "" if self.recall_ is None else f", recall={self.recall_:.3f}"
         return f"{type(self).__name__}(kind={self.kind!r}{shape})"
@@ -112,21 +115,25 @@ class ItemIndex(ItemStore):
     @property
     def n_lists_(self) -> int:
         """Into how many lists the items are divided."""
-        return len(self._fitted_ivf().centroids)
+        return len(self._ivf_of(self._fitted()).centroids)
 
     @property
     def n_probes_(self) -> int | None:
         """How many lists a search visits; None before `tune`."""
-        return self._fitted_ivf().n_probes
+        return self._ivf_of(self._fitted()).n_probes
 
     @property
     def recall_(self) -> float | None:
         """The recall that `tune` has measured; None before it."""
-        return self._fitted_ivf().recall
+        return self._ivf_of(self._fitted()).recall
 
     def __getstate__(self) -> dict[str, Any]:
         # What searches derive from the vectors is quickly made again.
-        return self.__dict__ | {"_exact": None, "_similar": {}}
+        items = self._items
+        if items is None:
+            return self.__dict__
+        kept = {name: search for name, search in list(items.searches.items()) if name == "ivf"}
+        return self.__dict__ | {"_items": replace(items, searches=kept)}
 
     def search(
         self,
@@ -188,19 +195,21 @@ class ItemIndex(ItemStore):
         >>> index.search([[1.0], [1.0]], n=1, exclude=[["Alien"], []], only=["Alien", "Casablanca"])[0].tolist()
         [['Casablanca'], ['Alien']]
         """
-        vectors = self._fitted_vectors()
-        if len(self) == 0:
+        items = self._fitted()
+        if len(items) == 0:
             raise ValueError("The index is empty: add items before searching.")
         n = check_count(n, "n")
         users = to_float32(user_vectors, "user_vectors")
         single = users.ndim == 1
-        users = check_matrix(users[None, :] if single else users, "user_vectors", vectors.shape[1])
-        excluded = self._user_items(exclude, "exclude", len(users), single=single)
-        chosen = self._user_items(only_by_user, "only_by_user", len(users), single=single)
-        allowed = None if only is None else mask_of(only, "only", self._position)
-        lists = item_lists(excluded, chosen, len(self))
-        positions, scores = self._search_for(users).top_n(users, n, lists, allowed, effective_n_jobs(self.n_jobs))
-        ids = self._take_ids(positions)
+        users = check_matrix(users[None, :] if single else users, "user_vectors", items.vectors.shape[1])
+        excluded = _user_items(exclude, "exclude", (len(users), items), single=single)
+        chosen = _user_items(only_by_user, "only_by_user", (len(users), items), single=single)
+        allowed = None if only is None else mask_of(only, "only", items.position)
+        lists = item_lists(excluded, chosen, len(items))
+        positions, scores = self._search_for(items, users).top_n(
+            users, n, lists, allowed, effective_n_jobs(self.n_jobs)
+        )
+        ids = items.take_ids(positions)
         return (ids[0], scores[0]) if single else (ids, scores)
 
     def tune(self, user_vectors: npt.ArrayLike) -> Self:
@@ -231,10 +240,10 @@ class ItemIndex(ItemStore):
         search tells which they are. The number of lists is the least for which the mean over the users, less two
         standard errors, is `target_recall`.
         """
-        vectors = self._fitted_vectors()
-        ivf = self._fitted_ivf()
-        users = check_matrix(user_vectors, "user_vectors", vectors.shape[1])
-        if len(users) == 0 or len(self) == 0:
+        items = self._fitted()
+        ivf = self._ivf_of(items)
+        users = check_matrix(user_vectors, "user_vectors", items.vectors.shape[1])
+        if len(users) == 0 or len(items) == 0:
             raise ValueError("tune needs at least one row of user_vectors and one item.")
         ivf.tune(users, self.target_recall, effective_n_jobs(self.n_jobs))
         return self
@@ -285,21 +294,22 @@ class ItemIndex(ItemStore):
         >>> index.similar_items(["a", "c"], n=1)[0].tolist()
         [['b'], ['b']]
         """
-        vectors = self._fitted_vectors()
+        items = self._fitted()
+        vectors = items.vectors
         n = check_count(n, "n")
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
         if skip_bias and vectors.shape[1] == 1:
             raise ValueError("skip_bias leaves no coordinate of vectors of width 1: pass skip_bias=False.")
-        own = self._positions_of(as_id_array(ids))
+        own = items.positions_of(as_id_array(ids))
         key = (metric, bool(skip_bias))
-        if key not in self._similar:
-            self._similar[key] = ExactSearch(comparable(vectors[:, 1:] if skip_bias else vectors, metric))
-        search = self._similar[key]
+        if key not in items.searches:
+            items.searches[key] = ExactSearch(comparable(vectors[:, 1:] if skip_bias else vectors, metric))
+        search: ExactSearch = items.searches[key]
         themselves = ItemLists(np.arange(len(own) + 1, dtype=np.int64), own.astype(np.int32), may_get=False)
         queries = search.items.vectors[own]
         positions, similarities = search.top_n(queries, n, themselves, None, effective_n_jobs(self.n_jobs))
-        return self._take_ids(positions), similarities
+        return items.take_ids(positions), similarities
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = False) -> ItemIndex:
@@ -328,16 +338,17 @@ class ItemIndex(ItemStore):
             return index
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        arrays: dict[str, npt.NDArray[Any]] = {"vectors": self._fitted_vectors()}
+        items = self._fitted()
+        arrays: dict[str, npt.NDArray[Any]] = {"vectors": items.vectors}
         meta: dict[str, Any] = {"kind": self.kind}
-        if self._ivf is not None:
-            ivf_meta, ivf_arrays = self._ivf.to_state()
+        if "ivf" in items.searches:
+            ivf_meta, ivf_arrays = self._ivf_of(items).to_state()
             meta |= {"target_recall": self.target_recall, "n_lists": self.n_lists, "ivf": ivf_meta}
             arrays |= ivf_arrays
-        if self._ids.dtype == object:
-            meta["ids"] = self._ids.tolist()
+        if items.ids.dtype == object:
+            meta["ids"] = items.ids.tolist()
         else:
-            arrays["ids"] = self._ids
+            arrays["ids"] = items.ids
         return meta, arrays
 
     @classmethod
@@ -347,40 +358,40 @@ class ItemIndex(ItemStore):
         if meta["kind"] != "ivf":
             return cls(meta["kind"])._set(vectors, as_id_array(ids), None)
         index = cls("ivf", target_recall=meta["target_recall"], n_lists=meta["n_lists"])
-        ItemStore._set(index, vectors, as_id_array(ids), None)
-        index._ivf = IvfSearch.from_state(vectors, meta["ivf"], arrays)
+        items = cls._made_items(vectors, as_id_array(ids))
+        items.searches["ivf"] = IvfSearch.from_state(vectors, meta["ivf"], arrays)
+        index._items = items
         return index
 
     def _set(self, vectors: Float32, ids: npt.NDArray[Any], source: Int64 | None) -> Self:
-        ivf, n_threads = self._ivf, effective_n_jobs(self.n_jobs)
+        items, n_threads = self._made_items(vectors, ids), effective_n_jobs(self.n_jobs)
+        ivf: IvfSearch | None = None if self._items is None else self._items.searches.get("ivf")
         if self.kind == "ivf" and (source is None or ivf is None):
-            ivf = IvfSearch.train(vectors, self.n_lists, n_threads)
+            items.searches["ivf"] = IvfSearch.train(vectors, self.n_lists, n_threads)
         elif ivf is not None and source is not None:
-            ivf = ivf.changed(vectors, source, n_threads)
-        super()._set(vectors, ids, source)
-        self._ivf, self._exact, self._similar = ivf, None, {}
+            items.searches["ivf"] = ivf.changed(vectors, source, n_threads)
+        self._items = items
         return self
 
-    def _search_for(self, users: Float32) -> ExactSearch | IvfSearch:
+    def _search_for(self, items: Items, users: Float32) -> ExactSearch | IvfSearch:
         """Return what searches, made or tuned now if it is not yet."""
-        if self._ivf is not None:
-            if self._ivf.n_probes is None and len(users):
-                self.tune(users)
-            return self._ivf
-        if self._exact is None:
-            self._exact = ExactSearch(self._fitted_vectors())
-        return self._exact
+        if self.kind == "ivf":
+            ivf = self._ivf_of(items)
+            if ivf.n_probes is None and len(users):
+                ivf.tune(users, self.target_recall, effective_n_jobs(self.n_jobs))
+            return ivf
+        if "exact" not in items.searches:
+            items.searches["exact"] = ExactSearch(items.vectors)
+        exact: ExactSearch = items.searches["exact"]
+        return exact
 
-    def _fitted_ivf(self) -> IvfSearch:
-        self._fitted_vectors()
-        if self._ivf is None:
+    def _ivf_of(self, items: Items) -> IvfSearch:
+        ivf: IvfSearch | None = items.searches.get("ivf")
+        if ivf is None:
             raise ValueError(f"only an index of kind 'ivf' has lists; this one is of kind {self.kind!r}.")
-        return self._ivf
+        return ivf
 
-    def _user_items(self, given: Any, name: str, n_users: int, *, single: bool) -> UserItems | None:
-        return None if given is None else UserItems.from_argument(given, name, n_users, self._position, single=single)
 
-    def _take_ids(self, positions: Int64) -> npt.NDArray[Any]:
-        ids = self._ids[positions]
-        ids[positions < 0] = None if ids.dtype == object else -1
-        return ids
+def _user_items(given: Any, name: str, of: tuple[int, Items], *, single: bool) -> UserItems | None:
+    n_users, items = of
+    return None if given is None else UserItems.from_argument(given, name, n_users, items.position, single=single)
