@@ -204,3 +204,11 @@ def test_vectors_of_another_width_and_other_users_are_refused(fitted, events):
         fitted.fold_in([1], np.full_like(vectors, np.nan))
     with pytest.raises(NotFittedError):
         FMRanker().fold_in([1], vectors)
+
+
+def test_a_metric_of_more_places_than_items_is_that_of_all_items(events):
+    found = [
+        make(max_iter=2, early_stopping=True, validation_metric=f"ndcg@{k}").fit(*events).history_["val_score"]
+        for k in (30, 999_999_999)
+    ]
+    assert found[0] == found[1]

@@ -113,7 +113,8 @@ class HeldOut:
             users = np.sort(rng.choice(users, VALIDATION_USERS, replace=False))
         parts = [_engine.take_rows(X, users) for X in (choices.users, choices.interactions, relevant)]
         name, _, k = metric.partition("@")
-        return cls(parts[0], choices.items, parts[1], parts[2], "recall" if name == "recall" else "ndcg", int(k))
+        places = min(int(k), choices.items.n_rows)  # more places change nothing, and each takes memory
+        return cls(parts[0], choices.items, parts[1], parts[2], "recall" if name == "recall" else "ndcg", places)
 
     def mean(self, params: Parameters, n_threads: int) -> float:
         """Return the mean of the metric over the users; NaN if a score is."""
