@@ -21,13 +21,15 @@ VALIDATION_USERS = 5_000
 SCORES_PER_BATCH = 1 << 22
 
 
-def to_interactions(interactions: Any, n_users: int, n_items: int, name: str = "interactions") -> Csr:
+def to_interactions(
+    interactions: Any, n_users: int, n_items: int, name: str = "interactions", *, may_be_empty: bool = False
+) -> Csr:
     """Return weights of what users chose, (n_users, n_items), as the kernels read them; explicit zeros are dropped.
 
     Raises
     ------
     ValueError
-        For another shape, values that are negative, NaN or infinite, and for no interaction at all.
+        For another shape, negative, NaN or infinite values, and, unless it may be so, for no interaction at all.
     """
     if sp.issparse(interactions):
         matrix = checked_csr(interactions, name)
@@ -53,7 +55,7 @@ def to_interactions(interactions: Any, n_users: int, n_items: int, name: str = "
             f"item {t}. Leave out what was not liked."
         )
     csr = canonical_csr(matrix)
-    if csr.nnz == 0:
+    if csr.nnz == 0 and not may_be_empty:
         raise ValueError(f"{name} has no value above 0; there is nothing to learn from.")
     return csr
 
