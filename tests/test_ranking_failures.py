@@ -18,7 +18,9 @@ events = ranking_cases.events  # pytest finds fixtures among the names of the te
         ({"loss": "hinge"}, r"loss of FMRanker must be one of .*'bpr'.*; got 'hinge'"),
         ({"loss": ["bpr"]}, "loss of FMRanker must be one of"),
         ({"n_factors": -1}, "n_factors of FMRanker must be an integer of at least 0; got -1"),
-        ({"n_negatives": 0}, "n_negatives of FMRanker must be an integer of at least 1, or None"),
+        ({"n_negatives": 0}, "n_negatives of FMRanker must be an integer of at least 1 and at most 1000000, or None"),
+        ({"n_negatives": 2**31}, "n_negatives of FMRanker must be an integer of at least 1 and at most 1000000"),
+        ({"popularity": 1000.0}, "popularity of FMRanker must be a finite number of at least 0 and below 10"),
         ({"popularity": -0.5}, "popularity of FMRanker must be a finite number of at least 0"),
         ({"popularity": np.nan}, "popularity of FMRanker must be"),
         ({"learning_rate": 0}, "learning_rate of FMRanker must be a finite number above 0"),
@@ -176,16 +178,17 @@ def test_known_features_are_where_folding_in_begins(fitted, events):
 @pytest.mark.parametrize(
     ("history", "message"),
     [
-        ([], "history"),
+        ([], "history is empty; user_vector gives the vector of known features"),
+        ([[1], [1, 2]], "history: "),
+        (np.eye(30, dtype=int)[3], "history looks like a table of 0 and 1"),
         ([30], "history holds item 30, and item_vectors has the items 0 to 29"),
         ([-1, 3], "history holds item -1"),
         ([0.5], "history must be a list of row numbers"),
         ([[1, 2]], r"history must be a list of row numbers.*shape \(1, 2\)"),
         (["a"], "history must be a list of row numbers"),
         (list(range(30)), "history: user 0 chose every item"),
-        (sp.csr_array((2, 30)), "history has no value above 0"),
-        (sp.csr_array(np.eye(2, 30)[[0, 0]] * [[1], [0]]), "history: user 1 chose nothing"),
-        (sp.csr_array(np.ones((1, 29))), "history must have"),
+        (sp.csr_array(np.eye(2, 30)[[0, 0]] + [[0], [1]]), "history: user 1 chose every item"),
+        (sp.csr_array(np.ones((1, 29))), r"history must have a column for each of the 30 item_vectors; got.*\(1, 29\)"),
     ],
     ids=str,
 )
@@ -202,5 +205,40 @@ def test_vectors_of_another_width_and_other_users_are_refused(fitted, events):
         fitted.fold_in([1], vectors, events[0][:2])
     with pytest.raises(ValueError, match="item_vectors has a value that is NaN or infinite"):
         fitted.fold_in([1], np.full_like(vectors, np.nan))
+    with pytest.raises(ValueError, match="item_vectors: could not convert"):
+        fitted.fold_in([1], np.full((30, 6), "a"))
     with pytest.raises(NotFittedError):
         FMRanker().fold_in([1], vectors)
+
+
+def test_users_without_a_history_get_the_vectors_of_their_known_features(fitted, events):
+    X_user, X_item, chosen = events
+    vectors = fitted.item_vector(X_item)
+    history = sp.csr_array(chosen[:4].toarray() * [[1], [0], [1], [0]])
+    found = fitted.fold_in(history, vectors, X_user[:4])
+    np.testing.assert_array_equal(found[[1, 3]], fitted.user_vector(X_user[[1, 3]]))
+    np.testing.assert_array_equal(found[[0, 2]], fitted.fold_in(chosen[[0, 2]], vectors, X_user[[0, 2]]))
+    np.testing.assert_array_equal(fitted.fold_in(history[[1]], vectors), [[1, 0, 0, 0, 0, 0]])
+    assert fitted.fold_in(history[:0], vectors).shape == (0, 6)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, "a", 0.5])
+def test_a_seed_of_folding_in_that_will_not_do(fitted, events, seed):
+    with pytest.raises(ValueError, match="random_state must be None or an integer from 0"):
+        fitted.fold_in([1], fitted.item_vector(events[1]), random_state=seed)
+
+
+def test_folding_in_without_a_seed_and_with_a_changed_loss(events):
+    model = make(max_iter=1).fit(*events)
+    vectors = model.item_vector(events[1])
+    assert np.isfinite(model.fold_in([1], vectors, random_state=None)).all()
+    with pytest.raises(ValueError, match="loss of FMRanker must be one of"):
+        model.set_params(loss="x").fold_in([1], vectors)
+
+
+def test_a_metric_of_more_places_than_items_is_that_of_all_items(events):
+    found = [
+        make(max_iter=2, early_stopping=True, validation_metric=f"ndcg@{k}").fit(*events).history_["val_score"]
+        for k in (30, 999_999_999)
+    ]
+    assert found[0] == found[1]

@@ -21,13 +21,15 @@ VALIDATION_USERS = 5_000
 SCORES_PER_BATCH = 1 << 22
 
 
-def to_interactions(interactions: Any, n_users: int, n_items: int, name: str = "interactions") -> Csr:
+def to_interactions(
+    interactions: Any, n_users: int, n_items: int, name: str = "interactions", *, may_be_empty: bool = False
+) -> Csr:
     """Return weights of what users chose, (n_users, n_items), as the kernels read them; explicit zeros are dropped.
 
     Raises
     ------
     ValueError
-        For another shape, values that are negative, NaN or infinite, and for no interaction at all.
+        For another shape, negative, NaN or infinite values, and, unless it may be so, for no interaction at all.
     """
     if sp.issparse(interactions):
         matrix = checked_csr(interactions, name)
@@ -53,7 +55,7 @@ def to_interactions(interactions: Any, n_users: int, n_items: int, name: str = "
             f"item {t}. Leave out what was not liked."
         )
     csr = canonical_csr(matrix)
-    if csr.nnz == 0:
+    if csr.nnz == 0 and not may_be_empty:
         raise ValueError(f"{name} has no value above 0; there is nothing to learn from.")
     return csr
 
@@ -113,7 +115,8 @@ class HeldOut:
             users = np.sort(rng.choice(users, VALIDATION_USERS, replace=False))
         parts = [_engine.take_rows(X, users) for X in (choices.users, choices.interactions, relevant)]
         name, _, k = metric.partition("@")
-        return cls(parts[0], choices.items, parts[1], parts[2], "recall" if name == "recall" else "ndcg", int(k))
+        places = min(int(k), choices.items.n_rows)  # more places change nothing, and each takes memory
+        return cls(parts[0], choices.items, parts[1], parts[2], "recall" if name == "recall" else "ndcg", places)
 
     def mean(self, params: Parameters, n_threads: int) -> float:
         """Return the mean of the metric over the users; NaN if a score is."""

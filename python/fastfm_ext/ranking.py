@@ -14,7 +14,7 @@ from fastfm_ext import _engine, _ranking_engine, _training
 from fastfm_ext._engine import Parameters
 from fastfm_ext._estimator import FMEstimator
 from fastfm_ext._fold_in import FoldsIn
-from fastfm_ext._hyperparameters import CHECKS, one_of
+from fastfm_ext._hyperparameters import one_of
 from fastfm_ext._interactions import HeldOut, mark_held_out, to_interactions, to_visit, without
 from fastfm_ext._ranking_engine import Choices, Negatives, Visits
 from fastfm_ext._scaling import FeatureScale
@@ -27,6 +27,7 @@ AUTO_EARLY_STOPPING_INTERACTIONS = 10_000
 NEGATIVES = {"bpr": 1, "warp": 10, "softmax": 256}
 # Softmax shares the drawn items between several choices of a user, so that about this many are drawn for each choice.
 NEGATIVES_PER_CHOICE = 32
+MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
 
 
 class FMRanker(FoldsIn, FMEstimator):
@@ -56,7 +57,7 @@ class FMRanker(FoldsIn, FMEstimator):
         WARP.
     popularity : float, default=0.0
         Items are drawn in proportion to ``(1 + n)**popularity``, n being how many users chose them: 0 draws evenly.
-        Softmax corrects its scores for it (log q), so that only the noise of the draws changes.
+        Below 10. Softmax corrects its scores for it (log q), so that only the noise of the draws changes.
     learning_rate : float, optional
         Of AdaGrad. Default: 0.1 for softmax, BPR and WARP.
     max_iter : int, default=100
@@ -364,9 +365,9 @@ class FMRanker(FoldsIn, FMEstimator):
     def _check_params(self) -> None:
         check_param(self, "loss", *one_of(_ranking_engine.LOSSES))
         super()._check_params()
-        at_least_1 = "an integer of at least 1, or None for the default"
-        check_param(self, "n_negatives", optional(is_integer(1)), at_least_1)
-        check_param(self, "popularity", is_real(0), CHECKS["tol"][1])
+        wanted = f"an integer of at least 1 and at most {MAX_NEGATIVES}, or None for the default"
+        check_param(self, "n_negatives", optional(_is_number_of_negatives), wanted)
+        check_param(self, "popularity", is_real(0, high=10), "a finite number of at least 0 and below 10")
         check_param(self, "validation_metric", _is_metric, '"recall@k" or "ndcg@k" with a whole number k')
 
     def _check_learned_target(self) -> None:
@@ -382,6 +383,10 @@ class FMRanker(FoldsIn, FMEstimator):
 
     def _format_validation(self, value: float) -> str:
         return f"{self.validation_metric} {-value:.4f}"
+
+
+def _is_number_of_negatives(value: Any) -> bool:
+    return is_integer(1)(value) and value <= MAX_NEGATIVES
 
 
 def _is_metric(value: Any) -> bool:
