@@ -45,7 +45,7 @@ def describe(result: Mapping[str, float]) -> str:
     return (
         f"fastfm-ext, default settings, one `fit()` call with the validation file for early stopping: "
         f"{total:.2f} s from libfm text in memory to a test AUC of {result['test_auc']:.4f} "
-        f"(log loss {result['test_log_loss']:.4f}). Of these, parsing the three files with scikit-learn's reader took "
+        f"(log loss {result['test_log_loss']:.4f}). Of these, parsing the three files took "
         f"{result['parse_seconds']:.2f} s, `fit()` {result['fit_seconds']:.2f} s for {result['epochs']:.0f} epochs on "
         f"one thread, prediction {result['predict_seconds']:.3f} s. The training file's negatives were drawn again by "
         "the paper's rule; validation and test are the originals."

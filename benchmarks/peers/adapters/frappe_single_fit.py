@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from io import BytesIO
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-from sklearn.datasets import load_svmlight_file
 from sklearn.metrics import log_loss, roc_auc_score
 
 from fastfm_ext import FMClassifier
+from fastfm_ext.text_formats import read_libsvm
 
 N_FEATURES = 5382
 
@@ -43,7 +41,7 @@ def main() -> None:
 
 
 def parse(text: bytes) -> tuple[Any, Any]:
-    X, y = load_svmlight_file(BytesIO(text), n_features=N_FEATURES, zero_based=True, dtype=np.float32)
+    X, y = read_libsvm(text, n_features=N_FEATURES, zero_based=True)
     return X, y
 
 
