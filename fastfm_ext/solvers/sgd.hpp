@@ -14,7 +14,7 @@
 namespace fastfm::FASTFM_ISA {
 
 // Rows in random order are asked for in two steps, for where a row's nonzeros lie is itself in memory: first its target
-// and its place in indptr, then its nonzeros, and only then (in the step on the row before) the parameters that these name.
+// and its place in indptr, then its nonzeros, and only then (in the step on an earlier row) what these name.
 template <bool ones>
 FASTFM_INLINE void prefetch_rows(const Csr& X, const Targets& targets, const RowOrder& order, int64_t visit) {
     constexpr int64_t place_ahead = 32, nonzeros_ahead = 16;
@@ -57,7 +57,7 @@ Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, co
         const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;
         if (weight == 0.0f) continue;
         const Row<ones> row(X, r);
-        // A user and an item: without loops over them, a row takes two thirds of the time.
+        // A user and an item: without loops over them, a row takes 0.8 to 0.95 of the time.
         const bool is_finite =
             row.nnz() == 2 ? learn(Row<ones, 2>(X, r), r, visit, weight) : learn(row, r, visit, weight);
         if (!is_finite) {
