@@ -189,4 +189,6 @@ cdef extern from "topn.hpp" namespace "fastfm" nogil:
 cdef extern from "ranking.hpp" namespace "fastfm" nogil:
     Status cpp_ranking_epoch "fastfm::ranking_epoch"(
         const Kernels&, const RankingData&, const Params&, const RankingOptions&, int, double*) noexcept
+    Status cpp_order_of_visits "fastfm::order_of_visits"(
+        const int64_t*, const int32_t*, int64_t, int32_t, uint64_t, int64_t*, int64_t*, int64_t*) noexcept
     Status cpp_fold_in "fastfm::fold_in"(const Kernels&, const FoldIn&, const Negatives&) noexcept

@@ -211,6 +211,23 @@ def ranking_epoch(
     return loss_sum
 
 
+def order_of_visits(
+    const int64_t[::1] interactions, const int32_t[::1] users, int32_t most, uint64_t seed,
+    int64_t[::1] order, int64_t[::1] begins,
+):
+    """Fills order (n,) and begins (n + 1,) with interactions in pieces of one user; returns the number of pieces."""
+    cdef const int64_t* interactions_ptr = &interactions[0]
+    cdef const int32_t* users_ptr = &users[0]
+    cdef int64_t* order_ptr = &order[0]
+    cdef int64_t* begins_ptr = &begins[0]
+    cdef int64_t n = interactions.shape[0], n_pieces = 0
+    cdef Status status
+    with nogil:
+        status = cpp_order_of_visits(interactions_ptr, users_ptr, n, most, seed, order_ptr, begins_ptr, &n_pieces)
+    check(status)
+    return n_pieces
+
+
 def fold_in(
     const float[:, ::1] item_vectors, histories, negatives, const float[:, ::1] sum_known,
     int32_t loss, sizes, int n_steps, float[:, ::1] sum_user,

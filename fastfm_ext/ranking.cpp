@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fan_out.hpp"
+#include "random.hpp"
 
 namespace fastfm {
 
@@ -57,6 +58,37 @@ Status ranking_epoch(const Kernels& kernels, const RankingData& data, const Para
         *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
         for (const Status& s : status)
             if (s.code != StatusCode::ok) return s;
+        return {StatusCode::ok, -1};
+    });
+}
+
+Status order_of_visits(const int64_t* interactions, const int32_t* users, int64_t n, int32_t most, uint64_t seed,
+                       int64_t* order, int64_t* begins, int64_t* n_pieces) noexcept {
+    return guarded([&]() -> Status {
+        SplitMix64 random(seed);
+        const auto shuffle = [&](int64_t* first, int64_t size) {  // Fisher and Yates
+            for (int64_t i = size - 1; i > 0; --i)
+                std::swap(first[i], first[random.below(static_cast<uint32_t>(i + 1))]);
+        };
+        std::vector<int64_t> by_user(interactions, interactions + n), starts;
+        for (int64_t first = 0, last; first < n; first = last) {
+            for (last = first; last < n && users[last] == users[first]; ++last) {
+                if ((last - first) % most == 0) starts.push_back(last);
+            }
+            shuffle(by_user.data() + first, last - first);
+        }
+        std::vector<int64_t> pieces(starts.size());
+        std::iota(pieces.begin(), pieces.end(), 0);
+        shuffle(pieces.data(), static_cast<int64_t>(pieces.size()));
+        starts.push_back(n);
+        begins[0] = 0;
+        for (const int64_t piece : pieces) {
+            const int64_t size = starts[piece + 1] - starts[piece];
+            std::copy_n(by_user.data() + starts[piece], size, order + *begins);
+            begins[1] = begins[0] + size;
+            ++begins;
+        }
+        *n_pieces = static_cast<int64_t>(pieces.size());
         return {StatusCode::ok, -1};
     });
 }

@@ -159,6 +159,11 @@ def test_an_epoch_visits_every_interaction_once_and_one_user_at_a_time(most):
         assert visits.n == sum(-(-n // most) for n in np.bincount(users))
     other = Visits.at_random(numbers, users, most, rng)
     assert not np.array_equal(visits.order, other.order)
+    in_a_row = Visits.at_random(numbers, users, most, rng, at_once=False)
+    assert in_a_row.n == 60
+    np.testing.assert_array_equal(np.sort(in_a_row.order), numbers)
+    changes_of_user = np.count_nonzero(np.diff(users[in_a_row.order - 100])) + 1
+    assert changes_of_user <= sum(-(-n // most) for n in np.bincount(users))
 
 
 @pytest.mark.parametrize("loss", _ranking_engine.LOSSES)

@@ -108,7 +108,9 @@ class Ranker {
     }
 
   private:
-    static constexpr int items_ahead = 6;
+    // How many items ahead their parameters are asked for: from memory before they are scored, from the second-level
+    // cache before they are stepped on.
+    static constexpr int scores_ahead = 6, steps_ahead = 8;
 
     int32_t* drawn_for(int64_t visit) const { return room_.drawn + (visit & ranking_ahead) * n_drawn_; }
 
@@ -128,7 +130,7 @@ class Ranker {
         const bool corrects = options_.loss == RankingLoss::softmax && data_.negatives.log_q;
         bool finite = true;
         for (int j = 0; j < n; ++j) {
-            if (j + items_ahead < n) pair_.prefetch(item_row(j + items_ahead));
+            if (j + scores_ahead < n) pair_.prefetch(item_row(j + scores_ahead));
             float p = pair_.score(item_row(j));
             finite = finite && isfinite(p);
             if (corrects) p -= data_.negatives.log_q[room_.items[j]];
@@ -139,8 +141,11 @@ class Ranker {
 
     void step_all(const Row<ones>& user) {
         const float share = total_weight_ / static_cast<float>(n_drawn_);
-        for (int j = 0; j < m_ + n_drawn_; ++j)
+        const int n = m_ + n_drawn_;
+        for (int j = 0; j < n; ++j) {
+            if (j + steps_ahead < n) pair_.prefetch(item_row(j + steps_ahead));
             pair_.step_item(item_row(j), room_.gradients[j], j < m_ ? room_.weights[j] : share);
+        }
         pair_.step_user(user, total_weight_);
     }
 

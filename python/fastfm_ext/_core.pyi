@@ -92,6 +92,14 @@ def ranking_epoch(
     options: Any,
     n_threads: int,
 ) -> float: ...
+def order_of_visits(
+    interactions: NDArray[np.int64],
+    users: _Indices,
+    most: int,
+    seed: int,
+    order: NDArray[np.int64],
+    begins: NDArray[np.int64],
+) -> int: ...
 def fold_in(
     item_vectors: _Floats,
     histories: Any,

@@ -104,25 +104,22 @@ class Visits:
 
     @classmethod
     def at_random(
-        cls, interactions: NDArray[np.int64], users: NDArray[np.int32], most: int, rng: np.random.Generator
+        cls,
+        interactions: NDArray[np.int64],
+        users: NDArray[np.int32],
+        most: int,
+        rng: np.random.Generator,
+        *,
+        at_once: bool = True,
     ) -> Self:
-        """Return visits to these interactions in random order, with up to ``most`` of one user in each.
+        """Return visits to these interactions in random order, up to ``most`` of one user one after the other.
 
-        ``users`` are those of the interactions, in ascending order.
+        ``at_once`` makes them one visit. ``users`` are those of the interactions, in ascending order.
         """
-        if most == 1:
-            return cls(rng.permutation(interactions))
-        # In random order inside each user, then cut into pieces, then the pieces in random order.
-        shuffled = interactions[np.lexsort((rng.random(len(interactions)), users))]
-        starts = np.flatnonzero(np.diff(users, prepend=-1))
-        lengths = np.diff(starts, append=len(users))
-        place = np.arange(len(users)) - np.repeat(starts, lengths)
-        begins = np.append(np.flatnonzero(place % most == 0), len(users))
-        pieces = rng.permutation(len(begins) - 1)
-        sizes = np.diff(begins)[pieces]
-        ends = np.cumsum(sizes)
-        order = shuffled[np.repeat(begins[pieces] - ends + sizes, sizes) + np.arange(len(users))]
-        return cls(order, np.concatenate(([0], ends)).astype(np.int64))
+        order, begins = np.empty_like(interactions), np.empty(len(interactions) + 1, dtype=np.int64)
+        seed = int(rng.integers(2**63))
+        n_pieces = _core.order_of_visits(interactions, users, most, seed, order, begins)
+        return cls(order, begins[: n_pieces + 1] if at_once and most > 1 else None)
 
 
 def train_epoch(

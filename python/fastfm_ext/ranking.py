@@ -27,6 +27,7 @@ AUTO_EARLY_STOPPING_INTERACTIONS = 10_000
 NEGATIVES = {"bpr": 1, "warp": 10, "softmax": 256}
 # Softmax shares the drawn items between several choices of a user, so that about this many are drawn for each choice.
 NEGATIVES_PER_CHOICE = 32
+CHOICES_IN_A_ROW = 8  # visits of one user one after the other find its parameters in the cache
 MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
 
 
@@ -299,13 +300,14 @@ class FMRanker(FoldsIn, FMEstimator):
         params, options = outputs[0], self._options()
         negatives = self._negatives(choices)
         visited = to_visit(choices)
-        most = max(1, negatives.n // NEGATIVES_PER_CHOICE) if self.loss == "softmax" else 1
+        together = max(1, negatives.n // NEGATIVES_PER_CHOICE) if self.loss == "softmax" else 1
+        most = together if together > 1 else CHOICES_IN_A_ROW
         users = choices.users_of_interactions[visited]
         weights = choices.interactions.data
         total_weight = float(len(visited) if weights is None else weights[visited].sum(dtype=np.float64))
 
         def run_epoch(epoch: int) -> float:
-            visits = Visits.at_random(visited, users, most, rng)
+            visits = Visits.at_random(visited, users, most, rng, at_once=together > 1)
             seeded = replace(negatives, seed=int(rng.integers(2**63)))
             try:
                 loss = _ranking_engine.train_epoch(choices, visits, seeded, params, options, schedule.n_threads)
