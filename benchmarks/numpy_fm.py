@@ -16,7 +16,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
+from fastfm_ext._csr import Csr, Float32Array
+from fastfm_ext._engine import Options, Parameters
 
 
 def to_scipy(X: Csr) -> Any:

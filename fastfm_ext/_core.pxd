@@ -20,9 +20,13 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         non_finite
         out_of_memory
 
+    struct RowStarts:
+        const int32_t* narrow
+        const int64_t* wide
+
     struct Csr:
         int64_t n_rows
-        const int64_t* indptr
+        RowStarts indptr
         const int32_t* indices
         const float* data
 
@@ -153,9 +157,15 @@ cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
 
 
 cdef extern from "rows.hpp" namespace "fastfm" nogil:
-    void cpp_bounds_of_rows "fastfm::bounds_of_rows"(const Csr&, const int64_t*, int64_t, int64_t*) noexcept
-    void cpp_take_rows "fastfm::take_rows"(
-        const Csr&, const int64_t*, int64_t, const int64_t*, int32_t*, float*) noexcept
+    struct CsrRoom:
+        int32_t* narrow_indptr
+        int64_t* wide_indptr
+        int32_t* indices
+        float* data
+        int64_t nnz
+
+    int64_t cpp_nnz_of_rows "fastfm::nnz_of_rows"(const Csr&, const int64_t*, int64_t) noexcept
+    void cpp_take_rows "fastfm::take_rows"(const Csr&, const int64_t*, int64_t, const CsrRoom&) noexcept
     void cpp_block_order "fastfm::block_order"(
         const int64_t*, int64_t, int64_t, int64_t, uint64_t, int64_t*) noexcept
 

@@ -64,10 +64,20 @@ def compiler():
 use_isa(supported_isas()[0])
 
 
-cdef Csr csr_view(const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data):
+# `indptr` is an array of int32 or of int64.
+cdef Csr csr_view(indptr, const int32_t[::1] indices, const float[::1] data) except *:
     cdef Csr X
-    X.n_rows = indptr.shape[0] - 1
-    X.indptr = &indptr[0]
+    cdef const int32_t[::1] narrow
+    cdef const int64_t[::1] wide
+    X.n_rows = len(indptr) - 1
+    X.indptr.narrow = NULL
+    X.indptr.wide = NULL
+    if indptr.itemsize == 4:
+        narrow = indptr
+        X.indptr.narrow = &narrow[0]
+    else:
+        wide = indptr
+        X.indptr.wide = &wide[0]
     X.indices = &indices[0] if indices.shape[0] else NULL
     X.data = &data[0] if data is not None and data.shape[0] else NULL
     return X
@@ -99,7 +109,7 @@ cdef StepSizes step_sizes(source):
 
 
 def sgd_epoch(
-    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
+    indptr, const int32_t[::1] indices, const float[::1] data,
     const float[::1] y, const float[::1] sample_weight, const int64_t[::1] order, int64_t first, int64_t last,
     float[::1] w0, float[:, ::1] w, float[:, :, ::1] V, const int32_t[::1] hot_features,
     int32_t loss, int32_t solver, options, int n_threads,
@@ -137,7 +147,7 @@ def sgd_epoch(
 
 
 def predict(
-    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
+    indptr, const int32_t[::1] indices, const float[::1] data,
     const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V, int n_threads, float[::1] out,
 ):
     """Fills out (n_rows,) with the score of every row, before the link."""
@@ -151,7 +161,7 @@ def predict(
 
 
 def pool(
-    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
+    indptr, const int32_t[::1] indices, const float[::1] data,
     const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V, int n_threads,
     float[::1] own, float[:, ::1] sum_vx,
 ):
@@ -252,7 +262,7 @@ def fold_in(
 
 
 def inspect(
-    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data, int64_t n_features,
+    indptr, const int32_t[::1] indices, const float[::1] data, int64_t n_features,
 ):
     """Returns whether the matrix is valid and without duplicates, is finite, has explicit zeros, holds ones only."""
     cdef Csr X = csr_view(indptr, indices, data)
@@ -263,38 +273,39 @@ def inspect(
     return traits.is_valid, traits.is_finite, traits.has_zeros, traits.is_all_ones
 
 
-def bounds_of_rows(const int64_t[::1] indptr, const int64_t[::1] rows, int64_t[::1] out):
-    """Fills out (n_rows + 1,) with the indptr of the given rows, one behind another."""
-    cdef Csr X
-    X.n_rows = indptr.shape[0] - 1
-    X.indptr = &indptr[0]
+def nnz_of_rows(indptr, const int32_t[::1] indices, const int64_t[::1] rows):
+    """Returns how many nonzeros the given rows have."""
+    cdef Csr X = csr_view(indptr, indices, None)
     cdef const int64_t* rows_ptr = &rows[0]
-    cdef int64_t* bounds = &out[0]
-    cdef int64_t n_rows = rows.shape[0]
+    cdef int64_t n_rows = rows.shape[0], nnz
     with nogil:
-        cpp_bounds_of_rows(X, rows_ptr, n_rows, bounds)
+        nnz = cpp_nnz_of_rows(X, rows_ptr, n_rows)
+    return nnz
 
 
 def take_rows(
-    const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data, const int64_t[::1] rows,
-    const int64_t[::1] out_indptr, int32_t[::1] out_indices, float[::1] out_data,
+    indptr, const int32_t[::1] indices, const float[::1] data, const int64_t[::1] rows,
+    out_indptr, int32_t[::1] out_indices, float[::1] out_data,
 ):
-    """Fills out_indices, and out_data unless it is None, with the given rows; out_indptr says where each goes."""
-    cdef Csr X = csr_view(indptr, indices, data)
+    """Fills out_indptr, out_indices, and out_data unless it is None, with the given rows."""
+    cdef Csr X = csr_view(indptr, indices, data), out = csr_view(out_indptr, out_indices, out_data)
+    cdef CsrRoom room
+    room.narrow_indptr = <int32_t*>out.indptr.narrow
+    room.wide_indptr = <int64_t*>out.indptr.wide
+    room.indices = <int32_t*>out.indices
+    room.data = <float*>out.data
+    room.nnz = out_indices.shape[0]
     cdef const int64_t* rows_ptr = &rows[0]
-    cdef const int64_t* to = &out_indptr[0]
-    cdef int32_t* indices_ptr = &out_indices[0] if out_indices.shape[0] else NULL
-    cdef float* data_ptr = &out_data[0] if out_data is not None and out_data.shape[0] else NULL
     cdef int64_t n_rows = rows.shape[0]
     with nogil:
-        cpp_take_rows(X, rows_ptr, n_rows, to, indices_ptr, data_ptr)
+        cpp_take_rows(X, rows_ptr, n_rows, room)
 
 
-def block_order(const int64_t[::1] blocks, int64_t block_rows, uint64_t seed, int64_t[::1] out):
-    """Fills out (n_rows,) with all rows, block by block, in random order inside each block."""
+def block_order(const int64_t[::1] blocks, int64_t block_rows, int64_t n_rows, uint64_t seed, int64_t[::1] out):
+    """Fills out with the rows of these blocks of n_rows rows, in random order inside each block."""
     cdef const int64_t* blocks_ptr = &blocks[0]
     cdef int64_t* order = &out[0]
-    cdef int64_t n_blocks = blocks.shape[0], n_rows = out.shape[0]
+    cdef int64_t n_blocks = blocks.shape[0]
     with nogil:
         cpp_block_order(blocks_ptr, n_blocks, block_rows, n_rows, seed, order)
 

@@ -7,13 +7,6 @@
 
 #include "fan_out.hpp"
 
-// A key that is returned through memory costs more than its hash.
-#ifdef _MSC_VER
-#define FASTFM_INLINE __forceinline
-#else
-#define FASTFM_INLINE inline __attribute__((always_inline))
-#endif
-
 namespace fastfm {
 
 namespace {
@@ -149,6 +142,7 @@ constexpr int64_t longest_in_key = 16;
 
 // Up to 16 bytes stand in the key themselves: the first and the last 8, which may overlap. Of longer texts it holds a hash
 // of all but the last 8.
+// A key that is returned through memory costs more than its hash.
 FASTFM_INLINE Key text_key(Text text) {
     const uint8_t* at = text.begin;
     const int64_t n = text.size;

@@ -34,31 +34,43 @@ void copy_row(const T* from, int64_t n, bool may_exceed, T* to) {
     for (int64_t j = 0; j < n; j += piece) memcpy(to + j, from + j, piece * sizeof(T));
 }
 
-}  // namespace
-
-void bounds_of_rows(const Csr& X, const int64_t* rows, int64_t n_rows, int64_t* indptr) noexcept {
+template <class Place>
+void take_rows_as(const Csr& X, const int64_t* rows, int64_t n_rows, const CsrRoom& room, Place* indptr) {
+    const int64_t from_end = X.indptr[X.n_rows];
+    int64_t to = 0;
     indptr[0] = 0;
     for (int64_t r = 0; r < n_rows; ++r) {
-        if (r + place_ahead < n_rows) prefetch(X.indptr + rows[r + place_ahead]);
-        indptr[r + 1] = indptr[r] + X.indptr[rows[r] + 1] - X.indptr[rows[r]];
-    }
-}
-
-void take_rows(const Csr& X, const int64_t* rows, int64_t n_rows, const int64_t* indptr, int32_t* indices,
-               float* data) noexcept {
-    const int64_t from_end = X.indptr[X.n_rows], to_end = indptr[n_rows];
-    for (int64_t r = 0; r < n_rows; ++r) {
-        if (r + place_ahead < n_rows) prefetch(X.indptr + rows[r + place_ahead]);
+        if (r + place_ahead < n_rows) prefetch(X.indptr.address(rows[r + place_ahead]));
         if (r + nonzeros_ahead < n_rows) {
             const int64_t begin = X.indptr[rows[r + nonzeros_ahead]];
             prefetch(X.indices + begin);
             if (X.data) prefetch(X.data + begin);
         }
-        const int64_t from = X.indptr[rows[r]], to = indptr[r], nnz = indptr[r + 1] - to;
-        const bool may_exceed = from + nnz + piece <= from_end && to + nnz + piece <= to_end;
-        copy_row(X.indices + from, nnz, may_exceed, indices + to);
-        if (X.data) copy_row(X.data + from, nnz, may_exceed, data + to);
+        const int64_t from = X.indptr[rows[r]], nnz = X.indptr[rows[r] + 1] - from;
+        const bool may_exceed = from + nnz + piece <= from_end && to + nnz + piece <= room.nnz;
+        copy_row(X.indices + from, nnz, may_exceed, room.indices + to);
+        if (X.data) copy_row(X.data + from, nnz, may_exceed, room.data + to);
+        to += nnz;
+        indptr[r + 1] = static_cast<Place>(to);
     }
+}
+
+}  // namespace
+
+int64_t nnz_of_rows(const Csr& X, const int64_t* rows, int64_t n_rows) noexcept {
+    int64_t nnz = 0;
+    for (int64_t r = 0; r < n_rows; ++r) {
+        if (r + place_ahead < n_rows) prefetch(X.indptr.address(rows[r + place_ahead]));
+        nnz += X.indptr[rows[r] + 1] - X.indptr[rows[r]];
+    }
+    return nnz;
+}
+
+void take_rows(const Csr& X, const int64_t* rows, int64_t n_rows, const CsrRoom& room) noexcept {
+    if (room.narrow_indptr)
+        take_rows_as(X, rows, n_rows, room, room.narrow_indptr);
+    else
+        take_rows_as(X, rows, n_rows, room, room.wide_indptr);
 }
 
 void block_order(const int64_t* blocks, int64_t n_blocks, int64_t block_rows, int64_t n_rows, uint64_t seed,

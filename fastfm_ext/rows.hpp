@@ -10,15 +10,22 @@
 
 namespace fastfm {
 
-// Fills `indptr` (n_rows + 1,) with where the rows rows[0 .. n_rows) of X begin if they lie one behind another.
-void bounds_of_rows(const Csr& X, const int64_t* rows, int64_t n_rows, int64_t* indptr) noexcept;
+// Returns how many nonzeros the rows rows[0 .. n_rows) of X have.
+int64_t nnz_of_rows(const Csr& X, const int64_t* rows, int64_t n_rows) noexcept;
 
-// Copies the rows rows[0 .. n_rows) of X, in this order. `indptr` (n_rows + 1,) comes in filled; `indices` and `data`
-// hold indptr[n_rows] values, `data` only where X has values.
-void take_rows(const Csr& X, const int64_t* rows, int64_t n_rows, const int64_t* indptr, int32_t* indices,
-               float* data) noexcept;
+// A matrix to be filled: Csr with room for `nnz` values, in which one of the two indptr is not null.
+struct CsrRoom {
+    int32_t* narrow_indptr;
+    int64_t* wide_indptr;
+    int32_t* indices;
+    float* data;
+    int64_t nnz;
+};
 
-// Fills `order` (n_rows,) with the rows of the blocks blocks[0], blocks[1], ..., permuted inside each block by the
+// Copies the rows rows[0 .. n_rows) of X, in this order.
+void take_rows(const Csr& X, const int64_t* rows, int64_t n_rows, const CsrRoom& room) noexcept;
+
+// Fills `order` with the rows of the blocks blocks[0], blocks[1], ..., permuted inside each block by the
 // generator SplitMix64 (Steele, Lea, Flood 2014) from `seed` on. Block b holds the rows from b * block_rows on; the last
 // may be shorter.
 void block_order(const int64_t* blocks, int64_t n_blocks, int64_t block_rows, int64_t n_rows, uint64_t seed,

@@ -29,9 +29,7 @@ class OwnCopies {
           w_record_(1 + shared.n_slots),
           V_record_(w_record_ * shared.k),
           now_(aligned(w_record_ + hot.n * w_record_) + hot.n * V_record_ + floats_per_line),
-          before_(now_.size()) {
-        take_up();
-    }
+          before_(now_.size()) {}
 
     // The shared parameters, with this thread's copies in their place.
     Params params() {
@@ -44,12 +42,19 @@ class OwnCopies {
         return own;
     }
 
-    // Adds this thread's changes to the shared values, and takes up the result.
+    // Begins from the shared values.
+    void take_up() {
+        for_each_record([this](const float* shared, int64_t at, int64_t length) {
+            std::copy_n(shared, length, now() + at);
+            std::copy_n(shared, length, before_.data() + at);
+        });
+    }
+
+    // Adds this thread's changes to the shared values.
     void merge() {
         for_each_record([this](float* shared, int64_t at, int64_t length) {
             for (int64_t l = at; l < at + length; ++l) shared[l - at] += share_of_change_ * (now()[l] - before_[l]);
         });
-        take_up();
     }
 
   private:
@@ -66,13 +71,6 @@ class OwnCopies {
     }
 
     int64_t V_begin() const { return aligned(w_record_ + hot_.n * w_record_); }
-
-    void take_up() {
-        for_each_record([this](const float* shared, int64_t at, int64_t length) {
-            std::copy_n(shared, length, now() + at);
-            std::copy_n(shared, length, before_.data() + at);
-        });
-    }
 
     // Calls body(shared record, where the copy of it begins, its length).
     template <class Body>
@@ -116,6 +114,11 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
                 const int64_t to = std::min(from + interval, last);
                 const RowOrder share{order.first + from, order.first + to, order.rows};
                 double sum = 0.0;
+                {
+                    // Not with the last merge: a thread may have waited for its core since then.
+                    const std::lock_guard<std::mutex> lock(merging);
+                    copies[t].take_up();
+                }
                 status[t] = kernels.sgd_epoch(X, targets, share, copies[t].params(), options, &sum);
                 sums[t] += sum;
                 const std::lock_guard<std::mutex> lock(merging);

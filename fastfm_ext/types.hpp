@@ -1,7 +1,17 @@
-// The plain structures that cross the boundary between Python, Cython and the kernels. No functions here.
+// The plain structures that cross the boundary between Python, Cython and the kernels. No functions here, but to read
+// RowStarts.
 #pragma once
 
 #include <stdint.h>
+
+// For what runs once a row: a call would make the caller put its registers into memory and take them back.
+#if defined(_MSC_VER)
+#define FASTFM_INLINE __forceinline
+#define FASTFM_INLINE_LAMBDA
+#else
+#define FASTFM_INLINE inline __attribute__((always_inline))
+#define FASTFM_INLINE_LAMBDA __attribute__((always_inline))
+#endif
 
 namespace fastfm {
 
@@ -10,10 +20,23 @@ enum class Loss : int32_t { squared = 0, logistic = 1 };
 enum class Solver : int32_t { sgd = 0, adagrad = 1, ftrl = 2 };
 constexpr int max_slots = 2;  // most state values that a solver keeps for a parameter
 
+// Where rows begin: 32-bit numbers if there are any, for half of the bytes, else 64-bit ones.
+//
+// Its functions are always inlined: one that the linker kept might be that of another instruction set.
+struct RowStarts {
+    const int32_t* narrow;
+    const int64_t* wide;
+
+    FASTFM_INLINE int64_t operator[](int64_t r) const { return narrow ? narrow[r] : wide[r]; }
+    FASTFM_INLINE const void* address(int64_t r) const {
+        return narrow ? static_cast<const void*>(narrow + r) : static_cast<const void*>(wide + r);
+    }
+};
+
 // A sparse matrix by rows. Row r holds the features indices[indptr[r] .. indptr[r + 1]), each at most once.
 struct Csr {
     int64_t n_rows;
-    const int64_t* indptr;   // (n_rows + 1,)
+    RowStarts indptr;        // (n_rows + 1,)
     const int32_t* indices;  // (nnz,)
     const float* data;       // (nnz,), or null: every stored value is 1
 };

@@ -16,7 +16,7 @@ MODULES_OF_ROOM = {
     "io": ["_io"],
     "optional": ["_optional"],
     "reference": ["_reference", "_reference_ranking"],
-    "engine": ["_engine", "_ranking_engine", "_top_n"],
+    "engine": ["_csr", "_engine", "_ranking_engine", "_top_n"],
     "validation": ["_validation"],
     "base": [
         *("_base", "_defaults", "_estimator", "_fold_in", "_growth", "_hyperparameters", "_interactions"),
@@ -97,7 +97,7 @@ NATIVE_ARROWS: dict[str, set[str]] = {
     "fan_out": {"types"},
     "threads": {"fan_out", "dispatch", "types"},
     "topn": {"fan_out", "dispatch", "types"},
-    "ranking": {"fan_out", "dispatch", "types"},
+    "ranking": {"fan_out", "dispatch", "random", "types"},
     "rows": {"random", "types"},
     "arrow": set(),
     "encode": {"fan_out", "types"},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastfm_ext import _engine, _reference
+from fastfm_ext import _csr, _engine, _reference
 from fastfm_ext._engine import Options, Parameters
 from fastfm_ext._validation import canonical_csr
 
@@ -174,7 +174,7 @@ def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     weights = rng.normal(size=2 * n_values)
     y = weights[ids].sum(axis=1).astype(np.float32)
     indptr = np.arange(0, 2 * n_rows + 1, 2, dtype=np.int64)
-    csr = _engine.Csr(indptr, ids.ravel().astype(np.int32), None, 2 * n_values)
+    csr = _csr.Csr(indptr, ids.ravel().astype(np.int32), None, 2 * n_values)
     rates = {"sgd": 0.1, "adagrad": 0.5, "ftrl": 0.5}
     options = make_options(solver=solver, learning_rate_w=rates[solver], l2_w=0.0, l2_V=0.0, l1_w=0.0, l1_V=0.0)
     errors = {}
@@ -226,23 +226,28 @@ def test_rows_are_taken_in_the_given_order():
     rng = np.random.default_rng(10)
     X = random_rows(rng).astype(np.float32)
     rows = np.array([5, 0, 5, 59, 2])
-    taken = _engine.take_rows(canonical_csr(sp.csr_array(X)), rows)
+    taken = _csr.take_rows(canonical_csr(sp.csr_array(X)), rows)
     dense = sp.csr_array((taken.data, taken.indices, taken.indptr), shape=(5, N_FEATURES)).toarray()
     np.testing.assert_array_equal(dense, X[rows])
 
 
 def test_rows_of_ones_are_taken_without_values():
     X = random_rows(np.random.default_rng(11), ones=True).astype(np.float32)
-    taken = _engine.take_rows(canonical_csr(sp.csr_array(X)), np.array([3, 1]))
+    taken = _csr.take_rows(canonical_csr(sp.csr_array(X)), np.array([3, 1]))
     assert taken.data is None
     assert taken.nnz == X[[3, 1]].sum()
 
 
+def orders_of_epoch(csr, rng):
+    return np.concatenate(list(_csr.block_orders(csr, rng)))
+
+
 @pytest.mark.parametrize("n_rows", [1, 2, 60, 20_000])
-def test_the_block_order_visits_every_row_once_and_in_blocks(n_rows):
+def test_the_block_order_visits_every_row_once_and_in_blocks(n_rows, monkeypatch):
+    monkeypatch.setattr(_csr, "ORDERED_ROWS", 7_000)
     rng = np.random.default_rng(12)
     csr = canonical_csr(sp.csr_array(random_rows(rng, n_rows=n_rows).astype(np.float32)))
-    first, second = (_engine.block_order(csr, rng) for _ in range(2))
+    first, second = (orders_of_epoch(csr, rng) for _ in range(2))
     for order in (first, second):
         np.testing.assert_array_equal(np.sort(order), np.arange(n_rows))
     if n_rows > 2:
@@ -258,7 +263,7 @@ def test_every_place_in_a_block_is_as_likely_for_every_row():
     rng = np.random.default_rng(13)
     counts = np.zeros((4, 4))
     for _ in range(4_000):
-        counts[np.arange(4), _engine.block_order(csr, rng)] += 1
+        counts[np.arange(4), orders_of_epoch(csr, rng)] += 1
     # 1,000 expected, standard deviation 27.
     assert np.abs(counts - 1_000).max() < 150
 
@@ -294,7 +299,7 @@ def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
 def test_rare_features_are_not_hot():
     rng = np.random.default_rng(15)
     indices = rng.integers(0, 50_000, 40_000).astype(np.int32)
-    csr = _engine.Csr(np.arange(40_001, dtype=np.int64), indices, None, 50_000)
+    csr = _csr.Csr(np.arange(40_001, dtype=np.int64), indices, None, 50_000)
     assert len(_engine.hot_features(csr, 136)) == 0
 
 
@@ -317,7 +322,7 @@ CSR_FAULTS = {
 def test_only_a_faultless_matrix_is_taken_at_once(isa, fault):
     types = (np.int64, np.int32, np.float32)
     arrays = [np.array(a, dtype=t) for a, t in zip(CSR_FAULTS[fault], types, strict=True)]
-    taken = _engine.csr_at_once(*arrays, 3)
+    taken = _csr.csr_at_once(*arrays, 3)
     assert (taken is not None) == (fault == "none")
 
 
@@ -327,5 +332,5 @@ def test_a_random_matrix_is_taken_at_once_exactly_if_scipy_calls_it_canonical(is
     indptr = np.r_[0, np.cumsum(rng.integers(0, 3, 5))]
     indices = rng.integers(0, 4, indptr[-1]).astype(np.int32)
     X = sp.csr_array((np.ones(indptr[-1], dtype=np.float32), indices, indptr), shape=(5, 4))
-    taken = _engine.csr_at_once(indptr.astype(np.int64), indices, X.data, 4)
+    taken = _csr.csr_at_once(indptr.astype(np.int64), indices, X.data, 4)
     assert (taken is not None) == X.has_canonical_format

@@ -88,7 +88,7 @@ def test_two_threads_learn_as_well():
     y = (V[columns[:, 0]] * V[columns[:, 1]]).sum(axis=1)
     one, two = (
         FMRegressor(
-            n_factors=4, l2_V=1e-4, init_stdev=0.1, max_iter=8, early_stopping=False, random_state=0, n_jobs=jobs
+            n_factors=4, l2_V=1e-4, init_stdev=0.1, max_iter=16, early_stopping=False, random_state=0, n_jobs=jobs
         )
         for jobs in (1, 2)
     )

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "../types.hpp"
+
 #if defined(__AVX2__) || defined(__AVX512F__)
 #include <immintrin.h>
 #elif defined(__SSE2__) || defined(_M_X64)
@@ -15,15 +17,6 @@
 
 #if defined(__SSE2__) || defined(_M_X64)
 #define FASTFM_SSE 1
-#endif
-
-// For what runs once a row: a call would make the caller put its registers into memory and take them back.
-#if defined(_MSC_VER)
-#define FASTFM_INLINE __forceinline
-#define FASTFM_INLINE_LAMBDA
-#else
-#define FASTFM_INLINE inline __attribute__((always_inline))
-#define FASTFM_INLINE_LAMBDA __attribute__((always_inline))
 #endif
 
 namespace fastfm::FASTFM_ISA {

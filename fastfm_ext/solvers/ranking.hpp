@@ -193,8 +193,8 @@ inline void prefetch_visit(const RankingView& data, int64_t visit) {
     }
     if (visit + rows_ahead < data.visits.last) {
         const int32_t user = data.user(visit + rows_ahead);
-        prefetch_line(data.interactions.items.indptr + user);
-        prefetch_line(data.users.indptr + user);
+        prefetch_line(data.interactions.items.indptr.address(user));
+        prefetch_line(data.users.indptr.address(user));
     }
     constexpr int64_t chosen_ahead = 3 * ranking_ahead / 2;
     if (visit + chosen_ahead < data.visits.last) {

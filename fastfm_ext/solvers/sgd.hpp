@@ -21,7 +21,7 @@ FASTFM_INLINE void prefetch_rows(const Csr& X, const Targets& targets, const Row
     constexpr int values_per_line = 16;
     if (visit + place_ahead < order.last) {
         const int64_t r = order.rows[visit + place_ahead];
-        prefetch_line(X.indptr + r);
+        prefetch_line(X.indptr.address(r));
         prefetch_line(targets.y + r);
     }
     if (visit + nonzeros_ahead < order.last) {

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext import _engine, _training
-from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
+from fastfm_ext import _csr, _engine, _training
+from fastfm_ext._csr import Csr, Float32Array
+from fastfm_ext._engine import Options, Parameters
 from fastfm_ext._estimator import FMEstimator
 from fastfm_ext._growth import GrowingFeatures
 from fastfm_ext._scaling import FeatureScale
@@ -153,7 +154,7 @@ class BaseFM(GrowingFeatures, FMEstimator):
         counted = None
         if weight is not None and not weight.all():
             counted = np.flatnonzero(weight).astype(np.int64)
-            csr, y, weight = _engine.take_rows(csr, counted), y[counted], weight[counted]
+            csr, y, weight = _csr.take_rows(csr, counted), y[counted], weight[counted]
         return csr, y, weight, counted
 
     def _check_target(self, y: Any, X: Csr, name: str) -> Any:
@@ -219,7 +220,7 @@ class BaseFM(GrowingFeatures, FMEstimator):
                 f"early_stopping holds out validation_fraction={self.validation_fraction} of the rows, and of {n} rows "
                 "none would be left to train on. Set early_stopping=False or pass X_val and y_val."
             )
-        by_stratum = in_random_order = _engine.permutation(n, rng)
+        by_stratum = in_random_order = _csr.permutation(n, rng)
         strata = self._strata(rows.targets)
         if strata is not None:
             by_stratum = in_random_order[np.argsort(strata[in_random_order], kind="stable")]
@@ -231,7 +232,7 @@ class BaseFM(GrowingFeatures, FMEstimator):
 
     def _visiting_order(self, rows: Rows, rng: np.random.Generator) -> NDArray[np.int64]:
         n = rows.X.n_rows
-        return _engine.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
+        return _csr.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
 
     # --- prediction --------------------------------------------------------------------------------------------------
 

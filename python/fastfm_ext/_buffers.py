@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext import _engine
+from fastfm_ext import _csr, _engine
 from fastfm_ext._row_blocks import RowBlocks, RowBlockWriter, concat_rows, slice_rows
 from fastfm_ext._training import Rows
 
@@ -52,7 +52,7 @@ class Buffer:
     def __init__(self, rows: Rows, plan: Plan, epoch: int, number: int) -> None:
         if plan.shuffle:
             rng = np.random.default_rng([plan.seed, epoch, number])
-            rows = rows.take(_engine.permutation(rows.X.n_rows, rng))
+            rows = rows.take(_csr.permutation(rows.X.n_rows, rng))
         self.hot_features = _engine.NO_FEATURES
         self.n_features = rows.X.n_features
         if plan.n_threads > 1:
@@ -62,9 +62,9 @@ class Buffer:
         weight = rows.sample_weight
         self.total_weight = float(rows.X.n_rows if weight is None else weight.sum(dtype=np.float64))
 
-    def next_order(self) -> NDArray[np.int64] | None:
-        """Return None: the rows have been brought into the order of the visits."""
-        return None
+    def orders(self) -> Iterable[None]:
+        """Give None once: the rows have been brought into the order of the visits."""
+        return (None,)
 
 
 def batches_of(stream: Any) -> Iterator[Any]:
@@ -123,7 +123,7 @@ def cached_buffers(
     """Yield the buffers of an epoch over the cache, from number ``first`` on: blocks in random order if shuffled."""
     order: NDArray[np.int64] = np.arange(len(blocks))
     if plan.shuffle:
-        order = _engine.permutation(len(blocks), np.random.default_rng([plan.seed, epoch]))
+        order = _csr.permutation(len(blocks), np.random.default_rng([plan.seed, epoch]))
     for number, begin in enumerate(range(0, len(order), BLOCKS_OF_A_BUFFER)):
         if number >= first:
             chosen = order[begin : begin + BLOCKS_OF_A_BUFFER]

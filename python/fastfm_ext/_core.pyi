@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_Indptr = NDArray[np.int64]
+_Indptr = NDArray[np.int32] | NDArray[np.int64]
 _Indices = NDArray[np.int32]
 _Floats = NDArray[np.float32]
 
@@ -111,7 +111,7 @@ def fold_in(
     sum_user: _Floats,
 ) -> None: ...
 def inspect(indptr: _Indptr, indices: _Indices, data: _Floats, n_features: int) -> tuple[bool, bool, bool, bool]: ...
-def bounds_of_rows(indptr: _Indptr, rows: NDArray[np.int64], out: _Indptr) -> None: ...
+def nnz_of_rows(indptr: _Indptr, indices: _Indices, rows: NDArray[np.int64]) -> int: ...
 def take_rows(
     indptr: _Indptr,
     indices: _Indices,
@@ -121,7 +121,7 @@ def take_rows(
     out_indices: _Indices,
     out_data: _Floats | None,
 ) -> None: ...
-def block_order(blocks: NDArray[np.int64], block_rows: int, seed: int, out: NDArray[np.int64]) -> None: ...
+def block_order(blocks: NDArray[np.int64], block_rows: int, n_rows: int, seed: int, out: NDArray[np.int64]) -> None: ...
 
 PANEL_ITEMS: int
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext import _core
-
-Float32Array = NDArray[np.float32]
+from fastfm_ext._csr import Csr, Float32Array
 
 MAX_FEATURES = np.iinfo(np.int32).max
 
@@ -21,10 +20,6 @@ STATE_SLOTS = {"sgd": 0, "adagrad": 1, "ftrl": 2}
 
 # A call of the kernel covers about this many nonzeros (some 50 ms), so that Ctrl-C never waits long.
 NNZ_PER_CALL = 1 << 22
-
-# Rows of about this many bytes are visited together: a part of a second-level cache.
-BLOCK_BYTES = 1 << 17
-MOST_ROWS_OF_A_BLOCK = 1 << 31  # the generator's numbers have 32 bits
 
 # What threads keep copies of; measured on ratings and clicks. See ``threads.hpp``.
 HOT_ROWS = 10_000
@@ -37,51 +32,6 @@ NonFiniteScoreError = _core.NonFiniteScoreError
 
 if _wanted_isa := os.environ.get("FASTFM_EXT_ISA"):
     _core.use_isa(_wanted_isa)
-
-
-@dataclass(frozen=True)
-class Csr:
-    """A validated sparse matrix by rows, as the kernels read it.
-
-    ``data`` is None where every stored value is 1. Within a row each feature stands at most once, and no value is 0.
-    """
-
-    indptr: NDArray[np.int64]
-    indices: NDArray[np.int32]
-    data: Float32Array | None
-    n_features: int
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.indptr) - 1
-
-    @property
-    def nnz(self) -> int:
-        return len(self.indices)
-
-
-def csr_at_once(
-    indptr: NDArray[np.int64], indices: NDArray[np.int32], data: Float32Array, n_features: int
-) -> Csr | None:
-    """Return these arrays as a `Csr` if they are one: valid, finite, ascending in rows, without zeros; else None."""
-    if len(indptr) < 2 or len(indices) != len(data):
-        return None
-    is_valid, is_finite, has_zeros, is_all_ones = _core.inspect(indptr, indices, data, n_features)
-    if not is_valid or not is_finite or has_zeros:
-        return None
-    return Csr(indptr, indices, None if is_all_ones else data, n_features)
-
-
-def take_rows(X: Csr, rows: NDArray[np.int64]) -> Csr:
-    """Return a copy of the given rows of X, in the given order."""
-    indptr = np.zeros(len(rows) + 1, dtype=np.int64)
-    if len(rows):
-        _core.bounds_of_rows(X.indptr, rows, indptr)
-    indices = np.empty(indptr[-1], dtype=np.int32)
-    data = None if X.data is None else np.empty(indptr[-1], dtype=np.float32)
-    if len(rows):
-        _core.take_rows(X.indptr, X.indices, X.data, rows, indptr, indices, data)
-    return Csr(indptr, indices, data, X.n_features)
 
 
 def features_in(X: Csr, also: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -120,28 +70,6 @@ def rename_hot_features(X: Csr, hot: NDArray[np.int32]) -> Csr:
     numbers = np.arange(X.n_features, dtype=np.int32)
     numbers[hot] = np.arange(X.n_features, X.n_features + len(hot))
     return replace(X, indices=numbers[X.indices], n_features=X.n_features + len(hot))
-
-
-def block_order(X: Csr, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return all rows of X in random order, such that rows near each other in memory are visited near each other.
-
-    Blocks of neighbouring rows are permuted, and the rows inside each block: see ``rows.hpp``.
-    """
-    bytes_per_row = 16 + (4 if X.data is None else 8) * X.nnz / X.n_rows
-    return _order_by_blocks(X.n_rows, max(1, int(BLOCK_BYTES / bytes_per_row)), rng)
-
-
-def permutation(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the numbers below n in random order, in a third of the time that NumPy takes."""
-    return _order_by_blocks(n, MOST_ROWS_OF_A_BLOCK, rng)
-
-
-def _order_by_blocks(n_rows: int, block_rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    block_rows = min(block_rows, MOST_ROWS_OF_A_BLOCK, n_rows)
-    blocks = rng.permutation(np.arange(-(-n_rows // block_rows), dtype=np.int64))
-    order = np.empty(n_rows, dtype=np.int64)
-    _core.block_order(blocks, block_rows, int(rng.integers(2**63)), order)
-    return order
 
 
 class StepSizes(NamedTuple):

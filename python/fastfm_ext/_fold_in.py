@@ -9,8 +9,9 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext import _engine, _ranking_engine
-from fastfm_ext._engine import Csr, Float32Array, Parameters, StepSizes
+from fastfm_ext import _csr, _ranking_engine
+from fastfm_ext._csr import Csr, Float32Array
+from fastfm_ext._engine import Parameters, StepSizes
 from fastfm_ext._interactions import to_interactions
 from fastfm_ext._ranking_engine import Negatives
 from fastfm_ext._validation import errors_that_name, is_integer
@@ -90,7 +91,7 @@ class FoldsIn:
             return sums
         negatives = Negatives(FOLD_IN_NEGATIVES[self.loss], seed=seed)
         sizes = StepSizes(FOLD_IN_RATE, 0.0, 0.0, self._chosen().l2_V)
-        histories = _engine.take_rows(chosen, users)
+        histories = _csr.take_rows(chosen, users)
         try:
             sums[users] = _ranking_engine.fold_in(
                 vectors, histories, negatives, sums[users], self.loss, sizes, FOLD_IN_STEPS

@@ -10,8 +10,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
-from fastfm_ext import _engine
-from fastfm_ext._engine import Csr, Float32Array, Parameters
+from fastfm_ext import _csr, _engine
+from fastfm_ext._csr import Csr, Float32Array
+from fastfm_ext._engine import Parameters
 from fastfm_ext._ranking_engine import Choices
 from fastfm_ext._validation import canonical_csr, check_not_misread, checked_csr, errors_that_name
 
@@ -113,7 +114,7 @@ class HeldOut:
         users = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
         if len(users) > VALIDATION_USERS:
             users = np.sort(rng.choice(users, VALIDATION_USERS, replace=False))
-        parts = [_engine.take_rows(X, users) for X in (choices.users, choices.interactions, relevant)]
+        parts = [_csr.take_rows(X, users) for X in (choices.users, choices.interactions, relevant)]
         name, _, k = metric.partition("@")
         places = min(int(k), choices.items.n_rows)  # more places change nothing, and each takes memory
         return cls(parts[0], choices.items, parts[1], parts[2], "recall" if name == "recall" else "ndcg", places)

@@ -10,7 +10,8 @@ from joblib import effective_n_jobs
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
-from fastfm_ext._engine import Float32Array, Parameters
+from fastfm_ext._csr import Float32Array
+from fastfm_ext._engine import Parameters
 from fastfm_ext._validation import to_csr
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext import _core
-from fastfm_ext._engine import NNZ_PER_CALL, Csr, Float32Array, Options, Parameters, StepSizes
+from fastfm_ext._csr import Csr, Float32Array
+from fastfm_ext._engine import NNZ_PER_CALL, Options, Parameters, StepSizes
 
 LOSSES = {
     "bpr": int(_core.RankingLoss.bpr),

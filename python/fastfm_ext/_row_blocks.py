@@ -23,8 +23,8 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext import _engine
-from fastfm_ext._engine import Csr
+from fastfm_ext import _csr
+from fastfm_ext._csr import Csr
 from fastfm_ext._training import Rows
 
 _MAGIC = b"fastfm-ext rows 1\n"
@@ -54,7 +54,10 @@ def concat_csr(parts: Sequence[Csr]) -> Csr:
         return parts[0]
     starts = np.cumsum([0, *(part.nnz for part in parts)])
     indptr = np.concatenate(
-        [np.zeros(1, dtype=np.int64), *(p.indptr[1:] + start for p, start in zip(parts, starts, strict=False))]
+        [
+            np.zeros(1, dtype=np.int64),
+            *(p.indptr[1:].astype(np.int64) + start for p, start in zip(parts, starts, strict=False)),
+        ]
     )
     data = None
     if any(part.data is not None for part in parts):
@@ -102,7 +105,14 @@ class RowBlockWriter:
         if rows.numbers is None:
             raise ValueError("rows without numbers")
         self._table.append([self._offset, X.n_rows, X.nnz, X.data is not None, rows.sample_weight is not None])
-        for array in (X.indptr - X.indptr[0], X.indices, X.data, rows.targets, rows.sample_weight, rows.numbers):
+        for array in (
+            (X.indptr - X.indptr[0]).astype(np.int64),
+            X.indices,
+            X.data,
+            rows.targets,
+            rows.sample_weight,
+            rows.numbers,
+        ):
             if array is not None:
                 content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
                 self._file.write(content)
@@ -167,7 +177,7 @@ class RowBlocks:
         X = Csr(indptr, indices, data, n_features)
         # Scaling may have left a value 0, which is as good as any here.
         values = np.ones(nnz, dtype=np.float32) if data is None else np.where(data == 0, np.float32(1), data)
-        if _engine.csr_at_once(indptr, indices, values, n_features) is None:
+        if _csr.csr_at_once(indptr, indices, values, n_features) is None:
             raise self._damaged(f"block {block} holds no valid rows")
         return Rows(X, targets, weight, self._array(n_rows, np.int64))
 

@@ -13,7 +13,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._engine import Csr, Float32Array, Parameters
+from fastfm_ext._csr import Csr, Float32Array
+from fastfm_ext._engine import Parameters
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from fastfm_ext import _training
 from fastfm_ext._base import BaseFM
 from fastfm_ext._buffers import Buffer, Plan, batches_of, cached_buffers, source_buffers
 from fastfm_ext._checkpoint import StreamPosition, write_checkpoint
-from fastfm_ext._engine import NO_FEATURES, Csr, Parameters
+from fastfm_ext._csr import Csr
+from fastfm_ext._engine import NO_FEATURES, Parameters
 from fastfm_ext._growth import grown
 from fastfm_ext._interruption import DeferredInterrupt
 from fastfm_ext._progress import StreamProgress

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._base import BaseFM
 from fastfm_ext._buffers import Batch, parts_of
-from fastfm_ext._engine import Csr, Float32Array
+from fastfm_ext._csr import Csr, Float32Array
 from fastfm_ext._row_blocks import concat_csr, concat_weights, slice_rows
 from fastfm_ext._training import Rows
 from fastfm_ext._validation import checked_csr
@@ -108,7 +108,7 @@ def learn_units(estimator: BaseFM, batches: Sequence[Any], n_rows: int, *, learn
 def checksum(rows: Rows, n_rows: int) -> int:
     """Return a number by which to tell whether the first ``n_rows`` rows are what they were."""
     rows = slice_rows(rows, 0, min(n_rows, rows.X.n_rows))
-    value = zlib.crc32(rows.X.indptr.data)
+    value = zlib.crc32(rows.X.indptr.astype(np.int64).data)
     for array in (rows.X.indices, rows.targets):
         value = zlib.crc32(np.ascontiguousarray(array).data, value)
     return value

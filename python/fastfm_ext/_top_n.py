@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext import _core
-from fastfm_ext._engine import Float32Array, aligned_empty
+from fastfm_ext._csr import Float32Array
+from fastfm_ext._engine import aligned_empty
 
 # A call of the kernel covers about this many multiplications (some 50 ms), so that Ctrl-C never waits long.
 PRODUCTS_PER_CALL = 1 << 31

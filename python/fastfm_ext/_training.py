@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext import _engine
-from fastfm_ext._engine import Csr, Float32Array, Options, Parameters
+from fastfm_ext import _csr, _engine
+from fastfm_ext._csr import Csr, Float32Array
+from fastfm_ext._engine import Options, Parameters
 from fastfm_ext._ranking_engine import largest_value
 
 # An epoch whose mean loss is this many times the loss of the starting model has diverged, finite or not.
 DIVERGENCE_FACTOR = 1e4
+ROWS_AT_ONCE = 1 << 16
+
+LossValue = Callable[[Float32Array, Float32Array], NDArray[np.float64]]
 
 
 class DivergenceError(ArithmeticError):
@@ -55,7 +59,7 @@ class Rows:
         """Return a copy of these rows, in this order."""
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         numbers = rows if self.numbers is None else self.numbers[rows]
-        return Rows(_engine.take_rows(self.X, rows), np.take(self.targets, rows, axis=1), weight, numbers)
+        return Rows(_csr.take_rows(self.X, rows), np.take(self.targets, rows, axis=1), weight, numbers)
 
 
 class HasLargest(Protocol):
@@ -219,9 +223,9 @@ class _Visits:
         weight = rows.sample_weight
         self.total_weight = float(len(train_rows) if weight is None else weight[train_rows].sum(dtype=np.float64))
 
-    def next_order(self) -> NDArray[np.int64]:
-        """Return the order of the next epoch's visits."""
-        return _engine.block_order(self.rows.X, self._rng) if self._copied else self._order
+    def orders(self) -> Iterable[NDArray[np.int64]]:
+        """Give the order of the next epoch's visits, some at a time."""
+        return _csr.block_orders(self.rows.X, self._rng) if self._copied else (self._order,)
 
 
 class Visits(Protocol):
@@ -231,8 +235,8 @@ class Visits(Protocol):
     hot_features: NDArray[np.int32]
     total_weight: float
 
-    def next_order(self) -> NDArray[np.int64] | None:
-        """Return the order of the next visits; None means as the rows lie."""
+    def orders(self) -> Iterable[NDArray[np.int64] | None]:
+        """Give the order of the next epoch's visits, some at a time; None means all of them as they lie."""
 
 
 def run_epoch(
@@ -243,12 +247,13 @@ def run_epoch(
     schedule: Schedule,
 ) -> float:
     """Train every output for one epoch; return the mean loss on the way, summed over the outputs."""
-    rows, order = visits.rows, visits.next_order()
+    rows = visits.rows
     try:
         loss_sum = sum(
             _engine.train_epoch(
                 rows.X, y, rows.sample_weight, order, params, options, schedule.n_threads, visits.hot_features
             )
+            for order in visits.orders()
             for params, y in zip(outputs, rows.targets, strict=True)
         )
     except _engine.NonFiniteScoreError as error:
@@ -283,7 +288,7 @@ def mean_loss(outputs: list[Parameters], rows: Rows, loss: str, n_threads: int) 
     value = _LOSS_VALUES[loss]
     with np.errstate(invalid="ignore"):  # scores may be infinite; then so is the loss, or NaN
         return sum(
-            float(np.average(value(y, _engine.predict(rows.X, params, n_threads)), weights=rows.sample_weight))
+            _mean(value, y, _engine.predict(rows.X, params, n_threads), rows.sample_weight)
             for params, y in zip(outputs, rows.targets, strict=True)
         )
 
@@ -314,9 +319,21 @@ def _snapshot(outputs: list[Parameters], reuse: list[Parameters]) -> list[Parame
 def mean_loss_of_bias(outputs: list[Parameters], rows: Rows, loss: str) -> float:
     """Return the mean loss of predicting w0 for every row, summed over the outputs."""
     return sum(
-        float(np.average(_LOSS_VALUES[loss](y, np.full_like(y, params.w0)), weights=rows.sample_weight))
+        _mean(_LOSS_VALUES[loss], y, np.broadcast_to(np.float32(params.w0), y.shape), rows.sample_weight)
         for params, y in zip(outputs, rows.targets, strict=True)
     )
+
+
+def _mean(value: LossValue, y: Float32Array, p: Float32Array, sample_weight: Float32Array | None) -> float:
+    """Return the weighted mean of a loss, some rows at a time: in double precision all of them take much memory."""
+    total = total_weight = 0.0
+    for first in range(0, len(y), ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        values = value(y[rows], p[rows])
+        weight = np.ones(len(values)) if sample_weight is None else sample_weight[rows].astype(np.float64)
+        total += float(values @ weight)
+        total_weight += float(weight.sum())
+    return total / total_weight
 
 
 class Undo:

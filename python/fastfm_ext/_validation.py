@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from fastfm_ext import _engine
-from fastfm_ext._engine import MAX_FEATURES, Csr, Float32Array
+from fastfm_ext import _csr
+from fastfm_ext._csr import Csr, Float32Array, RowStarts
+from fastfm_ext._engine import MAX_FEATURES
 
 
 def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str = "X") -> Csr:
@@ -62,8 +63,14 @@ def _csr_at_once(X: Any) -> Csr | None:
         return None
     with np.errstate(over="ignore"):
         data = np.ascontiguousarray(X.data, dtype=np.float32)
-    indptr = np.ascontiguousarray(X.indptr, dtype=np.int64)
-    return _engine.csr_at_once(indptr, np.ascontiguousarray(X.indices, dtype=np.int32), data, X.shape[1])
+    return _csr.csr_at_once(_row_starts(X.indptr), np.ascontiguousarray(X.indices, dtype=np.int32), data, X.shape[1])
+
+
+def _row_starts(indptr: Any) -> RowStarts:
+    """Return where rows begin as the kernels read it: int32 as it is, int64 otherwise."""
+    if indptr.dtype == np.int32:
+        return np.ascontiguousarray(indptr)
+    return np.ascontiguousarray(indptr, dtype=np.int64)
 
 
 def checked_csr(X: Any, name: str) -> sp.csr_array:
@@ -167,7 +174,7 @@ def canonical_csr(X: sp.csr_array) -> Csr:
         X = X.copy()
         X.eliminate_zeros()
     return Csr(
-        indptr=np.ascontiguousarray(X.indptr, dtype=np.int64),
+        indptr=_row_starts(X.indptr),
         indices=np.ascontiguousarray(X.indices, dtype=np.int32),
         data=None if np.all(X.data == 1) else np.ascontiguousarray(X.data, dtype=np.float32),
         n_features=X.shape[1],

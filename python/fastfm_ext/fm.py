@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
-from fastfm_ext._engine import Csr, Float32Array
+from fastfm_ext._csr import Csr, Float32Array
 from fastfm_ext._streaming import StreamedFM
 
 # AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
