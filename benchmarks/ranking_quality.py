@@ -46,16 +46,13 @@ GOWALLA: dict[str, Any] = {
     "max_iter": 22,
 }
 GOWALLA_SEARCH = [{"l2_V": 0.1}, {"l2_V": 0.15}, {"l2_V": 0.2}, {"n_negatives": 1024}]
-ML_1M: dict[str, Any] = {"n_factors": 64, "loss": "bpr", "n_negatives": 4, "l2_w": 0.01, "l2_V": 0.01, "max_iter": 25}
+ML_1M: dict[str, Any] = {"n_factors": 128, "n_negatives": 256, "l2_w": 0.07, "l2_V": 0.07, "max_iter": 16}
 ML_1M_SEARCH: list[dict[str, Any]] = [
-    {"loss": loss, "l2_w": l2, "l2_V": l2} | more
-    for loss, l2, more in (
-        ("bpr", 0.01, {"n_negatives": 4}),
-        ("bpr", 0.03, {"n_negatives": 4}),
-        ("softmax", 0.03, {"n_negatives": 64}),
-        ("softmax", 0.1, {"n_negatives": 64}),
-        ("softmax", 0.05, {"n_negatives": 256}),
-    )
+    {"n_factors": 64, "loss": "bpr", "n_negatives": 4, "l2_w": 0.01, "l2_V": 0.01, "max_iter": 30},
+    *(
+        {"n_factors": k, "l2_w": l2, "l2_V": l2, "n_negatives": n, "max_iter": 60}
+        for k, n, l2 in ((64, 64, 0.1), (64, 256, 0.1), (128, 256, 0.1), (128, 256, 0.07), (192, 256, 0.1))
+    ),
 ]
 COLD_START: dict[str, Any] = {"n_factors": 16, "max_iter": 30}
 COLD_START_SEARCH: list[dict[str, Any]] = [{}, {"l2_V": 0.03}, {"l2_V": 0.3}]

@@ -194,7 +194,7 @@ class BaseFM(GrowingFeatures, FMEstimator):
         self, rows: Rows, train_rows: NDArray[np.int64], options: Options, rng: np.random.Generator
     ) -> list[Parameters]:
         weight = None if rows.sample_weight is None else rows.sample_weight[train_rows]
-        intercepts = self._best_constants(rows.targets[:, train_rows], weight)
+        intercepts = self._best_constants(np.take(rows.targets, train_rows, axis=1, mode="clip"), weight)
         if not self.fit_intercept:
             intercepts = np.zeros_like(intercepts)
         return [
