@@ -66,14 +66,14 @@ def frappe(folder: Path) -> None:
     X, y = read_frappe(folder, "frappe.train.rebuilt.libfm")
     X_val, y_val = read_frappe(folder, "frappe.validation.libfm")
     best_loss, best = np.inf, None
-    for learning_rate, l2 in itertools.product((0.05, 0.1), (0.001, 0.003, 0.01)):
-        model = FMClassifier(learning_rate=learning_rate, l2_w=l2, l2_V=l2, random_state=0)
+    for learning_rate, l2 in itertools.product((0.05, 0.1), (0.003, 0.01, 0.03)):
+        model = FMClassifier(learning_rate=learning_rate, l2_w=0.001, l2_V=l2, init_stdev=0.1, random_state=0)
         started = time.perf_counter()
         model.fit(X, y, X_val=X_val, y_val=y_val)
         seconds = time.perf_counter() - started
         loss = log_loss(y_val, model.predict_proba(X_val))
         print(
-            f"learning_rate {learning_rate:<5} l2 {l2:<6} validation log loss {loss:.4f}  ({seconds:.1f} s)", flush=True
+            f"learning_rate {learning_rate:<5} l2_V {l2:<6} validation log loss {loss:.4f}  ({seconds:.1f} s)", flush=True
         )
         if loss < best_loss:
             best_loss, best = loss, model

@@ -79,9 +79,11 @@ void block_order(const int64_t* blocks, int64_t n_blocks, int64_t block_rows, in
     for (int64_t b = 0; b < n_blocks; ++b) {
         const int64_t first = blocks[b] * block_rows;
         const int64_t size = std::min(block_rows, n_rows - first);
-        // Fisher and Yates, inside out.
+        // Fisher and Yates, inside out; each number of the generator is good for two.
+        uint64_t bits = 0;
         for (int64_t i = 0; i < size; ++i) {
-            const uint32_t j = random.below(static_cast<uint32_t>(i + 1));
+            bits = i % 2 ? bits << 32 : random.next();
+            const uint32_t j = SplitMix64::scaled(bits, static_cast<uint32_t>(i + 1));
             order[i] = order[j];
             order[j] = first + i;
         }

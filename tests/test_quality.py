@@ -141,7 +141,7 @@ def frappe(data_dir):
 
 def test_frappe_clicks(frappe):
     (X, y), (X_val, y_val) = frappe
-    model = FMClassifier(random_state=0, max_iter=8).fit(X, y, X_val=X_val, y_val=y_val)
+    model = FMClassifier(random_state=0, max_iter=30).fit(X, y, X_val=X_val, y_val=y_val)
     p = model.predict_proba(X_val)[:, 1]
     assert log_loss(y_val, p) < 0.20
     assert roc_auc_score(y_val, p) > 0.965

@@ -85,7 +85,7 @@ PEERS = [
                 rate | l2 | {"init_stdev": 0.1}
                 for rate, l2 in product(
                     grid(learning_rate=(0.1, 0.2, 0.4)),
-                    [{"l2_w": 0.001, "l2_V": 0.001}, {"l2_w": 0.0003, "l2_V": 0.0003}],
+                    [{"l2_w": 0.001, "l2_V": 0.003}, {"l2_w": 0.001, "l2_V": 0.01}],
                 )
             ],
         },
@@ -105,7 +105,7 @@ PEERS = [
                 rate | l2 | {"init_scale": 0.1}
                 for rate, l2 in product(
                     grid(learning_rate=(0.1, 0.2, 0.4)),
-                    [{"l2_linear": 0.001, "l2_factors": 0.001}, {"l2_linear": 0.0003, "l2_factors": 0.0003}],
+                    [{"l2_linear": 0.001, "l2_factors": 0.003}, {"l2_linear": 0.001, "l2_factors": 0.01}],
                 )
             ],
         },

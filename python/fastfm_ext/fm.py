@@ -227,18 +227,18 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         and is the better choice where some features are frequent and others rare; SGD takes half the memory; FTRL can
         make parameters exactly 0.
     learning_rate : float, optional
-        Default: 0.1 for AdaGrad, 0.02 for SGD, 0.1 for FTRL.
+        Default: 0.05 for AdaGrad, 0.02 for SGD, 0.1 for FTRL.
     max_iter : int, default=100
         Most epochs (passes over the rows).
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
         by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
-        parameters is paid once, not at each visit. Default: 0.001 and 0.001 for AdaGrad, 0.0001 and 0.0001 for SGD,
+        parameters is paid once, not at each visit. Default: 0.01 and 0.01 for AdaGrad, 0.0001 and 0.0001 for SGD,
         1.0 and 1.0 for FTRL.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.1 for AdaGrad, 0.1 for SGD, 0.1 for FTRL.
+        Standard deviation of the first factors. Default: 0.03 for AdaGrad, 0.1 for SGD, 0.1 for FTRL.
     fit_intercept, fit_linear : bool, default=True
         Whether to learn w0, and w.
     shuffle : bool, default=True
