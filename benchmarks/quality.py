@@ -73,7 +73,7 @@ def frappe(folder: Path) -> None:
         seconds = time.perf_counter() - started
         loss = log_loss(y_val, model.predict_proba(X_val))
         print(
-            f"learning_rate {learning_rate:<5} l2_V {l2:<6} validation log loss {loss:.4f}  ({seconds:.1f} s)",
+            f"learning_rate {learning_rate:<5} l2_V {l2:<6} validation log loss {loss:.4f} ({seconds:.1f} s)",
             flush=True,
         )
         if loss < best_loss:
