@@ -34,8 +34,8 @@ MODULES_OF_ROOM = {
         *("_arrow", "_coding", "_columns", "_tables", "_vocabulary"),
     ],
     "retrieval": [
-        *("retrieval", "_exact_search", "_item_ids", "_item_sets", "_item_store", "_ivf", "_recommend"),
-        *("_vector_checks",),
+        *("retrieval", "_exact_search", "_index_state", "_item_change", "_item_ids", "_item_sets", "_item_store"),
+        *("_codes", "_codes_in_lists", "_ivf", "_ivf_lists", "_recommend", "_similar_items", "_vector_checks"),
     ],
     "metrics": ["metrics", "_hits"],
     "model selection": ["model_selection"],

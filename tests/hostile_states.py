@@ -52,6 +52,9 @@ def fitted(name: str) -> Any:
     ids = [3, "b", 2.5, (1, "x"), True]
     if name == "ItemIndex of lists":
         return ItemIndex("ivf", n_lists=2).fit(np.eye(5), ids).tune(np.ones((3, 5)))
+    if name == "ItemIndex of codes":
+        index = ItemIndex("ivf", n_lists=2, quantizer="sq8", keep_vectors=False, target_recall=0.5)
+        return index.fit(np.eye(5), ids).tune(np.ones((3, 5)))
     return ItemIndex().fit(np.eye(5), ids)
 
 
@@ -59,7 +62,7 @@ def use(part: Any) -> None:
     """Ask for all that a loaded part is for; what it answers does not matter."""
     if isinstance(part, ItemIndex):
         part.search(np.ones((2, 5)), n=7, exclude=[[3], None])
-        part.remove(part.ids[:1]).add(np.ones((1, 5)), ["new"])
+        part.remove(part.ids[:1]).add(np.eye(1, 5), ["new"])
     elif isinstance(part, FMEncoder):
         part.get_feature_names_out()
         part.transform(ROWS)

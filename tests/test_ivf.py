@@ -11,20 +11,9 @@ from scipy import sparse
 
 from fastfm_ext.model_io import ModelFileError
 from fastfm_ext.retrieval import ItemIndex
+from index_cases import ITEMS, N_ITEMS, USERS, clustered, recall
 
 pytest.importorskip("faiss", reason="needs faiss-cpu")
-
-N_ITEMS = 6000
-
-
-def clustered(n, seed):
-    """Vectors with clusters and unequal lengths, as training makes them."""
-    rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).normal(size=(40, 8))
-    return (centres[rng.integers(0, 40, n)] + 0.4 * rng.normal(size=(n, 8))) * rng.gamma(4, 0.25, size=(n, 1))
-
-
-ITEMS, USERS = clustered(N_ITEMS, 0), clustered(700, 1)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +24,6 @@ def fitted():
 @pytest.fixture
 def index(fitted):
     return copy.deepcopy(fitted)
-
-
-def recall(found, best):
-    return np.mean([np.isin(b, f).mean() for f, b in zip(found, best, strict=True)])
 
 
 class TestRecall:
@@ -144,18 +129,20 @@ class TestCopiesAndFiles:
     @pytest.mark.parametrize(
         "damage",
         [
-            lambda ivf: ivf.lists.__setitem__(3, len(ivf.centroids)),
-            lambda ivf: ivf.lists.__setitem__(3, -1),
-            lambda ivf: ivf.centroids.__setitem__((0, 0), np.nan),
-            lambda ivf: setattr(ivf, "centroids", ivf.centroids[:, 1:]),
-            lambda ivf: setattr(ivf, "lists", ivf.lists[1:]),
-            lambda ivf: setattr(ivf, "n_probes", 0),
-            lambda ivf: setattr(ivf, "recall", None),
+            lambda meta, arrays: arrays["lists"].__setitem__(3, len(arrays["centroids"])),
+            lambda meta, arrays: arrays["lists"].__setitem__(3, -1),
+            lambda meta, arrays: arrays["centroids"].__setitem__((0, 0), np.nan),
+            lambda meta, arrays: arrays.update(centroids=arrays["centroids"][:, 1:]),
+            lambda meta, arrays: arrays.update(lists=arrays["lists"][1:]),
+            lambda meta, arrays: meta["ivf"].update(n_probes=0),
+            lambda meta, arrays: meta["ivf"].update(recall=None),
         ],
         ids=["list", "negative list", "nan", "width", "length", "probes", "recall"],
     )
-    def test_a_senseless_state_is_refused(self, index, tmp_path, damage):
-        damage(index._items.searches["ivf"])
+    def test_a_senseless_state_is_refused(self, index, tmp_path, monkeypatch, damage):
+        state = index._to_state()
+        damage(*state)
+        monkeypatch.setattr(ItemIndex, "_to_state", lambda self: state)
         index.save(tmp_path / "index.fm")
         with pytest.raises(ModelFileError, match="the index cannot be rebuilt"):
             ItemIndex.load(tmp_path / "index.fm")

@@ -34,6 +34,13 @@ class ItemLists(NamedTuple):
     listed: NDArray[np.int32]
     may_get: bool
 
+    def of_users(self, users: NDArray[np.int64]) -> ItemLists:
+        """Return the lists of these users alone."""
+        counts = np.diff(self.indptr)[users]
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        entries = np.repeat(self.indptr[users] - indptr[:-1], counts) + np.arange(indptr[-1])
+        return ItemLists(indptr, self.listed[entries], self.may_get)
+
 
 @dataclass(frozen=True)
 class PackedItems:
@@ -53,6 +60,11 @@ class PackedItems:
     norms: NDArray[np.float64]
     vectors: Float32Array
     list_panels: NDArray[np.int64] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept beside the vectors."""
+        return self.panels.nbytes + self.positions.nbytes + self.norms.nbytes
 
     @classmethod
     def of(cls, vectors: Float32Array) -> Self:
