@@ -13,7 +13,7 @@ from fastfm_ext._exact_search import ExactSearch, comparable
 from fastfm_ext._item_ids import as_id_array
 from fastfm_ext._item_store import ItemStore
 from fastfm_ext._top_n import ItemLists
-from fastfm_ext._vector_checks import Float32, check_count
+from fastfm_ext._vector_checks import Float32, check_n
 
 METRICS = ("cosine", "inner")
 
@@ -74,12 +74,12 @@ class FindsSimilar(ItemStore):
         vectors = items.vectors
         if vectors is None:
             raise ValueError("similar_items needs vectors, and this index keeps codes alone: set keep_vectors=True.")
-        n = check_count(n, "n")
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
         if skip_bias and vectors.shape[1] == 1:
             raise ValueError("skip_bias leaves no coordinate of vectors of width 1: pass skip_bias=False.")
         own = items.positions_of(as_id_array(ids))
+        n = check_n(n, len(own), len(items))
         key = (metric, bool(skip_bias))
         if key not in items.searches:
             items.searches[key] = ExactSearch(comparable(vectors[:, 1:] if skip_bias else vectors, metric))

@@ -18,6 +18,9 @@ from fastfm_ext._engine import aligned_empty
 # A call of the kernel covers about this many multiplications (some 50 ms), so that Ctrl-C never waits long.
 PRODUCTS_PER_CALL = 1 << 31
 
+# Lengths below this keep every inner product inside float32.
+MAX_NORM = 1e18
+
 
 class ItemLists(NamedTuple):
     """For each user a list of items, which are either what the user must not get or all that the user may get.

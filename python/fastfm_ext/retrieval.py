@@ -21,7 +21,7 @@ from fastfm_ext._ivf import IvfSearch
 from fastfm_ext._model_file import ModelFileReader
 from fastfm_ext._similar_items import FindsSimilar
 from fastfm_ext._validation import is_bool, is_nonzero_integer, is_real, optional
-from fastfm_ext._vector_checks import Float32, check_count, check_matrix, to_float32
+from fastfm_ext._vector_checks import Float32, check_count, check_matrix, check_n, to_float32
 
 __all__ = ["ItemIndex"]
 
@@ -209,8 +209,8 @@ class ItemIndex(FindsSimilar):
         TypeError
             If a set of items is not in one of these forms.
         ValueError
-            If the index is empty, `user_vectors` has another width or is not finite, `n` < 1, or a set of items is not
-            for so many users or items.
+            If the index is empty, `user_vectors` has another width or is not finite, `n` < 1 or far beyond the number
+            of items, or a set of items is not for so many users or items.
 
         Notes
         -----
@@ -228,10 +228,10 @@ class ItemIndex(FindsSimilar):
         items = self._fitted()
         if len(items) == 0:
             raise ValueError("The index is empty: add items before searching.")
-        n = check_count(n, "n")
         users = to_float32(user_vectors, "user_vectors")
         single = users.ndim == 1
         users = check_matrix(users[None, :] if single else users, "user_vectors", items.width)
+        n = check_n(n, len(users), len(items))
         excluded = _user_items(exclude, "exclude", (len(users), items), single=single)
         chosen = _user_items(only_by_user, "only_by_user", (len(users), items), single=single)
         allowed = None if only is None else mask_of(only, "only", items.position)
