@@ -61,7 +61,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "model file": set(),
     "engine": {"core"},
     "validation": {"engine", "optional"},
-    "base": {"engine", "validation"},
+    "base": {"engine", "metrics", "validation"},
     "streams": {"base", "engine", "validation", "model file"},
     "sources": {"streams", "validation", "optional", "text formats"},
     "estimators": {"streams", "base", "engine", "validation", "model file"},

@@ -24,7 +24,7 @@ Int64 = npt.NDArray[np.int64]
 
 _TUNING_USERS = 512
 # What codes lose can be made up for by more lists: so much of the way from the wanted recall to 1 is tried.
-_MORE_LISTS = (0.0, 0.5, 0.8)
+_MORE_LISTS = (0.0, 0.1, 0.25, 0.5, 0.8)
 
 
 class VectorsInLists:
