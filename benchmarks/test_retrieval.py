@@ -24,7 +24,7 @@ def test_all_exact_searches_find_the_same() -> None:
 def test_hnsw_finds_most_of_them() -> None:
     pytest.importorskip("faiss")
     best = contenders.ours(ItemIndex().fit(ITEMS), USERS, 10)()
-    assert contenders.recall(contenders.faiss_hnsw(USERS, ITEMS, 10, ef=200)(), best) > 0.7
+    assert contenders.recall(contenders.faiss_hnsw(USERS, ITEMS, 10, [200])[200](), best) > 0.7
 
 
 def test_seen_items_are_left_out() -> None:
