@@ -1,8 +1,6 @@
 """The approximate index whose items are codes: what they cost, what they find, and what happens when items change."""
 
-import copy
 import lzma
-import pickle
 import subprocess
 import sys
 
@@ -12,25 +10,13 @@ from scipy import sparse
 
 from fastfm_ext import FMRegressor
 from fastfm_ext._codes import Codec
-from fastfm_ext.model_io import ModelFileError
 from fastfm_ext.retrieval import ItemIndex
-from index_cases import ITEMS, N_ITEMS, USERS, clustered, recall
+from index_cases import ITEMS, N_ITEMS, USERS, assert_refused_from_a_file, recall, tuned_index
 
 pytest.importorskip("faiss", reason="needs faiss-cpu")
 
 KINDS = ["sq8", "pq"]
 HELD_OUT = USERS[400:]
-
-
-def made(quantizer, keep_vectors, target_recall=0.95):
-    target = target_recall if keep_vectors or quantizer == "sq8" else 0.7
-    index = ItemIndex("ivf", quantizer=quantizer, keep_vectors=keep_vectors, target_recall=target)
-    return index.fit(ITEMS).tune(USERS[:400])
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    return {(kind, keeps): made(kind, keeps) for kind in KINDS for keeps in (True, False)}
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +35,20 @@ def keeps(request):
 
 
 @pytest.fixture
-def index(fitted, kind, keeps):
-    return copy.deepcopy(fitted[kind, keeps])
+def index(kind, keeps):
+    return tuned_index(f"{kind} and vectors" if keeps else f"{kind} alone")
 
 
 @pytest.fixture
-def of_codes(fitted, kind):
+def of_both(kind):
+    """An index of codes that ranks by vectors."""
+    return tuned_index(f"{kind} and vectors")
+
+
+@pytest.fixture
+def of_codes(kind):
     """An index of codes alone."""
-    return copy.deepcopy(fitted[kind, False])
+    return tuned_index(f"{kind} alone")
 
 
 class TestRecall:
@@ -94,34 +86,21 @@ class TestRecall:
 
 
 class TestScores:
-    def test_with_vectors_scores_and_their_order_are_exact(self, fitted, kind):
-        ids, scores = fitted[kind, True].search(USERS[:50], n=20)
-        products = np.einsum("ud,und->un", np.float32(USERS[:50]), np.float32(ITEMS)[ids], dtype=np.float64)
-        np.testing.assert_allclose(scores, products, rtol=1e-6)
-        assert (np.diff(products, axis=1) <= 0).all()
-
     def test_without_vectors_scores_are_near(self, of_codes, kind):
         ids, scores = of_codes.search(USERS[:50], n=20)
         products = np.einsum("ud,und->un", USERS[:50], ITEMS[ids])
         assert np.abs(scores - products).mean() < {"sq8": 0.01, "pq": 0.1}[kind] * np.abs(products).mean()
         assert (np.diff(scores, axis=1) <= 0).all()
 
-    def test_alone_in_a_batch_or_on_threads_a_user_gets_the_same(self, index):
-        ids, scores = index.search(USERS[:40], n=7)
-        for r in range(40):
-            np.testing.assert_array_equal(index.search(USERS[r], n=7)[0], ids[r])
-        index.n_jobs = 2
-        np.testing.assert_allclose(index.search(USERS[:40], n=7)[1], scores, rtol=1e-6)
-
 
 class TestMemory:
-    def test_codes_take_what_is_said(self, fitted, kind):
+    def test_codes_take_what_is_said(self, of_both, of_codes, kind):
         whole = ItemIndex("ivf").fit(ITEMS).tune(USERS).bytes_per_item_
-        with_vectors, alone = (fitted[kind, keeps].bytes_per_item_ for keeps in (True, False))
+        with_vectors, alone = (index.bytes_per_item_ for index in (of_both, of_codes))
         assert with_vectors - alone == 8 * 4
         assert alone < with_vectors < whole
         code = {"sq8": 8, "pq": 4}[kind] + 8 + 4  # with faiss' number of the item, and that of its list
-        lists = fitted[kind, False]._items.searches["ivf"].lists
+        lists = of_codes._items.searches["ivf"].lists
         of_codec = {"sq8": 2 * 8, "pq": 256 * 8}[kind] * 4
         of_lists = lists.nbytes + 4 * 8 * len(lists)
         assert alone == pytest.approx(code + (of_lists + of_codec) / N_ITEMS)
@@ -147,20 +126,15 @@ class TestSets:
         assert not any(np.isin(found, known).any() for found, known in zip(ids, seen, strict=True))
         assert (ids >= 0).all()
 
-    def test_what_remains_without_seen_items_is_nearly_the_best(self, fitted, exact, kind):
+    def test_what_remains_without_seen_items_is_nearly_the_best(self, of_both, exact):
         seen = list(exact.search(USERS[:60], n=80)[0])
-        found, best = (i.search(USERS[:60], n=20, exclude=seen)[0] for i in (fitted[kind, True], exact))
+        found, best = (i.search(USERS[:60], n=20, exclude=seen)[0] for i in (of_both, exact))
         assert recall(found, best) > 0.9
 
-    def test_lists_are_visited_until_the_wanted_items_are_found(self, index):
-        in_stock = np.arange(0, N_ITEMS, 500)
-        ids, _ = index.search(USERS, n=len(in_stock), only=in_stock)
-        assert (np.sort(ids, axis=1) == in_stock).all()
-
-    def test_a_short_choice_of_each_user_is_looked_at_item_by_item(self, fitted, exact, kind, keeps):
+    def test_a_short_choice_of_each_user_is_looked_at_item_by_item(self, index, exact, keeps):
         chosen = sparse.random_array((50, N_ITEMS), density=0.01, rng=np.random.default_rng(3), format="csr")
         sets = {"only_by_user": chosen, "only": np.arange(N_ITEMS) % 5 > 0}
-        found, best = (i.search(USERS[:50], n=5, **sets) for i in (fitted[kind, keeps], exact))
+        found, best = (i.search(USERS[:50], n=5, **sets) for i in (index, exact))
         if keeps:
             np.testing.assert_array_equal(found[0], best[0])
         assert recall(found[0], best[0]) > 0.85
@@ -172,14 +146,6 @@ class TestSets:
 
 
 class TestChange:
-    def test_added_updated_and_removed_items_are_searched_as_they_are(self, index):
-        new = clustered(500, 5)
-        index.add(new, range(N_ITEMS, N_ITEMS + 500)).update(range(100), clustered(100, 6)).remove(range(200, 400))
-        vectors = np.concatenate([clustered(100, 6), ITEMS[100:200], ITEMS[400:], new])
-        exact = ItemIndex().fit(vectors, ids=[*range(200), *range(400, N_ITEMS + 500)])
-        found, best = (i.search(USERS, n=20)[0] for i in (index, exact))
-        assert recall(found, best) > (0.9 if index.keep_vectors else 0.6)
-
     def test_removed_items_leave_the_codes_of_the_others_as_they_were(self, index):
         before = index.search(USERS[0], n=20)
         index.remove(before[0][::2].tolist())
@@ -187,8 +153,8 @@ class TestChange:
         np.testing.assert_array_equal(ids, before[0][1::2])
         np.testing.assert_allclose(scores, before[1][1::2], rtol=1e-6)
 
-    def test_an_item_far_beyond_the_codes_is_found_or_refused(self, fitted, keeps):
-        index, far = copy.deepcopy(fitted["sq8", keeps]), 20 * USERS[:1]
+    def test_an_item_far_beyond_the_codes_is_found_or_refused(self, keeps):
+        index, far = tuned_index("sq8 and vectors" if keeps else "sq8 alone"), 20 * USERS[:1]
         if keeps:
             assert index.add(far, [-5]).search(USERS[0], n=1)[0].tolist() == [-5]
         else:
@@ -198,28 +164,10 @@ class TestChange:
                 index.add(far, [-5])
             assert -5 not in index
 
-    def test_an_emptied_index_takes_items_again(self, index):
-        index.remove(range(N_ITEMS)).add(ITEMS[:3], ["a", "b", "c"])
-        assert sorted(index.search(USERS[0], n=3)[0]) == ["a", "b", "c"]
-
 
 class TestCopiesAndFiles:
-    def test_a_pickled_index_searches_alike(self, index):
-        np.testing.assert_array_equal(pickle.loads(pickle.dumps(index)).search(USERS)[0], index.search(USERS)[0])
-
-    @pytest.mark.parametrize("mmap", [False, True], ids=["read", "mmap"])
-    def test_round_trip(self, index, tmp_path, mmap):
-        index.save(tmp_path / "index.fm")
-        loaded = ItemIndex.load(tmp_path / "index.fm", mmap=mmap)
-        assert repr(loaded) == repr(index)
-        assert loaded.bytes_per_item_ == index.bytes_per_item_
-        for one, other in zip(loaded.search(USERS), index.search(USERS), strict=True):
-            np.testing.assert_array_equal(one, other)
-        loaded.remove([0]).add(ITEMS[:1], [-1])
-        assert len(ItemIndex.load(tmp_path / "index.fm")) == N_ITEMS
-
-    def test_loading_names_the_extra_where_faiss_is_missing(self, fitted, tmp_path):
-        fitted["sq8", False].save(tmp_path / "index.fm")
+    def test_loading_names_the_extra_where_faiss_is_missing(self, tmp_path):
+        tuned_index("sq8 alone").save(tmp_path / "index.fm")
         code = (
             "import sys; sys.modules['faiss'] = None\n"
             "from fastfm_ext.retrieval import ItemIndex\n"
@@ -244,12 +192,7 @@ class TestCopiesAndFiles:
         ids=["n", "type", "table", "nan", "quantizer", "none", "no vectors", "factor"],
     )
     def test_a_senseless_state_is_refused(self, of_codes, tmp_path, monkeypatch, damage):
-        state = of_codes._to_state()
-        damage(*state)
-        monkeypatch.setattr(ItemIndex, "_to_state", lambda self: state)
-        of_codes.save(tmp_path / "index.fm")
-        with pytest.raises(ModelFileError, match="the index cannot be rebuilt"):
-            ItemIndex.load(tmp_path / "index.fm")
+        assert_refused_from_a_file(of_codes, damage, tmp_path / "index.fm", monkeypatch)
 
 
 @pytest.mark.parametrize(
