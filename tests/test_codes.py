@@ -105,10 +105,12 @@ class TestMemory:
         of_lists = lists.nbytes + 4 * 8 * len(lists)
         assert alone == pytest.approx(code + (of_lists + of_codec) / N_ITEMS)
 
-    def test_vectors_are_dropped_once_recall_was_measured(self):
+    def test_vectors_are_dropped_when_asked_for_the_recall_and_not_by_a_search(self):
         index = ItemIndex("ivf", quantizer="sq8", keep_vectors=False, target_recall=0.5).fit(ITEMS)
         before = index.bytes_per_item_
-        index.search(USERS)
+        ids, _ = index.search(USERS)
+        assert index.bytes_per_item_ == before
+        np.testing.assert_array_equal(index.tune(USERS).search(USERS)[0], ids)
         assert before - index.bytes_per_item_ == 8 * 4
 
     def test_what_needs_vectors_says_so(self, of_codes):

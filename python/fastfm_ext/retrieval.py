@@ -50,8 +50,8 @@ class ItemIndex(FindsSimilar):
         eights) or for every two (``"pq"``), in place of four. Codes propose items, and the vectors decide. Searches
         need faiss then.
     keep_vectors : bool, default=True
-        With a `quantizer`, whether to keep the vectors. False saves most memory: `tune`, or the first search, measures
-        recall against the vectors for the last time and drops them. From then on scores are those of the codes.
+        With a `quantizer`, whether to keep the vectors. False saves most memory: scores are those of the codes, and
+        `tune` measures recall against the vectors for the last time and drops them.
     n_jobs : int, optional
         Threads of a search; -1 for all cores. None is one, unless joblib says otherwise. Results are the same with any
         number.
@@ -262,7 +262,8 @@ class ItemIndex(FindsSimilar):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If the index is of another kind or empty, or `user_vectors` has no rows, another width or is not finite.
+            If the index is of another kind or empty, has dropped its vectors, or `user_vectors` has no rows, another
+            width or is not finite.
 
         Notes
         -----
@@ -270,12 +271,15 @@ class ItemIndex(FindsSimilar):
         search tells which they are. The number of lists is the least for which the mean over the users, less two
         standard errors, is `target_recall`.
         """
-        items = self._fitted()
-        self._ivf_of(items)
-        users = check_matrix(user_vectors, "user_vectors", items.width)
-        if len(users) == 0 or len(items) == 0:
-            raise ValueError("tune needs at least one row of user_vectors and one item.")
-        self._tuned(items, users)
+        with self._changing:
+            items = self._fitted()
+            self._ivf_of(items)
+            users = check_matrix(user_vectors, "user_vectors", items.width)
+            if len(users) == 0 or len(items) == 0:
+                raise ValueError("tune needs at least one row of user_vectors and one item.")
+            ivf = self._tuned(items, users)
+            if not self.keep_vectors:
+                self._items = replace(items, vectors=None, searches={"ivf": ivf})
         return self
 
     @classmethod
@@ -336,16 +340,13 @@ class ItemIndex(FindsSimilar):
         return exact
 
     def _tuned(self, items: Items, users: Float32) -> IvfSearch:
-        """Tune the search over these items, and do without their vectors from now on if so wanted."""
+        """Tune the search over these items."""
         if items.vectors is None:
             raise ValueError(
                 "recall is measured against the vectors, and the index dropped them when it was first tuned: fit again."
             )
         ivf = self._ivf_of(items).tuned(users, items.vectors, self.target_recall, effective_n_jobs(self.n_jobs))
         items.searches["ivf"] = ivf
-        with self._changing:
-            if not self.keep_vectors and self._items is items:
-                self._items = replace(items, vectors=None, searches={"ivf": ivf})
         return ivf
 
     def _ivf_of(self, items: Items) -> IvfSearch:
