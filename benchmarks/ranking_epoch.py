@@ -2,6 +2,7 @@
 
     python benchmarks/ranking_epoch.py                 makes an environment for each library on its first run
     python benchmarks/ranking_epoch.py --factors 32 --rounds 3
+    python benchmarks/ranking_epoch.py --quick         a tenth of the users, one round and thread: does it run
 
 All libraries take turns, each in a process of its own, for `--rounds` rounds; the table has the medians. The data is
 read from `gowalla/` in the folder that the environment variable FASTFM_EXT_DATA names.
@@ -46,19 +47,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--home", type=Path, default=default_home(), help="folder of the libraries' environments")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the users, one round, one thread")
     arguments = parser.parse_args()
+    rounds, all_threads = (1, [1]) if arguments.quick else (arguments.rounds, arguments.threads)
     folder = os.environ.get("FASTFM_EXT_DATA")
     if not folder:
         raise SystemExit("set FASTFM_EXT_DATA to the folder that holds the data sets")
     pythons = {spec.name: python_of(spec, arguments.home) for spec in LIBRARIES}
     train, _ = read_gowalla(Path(folder) / "gowalla")
+    if arguments.quick:
+        train = train[: train.shape[0] // 10]
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "train.npz"
         np.savez(data, indptr=train.indptr, indices=train.indices, shape=train.shape)
         print("| threads | library | seconds an epoch | range | fastfm-ext is faster by |\n|---:|---|---:|---|---:|")
-        for threads in arguments.threads:
+        for threads in all_threads:
             seconds: dict[str, list[float]] = {name: [] for name in pythons}
-            for _ in range(arguments.rounds):
+            for _ in range(rounds):
                 for name, python in pythons.items():
                     seconds[name] += seconds_of_epochs(python, name, data, threads, arguments.factors)
             ours = median(seconds["fastfm-ext"])

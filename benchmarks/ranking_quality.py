@@ -32,9 +32,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from fastfm_ext import FMEncoder, FMRanker, multi
-from fastfm_ext._interactions import HeldOut
-from fastfm_ext._validation import canonical_csr
+from fastfm_ext import FMEncoder, FMRanker, evaluate, multi
 from quality import find
 
 GOWALLA: dict[str, Any] = {
@@ -99,12 +97,8 @@ def recall_and_ndcg(
     model: FMRanker, X_user: Any, X_item: Any, seen: sp.csr_array, relevant: sp.csr_array, k: int = 20
 ) -> tuple[float, float]:
     """Return both means over the users with relevant items, over all items that a user has not seen."""
-    users = np.flatnonzero(np.diff(relevant.indptr))
-    parts = [canonical_csr(sp.csr_array(X, dtype=np.float32)) for X in (X_user[users], X_item, seen[users])]
-    wanted = canonical_csr(relevant[users].sorted_indices().astype(np.float32))
-    params = model._outputs[0]
-    recall, ndcg = (HeldOut(*parts, wanted, metric, k).mean(params, 1) for metric in ("recall", "ndcg"))
-    return recall, ndcg
+    found = evaluate(model, X_user, X_item, relevant, seen=seen, k=k, metrics=("recall", "ndcg"))
+    return found[f"recall@{k}"], found[f"ndcg@{k}"]
 
 
 def report(name: str, labels: tuple[str, ...], results: list[tuple[float, ...]], note: str = "") -> None:

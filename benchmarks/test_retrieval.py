@@ -8,7 +8,7 @@ from scipy import sparse
 
 from fastfm_ext import ItemIndex
 from retrieval import contenders, vectors
-from retrieval.__main__ import compare, exact_table, ivf_table
+from retrieval.__main__ import codes_table, compare, exact_table, ivf_table
 
 RNG = np.random.default_rng(0)
 USERS, ITEMS = (RNG.normal(size=(n, 9)).astype(np.float32) for n in (60, 700))
@@ -24,7 +24,7 @@ def test_all_exact_searches_find_the_same() -> None:
 def test_hnsw_finds_most_of_them() -> None:
     pytest.importorskip("faiss")
     best = contenders.ours(ItemIndex().fit(ITEMS), USERS, 10)()
-    assert contenders.recall(contenders.faiss_hnsw(USERS, ITEMS, 10, ef=200)(), best) > 0.7
+    assert contenders.recall(contenders.faiss_hnsw(USERS, ITEMS, 10, [200])[200](), best) > 0.7
 
 
 def test_seen_items_are_left_out() -> None:
@@ -66,6 +66,7 @@ def test_the_tables_have_a_row_for_each_search() -> None:
     text = exact_table({"some": (USERS, ITEMS)}, rounds=1)
     assert text.count("| some") == 3
     assert "| ivf, " in ivf_table(USERS, ITEMS, rounds=1, with_hnsw=False)
+    assert codes_table(USERS, ITEMS, rounds=1).count(" alone") == 2
 
 
 def test_training_gives_vectors_that_rank_as_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

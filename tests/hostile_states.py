@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, ItemIndex, ModelFileError, load_model
+from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor, ItemIndex, ModelFileError, load_model
 from fastfm_ext._model_file import write_parts
 from fastfm_ext.encoding import binned, categorical, crossed, hashed, multi, numeric
 from model_parts import rewrite
@@ -27,6 +27,7 @@ State = tuple[dict[str, Any], dict[str, np.ndarray]]
 REFUSALS = (ArithmeticError, AttributeError, TypeError, ValueError)
 
 X = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32) * 40  # values that training scales
+CHOSEN = np.eye(4, 5)
 ROWS = {
     "user": [1, 2, 3],
     "city": ["b", None, "b"],
@@ -45,6 +46,8 @@ def fitted(name: str) -> Any:
         return FMClassifier(n_factors=3, max_iter=2, random_state=0).fit(
             X, np.array(["a", "b", "c"])[np.arange(30) % 3]
         )
+    if name == "FMRanker":
+        return FMRanker(n_factors=3, max_iter=2, random_state=0).fit(X[:4], X[4:9], CHOSEN)
     if name == "FMEncoder":
         user = ["user", categorical("city", min_count=2, missing="feature"), numeric("age"), hashed("url", 64)]
         item = [multi("genres", unknown="feature"), binned("price", 3), crossed("user", "city", "genres")]
@@ -52,6 +55,9 @@ def fitted(name: str) -> Any:
     ids = [3, "b", 2.5, (1, "x"), True]
     if name == "ItemIndex of lists":
         return ItemIndex("ivf", n_lists=2).fit(np.eye(5), ids).tune(np.ones((3, 5)))
+    if name == "ItemIndex of codes":
+        index = ItemIndex("ivf", n_lists=2, quantizer="sq8", keep_vectors=False, target_recall=0.5)
+        return index.fit(np.eye(5), ids).tune(np.ones((3, 5)))
     return ItemIndex().fit(np.eye(5), ids)
 
 
@@ -59,13 +65,16 @@ def use(part: Any) -> None:
     """Ask for all that a loaded part is for; what it answers does not matter."""
     if isinstance(part, ItemIndex):
         part.search(np.ones((2, 5)), n=7, exclude=[[3], None])
-        part.remove(part.ids[:1]).add(np.ones((1, 5)), ["new"])
+        part.remove(part.ids[:1]).add(np.eye(1, 5), ["new"])
     elif isinstance(part, FMEncoder):
         part.get_feature_names_out()
         part.transform(ROWS)
         for feature in {0, part.n_features_out_ // 2, part.n_features_out_ - 1}:
             part.feature_at(feature)
         part.partial_fit(ROWS | {"user": [7, 8, 9]})
+    elif isinstance(part, FMRanker):
+        part.fold_in([1, 3], part.item_vector(X[4:9]), X[:1])
+        part.partial_fit(X[:4], X[4:9], CHOSEN)
     else:
         predicted = part.predict(X)
         part.partial_fit(X, predicted)

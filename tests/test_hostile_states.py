@@ -7,10 +7,12 @@ import pytest
 
 import hostile_states
 
+INDEXES = ["ItemIndex", "ItemIndex of lists", "ItemIndex of codes"]
 
-@pytest.mark.parametrize("class_name", ["FMRegressor", "FMClassifier", "FMEncoder", "ItemIndex", "ItemIndex of lists"])
+
+@pytest.mark.parametrize("class_name", ["FMRegressor", "FMClassifier", "FMRanker", "FMEncoder", *INDEXES])
 def test_hostile_states_do_no_harm(class_name, tmp_path):
-    if class_name == "ItemIndex of lists":
+    if class_name in INDEXES[1:]:
         pytest.importorskip("faiss", reason="needs faiss-cpu")
     command = [sys.executable, hostile_states.__file__, class_name, str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

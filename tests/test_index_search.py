@@ -71,6 +71,26 @@ class TestOnly:
         with pytest.raises(ValueError, match=r"only is a boolean column with gaps"):
             index.search(np.ones(4), only=only)
 
+    @pytest.mark.parametrize("table", [[1, 0, 1, 1], np.ones(4, dtype=int), np.array([0.0, 1.0, 0.0, 0.0])])
+    def test_a_table_of_0_and_1_is_not_read_as_ids(self, table):
+        index = ItemIndex().fit(np.eye(4))
+        for sets in ({"only": table}, {"exclude": table}, {"only_by_user": table}):
+            with pytest.raises(TypeError, match=r"looks like a table of 0 and 1 with a value for each of the 4 items"):
+                index.search(np.ones(4), **sets)
+        with pytest.raises(TypeError, match=r"exclude(\[1\])? (looks like|is) a table of"):
+            index.search(np.ones((2, 4)), exclude=np.stack([[3, 3, 3, 3], table]))
+
+    def test_dense_tables_and_frames_are_not_read_as_ids(self, index):
+        with pytest.raises(TypeError, match=r"exclude is a table of float64, not ids"):
+            index.search(np.ones((2, 4)), exclude=np.array([[0.0, 2.0, 5.0, 0.0]] * 2))
+        frame = pytest.importorskip("pandas").DataFrame(np.ones((2, 4)))
+        for name in ("exclude", "only"):
+            with pytest.raises(TypeError, match=rf"{name} is a DataFrame: pass its column of ids"):
+                index.search(np.ones((2, 4)), **{name: frame})
+
+    def test_short_lists_of_the_ids_0_and_1_are_ids(self):
+        assert ItemIndex().fit(np.eye(4)).search(np.ones(4), n=4, only=[0, 1, 1])[0].tolist() == [0, 1, -1, -1]
+
     def test_a_user_without_items_to_choose_from_gets_none(self, index):
         ids, scores = index.search(np.ones((2, 4)), n=1, only_by_user=[None, ["c"]])
         assert ids.tolist() == [[None], ["c"]]

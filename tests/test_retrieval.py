@@ -1,6 +1,8 @@
+import contextlib
 import copy
 import datetime
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -169,7 +171,13 @@ class TestSearchErrors:
             (np.ones((1, 1, 3)), 1, r"user_vectors must have shape"),
             ([[1.0, np.inf, 0.0]], 1, r"user_vectors\[0\] has a value that is NaN or infinite"),
             (np.ones((1, 3)), 0, r"n must be an integer of at least 1, got 0"),
+            (
+                3.0,
+                1,
+                r"user_vectors must be an array of vectors, of shape \(n, d\) or \(d,\); got the single value 3.0",
+            ),
             (np.ones((1, 3)), 2.0, r"n must be an integer"),
+            (np.ones((1, 3)), 2**31, r"n=2147483648 asks for results of 24.0 GiB, and the index has 3 items"),
             (np.ones((1, 3)), True, r"n must be an integer"),
         ],
     )
@@ -312,3 +320,36 @@ class TestFiles:
         (tmp_path / "notes.txt").write_text("hello")
         with pytest.raises(ModelFileError, match="not a fastfm-ext model file"):
             ItemIndex.load(tmp_path / "notes.txt")
+
+
+def test_changes_by_two_threads_at_once_are_both_kept(monkeypatch):
+    index = ItemIndex().fit(np.eye(2))
+    both_under_way = threading.Barrier(2)
+    derive = ItemIndex._searches
+
+    def slow(*arguments):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_under_way.wait(0.3)
+        return derive(*arguments)
+
+    monkeypatch.setattr(ItemIndex, "_searches", slow)
+    threads = [threading.Thread(target=index.add, args=(np.eye(1, 2), [new])) for new in (5, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(index.ids.tolist()) == [0, 1, 5, 6]
+
+
+def test_a_copied_index_can_be_changed():
+    for duplicate in (copy.copy, copy.deepcopy, lambda index: pickle.loads(pickle.dumps(index))):
+        index = ItemIndex().fit(np.eye(2))
+        duplicate(index).remove([0])
+        assert len(index) == 2
+
+
+def test_a_file_keeps_the_parameters(tmp_path):
+    index = ItemIndex(n_jobs=2, target_recall=0.9).fit(np.eye(2))
+    index.save(tmp_path / "index.fm")
+    loaded = ItemIndex.load(tmp_path / "index.fm")
+    assert (loaded.n_jobs, loaded.target_recall) == (2, 0.9)

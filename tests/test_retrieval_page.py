@@ -48,6 +48,34 @@ def test_a_history_shows_in_what_is_recommended(results):
     assert not set(names["best"]) & set(names["films"]["film"][names["chosen"]])
 
 
+def test_similar_users_are_others(results):
+    names, _ = results["In stock, allowed, alike"]
+    assert len(set(names["neighbours"][0]) - {"user 0"}) == 5
+
+
+def test_every_user_gets_unseen_films_with_the_scores_of_the_model(results):
+    names, _ = results["For all users at once"]
+    assert names["table"].index.tolist() == names["users"]["user"].tolist()[400:]
+    seen = dict(zip(names["users"]["user"], names["seen"], strict=True))
+    assert not any(
+        set(films) & set(seen[user])
+        for user, films in zip(names["table"].index, names["table"].to_numpy(), strict=True)
+    )
+    best = names["batch"].scores[:, 0] - names["model"].user_bias(names["X_user"][400:])
+    vectors, position = names["index"]._items.vectors, names["index"]._items.position
+    of_best = vectors[[position[film] for film in names["batch"].ids[:, 0]]]
+    products = (names["model"].user_vector(names["X_user"][400:]) * of_best).sum(axis=1)
+    np.testing.assert_allclose(best, products, rtol=1e-4, atol=1e-5)
+
+
+def test_a_million_items_in_little_reach_the_recall_and_take_few_bytes(results):
+    names, printed = results["A million items"]
+    near, small = names["near"], names["small"]
+    assert min(near.recall_, small.recall_) > 0.95
+    assert small.bytes_per_item_ < near.bytes_per_item_ / 2
+    assert "recall=0.9" in printed
+
+
 def test_films_without_a_history_are_ranked_better_than_by_chance(results):
     names, _ = results["How good is it for films that nobody has seen?"]
     assert names["cold"]["recall@10"] > 2 * names["by_chance"]

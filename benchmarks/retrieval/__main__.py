@@ -1,7 +1,7 @@
 """How fast top-N search is on trained vectors, beside faiss, NumPy and implicit.
 
 python -m benchmarks.retrieval                        all tables: about ten minutes
-python -m benchmarks.retrieval --tables exact ivf     exact, seen, ivf
+python -m benchmarks.retrieval --tables exact ivf     exact, seen, ivf, codes
 python -m benchmarks.retrieval --quick                few users and small tables: does it run
 
 The vectors are trained on MovieLens 1M and Gowalla, in the folder that FASTFM_EXT_DATA names; larger tables are drawn
@@ -16,6 +16,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
+import warnings
 from collections.abc import Mapping, Sequence
 from statistics import median
 
@@ -29,7 +30,7 @@ from . import contenders
 from .contenders import Search
 from .vectors import Float32, Vectors, gowalla, more_like, movielens
 
-TABLES = ("exact", "seen", "ivf")
+TABLES = ("exact", "seen", "ivf", "codes")
 
 
 def compare(searches: Mapping[str, Search], n_users: int, rounds: int) -> list[list[str]]:
@@ -83,12 +84,36 @@ def ivf_table(users: Float32, items: Float32, rounds: int, *, with_hnsw: bool) -
         import faiss
 
         faiss.omp_set_num_threads(1)
-        searches |= {f"faiss HNSW, ef {ef}": contenders.faiss_hnsw(users, items, 100, ef) for ef in (100, 400)}
+        graph = contenders.faiss_hnsw(users, items, 100, (100, 200, 400, 800))
+        searches |= {f"faiss HNSW, ef {ef}": search for ef, search in graph.items()}
     best = searches["exact"]()
     rows = compare(searches, len(users), rounds)
     for row, search in zip(rows, searches.values(), strict=True):
         row.append(f"{contenders.recall(search(), best):.3f}")
     return markdown_table(["search", "us/user", "ivf is faster by", "recall@100"], rows)
+
+
+def codes_table(users: Float32, items: Float32, rounds: int) -> str:
+    """Best 100 items on one thread: the approximate index with vectors, with codes beside them, and codes alone."""
+    half = len(users) // 2
+    tuning, users = users[:half], users[half:]
+    kept = {"vectors": (None, True)}
+    for quantizer in ("sq8", "pq"):
+        kept |= {f"{quantizer} and vectors": (quantizer, True), f"{quantizer} alone": (quantizer, False)}
+    indexes = {}
+    for name, (quantizer, keep_vectors) in kept.items():
+        indexes[name] = ItemIndex("ivf", quantizer=quantizer, keep_vectors=keep_vectors, n_jobs=1).fit(items)
+        with warnings.catch_warnings():
+            # Of a recall that "pq alone" does not reach; the table has it.
+            warnings.simplefilter("ignore", UserWarning)
+            indexes[name].tune(tuning)
+    searches = {name: contenders.ours(index, users, 100) for name, index in indexes.items()}
+    best = contenders.ours(ItemIndex(n_jobs=1).fit(items), users, 100)()
+    rows = compare(searches, len(users), rounds)
+    for row, (name, index) in zip(rows, indexes.items(), strict=True):
+        lists = f"{index.n_probes_} of {index.n_lists_}"
+        row += [lists, three_digits(index.bytes_per_item_), f"{contenders.recall(searches[name](), best):.3f}"]
+    return markdown_table(["kept", "us/user", "time / first", "lists", "bytes an item", "recall@100"], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -102,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--hnsw", action="store_true", help="with the table ivf: HNSW too, some minutes to build")
     asked = parser.parse_args(arguments)
     rounds, scale = (1, 20) if asked.quick else (asked.rounds, 1)
-    films = movielens() if {"exact", "ivf"} & set(asked.tables) else None
+    films = movielens() if {"exact", "ivf", "codes"} & set(asked.tables) else None
     places = gowalla() if {"exact", "seen"} & set(asked.tables) else None
     if "exact" in asked.tables and films and places:
         cases = {
@@ -113,11 +138,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("Exact top 10, one thread\n", exact_table(cases, rounds), sep="\n", end="\n\n", flush=True)
     if "seen" in asked.tables and places:
         print("Top 20 unseen, all users of Gowalla, two threads\n", seen_table(places, rounds), sep="\n", end="\n\n")
-    if "ivf" in asked.tables and films:
+    if {"ivf", "codes"} & set(asked.tables) and films:
         items = more_like(films.items, 1_000_000 // scale)
         users = films.users[np.random.default_rng(0).permutation(len(films.users))[: 2000 // scale]]
         print(f"Top 100 of {len(items):,} x 17, like MovieLens 1M's, one thread\n")
-        print(ivf_table(users, items, rounds, with_hnsw=asked.hnsw), flush=True)
+        if "ivf" in asked.tables:
+            print(ivf_table(users, items, rounds, with_hnsw=asked.hnsw), end="\n\n", flush=True)
+        if "codes" in asked.tables:
+            print(codes_table(users, items, rounds), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,14 +38,18 @@ def faiss_flat(users: Float32, items: Float32, n: int) -> Search:
     return faiss_index(index, users, n)
 
 
-def faiss_hnsw(users: Float32, items: Float32, n: int, ef: int) -> Search:
-    """Return faiss' search of an HNSW graph by inner product, with 32 links an item."""
+def faiss_hnsw(users: Float32, items: Float32, n: int, efs: Sequence[int]) -> dict[int, Search]:
+    """Return faiss' searches of one HNSW graph by inner product, with 32 links an item, for each `ef`."""
     faiss = _faiss()
     index = faiss.IndexHNSWFlat(items.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = 80
     index.add(items)
-    index.hnsw.efSearch = ef
-    return faiss_index(index, users, n)
+
+    def search(ef: int) -> Ids:
+        index.hnsw.efSearch = ef
+        return index.search(users, n)[1]
+
+    return {ef: partial(search, ef) for ef in efs}
 
 
 def sgemm(users: Float32, items: Float32, n: int) -> Search:

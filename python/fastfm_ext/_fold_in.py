@@ -14,7 +14,7 @@ from fastfm_ext._csr import Csr, Float32Array
 from fastfm_ext._engine import Parameters, StepSizes
 from fastfm_ext._interactions import to_interactions
 from fastfm_ext._ranking_engine import Negatives
-from fastfm_ext._validation import errors_that_name, is_integer
+from fastfm_ext._validation import errors_that_name, is_integer, is_table_of_0_and_1
 
 # Chosen by hand, and only timed on Gowalla: nobody has searched for better ones. The problem is convex and small.
 FOLD_IN_STEPS, FOLD_IN_RATE = 40, 0.2
@@ -133,8 +133,7 @@ def _one_history(history: Any, n_items: int) -> Csr:
     if not (items[0] >= 0 and items[-1] < n_items):
         wrong = items[0] if items[0] < 0 else items[-1]
         raise ValueError(f"history holds item {wrong}, and item_vectors has the items 0 to {n_items - 1}.")
-    # As long as there are items, and so with repetitions, which the rows that somebody chose do not have.
-    if len(given) == n_items > 2 and items[-1] <= 1:
+    if is_table_of_0_and_1(given, n_items):
         raise ValueError(
             "history looks like a table of 0 and 1, with a value for each of the item_vectors: pass row numbers, as "
             "numpy.flatnonzero(history), or a sparse matrix with a row for each user."

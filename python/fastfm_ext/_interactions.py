@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
 from fastfm_ext import _csr, _engine
-from fastfm_ext._csr import Csr, Float32Array
+from fastfm_ext._csr import Csr
 from fastfm_ext._engine import Parameters
+from fastfm_ext._hits import hits_in_matrix, mean_over_users, per_user
 from fastfm_ext._ranking_engine import Choices
+from fastfm_ext._top_n import MAX_NORM, ItemLists, PackedItems, norms, top_n
 from fastfm_ext._validation import canonical_csr, check_not_misread, checked_csr, errors_that_name
 
 # A validation looks at no more users than this, taken at random, so that it stays cheap beside an epoch.
 VALIDATION_USERS = 5_000
-# Scores held at once while items are ranked.
-SCORES_PER_BATCH = 1 << 22
 
 
 def to_interactions(
@@ -98,14 +98,14 @@ def to_visit(choices: Choices) -> NDArray[np.int64]:
 class HeldOut:
     """Held-out interactions of some users, to be found among all items that they do not have in training.
 
-    ``users`` holds the users' features, ``seen`` and ``relevant`` (n_users, n_items) what they chose.
+    ``users`` and ``items`` hold features, ``seen`` and ``relevant`` (n_users, n_items) what the users chose.
     """
 
     users: Csr
     items: Csr
-    seen: Csr
-    relevant: Csr
-    metric: Literal["recall", "ndcg"]
+    seen: ItemLists
+    relevant: sp.csr_array
+    metric: str
     k: int
 
     @classmethod
@@ -114,42 +114,23 @@ class HeldOut:
         users = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
         if len(users) > VALIDATION_USERS:
             users = np.sort(rng.choice(users, VALIDATION_USERS, replace=False))
-        parts = [_csr.take_rows(X, users) for X in (choices.users, choices.interactions, relevant)]
+        features, seen, wanted = (_csr.take_rows(X, users) for X in (choices.users, choices.interactions, relevant))
+        ones = np.ones(wanted.nnz, dtype=np.int8)
+        matrix = sp.csr_array((ones, wanted.indices, wanted.indptr), shape=(wanted.n_rows, wanted.n_features))
+        matrix.sort_indices()
         name, _, k = metric.partition("@")
         places = min(int(k), choices.items.n_rows)  # more places change nothing, and each takes memory
-        return cls(parts[0], choices.items, parts[1], parts[2], "recall" if name == "recall" else "ndcg", places)
+        known = ItemLists(seen.indptr.astype(np.int64), seen.indices, may_get=False)
+        return cls(features, choices.items, known, matrix, name, places)
 
     def mean(self, params: Parameters, n_threads: int) -> float:
-        """Return the mean of the metric over the users; NaN if a score is."""
-        user_vectors = _engine.pool(self.users, params, n_threads)[1]
-        own, item_vectors = _engine.pool(self.items, params, n_threads)
-        n_users, n_items = self.users.n_rows, len(own)
-        step = max(1, SCORES_PER_BATCH // n_items)
-        values = np.empty(n_users)
+        """Return the mean of the metric over the users; NaN if a score is, or may be."""
+        own, item_sums = _engine.pool(self.items, params, n_threads)
+        user_sums = _engine.pool(self.users, params, n_threads)[1]
+        items = np.concatenate([own[:, None], item_sums], axis=1)
+        users = np.concatenate([np.ones((len(user_sums), 1), dtype=np.float32), user_sums], axis=1)
         with np.errstate(over="ignore", invalid="ignore"):
-            for first in range(0, n_users, step):
-                rows = slice(first, min(first + step, n_users))
-                values[rows] = self._values(user_vectors[rows] @ item_vectors.T + own, rows)
-        return float(values.mean())
-
-    def _values(self, scores: Float32Array, rows: slice) -> NDArray[np.float64]:
-        """Return the metric of each of these users, whose scores are given."""
-        scores[_entries(self.seen, rows)] = -np.inf
-        users, items = _entries(self.relevant, rows)
-        n_relevant = np.diff(self.relevant.indptr[rows.start : rows.stop + 1])
-        ranks = np.array([np.count_nonzero(scores[u] >= scores[u, t]) for u, t in zip(users, items, strict=True)])
-        gains = (ranks <= self.k).astype(np.float64)
-        best = n_relevant.astype(np.float64)
-        if self.metric == "ndcg":
-            discounts = 1.0 / np.log2(np.arange(2, self.k + 2))
-            gains[ranks <= self.k] = discounts[ranks[ranks <= self.k] - 1]
-            best = np.cumsum(discounts)[np.minimum(n_relevant, self.k) - 1]
-        values: NDArray[np.float64] = np.bincount(users, weights=gains, minlength=len(scores)) / best
-        values[~np.isfinite(scores.max(axis=1))] = np.nan
-        return values
-
-
-def _entries(X: Csr, rows: slice) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """Return the coordinates of the nonzeros of these rows, the first row being row 0."""
-    indptr = X.indptr[rows.start : rows.stop + 1]
-    return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr)), X.indices[indptr[0] : indptr[-1]]
+            if not all((norms(vectors) < MAX_NORM).all() for vectors in (users, items)):
+                return float("nan")
+        ranked, _ = top_n(users, PackedItems.of(items), self.k, self.seen, None, n_threads)
+        return mean_over_users(per_user(self.metric, hits_in_matrix(ranked, self.relevant), self.k), "a held-out item")

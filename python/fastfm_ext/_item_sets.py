@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from fastfm_ext._top_n import ItemLists
-from fastfm_ext._validation import is_bool, rebuilt
+from fastfm_ext._validation import is_bool, is_table_of_0_and_1, rebuilt
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -123,6 +123,11 @@ def _check_collection(value: Any, name: str) -> None:
         raise TypeError(f"{name} must be a collection of ids such as a list or set, got a {type(value).__name__}.")
     if _booleans(value, name) is not None:
         raise TypeError(f"{name} is a boolean array, not ids: pass a mask as scipy.sparse.csr_array(mask).")
+    if hasattr(value, "columns"):  # iterating over a frame gives the names of its columns
+        kind = type(value).__name__
+        raise TypeError(f"{name} is a {kind}: pass its column of ids, or a table of 0 and 1 as scipy.sparse.csr_array.")
+    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind == "f":
+        raise TypeError(f"{name} is a table of {value.dtype}, not ids: pass it as scipy.sparse.csr_array(table).")
 
 
 def _booleans(value: Any, name: str) -> npt.NDArray[np.bool_] | None:
@@ -157,6 +162,11 @@ def known_positions(ids: Any, name: str, positions: Positions) -> set[int]:
         return set()
     _check_collection(ids, name)
     values = ids.tolist() if isinstance(ids, np.ndarray) and ids.dtype.kind in "iuf" else ids
+    if is_table_of_0_and_1(values, len(positions)):
+        raise TypeError(
+            f"{name} looks like a table of 0 and 1 with a value for each of the {len(positions)} items, not like ids: "
+            "pass booleans as only, and scipy.sparse.csr_array(table) for a table of users and items."
+        )
     try:
         return {positions[item_id] for item_id in values if item_id in positions}
     except TypeError as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
 
+from fastfm_ext._item_change import Change
 from fastfm_ext._item_ids import as_id_array, as_ordered_ids, positions_by_id, shorten
 from fastfm_ext._vector_checks import Float32, check_matrix
 from fastfm_ext.model_io import save_model
@@ -22,7 +24,10 @@ class Items:
 
     Attributes
     ----------
-    vectors : ndarray of shape (n_items, d), float32
+    vectors : ndarray of shape (n_items, d), float32, or None
+        None where codes of them are all that is kept.
+    width : int
+        Their width d.
     ids : ndarray of shape (n_items,)
     position : dict
         The row of each id.
@@ -30,10 +35,32 @@ class Items:
         What searches derive from the vectors, as it is needed.
     """
 
-    vectors: Float32
+    vectors: Float32 | None
+    width: int
     ids: npt.NDArray[Any]
     position: dict[Hashable, int]
     searches: dict[Any, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        vectors: Float32 | None,
+        width: int,
+        ids: npt.NDArray[Any],
+        n_items: int,
+        searches: dict[Any, Any] | None = None,
+    ) -> Self:
+        """Bring items and ids together, which from here on are read-only.
+
+        Raises
+        ------
+        ValueError
+            If there is not one id for each item, or one occurs twice.
+        """
+        _check_length(ids, n_items)
+        position = positions_by_id(ids)
+        ids.flags.writeable = False
+        return cls(vectors, width, ids, position, searches or {})
 
     def __len__(self) -> int:
         return len(self.position)
@@ -59,6 +86,14 @@ class ItemStore:
     def __init__(self) -> None:
         # Replaced as a whole, so that a search in another thread never mixes two states.
         self._items: Items | None = None
+        # A change starts from the items that the one before it left.
+        self._changing = RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_changing"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _changing=RLock())
 
     def __len__(self) -> int:
         items = self._items
@@ -100,9 +135,9 @@ class ItemStore:
         vectors = check_matrix(item_vectors, "item_vectors")
         if vectors.shape[0] == 0:
             raise ValueError("item_vectors is empty: an index needs at least one item.")
-        return self._set(
-            np.array(vectors), np.arange(len(vectors), dtype=np.int64) if ids is None else as_ordered_ids(ids), None
-        )
+        all_ids = np.arange(len(vectors), dtype=np.int64) if ids is None else as_ordered_ids(ids)
+        with self._changing:
+            return self._set(Change(np.full(len(vectors), -1), vectors), all_ids, None)
 
     def add(self, item_vectors: npt.ArrayLike, ids: Iterable[Hashable]) -> Self:
         """Append items.
@@ -125,17 +160,16 @@ class ItemStore:
         ValueError
             As for `fit`, or if an id is already in the index. The index is then unchanged.
         """
-        items = self._fitted()
-        old = items.vectors
-        new = check_matrix(item_vectors, "item_vectors", old.shape[1])
         new_ids = as_ordered_ids(ids)
-        _check_length(new_ids, len(new))
-        known = [item_id for item_id in new_ids.tolist() if item_id in items.position]
-        if known:
-            raise ValueError(f"ids already in the index: {shorten(known)}. Remove them before adding them again.")
-        all_ids = as_id_array([*items.ids.tolist(), *new_ids.tolist()])
-        source = np.concatenate([np.arange(len(old)), np.full(len(new), -1)])
-        return self._set(np.concatenate([old, new]), all_ids, source)
+        with self._changing:
+            items = self._fitted()
+            new = check_matrix(item_vectors, "item_vectors", items.width)
+            _check_length(new_ids, len(new))
+            known = [item_id for item_id in new_ids.tolist() if item_id in items.position]
+            if known:
+                raise ValueError(f"ids already in the index: {shorten(known)}. Remove them before adding them again.")
+            source = np.concatenate([np.arange(len(items)), np.full(len(new), -1)])
+            return self._set(Change(source, new), as_id_array([*items.ids.tolist(), *new_ids.tolist()]), items)
 
     def remove(self, ids: Iterable[Hashable]) -> Self:
         """Take items out; the others keep their order.
@@ -156,10 +190,13 @@ class ItemStore:
         ValueError
             If an id is not in the index. The index is then unchanged.
         """
-        items = self._fitted()
-        keep = np.ones(len(items), dtype=bool)
-        keep[items.positions_of(as_id_array(ids))] = False
-        return self._set(items.vectors[keep], as_id_array(items.ids[keep]), np.flatnonzero(keep))
+        removed = as_id_array(ids)
+        with self._changing:
+            items = self._fitted()
+            keep = np.ones(len(items), dtype=bool)
+            keep[items.positions_of(removed)] = False
+            nothing = np.empty((0, items.width), dtype=np.float32)
+            return self._set(Change(np.flatnonzero(keep), nothing), as_id_array(items.ids[keep]), items)
 
     def update(self, ids: Iterable[Hashable], item_vectors: npt.ArrayLike) -> Self:
         """Give items new vectors; their places in the index stay.
@@ -182,18 +219,16 @@ class ItemStore:
         ValueError
             As for `fit`, or if an id is not in the index. The index is then unchanged.
         """
-        items = self._fitted()
-        old = items.vectors
-        new = check_matrix(item_vectors, "item_vectors", old.shape[1])
         changed = as_ordered_ids(ids)
-        _check_length(changed, len(new))
         positions_by_id(changed)
-        vectors = np.array(old)
-        positions = items.positions_of(changed)
-        vectors[positions] = new
-        source = np.arange(len(old))
-        source[positions] = -1
-        return self._set(vectors, items.ids, source)
+        with self._changing:
+            items = self._fitted()
+            new = check_matrix(item_vectors, "item_vectors", items.width)
+            _check_length(changed, len(new))
+            positions = items.positions_of(changed)
+            source = np.arange(len(items))
+            source[positions] = -1
+            return self._set(Change(source, new[np.argsort(positions)]), items.ids, items)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file (see `fastfm_ext.model_io.save_model`).
@@ -215,20 +250,21 @@ class ItemStore:
         """
         save_model(path, index=self)
 
-    def _set(self, vectors: Float32, ids: npt.NDArray[Any], source: npt.NDArray[np.int64] | None) -> Self:
-        """Replace the content, after the checks that need both arguments.
-
-        `source` tells which of the items before each item is, unchanged; -1 for the others, None if nothing is left.
-        """
-        self._items = self._made_items(vectors, ids)
+    def _set(self, change: Change, ids: npt.NDArray[Any], before: Items | None) -> Self:
+        """Replace the content, after the checks that need both ids and vectors; before `fit`, nothing is before it."""
+        vectors: Float32 | None = None
+        if before is None:
+            vectors = np.array(change.new)
+        elif before.vectors is not None:
+            vectors = change.of_each(before.vectors, change.new)
+        items = Items.of(vectors, change.new.shape[1], ids, len(change))
+        items.searches.update(self._searches(change, vectors, before))
+        self._items = items
         return self
 
-    @staticmethod
-    def _made_items(vectors: Float32, ids: npt.NDArray[Any]) -> Items:
-        _check_length(ids, len(vectors))
-        position = positions_by_id(ids)
-        ids.flags.writeable = False
-        return Items(vectors, ids, position)
+    def _searches(self, change: Change, vectors: Float32 | None, before: Items | None) -> dict[Any, Any]:
+        """Return what searches need of the items from the first one on."""
+        raise NotImplementedError
 
     def _fitted(self) -> Items:
         items = self._items

@@ -1,174 +1,177 @@
-"""Approximate search in an inverted file (IVF): items in lists around centroids, of which a search visits the nearest.
-
-Nearness by inner product is no distance, and clusters of it are poor. So items get one coordinate more that makes all
-equally long, ``t' = [t; sqrt(M^2 - |t|^2)]`` with M the largest length, and users a 0: then the item with the largest
-inner product is the nearest one, and k-means in that space serves (Bachrach et al. 2014, "Speeding up the Xbox
-recommender system using a Euclidean transformation for inner-product spaces"). faiss finds the centroids; all else is
-the exact kernel: over the centroids to choose lists, ``|q - c|^2 = |q|^2 - 2 <q, c> + |c|^2``, and over the items of
-these lists.
-"""
+"""Approximate search in an inverted file (IVF): items in lists, of which a search visits the likeliest."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from fastfm_ext._codes import Codec
+from fastfm_ext._codes_in_lists import CodesInLists
 from fastfm_ext._exact_search import ExactSearch
-from fastfm_ext._optional import require
-from fastfm_ext._top_n import ItemLists, PackedItems, norms, top_n
+from fastfm_ext._item_change import Change
+from fastfm_ext._ivf_lists import RECALL_AT, Lists, longest
+from fastfm_ext._top_n import ItemLists, PackedItems, top_n
 
+Bools = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-# Recall is measured for this many results.
-RECALL_AT = 100
 _TUNING_USERS = 512
-_TRAINING_ITEMS_PER_LIST = 64
-_ITERATIONS = 8
+# What codes lose can be made up for by more lists: so much of the way from the wanted recall to 1 is tried.
+_MORE_LISTS = (0.0, 0.1, 0.25, 0.5, 0.8)
 
 
+class VectorsInLists:
+    """Items in lists as they are, searched by the exact kernel: see `CodesInLists` for what the methods do."""
+
+    factors = (1,)
+
+    def __init__(self, vectors: Float32, lists: Lists, list_of: Int32) -> None:
+        self.lists = lists
+        self.list_of = list_of
+        self._items = PackedItems.in_lists(vectors, list_of, len(lists))
+
+    @property
+    def nbytes(self) -> int:
+        return self._items.nbytes
+
+    def changed(self, change: Change, list_of: Int32, vectors: Float32 | None) -> VectorsInLists:
+        assert vectors is not None
+        return VectorsInLists(vectors, self.lists, list_of)
+
+    def find(
+        self, users: Float32, probes: Int32, n: int, factor: int, sets: tuple[ItemLists | None, Bools | None], jobs: int
+    ) -> tuple[Int64, Float32]:
+        return top_n(users, self._items, n, *sets, jobs, probes)
+
+
+class Tuning(NamedTuple):
+    """What a search does, and the recall that was measured with it.
+
+    Attributes
+    ----------
+    n_probes : int
+        Lists that are visited.
+    factor : int
+        How many times as many items as wanted the codes propose.
+    recall : float
+        Of the true best `RECALL_AT` items, the share that the sample of users found.
+    """
+
+    n_probes: int
+    factor: int
+    recall: float
+
+
+@dataclass(frozen=True)
 class IvfSearch:
     """Items in lists.
 
     Attributes
     ----------
-    centroids : ndarray of shape (n_lists, d + 1), float32
-    lists : ndarray of shape (n_items,), int32
-        The list of each item.
-    n_probes : int or None
-        Lists that a search visits; None before `tune`.
-    recall : float or None
-        Of the true best `RECALL_AT` items, the share that the sample of `tune` found.
+    lists : Lists
+    list_of : ndarray of shape (n_items,), int32
+    held : VectorsInLists or CodesInLists
+    tuning : Tuning or None
+        None before `tuned`.
     """
 
-    def __init__(self, vectors: Float32, centroids: Float32, lists: Int32) -> None:
-        self.centroids = centroids
-        self.lists = lists
-        self.n_probes: int | None = None
-        self.recall: float | None = None
-        self._items = PackedItems.in_lists(vectors, lists, len(centroids))
-        # The means of points on a sphere lie inside it; the longest is near enough to where the new items belong.
-        self._radius = float(norms(centroids).max())
-        self._centroids = PackedItems.of(_rank_as_distances(centroids))
+    lists: Lists
+    list_of: Int32
+    held: VectorsInLists | CodesInLists
+    tuning: Tuning | None = None
 
     @classmethod
-    def train(cls, vectors: Float32, n_lists: int | None, n_threads: int) -> Self:
-        """Cluster the items into `n_lists` lists (default: 4 times the root of their number)."""
-        faiss = require("faiss", extra="retrieval")
-        largest = float(norms(vectors).max())
-        wanted = round(4 * len(vectors) ** 0.5) if n_lists is None else n_lists
-        kmeans = faiss.Kmeans(
-            vectors.shape[1] + 1,
-            min(wanted, len(vectors)),
-            niter=_ITERATIONS,
-            seed=0,
-            min_points_per_centroid=1,
-            max_points_per_centroid=_TRAINING_ITEMS_PER_LIST,
-        )
-        before = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(n_threads)
-        try:
-            kmeans.train(_augmented(vectors, largest))
-        finally:
-            faiss.omp_set_num_threads(before)
-        centroids: Float32 = np.ascontiguousarray(kmeans.centroids, dtype=np.float32)
-        return cls(vectors, centroids, _nearest(vectors, centroids, largest, n_threads))
+    def train(
+        cls, vectors: Float32, n_lists: int | None, quantizer: str | None, n_threads: int, *, reranks: bool
+    ) -> Self:
+        """Cluster the items into `n_lists` lists, and learn the codes if there is a quantizer."""
+        lists = Lists.train(vectors, n_lists, n_threads)
+        list_of = lists.of_items(vectors, longest(vectors), n_threads)
+        if quantizer is None:
+            return cls(lists, list_of, VectorsInLists(vectors, lists, list_of))
+        return cls(lists, list_of, CodesInLists.train(quantizer, vectors, lists, list_of, reranks=reranks))
 
-    @classmethod
-    def from_state(cls, vectors: Float32, meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Self:
-        """Build the search from what `to_state` gives, after checking it.
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all but the vectors."""
+        return self.lists.nbytes + self.list_of.nbytes + self.held.nbytes
 
-        Raises
-        ------
-        ValueError
-            If the parts do not fit each other.
-        """
-        centroids, lists = arrays["centroids"], arrays["lists"]
-        n_probes, recall = meta["n_probes"], meta["recall"]
-        if centroids.ndim != 2 or centroids.dtype != np.float32 or not np.isfinite(centroids).all():
-            raise ValueError("centroids that are no finite float32 matrix")
-        if len(centroids) == 0 or centroids.shape[1] != vectors.shape[1] + 1 or not (np.abs(centroids) < 1e18).all():
-            raise ValueError(f"centroids of shape {centroids.shape} for vectors of width {vectors.shape[1]}")
-        if lists.dtype != np.int32 or lists.shape != (len(vectors),):
-            raise ValueError(f"lists of shape {lists.shape} and type {lists.dtype} for {len(vectors)} items")
-        if len(lists) and not (lists.min() >= 0 and lists.max() < len(centroids)):
-            raise ValueError("a list without a centroid")
-        if (n_probes is None) != (recall is None):
-            raise ValueError("n_probes and recall go together")
-        if n_probes is not None and (type(n_probes) is not int or not 1 <= n_probes <= len(centroids)):
-            raise ValueError(f"n_probes of {n_probes!r} for {len(centroids)} lists")
-        if recall is not None and (type(recall) is not float or not 0 <= recall <= 1):
-            raise ValueError(f"a recall of {recall!r}")
-        search = cls(vectors, np.ascontiguousarray(centroids), np.ascontiguousarray(lists))
-        search.n_probes, search.recall = n_probes, recall
-        return search
-
-    def to_state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        """Return what a file keeps: plain values and arrays."""
-        meta = {"n_probes": self.n_probes, "recall": self.recall}
-        return meta, {"centroids": self.centroids, "lists": self.lists}
-
-    def changed(self, vectors: Float32, source: Int64, n_threads: int) -> IvfSearch:
+    def changed(self, change: Change, vectors: Float32 | None, n_threads: int) -> IvfSearch:
         """Return the search over other items around the same centroids.
 
-        `source` tells which of the items before each of `vectors` is, with the same vector, and has -1 for the others.
+        `vectors` are those of all items, or None where codes do without.
         """
-        lists = np.where(source < 0, np.int32(0), self.lists[source] if len(self.lists) else np.int32(0))
-        new = np.flatnonzero(source < 0)
-        if len(new):
-            lists[new] = _nearest(np.ascontiguousarray(vectors[new]), self.centroids, self._radius, n_threads)
-        result = IvfSearch(vectors, self.centroids, lists.astype(np.int32))
-        result.n_probes, result.recall = self.n_probes, self.recall
-        return result
+        of_new = np.empty(0, dtype=np.int32)
+        if len(change.new):
+            of_new = self.lists.of_items(np.ascontiguousarray(change.new), self.lists.radius, n_threads)
+        list_of = change.of_each(self.list_of, of_new)
+        return IvfSearch(self.lists, list_of, self.held.changed(change, list_of, vectors), self.tuning)
 
-    def tune(self, users: Float32, target_recall: float, n_threads: int) -> None:
-        """Choose as many lists to visit as reach the recall for these users, with two standard errors to spare."""
+    def tuned(self, users: Float32, vectors: Float32, target_recall: float, n_threads: int) -> IvfSearch:
+        """Return a search that does as little as reaches the recall for these users, two standard errors included."""
         sample = users[np.linspace(0, len(users) - 1, min(len(users), _TUNING_USERS)).astype(np.int64)]
-        n = min(RECALL_AT, len(self.lists))
-        best, _ = ExactSearch(self._items.vectors).top_n(np.ascontiguousarray(sample), n, None, None, n_threads)
-        order = self._nearest_lists(sample, len(self.centroids), n_threads)
+        sample = np.ascontiguousarray(sample)
+        n = min(RECALL_AT, len(self.list_of))
+        best, _ = ExactSearch(vectors).top_n(sample, n, None, None, n_threads)
+        order = self.lists.near(sample, len(self.lists), n_threads)
         rank = np.empty_like(order)
         np.put_along_axis(rank, order, np.arange(order.shape[1], dtype=np.int32)[None, :], axis=1)
-        ranks = np.sort(np.take_along_axis(rank, self.lists[best], axis=1), axis=1)
+        ranks = np.sort(np.take_along_axis(rank, self.list_of[best], axis=1), axis=1)
+        if isinstance(self.held, VectorsInLists):
+            n_probes = _fewest_lists(ranks, target_recall, len(self.lists))
+            return replace(self, tuning=Tuning(n_probes, 1, _mean(ranks < n_probes)))
+        return self._tuned_by_trial(sample, best, ranks, target_recall, n_threads)
 
-        def found(n_probes: int) -> npt.NDArray[np.float64]:
-            share: npt.NDArray[np.float64] = (ranks < n_probes).mean(axis=1)
-            return share
-
-        def is_enough(n_probes: int) -> bool:
-            share = found(n_probes)
-            return bool(share.mean() - 2 * share.std() / len(share) ** 0.5 >= target_recall)
-
-        low, high = 0, len(self.centroids)  # the latter always is enough, since it visits every list
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if is_enough(middle) else (middle, high)
-        self.n_probes, self.recall = high, float(found(high).mean())
+    def _tuned_by_trial(
+        self, users: Float32, best: Int64, ranks: Int32, target_recall: float, n_threads: int
+    ) -> IvfSearch:
+        """Search with more and more proposals, and more lists, until that is enough."""
+        tried: list[Tuning] = []
+        for factor in self.held.factors:
+            for share in _MORE_LISTS:
+                n_probes = _fewest_lists(ranks, target_recall + share * (1 - target_recall), len(self.lists))
+                trial = replace(self, tuning=Tuning(n_probes, factor, 0.0))
+                found, _ = trial.top_n(users, best.shape[1], None, None, n_threads)
+                is_found = np.stack([np.isin(b, f) for b, f in zip(best, found, strict=True)])
+                tried.append(Tuning(n_probes, factor, _mean(is_found)))
+                if _is_enough(is_found, target_recall):
+                    return replace(self, tuning=tried[-1])
+        most = max(tried, key=lambda tuning: tuning.recall)
+        warnings.warn(
+            f"The codes reach a recall of {most.recall:.3f}, not target_recall={target_recall}. Ranking by the vectors "
+            "(keep_vectors=True) or a finer quantizer reaches more.",
+            stacklevel=4,
+        )
+        return replace(self, tuning=most)
 
     def top_n(
         self,
         users: Float32,
         n: int,
         lists: ItemLists | None,
-        allowed: npt.NDArray[np.bool_] | None,
+        allowed: Bools | None,
         n_threads: int,
     ) -> tuple[Int64, Float32]:
         """Find about the `n` best items of each user: the best of those in the lists that are visited.
 
         A user for whom these lists hold fewer than `n` items has more of them visited, up to all.
         """
-        n_probes = self.n_probes or len(self.centroids)
-        positions, scores = self._visit(users, n_probes, n, lists, allowed, n_threads)
-        while n_probes < len(self.centroids):
+        n_probes, factor = (len(self.lists), 1) if self.tuning is None else self.tuning[:2]
+        positions, scores = self._visit(users, n_probes, factor, n, (lists, allowed), n_threads)
+        while n_probes < len(self.lists):
             few = np.flatnonzero(np.isneginf(scores[:, -1]))
             if not len(few):
                 break
-            n_probes = min(4 * n_probes, len(self.centroids))
-            few_lists = None if lists is None else _of_users(lists, few)
-            found = self._visit(np.ascontiguousarray(users[few]), n_probes, n, few_lists, allowed, n_threads)
+            n_probes = min(4 * n_probes, len(self.lists))
+            sets = None if lists is None else lists.of_users(few), allowed
+            found = self._visit(np.ascontiguousarray(users[few]), n_probes, factor, n, sets, n_threads)
             positions[few], scores[few] = found
         return positions, scores
 
@@ -176,47 +179,86 @@ class IvfSearch:
         self,
         users: Float32,
         n_probes: int,
+        factor: int,
         n: int,
-        lists: ItemLists | None,
-        allowed: npt.NDArray[np.bool_] | None,
+        sets: tuple[ItemLists | None, Bools | None],
         n_threads: int,
     ) -> tuple[Int64, Float32]:
-        probes = self._nearest_lists(users, n_probes, n_threads)
-        return top_n(users, self._items, n, lists, allowed, n_threads, probes)
+        probes = self.lists.near(users, n_probes, n_threads)
+        return self.held.find(users, probes, n, factor, sets, n_threads)
 
-    def _nearest_lists(self, users: Float32, n_probes: int, n_threads: int) -> Int32:
-        nearest, _ = top_n(_then(users, 0.0, 1.0), self._centroids, n_probes, n_threads=n_threads)
-        return nearest.astype(np.int32)
+    def to_state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return what a file keeps: plain values and arrays."""
+        n_probes, factor, recall = self.tuning or (None, None, None)
+        meta = {"n_probes": n_probes, "factor": factor, "recall": recall}
+        arrays: dict[str, npt.NDArray[Any]] = {"centroids": self.lists.centroids, "lists": self.list_of}
+        if isinstance(self.held, CodesInLists):
+            arrays |= {"codes": self.held.codes(), "codec": self.held.codec.table}
+        return meta, arrays
+
+    @classmethod
+    def from_state(
+        cls,
+        vectors: Float32 | None,
+        quantizer: str | None,
+        meta: dict[str, Any],
+        arrays: dict[str, npt.NDArray[Any]],
+        *,
+        reranks: bool,
+    ) -> Self:
+        """Build the search from what `to_state` gives, after checking it.
+
+        Raises
+        ------
+        ValueError
+            If the parts do not fit each other.
+        """
+        lists, list_of = Lists.from_state(arrays["centroids"]), arrays["lists"]
+        if vectors is not None and lists.width != vectors.shape[1]:
+            raise ValueError(f"centroids of width {lists.width} for vectors of width {vectors.shape[1]}")
+        if list_of.dtype != np.int32 or list_of.ndim != 1 or (vectors is not None and len(list_of) != len(vectors)):
+            raise ValueError(f"lists of shape {list_of.shape} and type {list_of.dtype}")
+        if len(list_of) and not (list_of.min() >= 0 and list_of.max() < len(lists)):
+            raise ValueError("a list without a centroid")
+        list_of = np.ascontiguousarray(list_of)
+        tuning = _checked_tuning(meta, len(lists))
+        if quantizer is None:
+            if vectors is None:
+                raise ValueError("neither vectors nor codes")
+            return cls(lists, list_of, VectorsInLists(vectors, lists, list_of), tuning)
+        codec, codes = Codec(quantizer, lists.width, arrays["codec"]), arrays["codes"]
+        if codes.dtype != np.uint8 or codes.shape != (len(list_of), codec.code_size):
+            raise ValueError(f"codes of shape {codes.shape} and type {codes.dtype} for {len(list_of)} items")
+        held = CodesInLists(codec, codes, lists, list_of, vectors if reranks else None)
+        return cls(lists, list_of, held, tuning)
 
 
-def _augmented(vectors: Float32, largest: float) -> Float32:
-    rest = np.sqrt(np.maximum(largest**2 - norms(vectors) ** 2, 0.0))
-    augmented: Float32 = np.concatenate([vectors, rest[:, None].astype(np.float32)], axis=1)
-    return augmented
+def _checked_tuning(meta: dict[str, Any], n_lists: int) -> Tuning | None:
+    n_probes, factor, recall = meta["n_probes"], meta.get("factor", 1), meta["recall"]
+    if n_probes is None and recall is None:
+        return None
+    if type(n_probes) is not int or not 1 <= n_probes <= n_lists:
+        raise ValueError(f"n_probes of {n_probes!r} for {n_lists} lists")
+    if type(factor) is not int or not 1 <= factor <= max(CodesInLists.FACTORS):
+        raise ValueError(f"a factor of {factor!r}")
+    if type(recall) is not float or not 0 <= recall <= 1:
+        raise ValueError(f"a recall of {recall!r}")
+    return Tuning(n_probes, factor, recall)
 
 
-def _rank_as_distances(centroids: Float32) -> Float32:
-    """Return vectors whose inner product with ``[x; 1]`` ranks the centroids by their distance to x."""
-    half_squares = -0.5 * norms(centroids) ** 2
-    columns: Float32 = np.concatenate([centroids, half_squares[:, None].astype(np.float32)], axis=1)
-    return columns
+def _fewest_lists(ranks: Int32, target_recall: float, n_lists: int) -> int:
+    """Return how many lists to visit so that enough of the best items are in them; `ranks` says when each one comes."""
+    low, high = 0, n_lists  # the latter always is enough, since it visits every list
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _is_enough(ranks < middle, target_recall) else (middle, high)
+    return high
 
 
-def _then(vectors: Float32, *last: float) -> Float32:
-    """Return the vectors with these coordinates behind their own."""
-    columns = np.tile(np.array(last, dtype=np.float32), (len(vectors), 1))
-    return np.concatenate([vectors, columns], axis=1)
+def _is_enough(is_found: Bools, target_recall: float) -> bool:
+    share: Float64 = is_found.mean(axis=1)
+    return bool(share.mean() - 2 * share.std() / len(share) ** 0.5 >= target_recall)
 
 
-def _nearest(vectors: Float32, centroids: Float32, largest: float, n_threads: int) -> Int32:
-    """Return the list of the nearest centroid of each item."""
-    packed = PackedItems.of(_rank_as_distances(centroids))
-    nearest, _ = top_n(_then(_augmented(vectors, largest), 1.0), packed, 1, n_threads=n_threads)
-    return nearest[:, 0].astype(np.int32)
-
-
-def _of_users(lists: ItemLists, users: Int64) -> ItemLists:
-    counts = np.diff(lists.indptr)[users]
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    entries = np.repeat(lists.indptr[users] - indptr[:-1], counts) + np.arange(indptr[-1])
-    return ItemLists(indptr, lists.listed[entries], lists.may_get)
+def _mean(is_found: Bools) -> float:
+    return float(is_found.mean(axis=1).mean())

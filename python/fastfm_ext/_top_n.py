@@ -18,6 +18,9 @@ from fastfm_ext._engine import aligned_empty
 # A call of the kernel covers about this many multiplications (some 50 ms), so that Ctrl-C never waits long.
 PRODUCTS_PER_CALL = 1 << 31
 
+# Lengths below this keep every inner product inside float32.
+MAX_NORM = 1e18
+
 
 class ItemLists(NamedTuple):
     """For each user a list of items, which are either what the user must not get or all that the user may get.
@@ -33,6 +36,13 @@ class ItemLists(NamedTuple):
     indptr: NDArray[np.int64]
     listed: NDArray[np.int32]
     may_get: bool
+
+    def of_users(self, users: NDArray[np.int64]) -> ItemLists:
+        """Return the lists of these users alone."""
+        counts = np.diff(self.indptr)[users]
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        entries = np.repeat(self.indptr[users] - indptr[:-1], counts) + np.arange(indptr[-1])
+        return ItemLists(indptr, self.listed[entries], self.may_get)
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,11 @@ class PackedItems:
     norms: NDArray[np.float64]
     vectors: Float32Array
     list_panels: NDArray[np.int64] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept beside the vectors."""
+        return self.panels.nbytes + self.positions.nbytes + self.norms.nbytes
 
     @classmethod
     def of(cls, vectors: Float32Array) -> Self:

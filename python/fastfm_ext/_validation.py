@@ -257,3 +257,11 @@ def check_param(estimator: BaseEstimator, name: str, check: Callable[[Any], bool
     value = getattr(estimator, name)
     if not check(value):
         raise ValueError(f"{name} of {type(estimator).__name__} must be {wanted}; got {value!r}.")
+
+
+def is_table_of_0_and_1(values: Any, n_items: int) -> bool:
+    """Return whether what should name items holds a 0 or 1 for each of them instead."""
+    # As many values as there are items, and so with repetitions, which a choice of items does not have.
+    if not hasattr(values, "__len__") or not len(values) == n_items > 2:
+        return False
+    return all(isinstance(value, Real) and (value == 0 or value == 1) for value in values)

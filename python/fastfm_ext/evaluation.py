@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from fastfm_ext._exact_search import in_order
 from fastfm_ext._hits import PER_USER, auc_of_rows, hits_in_matrix, mean_over_users, per_user
 from fastfm_ext._validation import check_interactions, is_integer
 from fastfm_ext.retrieval import ItemIndex
@@ -198,8 +199,7 @@ class _Candidates:
         # Ranked in float64, as ItemIndex does it.
         scores = np.einsum("ud,und->un", users, self.items[positions], dtype=np.float64)
         if totals.n:
-            order = np.argsort(np.where(is_item, -scores, np.inf), axis=1, kind="stable")[:, : totals.n]
-            totals.add_rankings(np.take_along_axis(positions, order, axis=1), relevant)
+            totals.add_rankings(in_order(positions, scores, totals.n)[0], relevant)
         if "auc" in totals.names:
             rounded = np.where(is_item, scores, np.inf).astype(np.float32)
             totals.add_scores(rounded, hits_in_matrix(positions, relevant).at)

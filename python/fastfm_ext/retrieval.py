@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 from joblib import effective_n_jobs
 from scipy import sparse
 
-from fastfm_ext._exact_search import ExactSearch, comparable
-from fastfm_ext._item_ids import as_id_array
+from fastfm_ext._codes import QUANTIZERS
+from fastfm_ext._exact_search import ExactSearch
+from fastfm_ext._index_state import items_of, state_of
+from fastfm_ext._item_change import Change
 from fastfm_ext._item_sets import UserItems, item_lists, mask_of
-from fastfm_ext._item_store import Items, ItemStore
+from fastfm_ext._item_store import Items
 from fastfm_ext._ivf import IvfSearch
 from fastfm_ext._model_file import ModelFileReader
-from fastfm_ext._top_n import ItemLists
-from fastfm_ext._validation import is_nonzero_integer, is_real, optional
-from fastfm_ext._vector_checks import Float32, check_count, check_matrix, to_float32
+from fastfm_ext._similar_items import FindsSimilar
+from fastfm_ext._validation import is_bool, is_nonzero_integer, is_real, optional
+from fastfm_ext._vector_checks import Float32, check_count, check_matrix, check_n, to_float32
 
 __all__ = ["ItemIndex"]
 
-Int64 = npt.NDArray[np.int64]
 ItemsOfUsers: TypeAlias = Collection[Any] | sparse.sparray | sparse.spmatrix
 
 KINDS = ("exact", "ivf")
 MAX_JOBS = 2**31 - 1
-METRICS = ("cosine", "inner")
+# What a file keeps of them.
+_PARAMETERS = ("kind", "target_recall", "n_lists", "quantizer", "keep_vectors", "n_jobs")
 
 
-class ItemIndex(ItemStore):
+class ItemIndex(FindsSimilar):
     """Index of item vectors, searched by inner product.
 
     Parameters
@@ -44,6 +45,13 @@ class ItemIndex(ItemStore):
         For ``"ivf"``: the share of the true best 100 items that a search shall find, above 0 and at most 1. See `tune`.
     n_lists : int, optional
         For ``"ivf"``: into how many lists items are divided; 4 times the root of their number by default.
+    quantizer : {"sq8", "pq"}, optional
+        For ``"ivf"``: keep items in lists as codes, of one byte for each coordinate (``"sq8"``, filled up to whole
+        eights) or for every two (``"pq"``), in place of four. Codes propose items, and the vectors decide. Searches
+        need faiss then.
+    keep_vectors : bool, default=True
+        With a `quantizer`, whether to keep the vectors. False saves most memory: scores are those of the codes, and
+        `tune` measures recall against the vectors for the last time and drops them.
     n_jobs : int, optional
         Threads of a search; -1 for all cores. None is one, unless joblib says otherwise. Results are the same with any
         number.
@@ -58,18 +66,22 @@ class ItemIndex(ItemStore):
     n_lists_, n_probes_, recall_ : int, int, float
         For ``"ivf"``: the lists there are, how many of them a search visits, and the recall that `tune` measured with
         them; the last two are None before it.
+    bytes_per_item_ : float
+        Bytes of vectors, codes and lists that are kept now, divided by the number of items; without ids.
 
     Notes
     -----
     The lists of ``"ivf"`` are clusters of the vectors with one more coordinate, which makes them all equally long, so
     that k-means serves inner products. Only which items are looked at is approximate: their scores, and the order of
-    those that are returned, are exact. `add` and `update` put items into the lists there are: fit again when most have
-    changed.
+    those that are returned, are exact, unless `keep_vectors` is False. `add` and `update` put items into the lists that
+    there are: fit again when most have changed. Codes say how an item differs from its list's centroid; those of
+    ``"pq"`` were made for the items of `fit`. In an index that is loaded with ``mmap``, lists and codes are in memory,
+    and of the vectors a search reads only those that the codes propose.
 
-    The vectors are kept as a float32 array of shape (n_items, d), and from the first search on once more in the order
+    The vectors are kept as a float32 array of shape (n_items, d), and, unless there are codes, once more in the order
     in which the search reads them; an index can be pickled and copied. `add`, `update` and `remove` copy the array, so
-    change many items in one call. A search in another thread sees the index as it is before or after a change; threads
-    that change it must take turns.
+    change many items in one call. A search in another thread sees the index as it is before or after a change, and
+    changes by several threads come one after the other.
 
     Examples
     --------
@@ -90,6 +102,8 @@ class ItemIndex(ItemStore):
         *,
         target_recall: float = 0.95,
         n_lists: int | None = None,
+        quantizer: str | None = None,
+        keep_vectors: bool = True,
         n_jobs: int | None = None,
     ) -> None:
         super().__init__()
@@ -99,14 +113,20 @@ class ItemIndex(ItemStore):
             raise ValueError(f"target_recall must be a number above 0 and at most 1, got {target_recall!r}.")
         if not optional(is_nonzero_integer(MAX_JOBS))(n_jobs):
             raise ValueError(f"n_jobs must be None or an integer other than 0, at most {MAX_JOBS}; got {n_jobs!r}.")
+        if quantizer is not None and (quantizer not in QUANTIZERS or kind != "ivf"):
+            raise ValueError(f'quantizer must be None, or one of {list(QUANTIZERS)} for kind "ivf", got {quantizer!r}.')
+        if not is_bool(keep_vectors) or (quantizer is None and not keep_vectors):
+            raise ValueError(f"keep_vectors must be True, or False with a quantizer, got {keep_vectors!r}.")
         self.kind = kind
         self.target_recall = float(target_recall)
         self.n_lists = None if n_lists is None else check_count(n_lists, "n_lists")
+        self.quantizer = quantizer
+        self.keep_vectors = bool(keep_vectors)
         self.n_jobs = n_jobs
 
     def __repr__(self) -> str:
         items = self._items
-        shape = "" if items is None else f", n_items={len(items)}, n_dims={items.vectors.shape[1]}"
+        shape = "" if items is None else f", n_items={len(items)}, n_dims={items.width}"
         if items is not None and "ivf" in items.searches:
             shape += f", n_lists={self.n_lists_}, n_probes={self.n_probes_}"
             shape += "" if self.recall_ is None else f", recall={self.recall_:.3f}"
@@ -115,25 +135,35 @@ class ItemIndex(ItemStore):
     @property
     def n_lists_(self) -> int:
         """Into how many lists the items are divided."""
-        return len(self._ivf_of(self._fitted()).centroids)
+        return len(self._ivf_of(self._fitted()).lists)
 
     @property
     def n_probes_(self) -> int | None:
         """How many lists a search visits; None before `tune`."""
-        return self._ivf_of(self._fitted()).n_probes
+        tuning = self._ivf_of(self._fitted()).tuning
+        return None if tuning is None else tuning.n_probes
 
     @property
     def recall_(self) -> float | None:
         """The recall that `tune` has measured; None before it."""
-        return self._ivf_of(self._fitted()).recall
+        tuning = self._ivf_of(self._fitted()).tuning
+        return None if tuning is None else tuning.recall
+
+    @property
+    def bytes_per_item_(self) -> float:
+        """Bytes that vectors, codes and lists take now, divided by the number of items; ids come on top."""
+        items = self._fitted()
+        held = 0 if items.vectors is None else items.vectors.nbytes
+        held += sum(search.nbytes for search in list(items.searches.values()))
+        return float(held / max(1, len(items)))
 
     def __getstate__(self) -> dict[str, Any]:
         # What searches derive from the vectors is quickly made again.
         items = self._items
         if items is None:
-            return self.__dict__
+            return super().__getstate__()
         kept = {name: search for name, search in list(items.searches.items()) if name == "ivf"}
-        return self.__dict__ | {"_items": replace(items, searches=kept)}
+        return super().__getstate__() | {"_items": replace(items, searches=kept)}
 
     def search(
         self,
@@ -179,8 +209,8 @@ class ItemIndex(ItemStore):
         TypeError
             If a set of items is not in one of these forms.
         ValueError
-            If the index is empty, `user_vectors` has another width or is not finite, `n` < 1, or a set of items is not
-            for so many users or items.
+            If the index is empty, `user_vectors` has another width or is not finite, `n` < 1 or far beyond the number
+            of items, or a set of items is not for so many users or items.
 
         Notes
         -----
@@ -198,10 +228,10 @@ class ItemIndex(ItemStore):
         items = self._fitted()
         if len(items) == 0:
             raise ValueError("The index is empty: add items before searching.")
-        n = check_count(n, "n")
         users = to_float32(user_vectors, "user_vectors")
         single = users.ndim == 1
-        users = check_matrix(users[None, :] if single else users, "user_vectors", items.vectors.shape[1])
+        users = check_matrix(users[None, :] if single else users, "user_vectors", items.width)
+        n = check_n(n, len(users), len(items))
         excluded = _user_items(exclude, "exclude", (len(users), items), single=single)
         chosen = _user_items(only_by_user, "only_by_user", (len(users), items), single=single)
         allowed = None if only is None else mask_of(only, "only", items.position)
@@ -232,7 +262,8 @@ class ItemIndex(ItemStore):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If the index is of another kind or empty, or `user_vectors` has no rows, another width or is not finite.
+            If the index is of another kind or empty, has dropped its vectors, or `user_vectors` has no rows, another
+            width or is not finite.
 
         Notes
         -----
@@ -240,76 +271,16 @@ class ItemIndex(ItemStore):
         search tells which they are. The number of lists is the least for which the mean over the users, less two
         standard errors, is `target_recall`.
         """
-        items = self._fitted()
-        ivf = self._ivf_of(items)
-        users = check_matrix(user_vectors, "user_vectors", items.vectors.shape[1])
-        if len(users) == 0 or len(items) == 0:
-            raise ValueError("tune needs at least one row of user_vectors and one item.")
-        ivf.tune(users, self.target_recall, effective_n_jobs(self.n_jobs))
+        with self._changing:
+            items = self._fitted()
+            self._ivf_of(items)
+            users = check_matrix(user_vectors, "user_vectors", items.width)
+            if len(users) == 0 or len(items) == 0:
+                raise ValueError("tune needs at least one row of user_vectors and one item.")
+            ivf = self._tuned(items, users)
+            if not self.keep_vectors:
+                self._items = replace(items, vectors=None, searches={"ivf": ivf})
         return self
-
-    def similar_items(
-        self, ids: Iterable[Hashable], n: int = 10, *, metric: str = "cosine", skip_bias: bool = True
-    ) -> tuple[npt.NDArray[Any], Float32]:
-        """Find the items most similar to items of the index.
-
-        Parameters
-        ----------
-        ids : iterable of hashables
-            Items of the index, m of them.
-        n : int, default=10
-            Neighbours of each, at least 1; an item is none of its own.
-        metric : {"cosine", "inner"}, default="cosine"
-            Cosine of the angle between the vectors, or their inner product.
-        skip_bias : bool, default=True
-            Leave the first coordinate out. In a vector of a factorization machine it is the item's own worth
-            (``item_vector``) or the constant 1 (``user_vector``) and says nothing about what the item is like.
-
-        Returns
-        -------
-        ids : ndarray of shape (m, n)
-            Most similar first; equal ones in index order.
-        similarities : ndarray of shape (m, n), float32
-            Where the index has too few items, the rest of a row is as in `search`.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            If an id is not in the index, `n` < 1, `metric` is unknown, or `skip_bias` leaves no coordinate.
-
-        Notes
-        -----
-        Similar users are found in the same way, in an index over their vectors:
-        ``ItemIndex().fit(model.user_vector(X_users), ids=users).similar_items(["ann"])``.
-
-        The first call of a kind keeps one more copy of the vectors, until the items change. A vector of length 0 has
-        similarity 0 to all.
-
-        Examples
-        --------
-        >>> from fastfm_ext.retrieval import ItemIndex
-        >>> index = ItemIndex().fit([[0.5, 1.0, 0.0], [0.1, 3.0, 0.3], [0.9, 0.0, 2.0]], ids=["a", "b", "c"])
-        >>> index.similar_items(["a", "c"], n=1)[0].tolist()
-        [['b'], ['b']]
-        """
-        items = self._fitted()
-        vectors = items.vectors
-        n = check_count(n, "n")
-        if metric not in METRICS:
-            raise ValueError(f"metric must be one of {list(METRICS)}, got {metric!r}.")
-        if skip_bias and vectors.shape[1] == 1:
-            raise ValueError("skip_bias leaves no coordinate of vectors of width 1: pass skip_bias=False.")
-        own = items.positions_of(as_id_array(ids))
-        key = (metric, bool(skip_bias))
-        if key not in items.searches:
-            items.searches[key] = ExactSearch(comparable(vectors[:, 1:] if skip_bias else vectors, metric))
-        search: ExactSearch = items.searches[key]
-        themselves = ItemLists(np.arange(len(own) + 1, dtype=np.int64), own.astype(np.int32), may_get=False)
-        queries = search.items.vectors[own]
-        positions, similarities = search.top_n(queries, n, themselves, None, effective_n_jobs(self.n_jobs))
-        return items.take_ids(positions), similarities
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = False) -> ItemIndex:
@@ -338,52 +309,45 @@ class ItemIndex(ItemStore):
             return index
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        items = self._fitted()
-        arrays: dict[str, npt.NDArray[Any]] = {"vectors": items.vectors}
-        meta: dict[str, Any] = {"kind": self.kind}
-        if "ivf" in items.searches:
-            ivf_meta, ivf_arrays = self._ivf_of(items).to_state()
-            meta |= {"target_recall": self.target_recall, "n_lists": self.n_lists, "ivf": ivf_meta}
-            arrays |= ivf_arrays
-        if items.ids.dtype == object:
-            meta["ids"] = items.ids.tolist()
-        else:
-            arrays["ids"] = items.ids
-        return meta, arrays
+        meta, arrays = state_of(self._fitted())
+        return meta | {name: getattr(self, name) for name in _PARAMETERS}, arrays
 
     @classmethod
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Self:
-        ids = arrays["ids"] if "ids" in arrays else meta["ids"]
-        vectors = check_matrix(arrays["vectors"], "vectors")
-        if meta["kind"] != "ivf":
-            return cls(meta["kind"])._set(vectors, as_id_array(ids), None)
-        index = cls("ivf", target_recall=meta["target_recall"], n_lists=meta["n_lists"])
-        items = cls._made_items(vectors, as_id_array(ids))
-        items.searches["ivf"] = IvfSearch.from_state(vectors, meta["ivf"], arrays)
-        index._items = items
+        index = cls(**{name: meta[name] for name in _PARAMETERS if name in meta})
+        index._items = items_of(meta, arrays, index.kind, index.quantizer, keeps_vectors=index.keep_vectors)
         return index
 
-    def _set(self, vectors: Float32, ids: npt.NDArray[Any], source: Int64 | None) -> Self:
-        items, n_threads = self._made_items(vectors, ids), effective_n_jobs(self.n_jobs)
-        ivf: IvfSearch | None = None if self._items is None else self._items.searches.get("ivf")
-        if self.kind == "ivf" and (source is None or ivf is None):
-            items.searches["ivf"] = IvfSearch.train(vectors, self.n_lists, n_threads)
-        elif ivf is not None and source is not None:
-            items.searches["ivf"] = ivf.changed(vectors, source, n_threads)
-        self._items = items
-        return self
+    def _searches(self, change: Change, vectors: Float32 | None, before: Items | None) -> dict[Any, Any]:
+        if self.kind != "ivf":
+            return {}
+        n_threads = effective_n_jobs(self.n_jobs)
+        if before is not None:
+            return {"ivf": self._ivf_of(before).changed(change, vectors, n_threads)}
+        assert vectors is not None
+        ivf = IvfSearch.train(vectors, self.n_lists, self.quantizer, n_threads, reranks=self.keep_vectors)
+        return {"ivf": ivf}
 
     def _search_for(self, items: Items, users: Float32) -> ExactSearch | IvfSearch:
         """Return what searches, made or tuned now if it is not yet."""
         if self.kind == "ivf":
             ivf = self._ivf_of(items)
-            if ivf.n_probes is None and len(users):
-                ivf.tune(users, self.target_recall, effective_n_jobs(self.n_jobs))
-            return ivf
+            return self._tuned(items, users) if ivf.tuning is None and len(users) else ivf
         if "exact" not in items.searches:
+            assert items.vectors is not None
             items.searches["exact"] = ExactSearch(items.vectors)
         exact: ExactSearch = items.searches["exact"]
         return exact
+
+    def _tuned(self, items: Items, users: Float32) -> IvfSearch:
+        """Tune the search over these items."""
+        if items.vectors is None:
+            raise ValueError(
+                "recall is measured against the vectors, and the index dropped them when it was first tuned: fit again."
+            )
+        ivf = self._ivf_of(items).tuned(users, items.vectors, self.target_recall, effective_n_jobs(self.n_jobs))
+        items.searches["ivf"] = ivf
+        return ivf
 
     def _ivf_of(self, items: Items) -> IvfSearch:
         ivf: IvfSearch | None = items.searches.get("ivf")
