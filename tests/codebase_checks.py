@@ -40,13 +40,15 @@ MODULES_OF_ROOM = {
     "metrics": ["metrics", "_hits"],
     "model selection": ["model_selection"],
     "evaluation": ["evaluation"],
+    "export": ["export"],
     "text formats": ["text_formats", "_text_batches", "_text_reading", "_text_source", "_text_writing"],
     "datasets": ["datasets", "_download", "_movielens_archives", "_movielens_csv"],
     "plotting": ["plotting"],
     "configuration": ["_config"],
     "model file": ["model_io", "_model_file", "_plain_json"],
     "jobs": [
-        *("_job_columns", "_job_data", "_fit_job", "_inspect_job", "_movielens_job", "_predict_job", "_recommend_job"),
+        *("_job_columns", "_job_data", "_export_job", "_fit_job", "_inspect_job", "_movielens_job", "_predict_job"),
+        "_recommend_job",
     ],
     "cli": ["cli", "_cli_commands", "_cli_types", "__main__"],
     "public names": ["__init__"],
@@ -70,18 +72,19 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "metrics": {"validation"},
     "model selection": {"validation", "encoding"},
     "evaluation": {"validation", "metrics", "retrieval"},
+    "export": {"optional", "retrieval", "model file"},
     "text formats": {"io", "validation", "optional"},
     "datasets": {"optional"},
     "plotting": {"optional"},
     "configuration": {"engine"},
     "jobs": {
         *("estimators", "encoding", "retrieval", "metrics", "datasets", "plotting", "model file", "text formats"),
-        *("optional", "public names", "sources"),
+        *("optional", "public names", "sources", "export"),
     },
     "cli": {"jobs"},
     "public names": {
         *("estimators", "encoding", "evaluation", "retrieval", "metrics", "datasets", "plotting", "model file"),
-        *("base", "configuration"),
+        *("base", "configuration", "export"),
     },
 }
 NATIVE_ARROWS: dict[str, set[str]] = {

@@ -7,6 +7,7 @@ from fastfm_ext._recommend import recommend
 from fastfm_ext._training import DivergenceError
 from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
 from fastfm_ext.evaluation import evaluate
+from fastfm_ext.export import export_features, export_vectors
 from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io import ModelFileError, load_model, save_model
 from fastfm_ext.ranking import FMRanker
@@ -25,6 +26,8 @@ __all__ = [
     "categorical",
     "crossed",
     "evaluate",
+    "export_features",
+    "export_vectors",
     "hashed",
     "load_model",
     "multi",

@@ -1,11 +1,11 @@
-"""The commands ``fit``, ``predict``, ``recommend`` and ``inspect``: their options, and the settings that follow."""
+"""The commands but ``movielens``: their options, and the settings that follow."""
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastfm_ext import _fit_job, _inspect_job, _predict_job, _recommend_job
+from fastfm_ext import _export_job, _fit_job, _inspect_job, _predict_job, _recommend_job
 from fastfm_ext._cli_types import column, fraction, integer, n_jobs, number
 from fastfm_ext._job_columns import KINDS, SIDES, Columns, read_config
 from fastfm_ext._job_data import FORMS
@@ -55,6 +55,19 @@ examples:
   fastfm-ext recommend films.fastfm users.csv --seen ratings.csv -n 20 --output top.csv
   fastfm-ext recommend clicks.fastfm users.libsvm --items items.libsvm
 """
+_EXPORT_EPILOG = """\
+features   of each feature its weight and its factors, and with an encoder its name and field
+items      of each item its vector: of the items of training, or of those in --rows
+users      of each user in --rows the vector, and the bias, which with the inner product makes the prediction
+
+OUTPUT ends in .npz (numpy.load) or .parquet (pandas.read_parquet, polars, DuckDB and others). What stands in it is said
+in the documentation of fastfm_ext.export_features and fastfm_ext.export_vectors.
+
+examples:
+  fastfm-ext export films.fastfm weights.parquet
+  fastfm-ext export films.fastfm items.npz --what items
+  fastfm-ext export films.fastfm users.parquet --what users --rows users.csv
+"""
 # Hyperparameters of the estimators: type, name of the value, help.
 _SETTINGS: dict[str, tuple[Any, str, str]] = {
     "n_factors": (integer(0), "K", "length of the factor vectors (default: 16; 0: a linear model)"),
@@ -80,11 +93,12 @@ _SWITCHES = {
 
 
 def add_commands(commands: Any) -> None:
-    """Add the four commands."""
+    """Add the commands."""
     _add_fit(commands)
     _add_predict(commands)
     _add_recommend(commands)
     _add_inspect(commands)
+    _add_export(commands)
 
 
 def _add(commands: Any, name: str, what: str, epilog: str | None) -> argparse.ArgumentParser:
@@ -191,6 +205,17 @@ def _add_inspect(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, for scripts")
     _set_job(parser, _inspect_job.run, _inspect_job.InspectSettings)
+
+
+def _add_export(commands: Any) -> None:
+    parser = _add(commands, "export", "write what a model has learned as NumPy arrays or Parquet", _EXPORT_EPILOG)
+    parser.add_argument("model", type=Path, metavar="MODEL", help="file that fit has saved")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to write, .npz or .parquet")
+    parser.add_argument("--what", choices=_export_job.WHAT, default="features", help="(default: features)")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="users or items, with their columns or features")
+    parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
+    _set_job(parser, _export_job.run, _export_job.ExportSettings)
 
 
 def _set_job(parser: argparse.ArgumentParser, job: Callable[[Any], None], settings: Callable[..., Any]) -> None:
