@@ -60,7 +60,7 @@ def extension(name: str, sources: list[str]) -> Extension:
 
 extensions = [
     extension("_core", ["_core.pyx", "dispatch.cpp", "ranking.cpp", "rows.cpp", "threads.cpp", "topn.cpp"]),
-    extension("_encode", ["_encode.pyx", "encode.cpp"]),
+    extension("_encode", ["_encode.pyx", "coding.cpp", "encode.cpp"]),
     extension("_io", ["_io.pyx", "text/number.cpp", "text/read.cpp", "text/write.cpp"]),
 ]
 

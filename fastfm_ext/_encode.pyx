@@ -2,10 +2,12 @@
 # distutils: language = c++
 """The boundary of the encoder: unpacks arrays and Arrow's structures, releases the GIL, calls C++. No arithmetic.
 
-Python has checked types, lengths and ranges by now and owns all memory. Shapes are those of encode.hpp.
+Python has checked types, lengths and ranges by now and owns all memory. Shapes are those of coding.hpp and
+encode.hpp.
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libcpp.vector cimport vector
 
@@ -45,7 +47,7 @@ cdef extern from "arrow.hpp" nogil:
         const char* (*get_last_error)(ArrowArrayStream*)
 
 
-cdef extern from "encode.hpp" namespace "fastfm" nogil:
+cdef extern from "coding.hpp" namespace "fastfm" nogil:
     struct Texts:
         int64_t n
         const uint8_t* valid
@@ -60,6 +62,23 @@ cdef extern from "encode.hpp" namespace "fastfm" nogil:
         int64_t* first
         int64_t n_distinct
 
+    enum class ObjectKind(int32_t):
+        text
+        missing
+        other
+
+    Status cpp_code_ints "fastfm::code_ints"(const int64_t*, int64_t, const uint8_t*, Coding*)
+    Status cpp_code_texts "fastfm::code_texts"(const Texts&, Coding*)
+    void cpp_take_texts "fastfm::take_texts"(const Texts&, const int64_t*, int64_t, int64_t*, uint8_t*)
+    void cpp_murmur3 "fastfm::murmur3"(const uint8_t*, const int64_t*, int64_t, uint32_t, int32_t*)
+
+
+cdef extern from "coding.hpp" namespace "fastfm":
+    Status cpp_code_objects "fastfm::code_objects"(
+        void* const*, int64_t, ObjectKind (*)(void*, const uint8_t**, int64_t*) noexcept, Coding*)
+
+
+cdef extern from "encode.hpp" namespace "fastfm" nogil:
     enum class BlockKind(int32_t):
         one
         several
@@ -72,10 +91,6 @@ cdef extern from "encode.hpp" namespace "fastfm" nogil:
         const int64_t* indptr
         const float* values
 
-    Status cpp_code_ints "fastfm::code_ints"(const int64_t*, int64_t, const uint8_t*, Coding*)
-    Status cpp_code_texts "fastfm::code_texts"(const Texts&, Coding*)
-    void cpp_take_texts "fastfm::take_texts"(const Texts&, const int64_t*, int64_t, int64_t*, uint8_t*)
-    void cpp_murmur3 "fastfm::murmur3"(const uint8_t*, const int64_t*, int64_t, uint32_t, int32_t*)
     void cpp_tidy_cells "fastfm::tidy_cells"(int64_t*, int64_t, int32_t*, float*)
     void cpp_count_entries "fastfm::count_entries"(const Block*, int64_t, int64_t, int64_t*)
     void cpp_write_entries "fastfm::write_entries"(
@@ -144,6 +159,44 @@ def code_texts(source, int32_t[::1] codes, int64_t[::1] first):
     with nogil:
         status = cpp_code_texts(texts, &coding)
     check(status)
+    return coding.n_distinct
+
+
+cdef extern from *:  # Python.h, which Cython includes
+    bint PyUnicode_CheckExact(PyObject*)
+    bint PyFloat_Check(PyObject*)
+    double PyFloat_AsDouble(PyObject*)
+    const char* PyUnicode_AsUTF8AndSize(PyObject*, Py_ssize_t*)
+    void PyErr_Clear()
+    PyObject* Py_None
+
+
+cdef ObjectKind read_object(void* pointer, const uint8_t** utf8, int64_t* size) noexcept:
+    """Looks into a Python object; text that has no UTF-8 is something else."""
+    cdef PyObject* value = <PyObject*>pointer
+    cdef Py_ssize_t length = 0
+    if PyUnicode_CheckExact(value):
+        utf8[0] = <const uint8_t*>PyUnicode_AsUTF8AndSize(value, &length)
+        size[0] = length
+        if utf8[0] == NULL:
+            PyErr_Clear()
+            return ObjectKind.other
+        return ObjectKind.text
+    if value == NULL or value == Py_None:  # NumPy takes an empty place for None
+        return ObjectKind.missing
+    if PyFloat_Check(value):
+        return ObjectKind.missing if PyFloat_AsDouble(value) != PyFloat_AsDouble(value) else ObjectKind.other
+    return ObjectKind.missing if type(<object>value).__name__ in ("NAType", "NaTType") else ObjectKind.other
+
+
+def code_objects(const int64_t[::1] addresses, int32_t[::1] codes, int64_t[::1] first):
+    """As code_texts, for str and missing values at these addresses; returns -1 where there are others."""
+    cdef void* const* objects = <void* const*>pointer_i64(addresses)
+    cdef Coding coding
+    coding.codes = <int32_t*>pointer_i32(codes)
+    coding.first = <int64_t*>pointer_i64(first)
+    # With the GIL: strings make their UTF-8 as it is asked for.
+    check(cpp_code_objects(objects, addresses.shape[0], read_object, &coding))
     return coding.n_distinct
 
 

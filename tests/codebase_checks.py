@@ -105,9 +105,10 @@ NATIVE_ARROWS: dict[str, set[str]] = {
     "ranking": {"fan_out", "dispatch", "random", "types"},
     "rows": {"random", "types"},
     "arrow": set(),
-    "encode": {"fan_out", "types"},
+    "coding": {"fan_out", "types"},
+    "encode": {"types"},
     "text": set(),
-    "boundary": {"arrow", "dispatch", "encode", "ranking", "rows", "text", "threads", "topn", "types"},
+    "boundary": {"arrow", "coding", "dispatch", "encode", "ranking", "rows", "text", "threads", "topn", "types"},
 }
 # C headers and intrinsics. An inline function of the C++ library would be compiled with the flags of every ISA unit,
 # and the linker keeps one copy of it for all: the baseline would execute instructions that the CPU may lack.

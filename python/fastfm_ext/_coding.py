@@ -39,7 +39,7 @@ class Coded(NamedTuple):
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts in Arrow's layouts: ``Texts`` of ``encode.hpp``. One of offsets32, offsets64 and views is there."""
+    """Texts in Arrow's layouts: ``Texts`` of ``coding.hpp``. One of offsets32, offsets64 and views is there."""
 
     n: int
     valid: Mask | None
@@ -118,16 +118,27 @@ def code_array(data: NDArray[Any], valid: Mask | None = None) -> Coded:
     return Coded(codes32, data[first])
 
 
+def code_text_objects(data: NDArray[Any]) -> Coded | None:
+    """Code an array of objects that are all str or missing; None if there are others."""
+    codes, first = _room_for_codes(len(data))
+    n_distinct = _encode.code_objects(_addresses(data), codes, first)
+    return None if n_distinct < 0 else Coded(codes, data[first[:n_distinct]])
+
+
 def _code_objects(data: NDArray[Any]) -> Coded:
     # The same few objects usually stand in many rows: only distinct objects are compared by value.
-    data = np.ascontiguousarray(data)
-    addresses = np.asarray(_encode.Memory(data, data.ctypes.data, np.dtype(np.intp).str, len(data)))
-    codes, first = code_ints(addresses)
+    codes, first = code_ints(_addresses(data))
     places: dict[Any, int] = {}
     of_object = [places.setdefault(value, len(places)) for value in data[first].tolist()]
     if len(places) < len(of_object):
         codes = np.array(of_object, dtype=np.int32)[codes]
     return Coded(codes, object_array(places))
+
+
+def _addresses(data: NDArray[Any]) -> Places:
+    """Return where the objects of an array lie, which must outlive the result."""
+    data = np.ascontiguousarray(data)
+    return np.asarray(_encode.Memory(data, data.ctypes.data, np.dtype(np.intp).str, len(data)))
 
 
 def _room_for_codes(n: int) -> tuple[Codes, Places]:
