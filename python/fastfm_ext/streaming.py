@@ -67,7 +67,7 @@ class TableSource(FileSource):
         if callable(self.encoder):
             return self.encoder(table)
         if self.encoder is not None:
-            return self.encoder.transform(table.to_pandas())
+            return self.encoder.transform(table)
         names = [name for name in table.column_names if name not in (self.target, self.sample_weight)]
         return np.column_stack([np.asarray(_column(table, name), dtype=np.float32) for name in names])
 
