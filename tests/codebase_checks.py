@@ -48,7 +48,16 @@ MODULES_OF_ROOM = {
     "configuration": ["_config"],
     "model file": ["model_io", "_model_file", "_plain_json"],
     "jobs": [
-        *("_job_columns", "_job_data", "_export_job", "_fit_job", "_inspect_job", "_movielens_job", "_predict_job"),
+        *(
+            "_job_columns",
+            "_job_data",
+            "_job_settings",
+            "_export_job",
+            "_fit_job",
+            "_inspect_job",
+            "_movielens_job",
+            "_predict_job",
+        ),
         "_recommend_job",
     ],
     "cli": ["cli", "_cli_commands", "_cli_types", "__main__"],

@@ -1,14 +1,25 @@
 """The commands but ``movielens``: their options, and the settings that follow."""
 
 import argparse
+import gc
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastfm_ext import _export_job, _fit_job, _inspect_job, _predict_job, _recommend_job
 from fastfm_ext._cli_types import column, fraction, integer, n_jobs, number
 from fastfm_ext._job_columns import KINDS, SIDES, Columns, read_config
-from fastfm_ext._job_data import FORMS
+from fastfm_ext._job_settings import (
+    EXPORTS,
+    FORMS,
+    PREDICTION_KINDS,
+    TASKS,
+    ExportSettings,
+    FitSettings,
+    InspectSettings,
+    PredictSettings,
+    RecommendSettings,
+)
 
 _FORMAT_HELP = (
     "form of the files (default: by the ending of the name, .csv .tsv .parquet .libsvm .svm .libfm .libffm .ffm, also "
@@ -120,7 +131,7 @@ def _add_fit(commands: Any) -> None:
     data.add_argument("--validation", type=Path, metavar="FILE", help="rows for early stopping, not held-out ones")
     data.add_argument("--test", type=Path, metavar="FILE", help="rows to print the errors on in the end")
     data.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
-    data.add_argument("--task", choices=_fit_job.TASKS, help="(default: classification if the target has two values)")
+    data.add_argument("--task", choices=TASKS, help="(default: classification if the target has two values)")
     data.add_argument("--target", metavar="COLUMN", help="column to predict")
     data.add_argument("--weight", metavar="COLUMN", help="column of the weights of the rows")
     for side, what in zip(SIDES, ("the user", "the item", "the situation"), strict=True):
@@ -145,7 +156,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     flags = vars(arguments)
     columns |= {name: flags[name] for name in ("target", "weight", *SIDES) if flags[name] is not None}
     chosen = {name: flags[name] for name in ("solver", *_SETTINGS, *_SWITCHES) if flags[name] is not None}
-    settings = _fit_job.FitSettings(
+    settings = FitSettings(
         train=arguments.train,
         validation=arguments.validation,
         test=arguments.test,
@@ -156,7 +167,7 @@ def _fit(arguments: argparse.Namespace) -> None:
         parameters={"random_state": 0} | parameters | chosen,
         quiet=arguments.quiet,
     )
-    _fit_job.run(settings)
+    run_job("_fit_job", settings)
 
 
 def _add_predict(commands: Any) -> None:
@@ -166,12 +177,12 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
     parser.add_argument(
         "--kind",
-        choices=_predict_job.KINDS,
+        choices=PREDICTION_KINDS,
         help="value (of a regressor), probability (of the second class in sorted order; of each if there are more than "
         "two), class, or score (the probability's logit); default: value or probability",
     )
     _add_output(parser, "predictions")
-    _set_job(parser, _predict_job.run, _predict_job.PredictSettings)
+    _set_job(parser, "_predict_job", PredictSettings)
 
 
 def _add_recommend(commands: Any) -> None:
@@ -183,7 +194,7 @@ def _add_recommend(commands: Any) -> None:
     parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
     parser.add_argument("-n", "--top", type=integer(1), default=10, metavar="N", help="items a user (default: 10)")
     _add_output(parser, "recommendations")
-    _set_job(parser, _recommend_job.run, _recommend_job.RecommendSettings)
+    _set_job(parser, "_recommend_job", RecommendSettings)
 
 
 def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
@@ -204,24 +215,37 @@ def _add_inspect(commands: Any) -> None:
         help="largest weights to list (default: 10)",
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, for scripts")
-    _set_job(parser, _inspect_job.run, _inspect_job.InspectSettings)
+    _set_job(parser, "_inspect_job", InspectSettings)
 
 
 def _add_export(commands: Any) -> None:
     parser = _add(commands, "export", "write what a model has learned as NumPy arrays or Parquet", _EXPORT_EPILOG)
     parser.add_argument("model", type=Path, metavar="MODEL", help="file that fit has saved")
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to write, .npz or .parquet")
-    parser.add_argument("--what", choices=_export_job.WHAT, default="features", help="(default: features)")
+    parser.add_argument("--what", choices=EXPORTS, default="features", help="(default: features)")
     parser.add_argument("--rows", type=Path, metavar="FILE", help="users or items, with their columns or features")
     parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
     parser.add_argument("--quiet", action="store_true", help="print nothing")
-    _set_job(parser, _export_job.run, _export_job.ExportSettings)
+    _set_job(parser, "_export_job", ExportSettings)
 
 
-def _set_job(parser: argparse.ArgumentParser, job: Callable[[Any], None], settings: Callable[..., Any]) -> None:
+def _set_job(parser: argparse.ArgumentParser, job: str, settings: Callable[..., Any]) -> None:
     """Run the job with the options as its settings, which have the same names."""
 
     def run(arguments: argparse.Namespace) -> None:
-        job(settings(**{name: value for name, value in vars(arguments).items() if name != "run"}))
+        run_job(job, settings(**{name: value for name, value in vars(arguments).items() if name != "run"}))
 
     parser.set_defaults(run=run)
+
+
+def run_job(job: str, settings: Any) -> None:
+    """Load the module of a job, and with it all libraries that it needs, and run it."""
+    # What libraries make when they are loaded stays; to look for garbage in it takes a seventh of the time.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        run = importlib.import_module(f"fastfm_ext.{job}").run
+    finally:
+        if was_enabled:
+            gc.enable()
+    run(settings)

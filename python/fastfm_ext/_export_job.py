@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from fastfm_ext._job_settings import ExportSettings
 from fastfm_ext._predict_job import load_fitted
 from fastfm_ext._recommend_job import read_side
 from fastfm_ext.export import export_features, export_vectors
 from fastfm_ext.model_io import SavedModel
-
-WHAT = ("features", "items", "users")
-
-
-@dataclass(frozen=True)
-class ExportSettings:
-    """What the command line can set."""
-
-    model: Path
-    output: Path
-    what: str = "features"
-    rows: Path | None = None
-    form: str | None = None
-    quiet: bool = False
 
 
 def run(settings: ExportSettings) -> None:

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, roc_auc_score, root_mean_squared_error
 
 from fastfm_ext._job_columns import Columns
 from fastfm_ext._job_data import DataFile, of_width
-from fastfm_ext.encoding import FMEncoder
+from fastfm_ext._job_settings import FitSettings
 from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io import save_model
-from fastfm_ext.retrieval import ItemIndex
 
-TASKS = ("regression", "classification")
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """What the command line can set; None leaves a choice to what is called."""
-
-    train: Path
-    validation: Path | None = None
-    test: Path | None = None
-    form: str | None = None
-    model: Path | None = None
-    task: str | None = None
-    columns: Columns = field(default_factory=Columns)
-    parameters: dict[str, Any] = field(default_factory=dict)
-    quiet: bool = False
+if TYPE_CHECKING:
+    from fastfm_ext.encoding import FMEncoder
 
 
 @dataclass
@@ -120,6 +104,14 @@ def run(settings: FitSettings) -> None:
 
 def scores(model: FMRegressor | FMClassifier, X: sparse.csr_array, y: NDArray[Any]) -> str:
     """Return the errors of a model as one line."""
+    from sklearn.metrics import (
+        accuracy_score,
+        log_loss,
+        mean_absolute_error,
+        roc_auc_score,
+        root_mean_squared_error,
+    )
+
     if isinstance(model, FMRegressor):
         predicted = model.predict(X)
         return f"RMSE {root_mean_squared_error(y, predicted):.6f}  MAE {mean_absolute_error(y, predicted):.6f}"
@@ -183,6 +175,8 @@ def _train(data: dict[str, _Data], settings: FitSettings) -> FMRegressor | FMCla
 
 def _save(model: FMRegressor | FMClassifier, loader: Any, path: Path) -> None:
     """Save the model with its encoder and, where the table has items, an index of them."""
+    from fastfm_ext.retrieval import ItemIndex
+
     index = None
     if loader.items is not None and not (isinstance(model, FMClassifier) and len(model.classes_) > 2):
         ids = loader.items.iloc[:, 0].tolist()

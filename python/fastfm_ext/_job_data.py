@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from fastfm_ext._job_settings import FORMS, TEXT_FORMS
 from fastfm_ext._optional import require
 from fastfm_ext._text_batches import first_line
 from fastfm_ext.text_formats import iter_libffm, iter_libsvm, read_libffm, read_libsvm
@@ -20,8 +21,6 @@ from fastfm_ext.text_formats import iter_libffm, iter_libsvm, read_libffm, read_
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMS = ("csv", "tsv", "parquet", "libsvm", "libffm")
-TEXT_FORMS = ("libsvm", "libffm")
 _ENDINGS = {
     "csv": "csv",
     "tsv": "tsv",

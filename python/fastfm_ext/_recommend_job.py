@@ -15,26 +15,13 @@ from scipy import sparse
 from scipy.special import expit
 
 from fastfm_ext._job_data import DataFile
+from fastfm_ext._job_settings import RecommendSettings
 from fastfm_ext._predict_job import encoder_for, load_fitted
 from fastfm_ext.fm import FMClassifier
 from fastfm_ext.model_io import SavedModel
 from fastfm_ext.retrieval import ItemIndex
 
 _BLOCK_USERS = 1024
-
-
-@dataclass(frozen=True)
-class RecommendSettings:
-    """What the command line can set."""
-
-    model: Path
-    users: Path
-    items: Path | None = None
-    seen: Path | None = None
-    form: str | None = None
-    top: int = 10
-    output: Path | None = None
-    quiet: bool = False
 
 
 class HasModel(Protocol):
