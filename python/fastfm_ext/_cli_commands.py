@@ -4,6 +4,7 @@ import argparse
 import gc
 import importlib
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fastfm_ext._job_settings import (
     InspectSettings,
     PredictSettings,
     RecommendSettings,
+    StreamOptions,
 )
 
 _FORMAT_HELP = (
@@ -50,6 +52,7 @@ the same in a file (--config); flags win over it:
 examples:
   fastfm-ext fit train.libsvm --validation valid.libsvm --model clicks.fastfm
   fastfm-ext fit ratings.csv --target stars --user user_id --item film_id genres:multi --model films.fastfm
+  fastfm-ext fit logs/ --stream --cache /tmp --checkpoint clicks.checkpoint --max-iter 5 --model clicks.fastfm
 """
 _PREDICT_EPILOG = """\
 One line a row, in the order of the rows, nothing else on standard output. Text may have labels or not.
@@ -145,16 +148,39 @@ def _add_fit(commands: Any) -> None:
     for name, what in _SWITCHES.items():
         flag = f"--{name.replace('_', '-')}"
         training.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=what)
+    _add_stream(parser)
     output = parser.add_argument_group("output")
     output.add_argument("-m", "--model", type=Path, metavar="FILE", help="save the model (with encoder and items) here")
     output.add_argument("--quiet", action="store_true", help="print errors on validation and test rows only")
-    parser.set_defaults(run=_fit)
+    parser.set_defaults(run=lambda arguments: _fit(parser, arguments))
 
 
-def _fit(arguments: argparse.Namespace) -> None:
+def _add_stream(parser: argparse.ArgumentParser) -> None:
+    stream = parser.add_argument_group(
+        "data larger than memory",
+        "TRAIN, also a folder of files, is gone through once for what is in it, then for each epoch. Nothing is "
+        "held out: for early stopping name a file with --validation; without one, --max-iter is 1 by default.",
+    )
+    stream.add_argument("--stream", action="store_true", help="hold only some of the rows in memory")
+    stream.add_argument(
+        "--buffer-rows", type=integer(1), metavar="N", help="rows that are shuffled and trained on together (65536)"
+    )
+    stream.add_argument("--cache", type=Path, metavar="DIR", help="keep the rows there for the epochs after the first")
+    stream.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="save to it now and then; if it is there, go on from it"
+    )
+    stream.add_argument(
+        "--checkpoint-every", type=number, metavar="SECONDS", help="time between two checkpoints (default: 300)"
+    )
+
+
+def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     columns, parameters = ({}, {}) if arguments.config is None else read_config(arguments.config)
     flags = vars(arguments)
     columns |= {name: flags[name] for name in ("target", "weight", *SIDES) if flags[name] is not None}
+    stream = {f.name: flags[f.name] for f in fields(StreamOptions) if flags[f.name] is not None}
+    if stream and not arguments.stream:
+        parser.error(f"--{next(iter(stream)).replace('_', '-')} goes with --stream")
     chosen = {name: flags[name] for name in ("solver", *_SETTINGS, *_SWITCHES) if flags[name] is not None}
     settings = FitSettings(
         train=arguments.train,
@@ -165,9 +191,10 @@ def _fit(arguments: argparse.Namespace) -> None:
         task=arguments.task,
         columns=Columns(**columns),
         parameters={"random_state": 0} | parameters | chosen,
+        stream=StreamOptions(**stream) if arguments.stream else None,
         quiet=arguments.quiet,
     )
-    run_job("_fit_job", settings)
+    run_job("_stream_job" if arguments.stream else "_fit_job", settings)
 
 
 def _add_predict(commands: Any) -> None:

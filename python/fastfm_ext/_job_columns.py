@@ -38,6 +38,11 @@ class Columns:
         """Whether any column is named."""
         return self.has_features or self.target is not None or self.weight is not None
 
+    @property
+    def item_names(self) -> list[str]:
+        """The columns of the table that describe items, each once."""
+        return list(dict.fromkeys(name for spec in self.item for name in getattr(spec, "columns", (spec,))))
+
     def encoder(self) -> FMEncoder:
         """Return an encoder of these columns, not fitted."""
         from fastfm_ext.encoding import FMEncoder  # commands without columns do not wait for it

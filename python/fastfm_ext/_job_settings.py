@@ -20,6 +20,16 @@ VARIANTS = ("100k", "1m", "latest-small")
 
 
 @dataclass(frozen=True)
+class StreamOptions:
+    """How to train on data larger than memory; as in `fit_stream`."""
+
+    buffer_rows: int = 65_536
+    cache: Path | None = None
+    checkpoint: Path | None = None
+    checkpoint_every: float = 300.0
+
+
+@dataclass(frozen=True)
 class FitSettings:
     """What the command line can set; None leaves a choice to what is called."""
 
@@ -31,6 +41,7 @@ class FitSettings:
     task: str | None = None
     columns: Columns = field(default_factory=Columns)
     parameters: dict[str, Any] = field(default_factory=dict)
+    stream: StreamOptions | None = None
     quiet: bool = False
 
 
