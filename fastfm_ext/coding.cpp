@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fan_out.hpp"
+#include "prefetch.hpp"
 
 namespace fastfm {
 
@@ -182,14 +183,6 @@ void with_layout(const Texts& texts, Body body) {
     } else {
         body([&](int64_t r) { return view_text(texts, r); });
     }
-}
-
-void prefetch(const void* address) {
-#if defined(__GNUC__)
-    __builtin_prefetch(address);
-#else
-    (void)address;
-#endif
 }
 
 constexpr int64_t objects_ahead = 16;
