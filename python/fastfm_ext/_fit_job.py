@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,15 +94,35 @@ def run(settings: FitSettings) -> None:
         seconds = perf_counter() - started
         say(f"{part}: {X.shape[0]:,} rows, {X.shape[1]:,} features, {X.nnz:,} values in {seconds:.2f} s")
     model = _train(data, settings)
-    for part in ("validation", "test"):
-        if part in data:
-            print(f"{part} {scores(model, [(data[part].X, data[part].y)])}")
+    held_out = {part: [(rows.X, rows.y)] for part, rows in data.items() if part != "train"}
+    finish(model, held_out, loader, settings)
+
+
+class Loader(Protocol):
+    """What goes into the model file beside the model."""
+
+    @property
+    def encoder(self) -> FMEncoder | None: ...
+    @property
+    def items(self) -> Any: ...
+
+
+def finish(
+    model: FMRegressor | FMClassifier,
+    held_out: Mapping[str, Iterable[tuple[Any, ...]]],
+    loader: Loader,
+    settings: FitSettings,
+) -> None:
+    """Print the errors on the batches of held-out rows, and save the model where that is wanted."""
+    for part, batches in held_out.items():
+        print(f"{part} {scores(model, batches)}")
     if settings.model is not None:
-        save(model, loader.encoder, loader.items, settings.model)
-        say(f"model saved to {settings.model}")
+        _save(model, loader.encoder, loader.items, settings.model)
+        if not settings.quiet:
+            print(f"model saved to {settings.model}")
 
 
-def scores(model: FMRegressor | FMClassifier, batches: Iterable[tuple[Any, NDArray[Any]]]) -> str:
+def scores(model: FMRegressor | FMClassifier, batches: Iterable[tuple[Any, ...]]) -> str:
     """Return the errors of a model on batches of rows and targets as one line.
 
     Raises
@@ -119,7 +139,7 @@ def scores(model: FMRegressor | FMClassifier, batches: Iterable[tuple[Any, NDArr
     )
 
     is_regressor = isinstance(model, FMRegressor)
-    parts = [(model.predict(X) if is_regressor else model.predict_proba(X), y) for X, y in batches]
+    parts = [(model.predict(X) if is_regressor else model.predict_proba(X), y) for X, y, *_ in batches]
     predicted, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if is_regressor:
         return f"RMSE {root_mean_squared_error(y, predicted):.6f}  MAE {mean_absolute_error(y, predicted):.6f}"
@@ -195,7 +215,7 @@ def new_model(n_targets: int, settings: FitSettings) -> FMRegressor | FMClassifi
     return model
 
 
-def save(model: FMRegressor | FMClassifier, encoder: FMEncoder | None, items: Any, path: Path) -> None:
+def _save(model: FMRegressor | FMClassifier, encoder: FMEncoder | None, items: Any, path: Path) -> None:
     """Save the model with its encoder and, where the table has items, an index of them."""
     from fastfm_ext.retrieval import ItemIndex
 

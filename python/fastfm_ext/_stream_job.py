@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._fit_job import check_output, distinct_items, files_of, new_model, save, say_nothing, scores, trained
+from fastfm_ext._fit_job import check_output, distinct_items, files_of, finish, new_model, say_nothing, trained
 from fastfm_ext._job_data import ANY_WIDTH, DataFile
 from fastfm_ext._job_settings import FitSettings, StreamOptions
 from fastfm_ext._optional import require
@@ -139,12 +139,7 @@ def run(settings: FitSettings) -> None:
         **_fit_options(settings.stream),
     )
     say(trained(model, perf_counter() - started))
-    for part in ("validation", "test"):
-        if part in files:
-            print(f"{part} {scores(model, ((X, y) for X, y, *_ in stream.batches(files[part])))}")
-    if settings.model is not None:
-        save(model, stream.encoder, stream.items, settings.model)
-        say(f"model saved to {settings.model}")
+    finish(model, {part: stream.batches(file) for part, file in files.items() if part != "train"}, stream, settings)
 
 
 def _fit_options(options: StreamOptions) -> dict[str, Any]:
