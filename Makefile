@@ -3,7 +3,7 @@ PYTHON ?= python
 DIST ?= dist
 CXX_FILES := $(sort $(wildcard fastfm_ext/*.hpp fastfm_ext/*.cpp fastfm_ext/*/*.hpp fastfm_ext/*/*.cpp fastfm_ext/*/*.inc))
 # Cython writes these next to the .pyx only if someone runs it by hand.
-CXX_SOURCES := $(filter-out fastfm_ext/_core.cpp fastfm_ext/_io.cpp,$(CXX_FILES))
+CXX_SOURCES := $(filter-out fastfm_ext/_core.cpp fastfm_ext/_encode.cpp fastfm_ext/_io.cpp,$(CXX_FILES))
 
 .DEFAULT_GOAL := help
 .PHONY: help build test lint format bench wheel check-dist clean
@@ -44,4 +44,4 @@ clean:  ## remove everything that a build or a test run leaves behind
 	rm -rf build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache python/*.egg-info
 	find python fastfm_ext tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 	find python -type f \( -name '*.so' -o -name '*.pyd' \) -delete
-	rm -f fastfm_ext/_core.cpp fastfm_ext/_io.cpp
+	rm -f fastfm_ext/_core.cpp fastfm_ext/_encode.cpp fastfm_ext/_io.cpp

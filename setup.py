@@ -1,4 +1,4 @@
-"""Build of the native code: two abi3 extensions, and one static library for each instruction set.
+"""Build of the native code: three abi3 extensions, and one static library for each instruction set.
 
 Everything that is not about compiling stands in pyproject.toml.
 """
@@ -60,7 +60,8 @@ def extension(name: str, sources: list[str]) -> Extension:
 
 extensions = [
     extension("_core", ["_core.pyx", "dispatch.cpp", "ranking.cpp", "rows.cpp", "threads.cpp", "topn.cpp"]),
-    extension("_io", ["_io.pyx", "encode.cpp", "text/number.cpp", "text/read.cpp", "text/write.cpp"]),
+    extension("_encode", ["_encode.pyx", "coding.cpp", "encode.cpp"]),
+    extension("_io", ["_io.pyx", "text/number.cpp", "text/read.cpp", "text/write.cpp"]),
 ]
 
 setup(

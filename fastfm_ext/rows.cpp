@@ -4,19 +4,12 @@
 
 #include <algorithm>
 
+#include "prefetch.hpp"
 #include "random.hpp"
 
 namespace fastfm {
 
 namespace {
-
-void prefetch(const void* address) {
-#if defined(__GNUC__)
-    __builtin_prefetch(address);
-#else
-    (void)address;
-#endif
-}
 
 // Rows anywhere in memory are asked for in two steps: their place in indptr, then their nonzeros.
 constexpr int64_t place_ahead = 32, nonzeros_ahead = 16;

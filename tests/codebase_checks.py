@@ -13,6 +13,7 @@ PACKAGE = "fastfm_ext"
 
 MODULES_OF_ROOM = {
     "core": ["_core"],
+    "encode": ["_encode"],
     "io": ["_io"],
     "optional": ["_optional"],
     "reference": ["_reference", "_reference_ranking"],
@@ -40,13 +41,25 @@ MODULES_OF_ROOM = {
     "metrics": ["metrics", "_hits"],
     "model selection": ["model_selection"],
     "evaluation": ["evaluation"],
+    "export": ["export"],
     "text formats": ["text_formats", "_text_batches", "_text_reading", "_text_source", "_text_writing"],
     "datasets": ["datasets", "_download", "_movielens_archives", "_movielens_csv"],
     "plotting": ["plotting"],
     "configuration": ["_config"],
     "model file": ["model_io", "_model_file", "_plain_json"],
     "jobs": [
-        *("_job_columns", "_job_data", "_fit_job", "_inspect_job", "_movielens_job", "_predict_job", "_recommend_job"),
+        *(
+            "_job_columns",
+            "_job_data",
+            "_job_settings",
+            "_export_job",
+            "_fit_job",
+            "_inspect_job",
+            "_movielens_job",
+            "_predict_job",
+        ),
+        *("_recommend_job", "_stream_job"),
+        "_stream_job",
     ],
     "cli": ["cli", "_cli_commands", "_cli_types", "__main__"],
     "public names": ["__init__"],
@@ -54,6 +67,7 @@ MODULES_OF_ROOM = {
 PYTHON_ROOMS = {module: room for room, modules in MODULES_OF_ROOM.items() for module in modules}
 PYTHON_ARROWS: dict[str, set[str]] = {
     "core": set(),
+    "encode": set(),
     "io": set(),
     "optional": set(),
     "reference": set(),
@@ -65,23 +79,24 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "streams": {"base", "engine", "validation", "model file"},
     "sources": {"streams", "validation", "optional", "text formats"},
     "estimators": {"streams", "base", "engine", "validation", "model file"},
-    "encoding": {"io", "validation", "optional", "model file"},
+    "encoding": {"encode", "validation", "optional", "model file"},
     "retrieval": {"engine", "validation", "optional", "model file"},
     "metrics": {"validation"},
     "model selection": {"validation", "encoding"},
     "evaluation": {"validation", "metrics", "retrieval"},
+    "export": {"optional", "retrieval", "model file"},
     "text formats": {"io", "validation", "optional"},
     "datasets": {"optional"},
     "plotting": {"optional"},
     "configuration": {"engine"},
     "jobs": {
         *("estimators", "encoding", "retrieval", "metrics", "datasets", "plotting", "model file", "text formats"),
-        *("optional", "public names", "sources"),
+        *("optional", "public names", "sources", "export"),
     },
     "cli": {"jobs"},
     "public names": {
         *("estimators", "encoding", "evaluation", "retrieval", "metrics", "datasets", "plotting", "model file"),
-        *("base", "configuration"),
+        *("base", "configuration", "export"),
     },
 }
 NATIVE_ARROWS: dict[str, set[str]] = {
@@ -98,11 +113,13 @@ NATIVE_ARROWS: dict[str, set[str]] = {
     "threads": {"fan_out", "dispatch", "types"},
     "topn": {"fan_out", "dispatch", "types"},
     "ranking": {"fan_out", "dispatch", "random", "types"},
-    "rows": {"random", "types"},
+    "rows": {"prefetch", "random", "types"},
     "arrow": set(),
-    "encode": {"fan_out", "types"},
+    "prefetch": set(),
+    "coding": {"fan_out", "prefetch", "types"},
+    "encode": {"types"},
     "text": set(),
-    "boundary": {"arrow", "dispatch", "encode", "ranking", "rows", "text", "threads", "topn", "types"},
+    "boundary": {"arrow", "coding", "dispatch", "encode", "ranking", "rows", "text", "threads", "topn", "types"},
 }
 # C headers and intrinsics. An inline function of the C++ library would be compiled with the flags of every ISA unit,
 # and the linker keeps one copy of it for all: the baseline would execute instructions that the CPU may lack.
@@ -155,7 +172,7 @@ def python_imports(tree: ast.AST, modules: set[str]) -> set[str]:
 def python_arrow_problems(package: Path) -> list[str]:
     """Imports between the package's modules that point the wrong way."""
     trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.glob("*.py"))}
-    compiled = {"_core", "_io"}
+    compiled = {"_core", "_encode", "_io"}
     uses = {name: python_imports(tree, compiled | set(trees)) for name, tree in trees.items()}
     rooms = {name: PYTHON_ROOMS.get(name) for name in [*trees, *sorted(compiled)]}
     return arrow_problems("module", rooms, uses, PYTHON_ARROWS)

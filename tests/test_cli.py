@@ -2,11 +2,14 @@ import dataclasses
 import re
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from fastfm_ext import _movielens_job, cli, datasets, model_io
+from fastfm_ext import _movielens_job, cli, datasets, encoding, model_io
+from fastfm_ext._job_columns import KINDS
+from fastfm_ext._job_settings import VARIANTS, MovielensSettings
 
 pd = pytest.importorskip("pandas")
 
@@ -237,12 +240,25 @@ def test_it_runs_as_a_module():
     assert re.fullmatch(r"fastfm-ext \S+", result.stdout.strip())
 
 
+def test_words_of_the_command_line_are_those_of_the_library():
+    assert set(KINDS) == {name for name in encoding.__all__ if name[0].islower()}
+    assert get_args(datasets.Variant) == VARIANTS
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"], ["--version"]])
+def test_help_waits_for_no_library(words):
+    code = f"import sys; from fastfm_ext import cli\ntry: cli.main({words})\n"
+    code += "except SystemExit as error: print(error.code, {'numpy', 'sklearn', 'scipy'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "0 set()"
+
+
 def test_help_names_every_option(capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["movielens", "--help"])
     assert caught.value.code == 0
     out = capsys.readouterr().out
-    for field in dataclasses.fields(_movielens_job.Settings):
+    for field in dataclasses.fields(MovielensSettings):
         assert f"--{field.name.replace('_', '-')}" in out
 
 

@@ -347,15 +347,18 @@ def test_it_runs_as_a_program_and_in_a_pipe(text_files):
 
 
 def test_the_page_about_the_command_line_can_be_followed(run, text_files, tables, tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
     for name in ("train", "valid", "test"):
         (tmp_path / f"{name}.libsvm").write_bytes(gzip.decompress((tmp_path / f"{name}.svm.gz").read_bytes()))
     for name in ("ratings", "users"):
         path = tmp_path / f"{name}.csv"
         header, rest = path.read_text().split("\n", 1)
         path.write_text(header.replace("user", "user_id").replace("film", "film_id") + "\n" + rest)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "day.libsvm").write_bytes((tmp_path / "train.libsvm").read_bytes())
     page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     lines = [line for block in re.findall(r"^```sh\n(.+?)^```", page, re.M | re.S) for line in block.splitlines()]
-    assert len(lines) == 5
+    assert len(lines) == 9
     for line in lines:
         program, *words = shlex.split(line)
         assert program == "fastfm-ext"

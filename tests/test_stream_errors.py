@@ -1,6 +1,7 @@
 """What `fit_stream` says about streams that cannot be trained on; the estimator is then as it was before."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,11 +144,31 @@ def test_blocks_of_rows_come_back(blocks):
     path, whole = blocks
     with RowBlocks(path) as file:
         assert (len(file), file.n_rows) == (4, whole.X.n_rows)
-        again = concat_rows([file.read(block, 1, 60) for block in range(4)])
-    for name in ("indptr", "indices", "data"):
-        np.testing.assert_array_equal(getattr(again.X, name), getattr(whole.X, name))
-    np.testing.assert_array_equal(again.targets, whole.targets)
-    np.testing.assert_array_equal(again.numbers, whole.numbers)
+        in_order, in_another = file.read(range(4), 1, 60), file.read([3, 0, 2], 1, 60)
+    others = concat_rows([slice_rows(whole, first, last) for first, last in ((1200, 1500), (0, 400), (800, 1200))])
+    for again, expected in ((in_order, whole), (in_another, others)):
+        for name in ("indptr", "indices", "data"):
+            np.testing.assert_array_equal(getattr(again.X, name), getattr(expected.X, name))
+        np.testing.assert_array_equal(again.targets, expected.targets)
+        np.testing.assert_array_equal(again.numbers, expected.numbers)
+        assert again.sample_weight is None
+
+
+def test_blocks_with_and_without_values_and_weights_are_read_together(blocks, tmp_path):
+    path, rows = str(tmp_path / "mixed"), slice_rows(blocks[1], 0, 100)
+    targets = np.concatenate([rows.targets, 2 * rows.targets])
+    zero = np.where(np.arange(rows.X.nnz) == 5, np.float32(0), rows.X.data)
+    first = replace(rows, X=replace(rows.X, data=zero), targets=targets)
+    second = replace(rows, X=replace(rows.X, data=None), targets=targets, sample_weight=np.full(100, 2, np.float32))
+    writer = RowBlockWriter(path)
+    writer.append(first)
+    writer.append(second)
+    writer.finish()
+    with RowBlocks(path) as file:
+        again = file.read([1, 0], 2, 60)
+    np.testing.assert_array_equal(again.X.data, np.concatenate([np.ones(rows.X.nnz, np.float32), zero]))
+    np.testing.assert_array_equal(again.targets, np.concatenate([targets, targets], axis=1))
+    np.testing.assert_array_equal(again.sample_weight, np.repeat(np.float32([2, 1]), 100))
 
 
 class RefusedError(Exception):
@@ -181,7 +202,7 @@ def test_damaged_blocks_are_refused(blocks):
             file.write(damaged)
         with contextlib.suppress(RefusedError), refusal_of(path), RowBlocks(path) as again:
             for block in range(len(again)):
-                X = again.read(block, 1, 60).X
+                X = again.read([block], 1, 60).X
                 assert 0 <= X.indices.min(initial=0) <= X.indices.max(initial=0) < 60
                 assert X.indptr[-1] == X.nnz
             continue

@@ -147,8 +147,9 @@ def _command(folder: Path, arguments: list[str], work: Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # Each thread of a BLAS, and each of malloc's arenas, reserves memory that nobody uses.
-    return os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+    # Each thread of a BLAS, each of malloc's arenas, and Arrow's own allocator reserve memory that nobody uses.
+    limits = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+    return os.environ | limits | {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
 def digest(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext import _io
+from fastfm_ext import _encode
 from fastfm_ext._coding import Coded, Mask, Texts, code_array, code_texts, object_array
 
 # https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings
@@ -73,7 +73,7 @@ class ArrowArray:
         address = self.buffers[buffer] if buffer < len(self.buffers) else 0
         if not address or stop <= start:
             return np.empty(0, dtype=dtype)
-        return np.asarray(_io.Memory(self.owner, address, np.dtype(dtype).str, stop))[start:]
+        return np.asarray(_encode.Memory(self.owner, address, np.dtype(dtype).str, stop))[start:]
 
     def values(self, dtype: str) -> NDArray[Any]:
         """Return the rows' values in the buffer behind the bitmap."""
@@ -117,9 +117,9 @@ def read_arrow(data: Any) -> tuple[ArrowArray, list[ArrowArray]]:
     """Import what offers `__arrow_c_stream__` or `__arrow_c_array__`: its type, as an empty array, and its chunks."""
     if hasattr(data, "__arrow_c_stream__"):
         # Some producers want the argument that the protocol lets one leave out.
-        schema, chunks = _io.import_arrow_stream(data.__arrow_c_stream__(None))
+        schema, chunks = _encode.import_arrow_stream(data.__arrow_c_stream__(None))
     else:
-        schema, chunks = _io.import_arrow_array(*data.__arrow_c_array__(None))
+        schema, chunks = _encode.import_arrow_array(*data.__arrow_c_array__(None))
     return _combined(schema, None, None), [_combined(schema, array, owner) for owner, array in chunks]
 
 

@@ -127,8 +127,7 @@ def cached_buffers(
     for number, begin in enumerate(range(0, len(order), BLOCKS_OF_A_BUFFER)):
         if number >= first:
             chosen = order[begin : begin + BLOCKS_OF_A_BUFFER]
-            rows = concat_rows([blocks.read(int(block), n_outputs, n_features) for block in chosen])
-            yield Buffer(rows, plan, epoch, number)
+            yield Buffer(blocks.read(chosen.tolist(), n_outputs, n_features), plan, epoch, number)
 
 
 def _cut(batches: Iterable[Rows], n_rows: int) -> Iterator[Rows]:

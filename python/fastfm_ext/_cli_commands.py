@@ -1,14 +1,27 @@
-"""The commands ``fit``, ``predict``, ``recommend`` and ``inspect``: their options, and the settings that follow."""
+"""The commands but ``movielens``: their options, and the settings that follow."""
 
 import argparse
+import gc
+import importlib
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from fastfm_ext import _fit_job, _inspect_job, _predict_job, _recommend_job
 from fastfm_ext._cli_types import column, fraction, integer, n_jobs, number
 from fastfm_ext._job_columns import KINDS, SIDES, Columns, read_config
-from fastfm_ext._job_data import FORMS
+from fastfm_ext._job_settings import (
+    EXPORTS,
+    FORMS,
+    PREDICTION_KINDS,
+    TASKS,
+    ExportSettings,
+    FitSettings,
+    InspectSettings,
+    PredictSettings,
+    RecommendSettings,
+    StreamOptions,
+)
 
 _FORMAT_HELP = (
     "form of the files (default: by the ending of the name, .csv .tsv .parquet .libsvm .svm .libfm .libffm .ffm, also "
@@ -39,6 +52,7 @@ the same in a file (--config); flags win over it:
 examples:
   fastfm-ext fit train.libsvm --validation valid.libsvm --model clicks.fastfm
   fastfm-ext fit ratings.csv --target stars --user user_id --item film_id genres:multi --model films.fastfm
+  fastfm-ext fit logs/ --stream --cache /tmp --checkpoint clicks.checkpoint --max-iter 5 --model clicks.fastfm
 """
 _PREDICT_EPILOG = """\
 One line a row, in the order of the rows, nothing else on standard output. Text may have labels or not.
@@ -54,6 +68,19 @@ label of the line, or by its number from 0 where there are no labels.
 examples:
   fastfm-ext recommend films.fastfm users.csv --seen ratings.csv -n 20 --output top.csv
   fastfm-ext recommend clicks.fastfm users.libsvm --items items.libsvm
+"""
+_EXPORT_EPILOG = """\
+features   of each feature its weight and its factors, and with an encoder its name and field
+items      of each item its vector: of the items of training, or of those in --rows
+users      of each user in --rows the vector, and the bias, which with the inner product makes the prediction
+
+OUTPUT ends in .npz (numpy.load) or .parquet (pandas.read_parquet, polars, DuckDB and others). What stands in it is said
+in the documentation of fastfm_ext.export_features and fastfm_ext.export_vectors.
+
+examples:
+  fastfm-ext export films.fastfm weights.parquet
+  fastfm-ext export films.fastfm items.npz --what items
+  fastfm-ext export films.fastfm users.parquet --what users --rows users.csv
 """
 # Hyperparameters of the estimators: type, name of the value, help.
 _SETTINGS: dict[str, tuple[Any, str, str]] = {
@@ -80,11 +107,12 @@ _SWITCHES = {
 
 
 def add_commands(commands: Any) -> None:
-    """Add the four commands."""
+    """Add the commands."""
     _add_fit(commands)
     _add_predict(commands)
     _add_recommend(commands)
     _add_inspect(commands)
+    _add_export(commands)
 
 
 def _add(commands: Any, name: str, what: str, epilog: str | None) -> argparse.ArgumentParser:
@@ -106,7 +134,7 @@ def _add_fit(commands: Any) -> None:
     data.add_argument("--validation", type=Path, metavar="FILE", help="rows for early stopping, not held-out ones")
     data.add_argument("--test", type=Path, metavar="FILE", help="rows to print the errors on in the end")
     data.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
-    data.add_argument("--task", choices=_fit_job.TASKS, help="(default: classification if the target has two values)")
+    data.add_argument("--task", choices=TASKS, help="(default: classification if the target has two values)")
     data.add_argument("--target", metavar="COLUMN", help="column to predict")
     data.add_argument("--weight", metavar="COLUMN", help="column of the weights of the rows")
     for side, what in zip(SIDES, ("the user", "the item", "the situation"), strict=True):
@@ -120,18 +148,41 @@ def _add_fit(commands: Any) -> None:
     for name, what in _SWITCHES.items():
         flag = f"--{name.replace('_', '-')}"
         training.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=what)
+    _add_stream(parser)
     output = parser.add_argument_group("output")
     output.add_argument("-m", "--model", type=Path, metavar="FILE", help="save the model (with encoder and items) here")
     output.add_argument("--quiet", action="store_true", help="print errors on validation and test rows only")
-    parser.set_defaults(run=_fit)
+    parser.set_defaults(run=lambda arguments: _fit(parser, arguments))
 
 
-def _fit(arguments: argparse.Namespace) -> None:
+def _add_stream(parser: argparse.ArgumentParser) -> None:
+    stream = parser.add_argument_group(
+        "data larger than memory",
+        "TRAIN, also a folder of files, is gone through once for what is in it, then for each epoch. Nothing is "
+        "held out: for early stopping name a file with --validation; without one, --max-iter is 1 by default.",
+    )
+    stream.add_argument("--stream", action="store_true", help="hold only some of the rows in memory")
+    stream.add_argument(
+        "--buffer-rows", type=integer(1), metavar="N", help="rows that are shuffled and trained on together (65536)"
+    )
+    stream.add_argument("--cache", type=Path, metavar="DIR", help="keep the rows there for the epochs after the first")
+    stream.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="save to it now and then; if it is there, go on from it"
+    )
+    stream.add_argument(
+        "--checkpoint-every", type=number, metavar="SECONDS", help="time between two checkpoints (default: 300)"
+    )
+
+
+def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     columns, parameters = ({}, {}) if arguments.config is None else read_config(arguments.config)
     flags = vars(arguments)
     columns |= {name: flags[name] for name in ("target", "weight", *SIDES) if flags[name] is not None}
+    stream = {f.name: flags[f.name] for f in fields(StreamOptions) if flags[f.name] is not None}
+    if stream and not arguments.stream:
+        parser.error(f"--{next(iter(stream)).replace('_', '-')} goes with --stream")
     chosen = {name: flags[name] for name in ("solver", *_SETTINGS, *_SWITCHES) if flags[name] is not None}
-    settings = _fit_job.FitSettings(
+    settings = FitSettings(
         train=arguments.train,
         validation=arguments.validation,
         test=arguments.test,
@@ -140,9 +191,10 @@ def _fit(arguments: argparse.Namespace) -> None:
         task=arguments.task,
         columns=Columns(**columns),
         parameters={"random_state": 0} | parameters | chosen,
+        stream=StreamOptions(**stream) if arguments.stream else None,
         quiet=arguments.quiet,
     )
-    _fit_job.run(settings)
+    run_job("_stream_job" if arguments.stream else "_fit_job", settings)
 
 
 def _add_predict(commands: Any) -> None:
@@ -152,12 +204,12 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
     parser.add_argument(
         "--kind",
-        choices=_predict_job.KINDS,
+        choices=PREDICTION_KINDS,
         help="value (of a regressor), probability (of the second class in sorted order; of each if there are more than "
         "two), class, or score (the probability's logit); default: value or probability",
     )
     _add_output(parser, "predictions")
-    _set_job(parser, _predict_job.run, _predict_job.PredictSettings)
+    _set_job(parser, "_predict_job", PredictSettings)
 
 
 def _add_recommend(commands: Any) -> None:
@@ -169,7 +221,7 @@ def _add_recommend(commands: Any) -> None:
     parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
     parser.add_argument("-n", "--top", type=integer(1), default=10, metavar="N", help="items a user (default: 10)")
     _add_output(parser, "recommendations")
-    _set_job(parser, _recommend_job.run, _recommend_job.RecommendSettings)
+    _set_job(parser, "_recommend_job", RecommendSettings)
 
 
 def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
@@ -190,13 +242,37 @@ def _add_inspect(commands: Any) -> None:
         help="largest weights to list (default: 10)",
     )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, for scripts")
-    _set_job(parser, _inspect_job.run, _inspect_job.InspectSettings)
+    _set_job(parser, "_inspect_job", InspectSettings)
 
 
-def _set_job(parser: argparse.ArgumentParser, job: Callable[[Any], None], settings: Callable[..., Any]) -> None:
+def _add_export(commands: Any) -> None:
+    parser = _add(commands, "export", "write what a model has learned as NumPy arrays or Parquet", _EXPORT_EPILOG)
+    parser.add_argument("model", type=Path, metavar="MODEL", help="file that fit has saved")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to write, .npz or .parquet")
+    parser.add_argument("--what", choices=EXPORTS, default="features", help="(default: features)")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="users or items, with their columns or features")
+    parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
+    _set_job(parser, "_export_job", ExportSettings)
+
+
+def _set_job(parser: argparse.ArgumentParser, job: str, settings: Callable[..., Any]) -> None:
     """Run the job with the options as its settings, which have the same names."""
 
     def run(arguments: argparse.Namespace) -> None:
-        job(settings(**{name: value for name, value in vars(arguments).items() if name != "run"}))
+        run_job(job, settings(**{name: value for name, value in vars(arguments).items() if name != "run"}))
 
     parser.set_defaults(run=run)
+
+
+def run_job(job: str, settings: Any) -> None:
+    """Load the module of a job, and with it all libraries that it needs, and run it."""
+    # What libraries make when they are loaded stays; to look for garbage in it takes a seventh of the time.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        run = importlib.import_module(f"fastfm_ext.{job}").run
+    finally:
+        if was_enabled:
+            gc.enable()
+    run(settings)

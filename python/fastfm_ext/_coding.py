@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fastfm_ext import _io
+from fastfm_ext import _encode
 
 Codes = NDArray[np.int32]
 Places = NDArray[np.int64]
@@ -39,7 +39,7 @@ class Coded(NamedTuple):
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts in Arrow's layouts: ``Texts`` of ``encode.hpp``. One of offsets32, offsets64 and views is there."""
+    """Texts in Arrow's layouts: ``Texts`` of ``coding.hpp``. One of offsets32, offsets64 and views is there."""
 
     n: int
     valid: Mask | None
@@ -76,19 +76,19 @@ def code_ints(values: NDArray[Any], valid: Mask | None = None) -> tuple[Codes, P
     codes, first = _room_for_codes(len(values))
     # The bits of a uint64 tell values apart as well as the values do.
     bits = values.view(np.int64) if values.dtype == np.uint64 else values.astype(np.int64, copy=False)
-    n_distinct = _io.code_ints(np.ascontiguousarray(bits), valid, codes, first)
+    n_distinct = _encode.code_ints(np.ascontiguousarray(bits), valid, codes, first)
     return codes, first[:n_distinct]
 
 
 def code_texts(texts: Texts, *, as_bytes: bool = False) -> Coded:
     """Code texts; the distinct values are str, or bytes."""
     codes, first = _room_for_codes(texts.n)
-    n_distinct = _io.code_texts(texts, codes, first)
+    n_distinct = _encode.code_texts(texts, codes, first)
     rows = first[:n_distinct]
     offsets = np.zeros(n_distinct + 1, dtype=np.int64)
-    _io.take_texts(texts, rows, offsets, None)
+    _encode.take_texts(texts, rows, offsets, None)
     utf8 = np.empty(offsets[-1], dtype=np.uint8)
-    _io.take_texts(texts, rows, offsets, utf8)
+    _encode.take_texts(texts, rows, offsets, utf8)
     pieces = _pieces(utf8, offsets)
     return Coded(codes, object_array(pieces if as_bytes else [_decoded(piece) for piece in pieces]))
 
@@ -118,16 +118,27 @@ def code_array(data: NDArray[Any], valid: Mask | None = None) -> Coded:
     return Coded(codes32, data[first])
 
 
+def code_text_objects(data: NDArray[Any]) -> Coded | None:
+    """Code an array of objects that are all str or missing; None if there are others."""
+    codes, first = _room_for_codes(len(data))
+    n_distinct = _encode.code_objects(_addresses(data), codes, first)
+    return None if n_distinct < 0 else Coded(codes, data[first[:n_distinct]])
+
+
 def _code_objects(data: NDArray[Any]) -> Coded:
     # The same few objects usually stand in many rows: only distinct objects are compared by value.
-    data = np.ascontiguousarray(data)
-    addresses = np.asarray(_io.Memory(data, data.ctypes.data, np.dtype(np.intp).str, len(data)))
-    codes, first = code_ints(addresses)
+    codes, first = code_ints(_addresses(data))
     places: dict[Any, int] = {}
     of_object = [places.setdefault(value, len(places)) for value in data[first].tolist()]
     if len(places) < len(of_object):
         codes = np.array(of_object, dtype=np.int32)[codes]
     return Coded(codes, object_array(places))
+
+
+def _addresses(data: NDArray[Any]) -> Places:
+    """Return where the objects of an array lie, which must outlive the result."""
+    data = np.ascontiguousarray(data)
+    return np.asarray(_encode.Memory(data, data.ctypes.data, np.dtype(np.intp).str, len(data)))
 
 
 def _room_for_codes(n: int) -> tuple[Codes, Places]:
@@ -170,7 +181,7 @@ def _decoded(utf8: bytes) -> str:
 def murmur3(texts: Sequence[str]) -> Codes:
     """Hash texts by MurmurHash3 of 32 bits with seed 0, as scikit-learn's FeatureHasher does."""
     hashes = np.empty(len(texts), dtype=np.int32)
-    _io.murmur3(*pack_texts(texts), 0, hashes)
+    _encode.murmur3(*pack_texts(texts), 0, hashes)
     return hashes
 
 
@@ -190,7 +201,7 @@ def tidy_cells(
     """
     indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=indptr[1:])
-    _io.tidy_cells(indptr, features, weights)
+    _encode.tidy_cells(indptr, features, weights)
     return indptr, features[: indptr[-1]], None if weights is None else weights[: indptr[-1]]
 
 
@@ -200,12 +211,12 @@ def rows_of(blocks: list[Block], n_rows: int, n_features: int, *, sort: bool) ->
     With `sort`, the blocks' features may lie in any order; else those of each must lie above those of the one before.
     """
     indptr = np.empty(n_rows + 1, dtype=np.int64)
-    _io.count_entries(blocks, indptr)
+    _encode.count_entries(blocks, indptr)
     nnz = int(indptr[-1])
     indices = np.empty(nnz, dtype=np.int32)
     has_values = any(block.values is not None for block in blocks)
     data = np.empty(nnz, dtype=np.float32) if has_values else np.ones(nnz, dtype=np.float32)
-    _io.write_entries(blocks, indptr, sort, indices, data if has_values else None)
+    _encode.write_entries(blocks, indptr, sort, indices, data if has_values else None)
     # SciPy wants both of one type, and takes the longer.
     fits = nnz <= np.iinfo(np.int32).max
     result = sparse.csr_array(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._coding import Coded, code_array, object_array
+from fastfm_ext._coding import Coded, code_array, code_text_objects, object_array
 from fastfm_ext._vocabulary import canonical, missing_mask
 
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
@@ -49,7 +49,7 @@ class Column(ABC):
     def coded(self) -> Coded:
         """Each row's single value, in canonical form."""
         try:
-            codes, values, all_used = self._factorize()
+            codes, values, all_used = self.texts or self._factorize()
         # Arrow says NotImplementedError where Python says that a list can't be hashed.
         except (TypeError, NotImplementedError) as error:
             raise TypeError(self._why_not_categories()) from error
@@ -65,10 +65,17 @@ class Column(ABC):
         """Each row's number, NaN where it is missing."""
         return self._read_numbers()
 
+    @cached_property
+    def texts(self) -> Coded | None:
+        """Each row's text, where the column holds objects that are all str or missing; else None."""
+        objects = self._object_array()
+        return None if objects is None else code_text_objects(objects)
+
     def cells(self, sep: str | None) -> Cells:
         """Each row's several values: a collection as it is, a string split at `sep` (None: not split)."""
         if sep not in self._cells:
-            self._cells[sep] = self._read_collections(sep) or self._split_strings(sep)
+            found = self._read_collections(sep) if self.texts is None else None
+            self._cells[sep] = found or self._split_strings(sep)
         return self._cells[sep]
 
     def _why_not_categories(self) -> str:
@@ -95,6 +102,10 @@ class Column(ABC):
     def _objects(self) -> list[Any]:
         """Return the rows as Python objects."""
 
+    def _object_array(self) -> NDArray[Any] | None:
+        """Return the rows where they lie as Python objects, None where they lie as something else."""
+        return None
+
     @abstractmethod
     def _factorize(self) -> Coded:
         """Code the rows; missing values may be among the distinct, and these need not be canonical."""
@@ -115,6 +126,9 @@ class ArrayColumn(Column):
 
     def _objects(self) -> list[Any]:
         return list(self.data.tolist())
+
+    def _object_array(self) -> NDArray[Any] | None:
+        return self.data if self.data.dtype.kind == "O" else None
 
     def _factorize(self) -> Coded:
         return code_array(self.data)

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, roc_auc_score, root_mean_squared_error
 
 from fastfm_ext._job_columns import Columns
 from fastfm_ext._job_data import DataFile, of_width
-from fastfm_ext.encoding import FMEncoder
+from fastfm_ext._job_settings import FitSettings
 from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io import save_model
-from fastfm_ext.retrieval import ItemIndex
 
-TASKS = ("regression", "classification")
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """What the command line can set; None leaves a choice to what is called."""
-
-    train: Path
-    validation: Path | None = None
-    test: Path | None = None
-    form: str | None = None
-    model: Path | None = None
-    task: str | None = None
-    columns: Columns = field(default_factory=Columns)
-    parameters: dict[str, Any] = field(default_factory=dict)
-    quiet: bool = False
+if TYPE_CHECKING:
+    from fastfm_ext.encoding import FMEncoder
 
 
 @dataclass
@@ -79,7 +64,7 @@ class _TableLoader:
         if self.encoder is None:
             self._columns = self._columns.filled_in(table, str(file.path))
             self.encoder = self._columns.encoder().fit(table)
-            self.items = self._distinct_items(table)
+            self.items = distinct_items(table, self._columns)
         columns = self._columns.filled_in(table, str(file.path))
         y = table[columns.target].to_numpy()
         if table[columns.target].isna().any():
@@ -88,19 +73,18 @@ class _TableLoader:
         weight = None if columns.weight is None else table[columns.weight].to_numpy()
         return _Data(self.encoder.transform(table), y, weight)
 
-    def _distinct_items(self, table: Any) -> Any:
-        """Return one row for each item: the first item column names it."""
-        names = [getattr(spec, "column", spec) for spec in self._columns.item]
-        if not names:
-            return None
-        return table[names].dropna(subset=names[:1]).drop_duplicates(subset=names[:1])
+
+def distinct_items(table: Any, columns: Columns) -> Any:
+    """Return one row for each item, which the first item column names; None without such columns."""
+    names = columns.item_names
+    return table[names].dropna(subset=names[:1]).drop_duplicates(subset=names[:1]) if names else None
 
 
 def run(settings: FitSettings) -> None:
     """Do the whole job, printing as it goes."""
-    say = _say_nothing if settings.quiet else print
-    files = _files(settings)
-    _check_output(settings.model)
+    say = say_nothing if settings.quiet else print
+    files = files_of(settings)
+    check_output(settings.model)
     loader = _TextLoader() if files["train"].is_text else _TableLoader(settings.columns)
     data = {}
     for part, file in files.items():
@@ -110,34 +94,69 @@ def run(settings: FitSettings) -> None:
         seconds = perf_counter() - started
         say(f"{part}: {X.shape[0]:,} rows, {X.shape[1]:,} features, {X.nnz:,} values in {seconds:.2f} s")
     model = _train(data, settings)
-    for part in ("validation", "test"):
-        if part in data:
-            print(f"{part} {scores(model, data[part].X, data[part].y)}")
+    held_out = {part: [(rows.X, rows.y)] for part, rows in data.items() if part != "train"}
+    finish(model, held_out, loader, settings)
+
+
+class Loader(Protocol):
+    """What goes into the model file beside the model."""
+
+    @property
+    def encoder(self) -> FMEncoder | None: ...
+    @property
+    def items(self) -> Any: ...
+
+
+def finish(
+    model: FMRegressor | FMClassifier,
+    held_out: Mapping[str, Iterable[tuple[Any, ...]]],
+    loader: Loader,
+    settings: FitSettings,
+) -> None:
+    """Print the errors on the batches of held-out rows, and save the model where that is wanted."""
+    for part, batches in held_out.items():
+        print(f"{part} {scores(model, batches)}")
     if settings.model is not None:
-        _save(model, loader, settings.model)
-        say(f"model saved to {settings.model}")
+        _save(model, loader.encoder, loader.items, settings.model)
+        if not settings.quiet:
+            print(f"model saved to {settings.model}")
 
 
-def scores(model: FMRegressor | FMClassifier, X: sparse.csr_array, y: NDArray[Any]) -> str:
-    """Return the errors of a model as one line."""
-    if isinstance(model, FMRegressor):
-        predicted = model.predict(X)
+def scores(model: FMRegressor | FMClassifier, batches: Iterable[tuple[Any, ...]]) -> str:
+    """Return the errors of a model on batches of rows and targets as one line.
+
+    Raises
+    ------
+    ValueError
+        If a class is among the targets that the model does not know.
+    """
+    from sklearn.metrics import (
+        accuracy_score,
+        log_loss,
+        mean_absolute_error,
+        roc_auc_score,
+        root_mean_squared_error,
+    )
+
+    is_regressor = isinstance(model, FMRegressor)
+    parts = [(model.predict(X) if is_regressor else model.predict_proba(X), y) for X, y, *_ in batches]
+    predicted, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    if is_regressor:
         return f"RMSE {root_mean_squared_error(y, predicted):.6f}  MAE {mean_absolute_error(y, predicted):.6f}"
     unknown = np.setdiff1d(y, model.classes_)
     if len(unknown):
         raise ValueError(f"there is a class {unknown[0]!r} among the targets; the model knows {list(model.classes_)}")
-    probability = model.predict_proba(X)
-    parts = [f"log loss {log_loss(y, probability, labels=model.classes_):.6f}"]
+    words = [f"log loss {log_loss(y, predicted, labels=model.classes_):.6f}"]
     if len(model.classes_) == 2 and len(np.unique(y)) == 2:
-        parts.append(f"AUC {roc_auc_score(y, probability[:, 1]):.6f}")
-    return "  ".join([*parts, f"accuracy {accuracy_score(y, model.classes_[probability.argmax(axis=1)]):.6f}"])
+        words.append(f"AUC {roc_auc_score(y, predicted[:, 1]):.6f}")
+    return "  ".join([*words, f"accuracy {accuracy_score(y, model.classes_[predicted.argmax(axis=1)]):.6f}"])
 
 
-def _say_nothing(_: str) -> None:
+def say_nothing(_: str) -> None:
     pass
 
 
-def _files(settings: FitSettings) -> dict[str, DataFile]:
+def files_of(settings: FitSettings) -> dict[str, DataFile]:
     paths = {"train": settings.train, "validation": settings.validation, "test": settings.test}
     files = {part: DataFile.at(path, settings.form) for part, path in paths.items() if path is not None}
     if len({file.is_text for file in files.values()}) > 1:
@@ -148,7 +167,7 @@ def _files(settings: FitSettings) -> dict[str, DataFile]:
     return files
 
 
-def _check_output(path: Path | None) -> None:
+def check_output(path: Path | None) -> None:
     """Fail before the training, not after it."""
     if path is not None and not path.parent.is_dir():
         raise ValueError(f"--model {path}: there is no folder {path.parent}")
@@ -158,7 +177,31 @@ def _check_output(path: Path | None) -> None:
 
 def _train(data: dict[str, _Data], settings: FitSettings) -> FMRegressor | FMClassifier:
     train, validation = data["train"], data.get("validation")
-    task = settings.task or ("classification" if len(np.unique(train.y)) <= 2 else "regression")
+    model = new_model(len(np.unique(train.y)), settings)
+    started = perf_counter()
+    held_out = {} if validation is None else {"X_val": validation.X, "y_val": validation.y}
+    if validation is not None and validation.weight is not None:
+        held_out["sample_weight_val"] = validation.weight
+    model.fit(train.X, train.y, sample_weight=train.weight, **held_out)
+    if not settings.quiet:
+        print(trained(model, perf_counter() - started))
+    return model
+
+
+def trained(model: FMRegressor | FMClassifier, seconds: float) -> str:
+    """Return a line on how a training went."""
+    return f"trained for {model.n_iter_} epochs in {seconds:.2f} s; epoch {model.best_epoch_} is kept"
+
+
+def new_model(n_targets: int, settings: FitSettings) -> FMRegressor | FMClassifier:
+    """Return an estimator with the settings, not fitted, for so many different targets.
+
+    Raises
+    ------
+    ValueError
+        If there is no such setting.
+    """
+    task = settings.task or ("classification" if n_targets <= 2 else "regression")
     if settings.task is None and not settings.quiet:
         why = "two values" if task == "classification" else "more than two values"
         print(f"task: {task}, since the target has {why} (--task chooses)")
@@ -169,22 +212,15 @@ def _train(data: dict[str, _Data], settings: FitSettings) -> FMRegressor | FMCla
         if name not in known:
             raise ValueError(f"[settings] {name}: there is no such setting; there are {', '.join(sorted(known))}")
     model.set_params(**settings.parameters)
-    started = perf_counter()
-    held_out = {} if validation is None else {"X_val": validation.X, "y_val": validation.y}
-    if validation is not None and validation.weight is not None:
-        held_out["sample_weight_val"] = validation.weight
-    model.fit(train.X, train.y, sample_weight=train.weight, **held_out)
-    if not settings.quiet:
-        print(
-            f"trained for {model.n_iter_} epochs in {perf_counter() - started:.2f} s; epoch {model.best_epoch_} is kept"
-        )
     return model
 
 
-def _save(model: FMRegressor | FMClassifier, loader: Any, path: Path) -> None:
+def _save(model: FMRegressor | FMClassifier, encoder: FMEncoder | None, items: Any, path: Path) -> None:
     """Save the model with its encoder and, where the table has items, an index of them."""
+    from fastfm_ext.retrieval import ItemIndex
+
     index = None
-    if loader.items is not None and not (isinstance(model, FMClassifier) and len(model.classes_) > 2):
-        ids = loader.items.iloc[:, 0].tolist()
-        index = ItemIndex().fit(model.item_vector(loader.encoder.transform(loader.items, side="item")), ids=ids)
-    save_model(path, model, encoder=loader.encoder, index=index)
+    if encoder is not None and items is not None and not (isinstance(model, FMClassifier) and len(model.classes_) > 2):
+        ids = items.iloc[:, 0].tolist()
+        index = ItemIndex().fit(model.item_vector(encoder.transform(items, side="item")), ids=ids)
+    save_model(path, model, encoder=encoder, index=index)

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastfm_ext._job_data import DataFile
+from fastfm_ext._job_settings import InspectSettings
 from fastfm_ext.fm import FMClassifier
 from fastfm_ext.model_io import SavedModel, load_model
 from fastfm_ext.text_formats import scan_text
 
 _ZIP = b"PK\x03\x04"  # model files are zip archives
 _LISTED_CLASSES = 10
-
-
-@dataclass(frozen=True)
-class InspectSettings:
-    """What the command line can set."""
-
-    file: Path
-    form: str | None = None
-    top: int = 10
-    as_json: bool = False
 
 
 def run(settings: InspectSettings) -> None:

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastfm_ext import encoding
-from fastfm_ext.encoding import FMEncoder
-
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fastfm_ext.encoding import FMEncoder
+
 SIDES = ("user", "item", "context")
-# Every public function of `encoding` makes a column spec: numeric, multi, ...
-KINDS = tuple(name for name in encoding.__all__ if name[0].islower())
+# The public functions of `encoding` that make column specs.
+KINDS = ("binned", "categorical", "crossed", "hashed", "multi", "numeric")
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,15 @@ class Columns:
         """Whether any column is named."""
         return self.has_features or self.target is not None or self.weight is not None
 
+    @property
+    def item_names(self) -> list[str]:
+        """The columns of the table that describe items, each once."""
+        return list(dict.fromkeys(name for spec in self.item for name in getattr(spec, "columns", (spec,))))
+
     def encoder(self) -> FMEncoder:
         """Return an encoder of these columns, not fitted."""
+        from fastfm_ext.encoding import FMEncoder  # commands without columns do not wait for it
+
         return FMEncoder(user=list(self.user), item=list(self.item), context=list(self.context))
 
     def filled_in(self, table: pd.DataFrame, name: str) -> Columns:
@@ -63,7 +69,9 @@ class Columns:
         rest = [column for column in table.columns if column not in (self.target, self.weight)]
         if not rest:
             raise ValueError(f"{name} has no column but the target {self.target!r} to learn from")
-        specs = [encoding.numeric(column) if table[column].dtype.kind == "f" else column for column in rest]
+        from fastfm_ext.encoding import numeric
+
+        specs = [numeric(column) if table[column].dtype.kind == "f" else column for column in rest]
         return Columns(self.target, self.weight, context=specs)
 
 
@@ -99,6 +107,8 @@ def column_of(entry: Any) -> Any:
         return entry["column"]
     if kind not in KINDS:
         raise ValueError(f"column {entry['column']!r}: {kind!r} is not one of category, {', '.join(KINDS)}")
+    from fastfm_ext import encoding
+
     try:
         return getattr(encoding, kind)(entry["column"], **options)
     except TypeError as error:

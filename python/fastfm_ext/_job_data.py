@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from fastfm_ext._job_settings import FORMS, TEXT_FORMS
 from fastfm_ext._optional import require
 from fastfm_ext._text_batches import first_line
 from fastfm_ext.text_formats import iter_libffm, iter_libsvm, read_libffm, read_libsvm
@@ -20,8 +21,6 @@ from fastfm_ext.text_formats import iter_libffm, iter_libsvm, read_libffm, read_
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMS = ("csv", "tsv", "parquet", "libsvm", "libffm")
-TEXT_FORMS = ("libsvm", "libffm")
 _ENDINGS = {
     "csv": "csv",
     "tsv": "tsv",
@@ -37,7 +36,7 @@ _ENDINGS = {
 _COMPRESSIONS = (".gz", ".xz", ".bz2", ".zst")
 _BATCH_ROWS = 65_536
 # As wide as can be: which of the ids a model knows is seen to afterwards.
-_ANY_WIDTH = int(np.iinfo(np.int32).max)
+ANY_WIDTH = int(np.iinfo(np.int32).max)
 
 
 class Rows(NamedTuple):
@@ -57,7 +56,7 @@ class DataFile:
     @classmethod
     def at(cls, path: Path, form: str | None) -> DataFile:
         """Take the form that is given, or find it out by the file's name and, failing that, its first line."""
-        return cls(path, form or _form_by_name(path) or _form_by_line(path))
+        return cls(path, form or _form_by_name(path) or _form_of_folder(path) or _form_by_line(path))
 
     @property
     def is_text(self) -> bool:
@@ -107,7 +106,7 @@ class DataFile:
         A file without labels is recognised by its first line.
         """
         iterate = iter_libffm if self.form == "libffm" else iter_libsvm
-        options: dict[str, Any] = {"n_features": _ANY_WIDTH, "zero_based": True, "batch_rows": _BATCH_ROWS}
+        options: dict[str, Any] = {"n_features": ANY_WIDTH, "zero_based": True, "batch_rows": _BATCH_ROWS}
         for X, y, *_ in iterate(self.path, labels=self.has_labels(), **options):
             known, n_unknown = of_width(X, n_features)
             yield Rows(known, y), n_unknown
@@ -129,6 +128,23 @@ def of_width(X: sparse.csr_array, n_features: int) -> tuple[sparse.csr_array, in
 def _form_by_name(path: Path) -> str | None:
     name = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
     return _ENDINGS.get(name.suffix.removeprefix(".").lower())
+
+
+def _form_of_folder(path: Path) -> str | None:
+    """Return the form of the files in a folder, which `fit --stream` takes; None for a file.
+
+    Raises
+    ------
+    ValueError
+        If they have several forms, or none that is known.
+    """
+    if not path.is_dir():
+        return None
+    forms = {form for entry in path.rglob("*") if entry.is_file() and (form := _form_by_name(entry)) is not None}
+    if len(forms) != 1:
+        found = f"{' and '.join(sorted(forms))} files" if forms else "no file with a known ending"
+        raise ValueError(f"{path}: {found} in this folder; say --format {'|'.join(FORMS)}")
+    return forms.pop()
 
 
 def _form_by_line(path: Path) -> str:

@@ -90,7 +90,7 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Part]) -> None
         "library_version": importlib.metadata.version("fastfm-ext"),
         "parts": entries,
     }
-    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write_member(archive, file, MANIFEST, [json.dumps(manifest, allow_nan=False).encode()])
         for member, array in members.items():
             _write_member(archive, file, member, [_npy_header(array.dtype.str, array.shape), _bytes_of(array)])
@@ -108,7 +108,7 @@ def _storable(array: Array, slot: str, name: str) -> Array:
 
 
 @contextmanager
-def _replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a new file that takes the place of `path` when all went well."""
     target = os.path.realpath(os.fsdecode(path))
     folder, name = os.path.split(target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,9 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import train_test_split
 
+from fastfm_ext._job_settings import MovielensSettings
 from fastfm_ext._optional import require
-from fastfm_ext.datasets import Variant, fetch_movielens, load_movielens_csv
+from fastfm_ext.datasets import fetch_movielens, load_movielens_csv
 from fastfm_ext.encoding import FMEncoder, multi, numeric
 from fastfm_ext.fm import FMRegressor
 from fastfm_ext.model_io import save_model
@@ -23,28 +24,6 @@ from fastfm_ext.retrieval import ItemIndex
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.utils import Bunch
-
-VARIANTS: tuple[str, ...] = get_args(Variant)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the command line can set; None leaves a choice to what is called."""
-
-    variant: Variant = "100k"
-    data_home: Path | None = None
-    ratings: Path | None = None
-    movies: Path | None = None
-    user: str | None = None
-    top: int = 10
-    n_factors: int | None = None
-    max_iter: int | None = None
-    seed: int = 0
-    n_jobs: int | None = None
-    test_size: float = 0.1
-    save: Path | None = None
-    plot: Path | None = None
-    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +43,7 @@ class Split:
         return float(root_mean_squared_error(self.y_test, self.clip(predictions)))
 
 
-def run(settings: Settings) -> None:
+def run(settings: MovielensSettings) -> None:
     """Do the whole job, printing as it goes."""
     _check_outputs(settings)
     data = _load(settings)
@@ -126,7 +105,7 @@ def recommend(
     return films.assign(predicted=split.clip(model.user_bias(X_user) + scores[0][found]))
 
 
-def _check_outputs(settings: Settings) -> None:
+def _check_outputs(settings: MovielensSettings) -> None:
     """Fail before the training, not after it."""
     if settings.plot is not None:
         require("matplotlib", "plot")
@@ -137,13 +116,13 @@ def _check_outputs(settings: Settings) -> None:
             raise ValueError(f"{option} {path}: this is a folder, not a file")
 
 
-def _load(settings: Settings) -> Bunch:
+def _load(settings: MovielensSettings) -> Bunch:
     if settings.ratings is not None and settings.movies is not None:
         return load_movielens_csv(settings.ratings, settings.movies)
     return fetch_movielens(settings.variant, data_home=settings.data_home)
 
 
-def _encode(data: Bunch, settings: Settings) -> tuple[FMEncoder, Split]:
+def _encode(data: Bunch, settings: MovielensSettings) -> tuple[FMEncoder, Split]:
     """Split the ratings, and encode them with what the training rows know."""
     n_test = int(np.ceil(len(data.ratings) * settings.test_size))
     if len(data.ratings) - n_test < 2:
@@ -161,7 +140,7 @@ def _encode(data: Bunch, settings: Settings) -> tuple[FMEncoder, Split]:
     return encoder, split
 
 
-def _train(split: Split, settings: Settings) -> FMRegressor:
+def _train(split: Split, settings: MovielensSettings) -> FMRegressor:
     model = FMRegressor(
         early_stopping=True,
         n_jobs=settings.n_jobs,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,23 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._job_data import DataFile, Rows
+from fastfm_ext._job_settings import PredictSettings
 from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io import SavedModel, load_model
 from fastfm_ext.ranking import FMRanker
-
-KINDS = ("value", "probability", "class", "score")
-
-
-@dataclass(frozen=True)
-class PredictSettings:
-    """What the command line can set; None leaves a choice to the job."""
-
-    model: Path
-    data: Path
-    form: str | None = None
-    kind: str | None = None
-    output: Path | None = None
-    quiet: bool = False
 
 
 def run(settings: PredictSettings) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Hashable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
 from fastfm_ext._job_data import DataFile
+from fastfm_ext._job_settings import RecommendSettings
 from fastfm_ext._predict_job import encoder_for, load_fitted
 from fastfm_ext.fm import FMClassifier
 from fastfm_ext.model_io import SavedModel
@@ -23,22 +24,17 @@ from fastfm_ext.retrieval import ItemIndex
 _BLOCK_USERS = 1024
 
 
-@dataclass(frozen=True)
-class RecommendSettings:
-    """What the command line can set."""
+class HasModel(Protocol):
+    """Settings that name a model, and the form of the files that go with it."""
 
-    model: Path
-    users: Path
-    items: Path | None = None
-    seen: Path | None = None
-    form: str | None = None
-    top: int = 10
-    output: Path | None = None
-    quiet: bool = False
+    @property
+    def model(self) -> Path: ...
+    @property
+    def form(self) -> str | None: ...
 
 
 @dataclass
-class _Side:
+class Side:
     """Rows of users or items: their features, and what names each."""
 
     X: Any
@@ -50,7 +46,7 @@ def run(settings: RecommendSettings) -> None:
     saved = load_fitted(settings.model)
     if isinstance(saved.model, FMClassifier) and len(saved.model.classes_) > 2:
         raise ValueError(f"{settings.model}: a model of more than two classes ranks no items")
-    users = _side(settings.users, "user", saved, settings)
+    users = read_side(settings.users, "user", saved, settings)
     index = _index(saved, settings)
     seen = _seen(saved, settings)
     with (
@@ -63,13 +59,13 @@ def run(settings: RecommendSettings) -> None:
         for first in range(0, len(users.ids), _BLOCK_USERS):
             block = slice(first, first + _BLOCK_USERS)
             writer.writerows(
-                _recommendations(saved.model, index, _Side(users.X[block], users.ids[block]), seen, settings.top)
+                _recommendations(saved.model, index, Side(users.X[block], users.ids[block]), seen, settings.top)
             )
     if not settings.quiet:
         print(f"recommended out of {len(index):,} items to {len(users.ids):,} users", file=sys.stderr)
 
 
-def _recommendations(model: Any, index: ItemIndex, users: _Side, seen: dict[Any, list[Any]], n: int) -> list[list[Any]]:
+def _recommendations(model: Any, index: ItemIndex, users: Side, seen: dict[Any, list[Any]], n: int) -> list[list[Any]]:
     exclude = [seen.get(user) for user in users.ids] if seen else None
     ids, scores = index.search(model.user_vector(users.X), n=min(n, len(index)), exclude=exclude)
     predicted = model.user_bias(users.X)[:, None] + scores
@@ -90,11 +86,11 @@ def _index(saved: SavedModel, settings: RecommendSettings) -> ItemIndex:
             raise ValueError(f"{settings.model} holds no items; name their file with --items")
         index: ItemIndex = saved.index
         return index
-    items = _side(settings.items, "item", saved, settings)
+    items = read_side(settings.items, "item", saved, settings)
     return ItemIndex().fit(saved.model.item_vector(items.X), ids=items.ids)
 
 
-def _side(path: Path, side: str, saved: SavedModel, settings: RecommendSettings) -> _Side:
+def read_side(path: Path, side: str, saved: SavedModel, settings: HasModel) -> Side:
     """Read users or items: named by the first column of their side in a table, in text by the line's label."""
     file = DataFile.at(path, settings.form)
     encoder = encoder_for(saved, file, settings.model)
@@ -103,15 +99,15 @@ def _side(path: Path, side: str, saved: SavedModel, settings: RecommendSettings)
         names = [getattr(spec, "column", spec) for spec in getattr(encoder, side) or []]
         if not names:
             raise ValueError(f"{settings.model} was trained without columns of the {side}'s side (--{side} of fit)")
-        return _Side(encoder.transform(table, side=side), table[names[0]].tolist())
+        return Side(encoder.transform(table, side=side), table[names[0]].tolist())
     blocks = [(rows.X, rows.y) for rows, _ in file.iter_rows(saved.model.n_features_in_)]
     if not blocks:
         raise ValueError(f"{path}: there are no rows in this file")
     X = sparse.csr_array(sparse.vstack([X for X, _ in blocks], format="csr"))
     if blocks[0][1] is None:
-        return _Side(X, list(range(X.shape[0])))
+        return Side(X, list(range(X.shape[0])))
     labels = np.concatenate([y for _, y in blocks])
-    return _Side(X, [int(label) if label.is_integer() else label for label in labels.tolist()])
+    return Side(X, [int(label) if label.is_integer() else label for label in labels.tolist()])
 
 
 def _seen(saved: SavedModel, settings: RecommendSettings) -> dict[Any, list[Any]]:

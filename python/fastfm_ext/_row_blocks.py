@@ -165,28 +165,42 @@ class RowBlocks:
     def n_rows(self) -> int:
         return sum(entry[1] for entry in self._table)
 
-    def read(self, block: int, n_outputs: int, n_features: int) -> Rows:
-        """Return the rows of one block, checked, as rows of ``n_features`` features."""
-        offset, n_rows, nnz, has_data, has_weight = self._table[block]
-        self._file.seek(offset)
-        indptr = self._array(n_rows + 1, np.int64)
-        indices = self._array(nnz, np.int32)
-        data = self._array(nnz, np.float32) if has_data else None
-        targets = self._array(n_outputs * n_rows, np.float32).reshape(n_outputs, n_rows)
-        weight = self._array(n_rows, np.float32) if has_weight else None
-        X = Csr(indptr, indices, data, n_features)
-        # Scaling may have left a value 0, which is as good as any here.
-        values = np.ones(nnz, dtype=np.float32) if data is None else np.where(data == 0, np.float32(1), data)
-        if _csr.csr_at_once(indptr, indices, values, n_features) is None:
-            raise self._damaged(f"block {block} holds no valid rows")
-        return Rows(X, targets, weight, self._array(n_rows, np.int64))
+    def read(self, blocks: Sequence[int], n_outputs: int, n_features: int) -> Rows:
+        """Return the rows of these blocks, one below the other, checked, as rows of ``n_features`` features."""
+        entries = [self._table[block] for block in blocks]
+        n_rows, nnz = (sum(entry[place] for entry in entries) for place in (1, 2))
+        indptr, indices = np.zeros(n_rows + 1, dtype=np.int64), np.empty(nnz, dtype=np.int32)
+        data = np.ones(nnz, dtype=np.float32) if any(entry[3] for entry in entries) else None
+        targets = np.empty((n_outputs, n_rows), dtype=np.float32)
+        weight = np.ones(n_rows, dtype=np.float32) if any(entry[4] for entry in entries) else None
+        numbers = np.empty(n_rows, dtype=np.int64)
+        row = place = 0
+        for offset, n, n_values, has_data, has_weight in entries:
+            of_rows, of_values = slice(row, row + n), slice(place, place + n_values)
+            self._file.seek(offset)
+            starts = np.empty(n + 1, dtype=np.int64)
+            self._fill(starts)
+            if starts[0] != 0 or starts[-1] != n_values:
+                raise self._damaged(f"a block of {n_values} values has others in its rows")
+            np.add(starts[1:], place, out=indptr[row + 1 : row + n + 1])
+            self._fill(indices[of_values])
+            if data is not None and has_data:
+                self._fill(data[of_values])
+            for output in range(n_outputs):
+                self._fill(targets[output, of_rows])
+            if weight is not None and has_weight:
+                self._fill(weight[of_rows])
+            self._fill(numbers[of_rows])
+            row, place = row + n, place + n_values
+        if not _is_valid(indptr, indices, data, n_features):
+            raise self._damaged("a block holds no valid rows")
+        return Rows(Csr(indptr, indices, data, n_features), targets, weight, numbers)
 
-    def _array(self, size: int, dtype: type[np.generic]) -> Array:
-        array = np.empty(size, dtype=dtype)
+    def _fill(self, array: Array) -> None:
+        """Read the next values straight to where they are wanted."""
         content = array.view(np.uint8).data
         if _read_into(self._file, content) != len(content):
             raise self._damaged("it is cut off")
-        return array
 
     def _read_table(self) -> list[list[int]]:
         size = os.fstat(self._file.fileno()).st_size
@@ -207,6 +221,15 @@ class RowBlocks:
 
     def _damaged(self, reason: str) -> ValueError:
         return ValueError(f"{self._path} is not a complete cache of rows: {reason}. Delete it and start again.")
+
+
+def _is_valid(indptr: Array, indices: Array, data: Array | None, n_features: int) -> bool:
+    values = np.ones(len(indices), dtype=np.float32) if data is None else data
+    if _csr.csr_at_once(indptr, indices, values, n_features) is not None:
+        return True
+    # Scaling may have left a value 0, which is as good as any here.
+    without_zeros = np.where(values == 0, np.float32(1), values)
+    return _csr.csr_at_once(indptr, indices, without_zeros, n_features) is not None
 
 
 def _read_into(file: IO[bytes], content: memoryview) -> int:

@@ -22,14 +22,18 @@ class PandasColumn(Column):
     def _objects(self) -> list[Any]:
         return list(self.data.to_list())
 
+    def _object_array(self) -> NDArray[Any] | None:
+        if self.data.dtype == object or self.data.dtype.name in ("str", "string"):
+            objects: NDArray[Any] = self.data.to_numpy(dtype=object)
+            return objects
+        return None
+
     def _factorize(self) -> Coded:
         data = self.data
         if hasattr(data, "cat"):
             return Coded(data.cat.codes.to_numpy().astype(np.int32), _pandas_values(data.cat.categories), False)
         if isinstance(data.dtype, np.dtype):
             return code_array(data.to_numpy())
-        if data.dtype.name in ("str", "string"):
-            return code_array(data.to_numpy(dtype=object))
         if data.dtype.kind in "biuf":  # with a mask
             values = data.to_numpy(dtype=data.dtype.numpy_dtype, na_value=data.dtype.numpy_dtype.type(0))
             return code_array(values, data.notna().to_numpy().view(np.uint8))

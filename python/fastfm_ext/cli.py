@@ -8,12 +8,11 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
-from fastfm_ext._cli_commands import add_commands
+from fastfm_ext._cli_commands import add_commands, run_job
 from fastfm_ext._cli_types import fraction, integer, n_jobs
-from fastfm_ext._movielens_job import VARIANTS, Settings, run
+from fastfm_ext._job_settings import VARIANTS, MovielensSettings
 
 # What the user can mend. Anything else is a fault of this package, and its traceback is worth reporting.
 EXPECTED_ERRORS = (ArithmeticError, ImportError, OSError, ValueError)
@@ -62,9 +61,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Version(argparse.Action):
+    """Look the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from importlib.metadata import version
+
+        print(f"{parser.prog} {version('fastfm-ext')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastfm-ext", description="Factorization machines.", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('fastfm-ext')}")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="show the version and exit"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_commands(commands)
     _add_movielens(commands)
@@ -111,7 +122,8 @@ def _movielens(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
         parser.error("--ratings and --movies go together; only one of them was given")
     if arguments.ratings is not None and (arguments.variant is not None or arguments.data_home is not None):
         parser.error("--variant and --data-home choose a download; they cannot go with --ratings")
-    run(Settings(**options | {"variant": arguments.variant or Settings.variant}))
+    options["variant"] = arguments.variant or MovielensSettings.variant
+    run_job("_movielens_job", MovielensSettings(**options))
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -67,7 +67,7 @@ class TableSource(FileSource):
         if callable(self.encoder):
             return self.encoder(table)
         if self.encoder is not None:
-            return self.encoder.transform(table.to_pandas())
+            return self.encoder.transform(table)
         names = [name for name in table.column_names if name not in (self.target, self.sample_weight)]
         return np.column_stack([np.asarray(_column(table, name), dtype=np.float32) for name in names])
 
@@ -182,6 +182,9 @@ class CsvSource(TableSource):
         numbers there and like text later.
     delimiter : str, optional
         Between the values of a line. Default: a tab in ``*.tsv``, else a comma.
+    missing_text : bool, default=False
+        Whether empty cells, and those with ``NA``, ``null`` and the like, are missing in columns of text as they are in
+        columns of numbers. Else they are text.
 
     Attributes
     ----------
@@ -218,10 +221,12 @@ class CsvSource(TableSource):
         batch_rows: int = 65_536,
         types: dict[str, Any] | None = None,
         delimiter: str | None = None,
+        missing_text: bool = False,
     ) -> None:
         super().__init__(paths, encoder, target=target, sample_weight=sample_weight, batch_rows=batch_rows)
         self.types = types
         self.delimiter = delimiter
+        self.missing_text = missing_text
 
     def _tables(self, path: str, columns: list[str] | None) -> Iterator[Any]:
         csv = require("pyarrow.csv", "arrow")
@@ -230,7 +235,9 @@ class CsvSource(TableSource):
             with csv.open_csv(path, parse_options=csv.ParseOptions(delimiter=delimiter)) as file:
                 for name in columns:
                     _check_column(name, file.schema.names)
-        convert = csv.ConvertOptions(column_types=self.types, include_columns=columns, strings_can_be_null=False)
+        convert = csv.ConvertOptions(
+            column_types=self.types, include_columns=columns, strings_can_be_null=self.missing_text
+        )
         table_of = require("pyarrow", "arrow").Table.from_batches
         with csv.open_csv(path, parse_options=csv.ParseOptions(delimiter=delimiter), convert_options=convert) as file:
             for batch in file:
