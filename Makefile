@@ -6,7 +6,7 @@ CXX_FILES := $(sort $(wildcard fastfm_ext/*.hpp fastfm_ext/*.cpp fastfm_ext/*/*.
 CXX_SOURCES := $(filter-out fastfm_ext/_core.cpp fastfm_ext/_io.cpp,$(CXX_FILES))
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format bench wheel check-dist clean
+.PHONY: help build test lint format bench wheel check-dist check-release clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -39,6 +39,9 @@ wheel:  ## build a wheel into ./dist
 
 check-dist:  ## build sdist and wheel into ./dist, check what they hold, import the wheel in a fresh environment
 	$(PYTHON) .ci/check_dist.py $(DIST)
+
+check-release:  ## all that a release does but the upload, on each Python that is here; needs the extra "release"
+	$(PYTHON) .ci/check_release.py --tests
 
 clean:  ## remove everything that a build or a test run leaves behind
 	rm -rf build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache python/*.egg-info
