@@ -64,7 +64,7 @@ struct Features {
 
 Features detect() noexcept {
     constexpr uint32_t fma = 1u << 12, popcnt = 1u << 23, osxsave = 1u << 27, avx = 1u << 28;  // leaf 1, ecx
-    constexpr uint32_t avx2_bit = 1u << 5, avx512f = 1u << 16, avx512dq = 1u << 17;  // leaf 7, ebx
+    constexpr uint32_t avx2_bit = 1u << 5, avx512f = 1u << 16, avx512dq = 1u << 17;            // leaf 7, ebx
     constexpr uint32_t avx512bw = 1u << 30, avx512vl = 1u << 31;
     constexpr uint64_t ymm_state = 0x06, zmm_state = 0xe6;
 
