@@ -104,6 +104,7 @@ import os, signal, sys, threading, time
 import numpy as np
 from fastfm_ext import FMClassifier, FMRanker, FMRegressor
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
 name, fitted = sys.argv[1], sys.argv[2] == "fitted"
 rng = np.random.default_rng(0)
 if name == "FMRanker":
