@@ -6,7 +6,7 @@ CXX_FILES := $(sort $(wildcard fastfm_ext/*.hpp fastfm_ext/*.cpp fastfm_ext/*/*.
 CXX_SOURCES := $(filter-out fastfm_ext/_core.cpp fastfm_ext/_io.cpp,$(CXX_FILES))
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format bench wheel check-dist check-release clean
+.PHONY: help build test lint format bench docs wheel check-dist check-release clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -33,6 +33,9 @@ format:  ## rewrite Python and C++ in the house format
 
 bench:  ## compare the kernels with the NumPy reference
 	$(PYTHON) -m pytest benchmarks
+
+docs:  ## make the documentation in build/docs, offline, with every warning an error; needs the extra "docs"
+	$(PYTHON) -m sphinx -W --keep-going -b html docs build/docs
 
 wheel:  ## build a wheel into ./dist
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir $(DIST) .
