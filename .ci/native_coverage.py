@@ -20,7 +20,7 @@ NATIVE = ROOT / "fastfm_ext"
 
 
 def counts_of(objects: Path) -> dict[str, dict[int, int]]:
-    """How often each line of each native file was run."""
+    """Count how often each line of each native file was run."""
     counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     with tempfile.TemporaryDirectory() as folder:
         for counted in sorted(objects.rglob("*.gcda")):
@@ -36,7 +36,7 @@ def counts_of(objects: Path) -> dict[str, dict[int, int]]:
 
 
 def native_name(path: str) -> str:
-    """The path below the native tree; empty for files of others and for what Cython writes."""
+    """Return the path below the native tree; empty for files of others and for what Cython writes."""
     parts = Path(re.sub(r"[^/]+/\.\./", "", path)).parts
     if "fastfm_ext" not in parts or "cython" in parts:
         return ""
