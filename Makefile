@@ -5,6 +5,8 @@ CXX_FILES := $(sort $(wildcard fastfm_ext/*.hpp fastfm_ext/*.cpp fastfm_ext/*/*.
 # Cython writes these next to the .pyx only if someone runs it by hand.
 CXX_SOURCES := $(filter-out fastfm_ext/_core.cpp fastfm_ext/_io.cpp,$(CXX_FILES))
 
+EXTENSIONS := $(patsubst fastfm_ext/%.pyx,fastfm_ext.%,$(wildcard fastfm_ext/*.pyx))
+
 .DEFAULT_GOAL := help
 .PHONY: help build test lint format bench docs wheel check-dist check-release clean
 
@@ -22,6 +24,7 @@ lint:  ## check Python, Cython, C++ and spelling; changes nothing
 	ruff check .
 	ruff format --check .
 	mypy
+	$(PYTHON) -m mypy.stubtest --allowlist .ci/stubtest.txt --ignore-unused-allowlist $(EXTENSIONS)
 	cython-lint fastfm_ext
 	clang-format --dry-run -Werror $(CXX_SOURCES)
 	codespell
