@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fastfm_ext import DivergenceError, FMClassifier, FMRegressor, _reference
+from row_layouts import with_int64_indices, with_unsorted_indices
 
 # Examples are small, but a fit costs milliseconds; no times are measured.
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,21 +36,6 @@ def with_duplicates(X):
     return sp.coo_array((both[0], (both[1], both[2])), shape=X.shape)
 
 
-def with_64_bit_indices(X):
-    S = sp.csr_array(X)
-    S.indices, S.indptr = S.indices.astype(np.int64), S.indptr.astype(np.int64)
-    return S
-
-
-def with_unsorted_indices(X):
-    S = sp.csr_array(X)
-    for begin, end in zip(S.indptr, S.indptr[1:], strict=False):
-        for array in (S.indices, S.data):
-            array[begin:end] = array[begin:end][::-1].copy()
-    S.has_sorted_indices = False
-    return S
-
-
 WAYS_TO_WRITE = {
     "fortran order": np.asfortranarray,
     "float64": lambda X: X.astype(np.float64),
@@ -58,7 +44,7 @@ WAYS_TO_WRITE = {
     "csr_matrix": sp.csr_matrix,
     "csc": sp.csc_array,
     "lil": sp.lil_array,
-    "64-bit indices": with_64_bit_indices,
+    "64-bit indices": with_int64_indices,
     "unsorted indices": with_unsorted_indices,
     "duplicates and explicit zeros": with_duplicates,
 }

@@ -22,6 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fastfm_ext import DivergenceError, FMClassifier, FMRanker, FMRegressor
+from row_layouts import with_int64_indices
 
 DOCUMENTED = (ValueError, DivergenceError)
 DTYPES = ("f4", "f4", "f8", "f8", "i1", "u2", "i8", "?")
@@ -78,7 +79,7 @@ def laid_out(X: np.ndarray, rng: np.random.Generator) -> Any:
     if S.nnz and rng.random() < 0.3:
         S.data[rng.integers(S.nnz)] = 0  # an explicit zero
     if layout == "csr with 64-bit indices":
-        S.indices, S.indptr = S.indices.astype(np.int64), S.indptr.astype(np.int64)
+        return with_int64_indices(S)
     return S
 
 
