@@ -8,7 +8,7 @@ CXX_SOURCES := $(filter-out fastfm_ext/_core.cpp fastfm_ext/_io.cpp,$(CXX_FILES)
 EXTENSIONS := $(patsubst fastfm_ext/%.pyx,fastfm_ext.%,$(wildcard fastfm_ext/*.pyx))
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format bench docs wheel check-dist check-release clean
+.PHONY: help build test coverage lint format bench docs wheel check-dist check-release clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -19,6 +19,9 @@ build:  ## compile, and install editable with the development tools; run again a
 
 test:  ## run the tests
 	$(PYTHON) -m pytest
+
+coverage:  ## run the tests and list the lines of Python that none has run
+	$(PYTHON) -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 lint:  ## check Python, Cython, C++ and spelling; changes nothing
 	ruff check .

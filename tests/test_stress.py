@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import golden_cases
-from fastfm_ext import FMRegressor, _engine, load_model, save_model
-from fastfm_ext._engine import Csr, Options, Parameters
+from fastfm_ext import FMRegressor, _csr, _engine, load_model, save_model
+from fastfm_ext._csr import Csr
+from fastfm_ext._engine import Options, Parameters
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(3000, 12)) * (RNG.random((3000, 12)) < 0.4)
@@ -207,5 +208,5 @@ def test_nonzeros_beyond_2_31_are_found_where_they_are(isa, solver, tmp_path):
     losses = [_engine.train_epoch(X, y, None, order, p, options) for X, p in ((far, params), (near, twin))]
     assert losses[0] == losses[1]
     np.testing.assert_array_equal(params.V, twin.V)
-    taken = _engine.take_rows(far, order)
+    taken = _csr.take_rows(far, order)
     np.testing.assert_array_equal(taken.indices, features[::-1].ravel())
