@@ -5,8 +5,10 @@ CXX_FILES := $(sort $(wildcard fastfm_ext/*.hpp fastfm_ext/*.cpp fastfm_ext/*/*.
 # Cython writes these next to the .pyx only if someone runs it by hand.
 CXX_SOURCES := $(filter-out fastfm_ext/_core.cpp fastfm_ext/_encode.cpp fastfm_ext/_io.cpp,$(CXX_FILES))
 
+EXTENSIONS := $(patsubst fastfm_ext/%.pyx,fastfm_ext.%,$(wildcard fastfm_ext/*.pyx))
+
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format bench wheel check-dist clean
+.PHONY: help build test coverage lint format bench docs wheel check-dist check-release clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -18,10 +20,14 @@ build:  ## compile, and install editable with the development tools; run again a
 test:  ## run the tests
 	$(PYTHON) -m pytest
 
+coverage:  ## run the tests and list the lines of Python that none has run
+	$(PYTHON) -m pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
 lint:  ## check Python, Cython, C++ and spelling; changes nothing
 	ruff check .
 	ruff format --check .
 	mypy
+	$(PYTHON) -m mypy.stubtest --allowlist .ci/stubtest.txt --ignore-unused-allowlist $(EXTENSIONS)
 	cython-lint fastfm_ext
 	clang-format --dry-run -Werror $(CXX_SOURCES)
 	codespell
@@ -34,11 +40,17 @@ format:  ## rewrite Python and C++ in the house format
 bench:  ## compare the kernels with the NumPy reference
 	$(PYTHON) -m pytest benchmarks
 
+docs:  ## make the documentation in build/docs, offline, with every warning an error; needs the extra "docs"
+	$(PYTHON) -m sphinx -W --keep-going -b html docs build/docs
+
 wheel:  ## build a wheel into ./dist
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir $(DIST) .
 
 check-dist:  ## build sdist and wheel into ./dist, check what they hold, import the wheel in a fresh environment
 	$(PYTHON) .ci/check_dist.py $(DIST)
+
+check-release:  ## all that a release does but the upload, on each Python that is here; needs the extra "release"
+	$(PYTHON) .ci/check_release.py --tests
 
 clean:  ## remove everything that a build or a test run leaves behind
 	rm -rf build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache python/*.egg-info

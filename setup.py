@@ -1,10 +1,13 @@
 """Build of the native code: three abi3 extensions, and one static library for each instruction set.
 
-Everything that is not about compiling stands in pyproject.toml.
+Everything that is not about compiling stands in pyproject.toml. Two variables of the environment ask for builds that
+look for mistakes (see `.ci/sanitize`): FASTFM_EXT_SANITIZE with what -fsanitize shall be, and FASTFM_EXT_DEBUG=1.
 """
 
+import os
 import platform
 import sys
+import sysconfig
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -12,6 +15,13 @@ from setuptools import Extension, setup
 
 MSVC = sys.platform == "win32"
 X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
+# A Python without the GIL has no stable ABI yet, so it gets wheels of its own.
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+ABI3 = [] if FREE_THREADED else [("Py_LIMITED_API", "0x030B0000")]
+
+SANITIZERS = os.environ.get("FASTFM_EXT_SANITIZE", "")
+DEBUG = os.environ.get("FASTFM_EXT_DEBUG") == "1"
+SANITIZER_FLAGS = [f"-fsanitize={SANITIZERS}"] if SANITIZERS else []
 
 CFLAGS = (
     ["/std:c++17", "/O2", "/EHsc"]
@@ -27,13 +37,29 @@ CFLAGS = (
         "-Wextra",
     ]
 )
+if SANITIZERS or DEBUG:
+    CFLAGS += ["-O1", "-g1", "-fno-omit-frame-pointer", "-D_GLIBCXX_ASSERTIONS"]
+if SANITIZERS:
+    CFLAGS += [*SANITIZER_FLAGS, "-fno-sanitize-recover=undefined"]
+# Names of what nobody calls from outside would take more room in the wheel than the code.
+LINK_FLAGS = [*SANITIZER_FLAGS] if SANITIZERS or DEBUG else ["-Wl,-s"]
+LINK_FLAGS = ["-pthread", *LINK_FLAGS] if sys.platform == "linux" else []
 ISA_CFLAGS = {"baseline": []}
 if X86_64:
     ISA_CFLAGS["avx2"] = ["/arch:AVX2"] if MSVC else ["-mavx2", "-mfma"]
     ISA_CFLAGS["avx512"] = (
         ["/arch:AVX512"]
         if MSVC
-        else ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"]
+        else [
+            "-mavx2",
+            "-mfma",
+            "-mpopcnt",
+            "-mavx512f",
+            "-mavx512dq",
+            "-mavx512bw",
+            "-mavx512vl",
+            "-mprefer-vector-width=512",
+        ]
     )
 MACROS = [("FASTFM_X86", "1")] if X86_64 else []
 HEADERS = [path.as_posix() for suffix in ("hpp", "inc") for path in sorted(Path("fastfm_ext").rglob(f"*.{suffix}"))]
@@ -50,11 +76,11 @@ def extension(name: str, sources: list[str]) -> Extension:
         f"fastfm_ext.{name}",
         sources=[f"fastfm_ext/{source}" for source in sources],
         depends=HEADERS,
-        define_macros=[*MACROS, ("Py_LIMITED_API", "0x030B0000")],
+        define_macros=[*MACROS, *ABI3],
         extra_compile_args=CFLAGS,
-        extra_link_args=[] if sys.platform != "linux" else ["-pthread"],
+        extra_link_args=LINK_FLAGS,
         language="c++",
-        py_limited_api=True,
+        py_limited_api=not FREE_THREADED,
     )
 
 
@@ -64,8 +90,18 @@ extensions = [
     extension("_io", ["_io.pyx", "text/number.cpp", "text/read.cpp", "text/write.cpp"]),
 ]
 
+# Python has checked every index by the time that the extensions see it; the debug build looks again.
+DIRECTIVES = {
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "freethreading_compatible": FREE_THREADED,
+}
+
 setup(
-    ext_modules=cythonize(extensions, build_dir="build/cython", language_level=3),
+    ext_modules=cythonize(
+        extensions, build_dir="build/cython", language_level=3, force=DEBUG, compiler_directives=DIRECTIVES
+    ),
     libraries=[isa_library(isa) for isa in ISA_CFLAGS],
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    options={} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -62,6 +62,15 @@ def tracked_files() -> list[str]:
     return [line for line in listing.stdout.splitlines() if (ROOT / line).is_file()]
 
 
+def contents_problems(sdist: Path, wheel: Path) -> list[str]:
+    """List what is wrong with what these two files hold."""
+    with zipfile.ZipFile(wheel) as archive:
+        problems = wheel_problems(wheel.name, archive.namelist())
+    with tarfile.open(sdist) as archive:
+        members = [m.name.partition("/")[2] for m in archive.getmembers() if m.isfile()]
+    return problems + sdist_problems(members, tracked_files())
+
+
 def check_import(wheel: Path, scratch: Path) -> None:
     """Install the wheel in a fresh environment and fit a model from a folder outside the repository."""
     venv.create(scratch / "venv", with_pip=True)
@@ -78,11 +87,7 @@ def main(out: Path, scratch: Path) -> int:
     subprocess.run([sys.executable, "-m", "build", "--outdir", str(out), str(ROOT)], check=True, cwd=scratch)
     (wheel,) = out.glob("*.whl")
     (sdist,) = out.glob("*.tar.gz")
-    with zipfile.ZipFile(wheel) as archive:
-        problems = wheel_problems(wheel.name, archive.namelist())
-    with tarfile.open(sdist) as archive:
-        members = [m.name.partition("/")[2] for m in archive.getmembers() if m.isfile()]
-        problems += sdist_problems(members, tracked_files())
+    problems = contents_problems(sdist, wheel)
     for problem in problems:
         print(f"check-dist: {problem}", file=sys.stderr)
     if not problems:

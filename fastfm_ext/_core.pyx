@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, initializedcheck=False
 # distutils: language = c++
 """The boundary: unpacks arrays, releases the GIL, calls C++, turns its status into an exception. No arithmetic.
 

@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, initializedcheck=False
 # distutils: language = c++
 """The boundary of the encoder: unpacks arrays and Arrow's structures, releases the GIL, calls C++. No arithmetic.
 

@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, initializedcheck=False
 # distutils: language = c++
 """The boundary of libsvm and libffm text: unpacks arrays, releases the GIL, calls C++. No arithmetic.
 

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import FMClassifier, FMRegressor
+from row_layouts import with_int64_indices, with_unsorted_indices
 
 N_ROWS, N_FEATURES = 40, 7
 
@@ -36,21 +37,6 @@ def classifier(**params):
 
 
 # --- the same rows -------------------------------------------------------------------------------------------------
-
-
-def with_int64_indices(X):
-    csr = sp.csr_array(X)
-    csr.indices, csr.indptr = csr.indices.astype(np.int64), csr.indptr.astype(np.int64)
-    return csr
-
-
-def with_unsorted_indices(X):
-    csr = sp.csr_array(X)
-    for start, end in zip(csr.indptr[:-1], csr.indptr[1:], strict=True):
-        csr.indices[start:end] = csr.indices[start:end][::-1].copy()
-        csr.data[start:end] = csr.data[start:end][::-1].copy()
-    csr.has_sorted_indices = False
-    return csr
 
 
 def with_duplicates(X):

@@ -89,6 +89,14 @@ class TestArrays:
             assert not array.flags.owndata
             np.testing.assert_array_equal(array, sizes[name])
 
+    def test_mapped_arrays_that_another_program_has_put_elsewhere_are_aligned_too(self, path):
+        arrays = {f"w{'x' * size}": np.arange(size, dtype=np.float32) for size in range(1, 10)}
+        save_model(path, Weights(**arrays))
+        rewrite(path)
+        for name, array in load_model(path, mmap=True).model.arrays.items():
+            assert array.flags.aligned
+            np.testing.assert_array_equal(array, arrays[name])
+
     def test_read_arrays_are_writable_and_survive_the_file(self, path):
         loaded = save_and_load(path, example())
         path.unlink()

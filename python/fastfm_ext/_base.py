@@ -19,7 +19,7 @@ from fastfm_ext._estimator import FMEstimator
 from fastfm_ext._growth import GrowingFeatures
 from fastfm_ext._scaling import FeatureScale
 from fastfm_ext._training import Rows, Schedule
-from fastfm_ext._validation import check_weights, errors_that_name, to_csr
+from fastfm_ext._validation import check_no_overflow, check_weights, errors_that_name, to_csr
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
@@ -242,4 +242,6 @@ class BaseFM(GrowingFeatures, FMEstimator):
         csr = to_csr(self, X)
         n_threads = effective_n_jobs(self.n_jobs)
         scores = [_engine.predict(csr, params, n_threads) for params in self._outputs]
+        for score in scores:
+            check_no_overflow(score, csr, "score")
         return scores[0][None, :] if len(scores) == 1 else np.stack(scores)

@@ -264,6 +264,8 @@ class ModelFileReader:
             raise self.damaged(f"{member} has a wrong header")
         if mapped is not None and count:
             array = np.frombuffer(mapped, dtype, count, extent.offset + len(header)).reshape(shape)
+            # No file of ours, and the kernels may not read numbers where they do not belong.
+            array = array if array.flags.aligned else array.copy()
         else:
             array = np.empty(shape, dtype)
             content = _bytes_of(array)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext import _engine
 from fastfm_ext._csr import Float32Array
 from fastfm_ext._engine import Parameters
-from fastfm_ext._validation import to_csr
+from fastfm_ext._validation import check_no_overflow, to_csr
 
 
 class FittedParameters:
@@ -65,8 +65,8 @@ class FittedParameters:
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, or another number of
-            features than in `fit`.
+            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
+            features than in `fit`, or values so large that what is computed of them is beyond float32.
 
         References
         ----------
@@ -93,8 +93,8 @@ class FittedParameters:
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, or another number of
-            features than in `fit`.
+            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
+            features than in `fit`, or values so large that what is computed of them is beyond float32.
 
         See Also
         --------
@@ -119,8 +119,8 @@ class FittedParameters:
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, or another number of
-            features than in `fit`.
+            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
+            features than in `fit`, or values so large that what is computed of them is beyond float32.
         """
         own, _ = self._pool(X)
         return np.float32(self._outputs[0].w0) + own
@@ -132,4 +132,8 @@ class FittedParameters:
                 f"user and item vectors need a single score, and this model has one for each of {len(self._outputs)} "
                 "classes. Train a regressor or a two-class model to rank by."
             )
-        return _engine.pool(to_csr(self, X), self._outputs[0], effective_n_jobs(self.n_jobs))
+        csr = to_csr(self, X)
+        own, sum_vx = _engine.pool(csr, self._outputs[0], effective_n_jobs(self.n_jobs))
+        check_no_overflow(own, csr, "score")
+        check_no_overflow(sum_vx, csr, "vector")
+        return own, sum_vx

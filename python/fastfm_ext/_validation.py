@@ -215,6 +215,20 @@ def check_weights(sample_weight: ArrayLike | None, X: Csr, name: str) -> Float32
     return weights
 
 
+def check_no_overflow(values: Float32Array, X: Csr, what: str) -> None:
+    """Raise ValueError if what was computed of the rows of X, one row each, is anywhere NaN or infinite."""
+    # NaN and infinity reach the least or the largest value, and neither needs memory.
+    if not values.size or np.isfinite([values.min(), values.max()]).all():
+        return
+    row = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
+    begin, end = X.indptr[row], X.indptr[row + 1]
+    largest = 1.0 if X.data is None else float(np.abs(X.data[begin:end]).max(initial=0.0))
+    raise ValueError(
+        f"the {what} of row {row} of X is beyond float32: the row's largest absolute value is {largest:g}. "
+        "Bring the features to the size that they had in training."
+    )
+
+
 def is_real(low: float, *, open_at_low: bool = False, high: float = math.inf) -> Callable[[Any], bool]:
     """Return a check for a finite number above ``low`` (or equal to it) and below ``high``."""
 

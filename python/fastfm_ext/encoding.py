@@ -45,7 +45,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     ----------
     n_features_out_ : int
         Width of the encoded matrix.
-    fields_ : int32 ndarray of shape (n_features_out_,)
+    fields_ : int32 ndarray of shape (`n_features_out_`,)
         Field of every feature; the field of a column is its place in `field_names_`.
     field_names_ : list of str
         Name of every field: the column's, or those of crossed columns as ``"a*b"``.
@@ -53,7 +53,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         Features of every field. Absent once `partial_fit` has added features, which lie elsewhere: see `fields_`.
     n_features_in_ : int
         Number of columns used.
-    feature_names_in_ : ndarray of str objects of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str objects of shape (`n_features_in_`,)
         Columns used; a frame may have others, which are ignored.
 
     See Also
@@ -176,7 +176,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
         Returns
         -------
-        float32 csr_array of shape (n_rows, n_features_out_)
+        float32 csr_array of shape (n_rows, `n_features_out_`)
             As from `transform`.
 
         Raises
@@ -200,7 +200,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
         Returns
         -------
-        float32 csr_array of shape (n_rows, n_features_out_)
+        float32 csr_array of shape (n_rows, `n_features_out_`)
             Sorted indices, no duplicates, no stored zeros. The indices are int32, as long as the number of stored
             values allows.
 
@@ -236,7 +236,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
         Returns
         -------
-        ndarray of str objects of shape (n_features_out_,)
+        ndarray of str objects of shape (`n_features_out_`,)
             In the order of the matrix's columns.
 
         Raises
@@ -293,7 +293,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         Parameters
         ----------
         index : int
-            Column of the encoded matrix, 0 <= index < n_features_out_.
+            Column of the encoded matrix, 0 <= index < `n_features_out_`.
 
         Returns
         -------

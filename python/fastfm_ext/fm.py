@@ -161,7 +161,8 @@ class FMRegressor(RegressorMixin, StreamedFM):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If X has NaN, infinite values, no rows, or another number of features than in `fit`.
+            If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
+            what is computed of them is beyond float32.
         """
         predictions: Float32Array = self._raw_predictions(X)[0]
         return predictions
@@ -368,7 +369,8 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If X has NaN, infinite values, no rows, or another number of features than in `fit`.
+            If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
+            what is computed of them is beyond float32.
         """
         scores = self._raw_predictions(X)
         chosen = (scores[0] > 0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
@@ -392,7 +394,8 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If X has NaN, infinite values, no rows, or another number of features than in `fit`.
+            If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
+            what is computed of them is beyond float32.
         """
         scores = self._raw_predictions(X)
         return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
@@ -415,7 +418,8 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If X has NaN, infinite values, no rows, or another number of features than in `fit`.
+            If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
+            what is computed of them is beyond float32.
         """
         scores = self._raw_predictions(X).astype(np.float64)
         if len(scores) == 1:

@@ -1,0 +1,79 @@
+"""Small trained models whose numbers are kept, and what they were when they were last looked at.
+
+After a change that is meant to give other numbers: ``PYTHONPATH=tests python tests/golden_cases.py --regenerate``.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from fastfm_ext import FMClassifier, FMRanker, FMRegressor
+
+GOLDEN = Path(__file__).parent / "golden" / "values.json"
+
+# All that the numbers depend on is said here, so that other defaults change none of them.
+STEPS = {
+    "adagrad": {"solver": "adagrad", "learning_rate": 0.1, "l2_w": 0.01, "l2_V": 0.02},
+    "sgd": {"solver": "sgd", "learning_rate": 0.02, "l2_w": 0.01, "l2_V": 0.02},
+    "ftrl": {"solver": "ftrl", "learning_rate": 0.1, "l2_w": 1.0, "l2_V": 1.0, "l1_w": 0.1, "l1_V": 0.01},
+}
+SHARED = {"n_factors": 3, "max_iter": 4, "init_stdev": 0.1, "early_stopping": False, "random_state": 0}
+RANKING = {"learning_rate": 0.1, "l2_w": 0.01, "l2_V": 0.01, "n_negatives": 4}
+
+# Numbers that anybody can write down again: no generator of random numbers, which may change.
+USERS, ITEMS = np.divmod(np.arange(60) * 7 % 60, 10)
+X = sp.csr_array(np.hstack([np.eye(6)[USERS], np.eye(10)[ITEMS], np.sin(np.arange(60.0))[:, None] * 30]))
+Y = 3.0 + np.sin(USERS * 1.0) + np.cos(ITEMS * 2.0) + (USERS % 2) * (ITEMS % 3 - 1.0)
+CHOSEN = sp.csr_array(((np.arange(6)[:, None] * 3 + np.arange(10)) % 4 < 2).astype(np.float32))
+SIDES = np.eye(16)[:6], np.eye(16)[6:]
+
+
+def models() -> dict[str, Any]:
+    """Every solver with every loss."""
+    fitted: dict[str, Any] = {}
+    for name, steps in STEPS.items():
+        fitted[f"squared, {name}"] = FMRegressor(**SHARED, **steps).fit(X, Y)
+        fitted[f"logistic, {name}"] = FMClassifier(**SHARED, **steps).fit(X, Y > 3)
+    fitted["one against the rest, adagrad"] = FMClassifier(**SHARED, **STEPS["adagrad"]).fit(X, np.digitize(Y, [2, 4]))
+    for loss in ("softmax", "bpr", "warp"):
+        fitted[f"{loss}, adagrad"] = FMRanker(loss=loss, **SHARED, **RANKING).fit(*SIDES, CHOSEN)
+    return fitted
+
+
+def numbers_of(model: Any) -> dict[str, Any]:
+    """What is kept of a model."""
+    if isinstance(model, FMRanker):
+        scores = model.user_vector(SIDES[0]) @ model.item_vector(SIDES[1]).T
+    else:
+        scores = (model.decision_function if isinstance(model, FMClassifier) else model.predict)(X)
+    return {
+        "scores": np.asarray(scores, dtype=float).ravel()[::7].tolist(),
+        "w0": np.ravel(model.w0_).astype(float).tolist(),
+        "size of w": float(np.abs(model.w_).sum(dtype=float)),
+        "size of V": float(np.abs(model.V_).sum(dtype=float)),
+        "train_loss": [float(loss) for loss in model.history_["train_loss"]],
+    }
+
+
+def values() -> dict[str, dict[str, Any]]:
+    return {name: numbers_of(model) for name, model in models().items()}
+
+
+def rounded(value: Any) -> Any:
+    """The value with numbers of as many digits as float32 has."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    return float(f"{value:.7g}") if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    if "--regenerate" not in sys.argv:
+        sys.exit(__doc__)
+    GOLDEN.write_text(json.dumps(rounded(values()), indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {GOLDEN}")
