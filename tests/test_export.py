@@ -119,6 +119,14 @@ def test_vectors_keep_their_ids_and_their_order(tmp_path, ids):
     np.testing.assert_array_equal(np.stack(table["vector"]), vectors)
 
 
+def test_an_index_of_codes_alone_has_no_vectors_to_export(tmp_path):
+    pytest.importorskip("faiss", reason="needs faiss")
+    vectors = np.random.default_rng(0).normal(size=(2_000, 4)).astype(np.float32)
+    index = ItemIndex("ivf", quantizer="sq8", keep_vectors=False).fit(vectors).tune(vectors[:50])
+    with pytest.raises(ValueError, match="keeps codes alone"):
+        export_vectors(tmp_path / "v.npz", index)
+
+
 def test_what_cannot_be_exported_is_refused_and_leaves_the_old_file(fitted, tmp_path):
     model, encoder = fitted
     path = tmp_path / "v.npz"

@@ -8,7 +8,7 @@ namespace {
 struct Pass {
     int64_t n_visits;
     const int64_t* order;  // visit v goes to row order[v], or to row v where order is null
-    const int64_t* indptr;
+    const int32_t* indptr;
     const int32_t* indices;
     const float* y;
     float* w;    // (n_features, n_values)
@@ -130,7 +130,7 @@ int walk(const Pass& pass, int n_values, bool write, float* sum) {
 
 // Returns 0, or 1 for a k or a number of values a parameter that was not compiled. `sum` keeps the loads alive.
 extern "C" int touch(int k, int n_values, int write, int64_t prefetch_distance, int64_t n_visits, const int64_t* order,
-                     const int64_t* indptr, const int32_t* indices, const float* y, float* w, float* V, float* out,
+                     const int32_t* indptr, const int32_t* indices, const float* y, float* w, float* V, float* out,
                      float addend, float* sum) {
     const Pass pass{n_visits, order, indptr, indices, y, w, V, out, prefetch_distance, addend};
     switch (k) {

@@ -87,7 +87,7 @@ class Touch:
         params.check(X.n_features)
         k, n_values = params.V_records.shape[2], params.V_records.shape[1]
         n_visits = X.n_rows if order is None else len(order)
-        arrays = (order, X.indptr, X.indices, y, params.w_records, params.V_records, out)
+        arrays = (order, X.indptr.astype(np.int32, copy=False), X.indices, y, params.w_records, params.V_records, out)
         places = [None if array is None else array.ctypes.data for array in arrays]
         total = ctypes.c_float()
         head = (k, n_values, out is None, prefetch_distance, n_visits)

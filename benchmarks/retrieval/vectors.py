@@ -53,7 +53,9 @@ def gowalla() -> Vectors:
     drawn = np.random.default_rng(0).integers(0, seen.shape[1], NEGATIVES * len(items))
     y = np.repeat([1.0, 0.0], [len(items), len(drawn)])
     pairs = _pairs(np.concatenate([users, np.repeat(users, NEGATIVES)]), np.concatenate([items, drawn]), seen.shape)
-    model = FMClassifier(n_factors=GOWALLA_FACTORS, max_iter=GOWALLA_EPOCHS, random_state=0)
+    # Larger steps and less L2 than by default: else so few epochs teach little but the items' biases.
+    settings = {"learning_rate": 0.1, "l2_w": 0.001, "l2_V": 0.001, "init_stdev": 0.1}
+    model = FMClassifier(n_factors=GOWALLA_FACTORS, max_iter=GOWALLA_EPOCHS, random_state=0, **settings)
     return _vectors(model.fit(pairs, y), seen)
 
 

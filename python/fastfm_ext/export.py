@@ -153,7 +153,10 @@ def export_vectors(
     if isinstance(vectors, ItemIndex):
         if ids is not None:
             raise ValueError("ids must be left out with an ItemIndex, which has its own.")
-        ids, vectors = vectors.ids, vectors._fitted().vectors
+        items = vectors._fitted()
+        if items.vectors is None:
+            raise ValueError("the index keeps codes alone, and has no vectors to export: set keep_vectors=True.")
+        ids, vectors = items.ids, items.vectors
     matrix = check_matrix(vectors, "vectors")
     columns = {"id": _storable("ids", np.arange(len(matrix)) if ids is None else as_ordered_ids(ids))}
     if bias is not None:
