@@ -61,7 +61,7 @@ class Lists:
     def train(cls, vectors: Float32, n_lists: int | None, n_threads: int) -> Self:
         """Cluster the items into `n_lists` lists (default: 4 times the root of their number)."""
         faiss = require("faiss", extra="retrieval")
-        wanted = round(4 * len(vectors) ** 0.5) if n_lists is None else n_lists
+        wanted = round(6 * len(vectors) ** 0.5) if n_lists is None else n_lists
         kmeans = faiss.Kmeans(
             vectors.shape[1] + 1,
             min(wanted, len(vectors)),

@@ -44,7 +44,7 @@ class ItemIndex(FindsSimilar):
     target_recall : float, default=0.95
         For ``"ivf"``: the share of the true best 100 items that a search shall find, above 0 and at most 1. See `tune`.
     n_lists : int, optional
-        For ``"ivf"``: into how many lists items are divided; 4 times the root of their number by default.
+        For ``"ivf"``: into how many lists items are divided; 6 times the root of their number by default.
     quantizer : {"sq8", "pq"}, optional
         For ``"ivf"``: keep items in lists as codes, of one byte for each coordinate (``"sq8"``, filled up to whole
         eights) or for every two (``"pq"``), in place of four. Codes propose items, and the vectors decide. Searches
