@@ -43,7 +43,7 @@ class TestRecall:
         assert (index.n_probes_, index.recall_) == (None, None)
         index.search(USERS)
         assert index.recall_ >= 0.95
-        assert repr(index).endswith(f"n_lists=310, n_probes={index.n_probes_}, recall={index.recall_:.3f})")
+        assert repr(index).endswith(f"n_lists=465, n_probes={index.n_probes_}, recall={index.recall_:.3f})")
 
     @pytest.mark.parametrize("kept", [kept for kept, (_, keep_vectors) in KEPT.items() if keep_vectors])
     def test_scores_and_their_order_are_exact(self, kept):
