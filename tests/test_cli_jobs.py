@@ -385,6 +385,6 @@ def test_a_ranker_recommends_and_predicts_nothing(run, text_files):
 def test_frappe(run, data_dir):
     folder = data_dir / "frappe-nfm"
     parts = [folder / f"frappe.{part}.libfm.xz" for part in ("train.rebuilt", "validation", "test")]
-    code, out, _ = run("fit", parts[0], "--validation", parts[1], "--test", parts[2], "--max-iter", 30)
+    code, out, _ = run("fit", parts[0], "--validation", parts[1], "--test", parts[2], "--max-iter", 100)
     assert code == 0
-    assert auc(re.search(r"^test .*$", out, re.M)[0]) > 0.965
+    assert auc(re.search(r"^test .*$", out, re.M)[0]) > 0.97
