@@ -71,6 +71,7 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         StepSizes w0
         StepSizes w
         StepSizes V
+        float clip_gradient
         bint fit_intercept
         bint fit_linear
 

@@ -132,6 +132,7 @@ def sgd_epoch(
     opts.w0 = step_sizes(options.w0)
     opts.w = step_sizes(options.w)
     opts.V = step_sizes(options.V)
+    opts.clip_gradient = options.clip_gradient
     opts.fit_intercept = options.fit_intercept
     opts.fit_linear = options.fit_linear
     cdef HotFeatures hot

@@ -98,6 +98,7 @@ struct Options {
     StepSizes w0;
     StepSizes w;
     StepSizes V;
+    float clip_gradient;  // |dL/dp| counts at most as much as this; infinity for no bound
     bool fit_intercept;
     bool fit_linear;
 };

@@ -61,8 +61,9 @@ def reference_model(params, options):
         options.loss,
         options.solver,
         *sizes,
-        options.fit_intercept,
-        options.fit_linear,
+        fit_intercept=options.fit_intercept,
+        fit_linear=options.fit_linear,
+        clip_gradient=options.clip_gradient,
     )
 
 
@@ -116,6 +117,15 @@ def test_parts_that_are_switched_off_do_not_move(isa, solver, fit_intercept, fit
 @pytest.mark.parametrize("solver", _engine.SOLVERS)
 def test_sample_weights_follow_the_reference(isa, solver):
     params, reference, kernel_loss, reference_loss = train_both(make_options(solver=solver), k=8, weighted=True)
+    assert_same_parameters(params, reference)
+    assert kernel_loss == pytest.approx(reference_loss, rel=2e-5)
+
+
+@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("loss", _engine.LOSSES)
+def test_clipped_gradients_follow_the_reference(isa, loss, solver):
+    options = make_options(loss=loss, solver=solver, clip_gradient=0.3)
+    params, reference, kernel_loss, reference_loss = train_both(options, k=8, weighted=True)
     assert_same_parameters(params, reference)
     assert kernel_loss == pytest.approx(reference_loss, rel=2e-5)
 

@@ -164,3 +164,33 @@ def test_ftrl_with_l1_learns_a_sparse_model():
 def test_l1_needs_ftrl(name):
     with pytest.raises(ValueError, match=f'{name} needs solver="ftrl"'):
         FMRegressor(solver="adagrad", **{name: 0.1}).fit(np.eye(3), [1.0, 2.0, 3.0])
+
+
+def test_with_clipped_gradients_a_few_wrong_targets_do_little_harm():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4_000, 6))
+    y = X[:, 0] - 2.0 * X[:, 1] + X[:, 2] * X[:, 3]
+    spoiled = np.where(rng.random(4_000) < 0.02, 100.0, y)
+    model = FMRegressor(4, random_state=0)
+    errors = {}
+    for bound in (None, 0.1):
+        predicted = model.set_params(clip_gradient=bound).fit(X, spoiled).predict(X)
+        errors[bound] = np.median(np.abs(predicted - y))
+    assert errors[0.1] < 0.2 * errors[None]
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adagrad", "ftrl"])
+def test_the_bound_of_gradients_is_in_units_of_the_target(solver):
+    X = np.random.default_rng(1).normal(size=(500, 4)).astype(np.float32)
+    y = X[:, 0] + X[:, 1] * X[:, 2]
+    fit = FMRegressor(4, solver=solver, clip_gradient=0.2, random_state=0).fit
+    unscaled, scaled = fit(X, y).predict(X), fit(X, 1024.0 * y).predict(X)
+    np.testing.assert_allclose(scaled / 1024.0, unscaled, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("estimator", [FMRegressor, FMClassifier])
+def test_a_bound_that_no_gradient_reaches_changes_nothing(estimator):
+    X = np.random.default_rng(1).normal(size=(500, 4))
+    y = X[:, 0] + X[:, 1] * X[:, 2] > 0
+    models = [estimator(4, clip_gradient=bound, random_state=0).fit(X, y) for bound in (None, 1e6)]
+    np.testing.assert_array_equal(models[0].V_, models[1].V_)

@@ -101,6 +101,23 @@ def test_divergence_names_epoch_and_learning_rate_and_leaves_the_model_as_it_was
     np.testing.assert_array_equal(model.V_, V)
 
 
+def test_a_run_that_diverges_keeps_its_best_epoch(events, monkeypatch):
+    model, twin = (make(loss="bpr", max_iter=1, early_stopping=True) for _ in range(2))
+    twin.fit(*events)
+    train_epoch, calls = _ranking_engine.train_epoch, []
+
+    def explode_in_the_second_epoch(choices, visits, negatives, params, *rest):
+        calls.append(1)
+        if len(calls) > 1:
+            params.V_records[:, 0] = 1e25
+        return train_epoch(choices, visits, negatives, params, *rest)
+
+    monkeypatch.setattr(_ranking_engine, "train_epoch", explode_in_the_second_epoch)
+    with pytest.raises(DivergenceError, match=r"diverged in epoch 2 .* has the parameters of epoch 1"):
+        model.set_params(max_iter=5).fit(*events)
+    assert_same_model(model, twin)
+
+
 def test_ctrl_c_leaves_the_model_as_it_was(events, monkeypatch):
     model = make(loss="bpr").fit(*events)
     V = model.V_.copy()

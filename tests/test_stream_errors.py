@@ -123,6 +123,18 @@ def test_divergence_names_the_row_and_leaves_the_estimator(data):
     assert model.__dict__ == before
 
 
+def test_divergence_leaves_the_best_epoch_that_was_validated(data):
+    X, y = data
+    epochs = iter([1.0, 1e38])
+    arguments = {"validation": (X[:300], y[:300]), "buffer_rows": BUFFER_ROWS}
+    model = make()
+    with pytest.raises(DivergenceError, match=r"diverged in epoch 2 .* has the parameters of epoch 1") as error:
+        model.fit_stream(lambda: batches(X * next(epochs), y, 100)(), 3, **arguments)
+    assert error.value.kept_epoch == model.n_iter_ == 1
+    assert len(model.history_["train_loss"]) == len(model.history_["val_loss"]) == 1
+    assert_same_states(model, make().fit_stream(batches(X, y, 100), 1, **arguments))
+
+
 def test_an_estimator_s_own_parameters_are_checked_first(data):
     with pytest.raises(ValueError, match="n_factors of FMClassifier"):
         FMClassifier(n_factors=-1).fit_stream(batches(*data, 100))

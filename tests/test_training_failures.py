@@ -59,6 +59,33 @@ class Interruption:
         return result
 
 
+class Explosion(Interruption):
+    """Lets the engine train for some calls, and from then on first makes the factors huge."""
+
+    def __call__(self, X, y, sample_weight, order, params, *rest):
+        self.n_calls -= 1
+        if self.n_calls < 0:
+            params.V_records[:, 0] = 1e25
+        return self.train_epoch(X, y, sample_weight, order, params, *rest)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_run_that_diverges_keeps_its_best_epoch(rows, monkeypatch, estimator, warm_start):
+    X, y = rows[0], target_of(estimator, rows[1])
+    fit = {"X": X[:150], "y": y[:150], "X_val": X[150:], "y_val": y[150:]}
+    model, twin = (make(estimator, max_iter=2, warm_start=warm_start).fit(**fit) for _ in range(2))
+    twin.fit(**fit)
+    monkeypatch.setattr(_engine, "train_epoch", Explosion(2))
+    with pytest.raises(DivergenceError, match=r"diverged in epoch 3 .* has the parameters of epoch 2") as caught:
+        model.set_params(max_iter=9).fit(**fit)
+    assert caught.value.kept_epoch == model.best_epoch_ == model.n_iter_ == 2
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert_same_model(model, twin)
+    histories = [{k: v for k, v in m.history_.items() if k != "seconds"} for m in (model, twin)]
+    assert histories[0] == histories[1]
+
+
 @pytest.mark.parametrize("failure", ["divergence", "interruption", "bad rows"])
 @pytest.mark.parametrize("method", ["fit", "warm fit", "partial_fit"])
 @pytest.mark.parametrize("estimator", ESTIMATORS)

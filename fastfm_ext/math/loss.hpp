@@ -63,6 +63,13 @@ inline LossPoint evaluate(Loss loss, float y, float p) {
     return loss == Loss::squared ? squared_loss(y, p) : logistic_loss(y, p);
 }
 
+// A gradient within [-bound, bound]. With the squared loss, descent on it is descent on Huber's loss with this threshold
+// (Huber, "Robust estimation of a location parameter", 1964).
+inline float clipped(float gradient, float bound) {
+    const float below = gradient < bound ? gradient : bound;
+    return below > -bound ? below : -bound;
+}
+
 // The sum of weighted losses. The logistic loss holds log(1 + e); sum log(1 + e) = log prod (1 + e), so that one
 // logarithm serves hundreds of rows.
 class LossSum {

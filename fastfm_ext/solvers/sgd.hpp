@@ -48,7 +48,8 @@ Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, co
         if (!isfinite(p)) return false;
         const LossPoint point = evaluate(options.loss, targets.y[r], p);
         sum.add(weight, point);
-        fm.template step<Optimizer>(row, point.gradient, weight, options, later(visit));
+        const float gradient = clipped(point.gradient, options.clip_gradient);
+        fm.template step<Optimizer>(row, gradient, weight, options, later(visit));
         return true;
     };
     for (int64_t visit = order.first; visit < order.last; ++visit) {

@@ -18,7 +18,7 @@ from fastfm_ext._engine import Options, Parameters
 from fastfm_ext._estimator import FMEstimator
 from fastfm_ext._growth import GrowingFeatures
 from fastfm_ext._scaling import FeatureScale
-from fastfm_ext._training import Rows, Schedule
+from fastfm_ext._training import Rows, Run, Schedule
 from fastfm_ext._validation import check_no_overflow, check_weights, errors_that_name, to_csr
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
@@ -85,7 +85,8 @@ class BaseFM(GrowingFeatures, FMEstimator):
         ValueError
             For input that cannot be trained on; the message names the argument.
         DivergenceError
-            When a score stops being finite or the loss explodes. The estimator is then left as it was before.
+            When a score stops being finite or the loss explodes. The estimator then has the parameters of the best
+            epoch, if one was validated before; else it is as it was before.
         """
         self._check_params()
         if (X_val is None) != (y_val is None):
@@ -94,9 +95,12 @@ class BaseFM(GrowingFeatures, FMEstimator):
             raise ValueError("sample_weight_val was given without X_val and y_val.")
         continues = self.warm_start and hasattr(self, "_outputs")
         with self._restored_on_error():
-            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), continues)
+            run = self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), continues)
+        run.raise_divergence()
+        return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, val: tuple[Any, Any, Any], continues: bool) -> Self:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, val: tuple[Any, Any, Any], continues: bool) -> Run:
+        """Become the model that training on these rows gives; return what happened on the way."""
         rows = self._training_rows(X, y, sample_weight, first=not continues)
         rng = self._generator()
         if val[0] is not None:
@@ -107,10 +111,10 @@ class BaseFM(GrowingFeatures, FMEstimator):
         options = self._options()
         outputs = self._outputs_to_go_on_with() if continues else self._initial_outputs(rows, train_rows, options, rng)
         schedule = self._schedule(outputs, rows)
-        history = _training.train(outputs, rows, train_rows, validation, options, schedule, rng)
-        self._to_user_units(outputs, rows, schedule, history.best_epoch)
-        self._keep(outputs, history)
-        return self
+        run = _training.train(outputs, rows, train_rows, validation, options, schedule, rng)
+        self._to_user_units(outputs, rows, schedule, run.history.best_epoch)
+        self._keep(outputs, run.history)
+        return run
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """Make one pass over the rows; on an error of any kind, leave the model as it was."""
@@ -126,9 +130,9 @@ class BaseFM(GrowingFeatures, FMEstimator):
             else:
                 outputs = self._outputs_to_change(touched, undo)
             schedule = self._schedule(outputs, rows, epochs_before=getattr(self, "n_iter_", 0), max_iter=1)
-            history = _training.train(outputs, rows, everything, None, options, schedule, rng)
+            run = _training.train(outputs, rows, everything, None, options, schedule, rng)
             self._to_user_units(outputs, rows, schedule, 1, touched)
-        self._keep_one_more_epoch(outputs, history)
+        self._keep_one_more_epoch(outputs, run.history)
         return self
 
     def _training_rows(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Rows:

@@ -91,6 +91,7 @@ _SETTINGS: dict[str, tuple[Any, str, str]] = {
     "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),
     "l1_w": (number, "L1", "L1 on linear weights, with --solver ftrl (default: 0)"),
     "l1_V": (number, "L1", "L1 on factors, with --solver ftrl (default: 0)"),
+    "clip_gradient": (number, "BOUND", "bound on the gradient of a row's loss, in the target's spread (default: none)"),
     "init_stdev": (number, "STDEV", "spread of the first factors (default: depends on task and solver)"),
     "validation_fraction": (fraction, "SHARE", "rows held out for early stopping (default: 0.1)"),
     "n_iter_no_change": (integer(1), "N", "stop after so many epochs without a gain (default: 5)"),

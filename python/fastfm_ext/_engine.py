@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
@@ -86,6 +87,7 @@ class Options:
     """Loss, solver and step sizes of one training run.
 
     ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from; ``beta_*`` and ``l1_*`` are FTRL's.
+    ``clip_gradient`` bounds the derivative of a row's loss with respect to its score.
     """
 
     loss: str
@@ -101,6 +103,7 @@ class Options:
     beta_V: float = 1.0
     initial_acc_w: float = 1.0
     initial_acc_V: float = 1.0
+    clip_gradient: float = math.inf
     fit_intercept: bool = True
     fit_linear: bool = True
 
@@ -125,6 +128,7 @@ class Options:
             init_stdev=self.init_stdev * s**0.5,
             initial_acc_w=self.initial_acc_w * s**2,
             initial_acc_V=self.initial_acc_V * s**3,
+            clip_gradient=self.clip_gradient * s,
         )
 
     @property

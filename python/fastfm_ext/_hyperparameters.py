@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
@@ -44,6 +45,7 @@ CHECKS: dict[str, Check] = {
     "init_stdev": _AT_LEAST_0_OR_DEFAULT,
     "l1_w": _AT_LEAST_0,
     "l1_V": _AT_LEAST_0,
+    "clip_gradient": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for no bound"),
     "max_iter": _AT_LEAST_1,
     "tol": _AT_LEAST_0,
     "fit_intercept": _SWITCH,
@@ -77,6 +79,7 @@ class Hyperparameters(BaseEstimator):
         l2_V: float | None = None,
         l1_w: float = 0.0,
         l1_V: float = 0.0,
+        clip_gradient: float | None = None,
         init_stdev: float | None = None,
         fit_intercept: bool = True,
         fit_linear: bool = True,
@@ -98,6 +101,7 @@ class Hyperparameters(BaseEstimator):
         self.l2_V = l2_V
         self.l1_w = l1_w
         self.l1_V = l1_V
+        self.clip_gradient = clip_gradient
         self.init_stdev = init_stdev
         self.fit_intercept = fit_intercept
         self.fit_linear = fit_linear
@@ -142,6 +146,7 @@ class Hyperparameters(BaseEstimator):
             l2_V=chosen.l2_V,
             l1_w=self.l1_w,
             l1_V=self.l1_V,
+            clip_gradient=math.inf if self.clip_gradient is None else self.clip_gradient,
             init_stdev=chosen.init_stdev,
             fit_intercept=bool(self.fit_intercept),
             fit_linear=bool(self.fit_linear),

@@ -136,6 +136,7 @@ class Fm:
     solver: str = "sgd"
     sizes_w: StepSizes = field(default_factory=StepSizes)
     sizes_V: StepSizes = field(default_factory=StepSizes)
+    clip_gradient: float = np.inf
     fit_intercept: bool = True
     fit_linear: bool = True
 
@@ -158,6 +159,7 @@ class Fm:
 
     def _step(self, x: Array, y: float, s: float) -> float:
         value, g = LOSSES[self.loss](y, score(x, self.w0, self.w, self.V))
+        g = np.clip(g, -self.clip_gradient, self.clip_gradient)
         dw0, dw, dV = score_gradients(x, self.V)
         step = OPTIMIZERS[self.solver]
         if self.fit_intercept:

@@ -96,7 +96,9 @@ class StreamFit:
         ------
         KeyboardInterrupt
             With the estimator trained as far as it went, and a checkpoint written where one is wanted.
-        DivergenceError, ValueError, OSError
+        DivergenceError
+            With the parameters of the best epoch, if one was validated.
+        ValueError, OSError
         """
         schedule = self._schedule()
         validate = None if self._validation is None else self._validate
@@ -118,6 +120,7 @@ class StreamFit:
             self.is_published = done = True
         finally:
             self._remove_cache(done=done)
+        self.position.run.raise_divergence()
 
     def _schedule(self) -> Schedule:
         estimator = self.estimator

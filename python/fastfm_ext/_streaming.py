@@ -98,7 +98,8 @@ class StreamedFM(BaseFM):
         ModelFileError
             For a damaged checkpoint.
         DivergenceError
-            When training diverges.
+            When training diverges. With `validation`, the estimator then has the best epoch's parameters, if there was
+            one before.
         KeyboardInterrupt
             After Ctrl-C, at the end of the buffer: the estimator is then trained as far as it got, with the best
             epoch's parameters if there is `validation`, and the checkpoint is up to date. A second Ctrl-C does not
@@ -139,7 +140,8 @@ class StreamedFM(BaseFM):
                 fit = self._begin_stream(batches, validation, classes, settings, interrupt)
                 fit.run()
         except BaseException as error:
-            if not (isinstance(error, KeyboardInterrupt) and fit is not None and fit.is_published):
+            leaves_a_model = isinstance(error, (KeyboardInterrupt, _training.DivergenceError))
+            if not (leaves_a_model and fit is not None and fit.is_published):
                 self._put_back(before)
             raise
         finally:

@@ -30,15 +30,24 @@ class DivergenceError(ArithmeticError):
     epoch : int
         The epoch, from 1, in which it happened.
     learning_rate : float
+    kept_epoch : int or None
+        The epoch whose parameters the estimator has now: with validation rows the best one before. None where no epoch
+        was validated; the estimator is then as it was before.
     """
 
-    def __init__(self, message: str, epoch: int, learning_rate: float) -> None:
-        super().__init__(message, epoch, learning_rate)
+    def __init__(self, message: str, epoch: int, learning_rate: float, kept_epoch: int | None = None) -> None:
+        super().__init__(message, epoch, learning_rate, kept_epoch)
         self.epoch = epoch
         self.learning_rate = learning_rate
+        self.kept_epoch = kept_epoch
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        kept = f" The model has the parameters of epoch {self.kept_epoch}, the best one." if self.kept_epoch else ""
+        return f"{self.args[0]}{kept}"
+
+    def keeping(self, epoch: int) -> DivergenceError:
+        """Return the error of a run whose best epoch is kept."""
+        return type(self)(self.args[0], self.epoch, self.learning_rate, epoch)
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,12 @@ class Run:
     history: History = field(default_factory=History)
     monitor: Monitor = field(default_factory=Monitor)
     best: list[Parameters] = field(default_factory=list)  # those of the best epoch; none where nothing was validated
+    divergence: DivergenceError | None = None  # what ended the run, where there was a best epoch to fall back on
+
+    def raise_divergence(self) -> None:
+        """Raise what ended the run, once its best epoch has been kept."""
+        if self.divergence is not None:
+            raise self.divergence
 
 
 def train(
@@ -131,7 +146,7 @@ def train(
     options: Options,
     schedule: Schedule,
     rng: np.random.Generator,
-) -> History:
+) -> Run:
     """Train every output's parameters in place on ``train_rows``, which come in random order if they are to be in one.
 
     With validation rows, the parameters are left as they were after the best epoch, and training ends when the
@@ -140,7 +155,7 @@ def train(
     Raises
     ------
     DivergenceError
-        The parameters are then of no use.
+        If there is no best epoch to fall back on. The parameters are then of no use.
     """
     visits = _Visits(rows, train_rows, outputs[0].record_bytes, schedule, rng)
 
@@ -165,14 +180,37 @@ def run_epochs(
     validate: Callable[[int], float] | None,
     schedule: Schedule,
     run: Run | None = None,
-) -> History:
+) -> Run:
     """Run epochs until there is no more gain, whatever it is that an epoch trains on.
 
     ``run_epoch`` and ``validate`` take the number of the epoch, from 1, and return its mean training loss and a number
     that is lower for a better model. Without ``validate``, training ends when the training loss no longer falls.
     ``run`` is where an earlier call stopped.
+
+    With ``validate``, the parameters are in the end those of the best epoch, also if a later one diverges; the error is
+    then in the run that is returned.
     """
     run = Run() if run is None else run
+    try:
+        _run_epochs(outputs, run_epoch, validate, schedule, run)
+    except DivergenceError as error:
+        if not run.best:
+            raise
+        history = run.history
+        del history.train_loss[len(history.seconds) :], history.val_loss[len(history.seconds) :]
+        run.divergence = error.keeping(history.best_epoch)
+    for params, best_params in zip(outputs, run.best, strict=False):
+        params.assign(best_params)
+    return run
+
+
+def _run_epochs(
+    outputs: list[Parameters],
+    run_epoch: Callable[[int], float],
+    validate: Callable[[int], float] | None,
+    schedule: Schedule,
+    run: Run,
+) -> None:
     history, monitor = run.history, run.monitor
     for epoch in range(len(history.train_loss) + 1, schedule.max_iter + 1):
         if monitor.epochs_without_gain >= schedule.n_iter_no_change:
@@ -190,9 +228,6 @@ def run_epochs(
         history.seconds.append(time.perf_counter() - started)
         if schedule.report is not None:
             schedule.report(epoch, history)
-    for params, best_params in zip(outputs, run.best, strict=False):
-        params.assign(best_params)
-    return history
 
 
 class _Visits:

@@ -49,6 +49,10 @@ class FMRegressor(RegressorMixin, StreamedFM):
         5.0 and 5.0 for FTRL.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
+    clip_gradient : float, optional
+        Lets no row pull harder than this: bounds the derivative of a row's loss, ``p - y``, in units of the target's
+        standard deviation. Training then minimises Huber's loss with this threshold (Huber 1964), so that a few rows
+        with wrong targets do little harm. Default: no bound.
     init_stdev : float, optional
         Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.05 for SGD, 0.05 for FTRL.
     fit_intercept, fit_linear : bool, default=True
@@ -238,6 +242,9 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         1.0 and 1.0 for FTRL.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
+    clip_gradient : float, optional
+        Lets no row pull harder than this: bounds the derivative of a row's log loss, ``P(y = 1) - y``, which is below 1
+        already. So that a few rows with wrong labels do less harm. Default: no bound.
     init_stdev : float, optional
         Standard deviation of the first factors. Default: 0.03 for AdaGrad, 0.1 for SGD, 0.1 for FTRL.
     fit_intercept, fit_linear : bool, default=True

@@ -18,7 +18,7 @@ from fastfm_ext._hyperparameters import one_of
 from fastfm_ext._interactions import HeldOut, mark_held_out, to_interactions, to_visit, without
 from fastfm_ext._ranking_engine import Choices, Negatives, Visits
 from fastfm_ext._scaling import FeatureScale
-from fastfm_ext._training import History, Schedule
+from fastfm_ext._training import History, Run, Schedule
 from fastfm_ext._validation import check_param, is_integer, is_real, optional, to_csr
 
 # With early_stopping="auto", interactions are held out from this many on: with fewer, each is worth more.
@@ -147,6 +147,7 @@ class FMRanker(FoldsIn, FMEstimator):
     solver = "adagrad"
     fit_intercept = False
     l1_w = l1_V = 0.0
+    clip_gradient = None  # of a choice, no loss has one above 1
     _history_names = (("train_loss", "train_loss"), ("val_score", "val_loss"), ("seconds", "seconds"))
 
     def __init__(
@@ -216,7 +217,8 @@ class FMRanker(FoldsIn, FMEstimator):
         ValueError
             For input that cannot be trained on; the message names the argument.
         DivergenceError
-            When a score stops being finite or the loss explodes. The estimator is then left as it was before.
+            When a score stops being finite or the loss explodes. The estimator then has the parameters of the best
+            epoch, if one was validated before; else it is as it was before.
         """
         self._check_params()
         continues = self.warm_start and hasattr(self, "_outputs")
@@ -226,9 +228,10 @@ class FMRanker(FoldsIn, FMEstimator):
             choices, held_out = self._hold_out(choices, rng)
             outputs = self._outputs_to_go_on_with() if continues else self._initial_outputs(choices, rng)
             schedule = self._schedule(choices)
-            history = self._train(outputs, choices, held_out, schedule, rng)
-            self._to_user_units(outputs, choices, schedule, history.best_epoch)
-        self._keep(outputs, history)
+            run = self._train(outputs, choices, held_out, schedule, rng)
+            self._to_user_units(outputs, choices, schedule, run.history.best_epoch)
+        self._keep(outputs, run.history)
+        run.raise_divergence()
         return self
 
     def partial_fit(self, X_user: Any, X_item: Any, interactions: Any) -> Self:
@@ -260,9 +263,9 @@ class FMRanker(FoldsIn, FMEstimator):
             touched = _engine.features_in(choices.items, touched)
             outputs = self._initial_outputs(choices, rng) if first else self._outputs_to_change(touched, undo)
             schedule = replace(self._schedule(choices, epochs_before=getattr(self, "n_iter_", 0)), max_iter=1)
-            history = self._train(outputs, choices, None, schedule, rng)
+            run = self._train(outputs, choices, None, schedule, rng)
             self._to_user_units(outputs, choices, schedule, 1, touched)
-        self._keep_one_more_epoch(outputs, history)
+        self._keep_one_more_epoch(outputs, run.history)
         return self
 
     def _choices(self, X_user: Any, X_item: Any, interactions: Any, *, first: bool) -> Choices:
@@ -296,7 +299,7 @@ class FMRanker(FoldsIn, FMEstimator):
         held_out: HeldOut | None,
         schedule: Schedule,
         rng: np.random.Generator,
-    ) -> History:
+    ) -> Run:
         params, options = outputs[0], self._options()
         negatives = self._negatives(choices)
         visited = to_visit(choices)

@@ -116,6 +116,8 @@ def problem_of_rows(rng: np.random.Generator) -> Problem:
     params = shared_params(rng) | {"solver": str(rng.choice(["adagrad", "sgd", "ftrl"]))}
     if params["solver"] == "ftrl" and rng.random() < 0.5:
         params["l1_w"] = params["l1_V"] = float(rng.choice([0.1, 10.0]))
+    if rng.random() < 0.2:
+        params["clip_gradient"] = float(rng.choice([1e-6, 0.5, 1e10]))
     for name in ("fit_intercept", "fit_linear", "shuffle"):
         params[name] = bool(rng.random() < 0.8)
     if rng.random() < 0.5:
