@@ -301,6 +301,13 @@ def test_an_archive_without_the_expected_members_is_damaged(put):
         put("100k", zip_bytes({"../evil": "x"}))()
 
 
+def test_members_that_name_paths_outside_are_not_written(put, tmp_path):
+    evil = {"../../escaped.txt": "x", f"{tmp_path}/absolute.txt": "x", "ml-100k/../../../escaped.txt": "x"}
+    assert len(put("100k", zip_bytes(TINY_100K | evil))().ratings) == 2
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["ml-100k.zip"]
+    assert not list(tmp_path.parent.glob("*.txt"))
+
+
 def test_unknown_variant_is_refused():
     with pytest.raises(ValueError, match="variant must be one of '100k', '1m', 'latest-small', got '20m'"):
         datasets.fetch_movielens("20m")
