@@ -1,7 +1,8 @@
 """Build of the native code: three abi3 extensions, and one static library for each instruction set.
 
-Everything that is not about compiling stands in pyproject.toml. Two variables of the environment ask for builds that
-look for mistakes (see `.ci/sanitize`): FASTFM_EXT_SANITIZE with what -fsanitize shall be, and FASTFM_EXT_DEBUG=1.
+Everything that is not about compiling stands in pyproject.toml. Variables of the environment ask for builds that look
+for mistakes (see `.ci/sanitize`): FASTFM_EXT_SANITIZE with what -fsanitize shall be, FASTFM_EXT_DEBUG=1, and
+FASTFM_EXT_COVERAGE=1 to count what is run.
 """
 
 import os
@@ -21,6 +22,7 @@ ABI3 = [] if FREE_THREADED else [("Py_LIMITED_API", "0x030B0000")]
 
 SANITIZERS = os.environ.get("FASTFM_EXT_SANITIZE", "")
 DEBUG = os.environ.get("FASTFM_EXT_DEBUG") == "1"
+COVERAGE = os.environ.get("FASTFM_EXT_COVERAGE") == "1"
 SANITIZER_FLAGS = [f"-fsanitize={SANITIZERS}"] if SANITIZERS else []
 
 CFLAGS = (
@@ -41,8 +43,12 @@ if SANITIZERS or DEBUG:
     CFLAGS += ["-O1", "-g1", "-fno-omit-frame-pointer", "-D_GLIBCXX_ASSERTIONS"]
 if SANITIZERS:
     CFLAGS += [*SANITIZER_FLAGS, "-fno-sanitize-recover=undefined"]
+if COVERAGE:
+    # Only without optimization is each branch of the source one of the code. Counts of several threads must not be lost:
+    # gcov works out some of them from others.
+    CFLAGS += ["-O0", "--coverage", "-fprofile-update=atomic"]
 # Names of what nobody calls from outside would take more room in the wheel than the code.
-LINK_FLAGS = [*SANITIZER_FLAGS] if SANITIZERS or DEBUG else ["-Wl,-s"]
+LINK_FLAGS = [*SANITIZER_FLAGS, *(["--coverage"] if COVERAGE else [])] if SANITIZERS or DEBUG else ["-Wl,-s"]
 LINK_FLAGS = ["-pthread", *LINK_FLAGS] if sys.platform == "linux" else []
 ISA_CFLAGS = {"baseline": []}
 if X86_64:

@@ -1,9 +1,15 @@
-"""List the lines of C++ that no test has run, from what a build with --coverage has counted.
+"""List the lines and branches of C++ that no test has run, from what a build with --coverage has counted.
 
 Usage: python .ci/native_coverage.py FOLDER-OF-OBJECTS       (after `bash .ci/sanitize coverage`, which calls it)
 
-A line of a template counts as run if any instance of it, on any instruction set, was. A line with a comment that holds
-`not covered:` is passed over; the comment says why no test can reach it.
+Fails if the solvers miss any. A line with a comment that holds `not covered:` is passed over; the comment says why no
+test can reach it. What counts:
+
+- A line or a branch of a template is run if any instance of it was, on any instruction set. Instances whose line has
+  other numbers of branches (a condition that is known at compile time has none) are told apart, and each kind must have
+  all of its branches run.
+- Branches to the handling of an exception are not counted: the engine's functions are noexcept.
+- The build does not optimize, so that each condition of a line, also of `&&`, `||` and `?:`, is two branches.
 """
 
 import gzip
@@ -12,27 +18,76 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE = ROOT / "fastfm_ext"
+SOLVERS = ("isa/", "math/", "models/", "solvers/", "ranking.cpp")
 
 
-def counts_of(objects: Path) -> dict[str, dict[int, int]]:
-    """Count how often each line of each native file was run."""
-    counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+class Branches(NamedTuple):
+    """The branches of one line in one function, or in all instances of a template that have as many of them."""
+
+    line: int
+    function: tuple[int, int]
+    how_many: int
+
+
+class Counts:
+    """How often the lines and the branches of a file were run."""
+
+    def __init__(self) -> None:
+        self.lines: Counter[int] = Counter()
+        self.branches: dict[Branches, Counter[int]] = defaultdict(Counter)
+
+    def add(self, file: dict[str, Any]) -> None:
+        """Add what gcov says of the file in one object."""
+        places = {f["name"]: (f["start_line"], f["start_column"]) for f in file["functions"]}
+        for line in file["lines"]:
+            number = line["line_number"]
+            self.lines[number] += line["count"]
+            taken = [branch["count"] for branch in line["branches"] if not branch["throw"]]
+            counts = self.branches[Branches(number, places.get(line.get("function_name"), (0, 0)), len(taken))]
+            for branch, count in enumerate(taken):
+                counts[branch] += count
+
+    def passed_over(self, text: list[str]) -> "Counts":
+        """Return the counts without the lines that say why they are not covered."""
+        kept = Counts()
+        kept.lines.update({n: count for n, count in self.lines.items() if "not covered:" not in text[n - 1]})
+        kept.branches.update({place: counts for place, counts in self.branches.items() if place.line in kept.lines})
+        return kept
+
+    def missing_lines(self) -> set[int]:
+        """Return the lines that were never run."""
+        return {n for n, count in self.lines.items() if not count}
+
+    def missing_branches(self) -> list[tuple[int, str]]:
+        """Return the line and the name of each branch that was never taken, if the line has any that was."""
+        return sorted(
+            (place.line, f"branch {branch + 1} of {place.how_many}")
+            for place, counts in self.branches.items()
+            for branch, count in counts.items()
+            if not count
+        )
+
+    def n_branches(self) -> int:
+        """Return how many branches there are."""
+        return sum(len(counts) for counts in self.branches.values())
+
+
+def reports(objects: Path) -> Iterator[dict[str, Any]]:
+    """Give what gcov says of each file in each object."""
     with tempfile.TemporaryDirectory() as folder:
         for counted in sorted(objects.rglob("*.gcda")):
-            command = ["gcov", "--json-format", "--object-directory", str(counted.parent), str(counted)]
+            command = ["gcov", "--json-format", "--branch-probabilities", "--branch-counts", str(counted)]
             subprocess.run(command, cwd=folder, check=True, capture_output=True)
             for report in Path(folder).glob("*.gcov.json.gz"):
-                for file in json.loads(gzip.decompress(report.read_bytes()))["files"]:
-                    name = native_name(file["file"])
-                    for line in file["lines"] if name else ():
-                        counts[name][line["line_number"]] += line["count"]
+                yield from json.loads(gzip.decompress(report.read_bytes()))["files"]
                 report.unlink()
-    return counts
 
 
 def native_name(path: str) -> str:
@@ -47,15 +102,27 @@ def native_name(path: str) -> str:
 
 
 def main(objects: Path) -> int:
-    """Print the share of each file and the lines that are missing; fail if a solver has any without a reason."""
+    """Print the share of each file and what is missing; fail if the solvers miss anything without a reason."""
+    found: dict[str, Counts] = defaultdict(Counts)
+    for file in reports(objects):
+        name = native_name(file["file"])
+        if name:
+            found[name].add(file)
     missing_in_solvers = 0
-    for name, lines in sorted(counts_of(objects).items()):
+    for name, all_counts in sorted(found.items()):
         text = (NATIVE / name).read_text(encoding="utf-8").splitlines()
-        missing = [n for n, count in sorted(lines.items()) if not count and "not covered:" not in text[n - 1]]
-        print(f"{name:28} {1 - len(missing) / len(lines):7.1%} of {len(lines)} lines")
-        for n in missing:
-            print(f"    {n}: {text[n - 1].strip()}")
-        missing_in_solvers += len(missing) if name.startswith(("solvers/", "models/", "math/")) else 0
+        counts = all_counts.passed_over(text)
+        lines, branches = counts.missing_lines(), counts.missing_branches()
+        print(
+            f"{name:24} lines {len(counts.lines) - len(lines):4} of {len(counts.lines):4}   "
+            f"branches {counts.n_branches() - len(branches):4} of {counts.n_branches():4}   "
+            f"passed over {len(all_counts.lines) - len(counts.lines)} lines"
+        )
+        gaps = [(n, "never run") for n in lines] + [(n, what) for n, what in branches if n not in lines]
+        for n, what in sorted(gaps):
+            print(f"    {n}: {what}: {text[n - 1].strip()}")
+        missing_in_solvers += len(lines) + len(branches) if name.startswith(SOLVERS) else 0
+    print(f"{missing_in_solvers} lines and branches missing in the solvers")
     return bool(missing_in_solvers)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from fastfm_ext._validation import checked_csr
 from fastfm_ext._vector_checks import check_count
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def recommend(
         If `model` or `index` is something else, `X_user` is neither an array nor a sparse matrix, or a set of items has
         a wrong form.
     ValueError
-        If an argument does not fit the model or the index, or a count is below 1.
+        If an argument does not fit the model or the index, a count is below 1, or a sparse matrix is damaged.
 
     Examples
     --------
@@ -103,7 +104,7 @@ def recommend(
     sets["only_by_user"] = _sliceable(only_by_user, "only_by_user", n_users)
     # A generator would be used up by the first batch.
     chosen = list(only) if isinstance(only, Iterator) else only
-    rows = X_user.tocsr() if sparse.issparse(X_user) else X_user
+    rows = checked_csr(X_user, "X_user") if sparse.issparse(X_user) else X_user
 
     def batches() -> Iterator[Recommended]:
         for first in range(0, n_users, batch_size):
@@ -125,7 +126,7 @@ def _sliceable(items: Any, name: str, n_users: int) -> Any:
     if sparse.issparse(items):
         if items.ndim != 2 or items.shape[0] != n_users:
             raise ValueError(f"{name} must have one row a user, so {n_users}; got shape {items.shape}.")
-        return items.tocsr()
+        return checked_csr(items, name)
     if not isinstance(items, Collection) or isinstance(items, str | bytes | dict):
         raise TypeError(f"{name} must be a list of collections of ids, one a user, got a {type(items).__name__}.")
     if len(items) != n_users:

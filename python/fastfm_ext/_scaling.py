@@ -73,7 +73,9 @@ class FeatureScale:
             return X
         factor_of = np.ones(X.n_features, dtype=np.float32)
         factor_of[self.columns] = self.factors[:, 0]
-        return replace(X, data=X.data * factor_of[X.indices])
+        # What becomes infinite is found by the score of its row.
+        with np.errstate(over="ignore"):
+            return replace(X, data=X.data * factor_of[X.indices])
 
     def to_user_units(self, params: Parameters) -> None:
         """Turn parameters learned on scaled values into parameters for values as they are."""

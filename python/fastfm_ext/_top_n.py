@@ -150,7 +150,7 @@ def top_n(
     positions = np.empty((len(users), n), dtype=np.int64)
     scores = np.empty((len(users), n), dtype=np.float32)
     indptr, listed, may_get = lists or (None, None, False)
-    allowed_bytes = None if allowed is None else np.ascontiguousarray(allowed).view(np.uint8)
+    allowed_bytes = None if allowed is None else np.ascontiguousarray(allowed, dtype=bool).view(np.uint8)
     n_rows = max(1, PRODUCTS_PER_CALL // items.vectors.size)
     if probes is not None and items.list_panels is not None:
         n_rows *= max(1, (len(items.list_panels) - 1) // probes.shape[1])

@@ -57,7 +57,7 @@ def _csr_at_once(X: Any) -> Csr | None:
     """Return a faultless CSR matrix of numbers after a single look at its values; None for whatever needs more care."""
     if not sp.issparse(X) or X.format != "csr" or X.ndim != 2 or X.shape[1] > MAX_FEATURES:
         return None
-    if X.dtype.kind not in "fiu":
+    if _unusable_part(X) or X.dtype.kind not in "fiu" or len(X.indptr) != X.shape[0] + 1:
         return None
     if X.indices.dtype != np.int32 and X.nnz and not (X.indices.min() >= 0 and X.indices.max() < X.shape[1]):
         return None
@@ -115,7 +115,7 @@ def check_interactions(interactions: Any, name: str, shape: tuple[int, int] | No
         )
     if shape is not None and interactions.shape != shape:
         raise ValueError(f"{name} must have shape (n_users, n_items) = {shape}, got {interactions.shape}.")
-    if interactions.dtype.kind not in "biuf":
+    if not _unusable_part(interactions) and interactions.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold numbers, got dtype {interactions.dtype}.")
     csr = checked_csr(interactions, name)
     if csr.dtype.kind == "f" and np.isnan(csr.data).any():
@@ -128,6 +128,9 @@ def check_interactions(interactions: Any, name: str, shape: tuple[int, int] | No
 
 def rebuilt(X: Any) -> Any:
     """Return a valid sparse matrix over the same arrays; what SciPy notes on it does not reach the caller's object."""
+    problem = _unusable_part(X)
+    if problem:
+        raise ValueError(problem)
     if X.format not in ("csr", "csc", "bsr"):
         X = X.tocoo()
         return sp.coo_array((X.data, (X.row, X.col)), shape=X.shape)
@@ -138,6 +141,21 @@ def rebuilt(X: Any) -> Any:
         raise ValueError("index pointer values must form a non-decreasing sequence")
     rebuilt.check_format(full_check=True)
     return rebuilt
+
+
+def _unusable_part(X: Any) -> str | None:
+    """Return which array of a sparse matrix SciPy would fail on, or round, since its type is another; None for none.
+
+    SciPy makes arrays of the right types, and anybody can put others in their place.
+    """
+    parts = {name: getattr(X, name) for name in ("data", "indices", "indptr", "offsets") if hasattr(X, name)}
+    parts |= {f"coords[{axis}]": part for axis, part in enumerate(getattr(X, "coords", ()))}
+    for name, part in parts.items():
+        if not isinstance(part, np.ndarray):
+            return f"its {name} must be an array; got a {type(part).__name__}."
+        if name != "data" and part.dtype.kind not in "iu":
+            return f"its {name} must hold integers; got dtype {part.dtype}."
+    return None
 
 
 def check_not_misread(X: Any, name: str) -> None:
@@ -158,10 +176,13 @@ def _is_temporal(dtype: Any) -> bool:
 
 @contextmanager
 def errors_that_name(name: str) -> Iterator[None]:
-    """Let every TypeError and ValueError raised inside say which argument it is about."""
+    """Let every TypeError and ValueError raised inside say which argument it is about.
+
+    An OverflowError, which an int beyond float64 gives, becomes a ValueError.
+    """
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         message = re.sub(r"\bX\b", name, str(error))
         if name not in message:
             message = f"{name}: {message}"

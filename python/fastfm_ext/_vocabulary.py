@@ -91,6 +91,8 @@ def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.datetime64 | np.timedelta64):
         return value.astype(value.dtype.str[:2] + "8[us]").item()
+    if isinstance(value, np.longdouble | np.clongdouble):  # whose item() is one, too
+        return _plain(float(value) if isinstance(value, np.longdouble) else complex(value))
     if isinstance(value, np.generic):
         return _plain(value.item())
     if isinstance(value, datetime):

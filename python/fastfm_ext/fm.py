@@ -175,7 +175,7 @@ class FMRegressor(RegressorMixin, StreamedFM):
         y = super()._check_target(y, X, name)
         try:
             y = np.asarray(y, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{name} must hold numbers: {error}") from error
         assert_all_finite(y, input_name=name)
         if np.abs(y).max() > LARGEST_TARGET:
@@ -446,7 +446,8 @@ class FMClassifier(ClassifierMixin, StreamedFM):
                 np.unique(y)
             except TypeError as error:
                 raise ValueError(f"{name} holds labels of different kinds, or missing values: {error}") from error
-        check_classification_targets(y)
+        with np.errstate(invalid="ignore"):  # it looks whether casting to int64 changes a value
+            check_classification_targets(y)
         return y
 
     def _learn_target(self, y: NDArray[Any], sample_weight: Float32Array | None) -> None:
