@@ -6,7 +6,6 @@ FASTFM_EXT_COVERAGE=1 to count what is run.
 """
 
 import os
-import platform
 import sys
 import sysconfig
 from pathlib import Path
@@ -15,7 +14,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MSVC = sys.platform == "win32"
-X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
+# Of what is compiled for, not of this machine: a cross build, or a Python for both kinds of Mac, is not x86-64 alone.
+X86_64 = sysconfig.get_platform().endswith(("x86_64", "amd64"))
 # A Python without the GIL has no stable ABI yet, so it gets wheels of its own.
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 ABI3 = [] if FREE_THREADED else [("Py_LIMITED_API", "0x030B0000")]

@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import joblib
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 
 import golden_cases
-from fastfm_ext import FMRegressor, _csr, _engine, load_model, save_model
+from fastfm_ext import FMEncoder, FMRanker, FMRegressor, ItemIndex, _csr, _engine, hashed, load_model, save_model
 from fastfm_ext._csr import Csr
 from fastfm_ext._engine import Options, Parameters
+from fastfm_ext.text_formats import read_libsvm
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(3000, 12)) * (RNG.random((3000, 12)) < 0.4)
@@ -80,6 +82,69 @@ def test_a_model_is_read_by_many_threads_at_once():
         for predicted, vectors in pool.map(lambda _: (model.predict(X), model.user_vector(X)), range(16)):
             np.testing.assert_array_equal(predicted, expected[0])
             np.testing.assert_array_equal(vectors, expected[1])
+
+
+def job(kind):
+    """What a user does in one thread, as numbers and texts that do not depend on what other threads do."""
+    if kind == "regression":
+        return [*parameters_of(fit(0)), fit(1).predict(X)]
+    if kind == "ranking":
+        ranker = FMRanker(4, max_iter=3, early_stopping=False, random_state=0)
+        ranker.fit(np.eye(60)[:40], np.eye(60)[40:], np.add.outer(np.arange(40), np.arange(20)) % 3 == 0)
+        ids, scores = ItemIndex().fit(ranker.item_vector(np.eye(60)[40:])).search(ranker.user_vector(np.eye(60)[:40]))
+        return [ids, scores]
+    if kind == "encoding":
+        encoder = FMEncoder(user=["user"], item=["film", hashed("text", n_features=64)])
+        return [encoder.fit_transform(TABLE).toarray(), encoder.transform(TABLE, side="item").toarray()]
+    lines = b"".join(b"%d 1:%d 7:0.25\n" % (row % 2, row + 1) for row in range(500))
+    rows, targets = read_libsvm(lines)
+    return [rows.toarray(), targets]
+
+
+# Letters beyond ASCII: Python makes the UTF-8 of such texts when it is first asked for.
+TABLE = {
+    name: np.array([f"{name} ü{row * step % 97}" for row in range(2000)], dtype=object)
+    for name, step in (("user", 7), ("film", 11), ("text", 13))
+}
+
+
+def test_all_kinds_of_work_at_once_give_what_they_give_one_after_the_other():
+    kinds = ["regression", "ranking", "encoding", "text"]
+    alone = {kind: job(kind) for kind in kinds}
+    with ThreadPoolExecutor(8) as pool:
+        for kind, together in zip(kinds * 8, pool.map(job, kinds * 8), strict=True):
+            for mine, expected in zip(together, alone[kind], strict=True):
+                np.testing.assert_array_equal(mine, expected)
+
+
+@pytest.mark.parametrize(("kind", "quantizer"), [("exact", None), ("ivf", None), ("ivf", "sq8")])
+def test_a_search_sees_an_index_before_or_after_a_change_by_another_thread_but_never_between(kind, quantizer):
+    if kind == "ivf":
+        pytest.importorskip("faiss", reason="needs faiss-cpu")
+    vectors = np.random.default_rng(0).integers(1, 9, size=(2000, 4)) / 8  # sums are exact
+    index = ItemIndex(kind, quantizer=quantizer).fit(vectors)
+    user, done = np.ones(4), threading.Event()
+
+    def change():
+        for step in range(1, 30):
+            scaled = vectors * 2.0 ** (step % 5)
+            index.update(range(2000), scaled).remove(range(step)).add(scaled[:step], range(step))
+
+    def search():
+        index.search(user)
+        while not done.is_set():
+            ids, scores = index.search(user, n=20)
+            ratios = scores / (vectors[ids] @ user)
+            assert np.unique(ratios).tolist() in [[2.0**power] for power in range(5)]
+
+    with ThreadPoolExecutor(4) as pool:
+        searches = [pool.submit(search) for _ in range(3)]
+        try:
+            change()
+        finally:
+            done.set()
+        for found in searches:
+            found.result()
 
 
 @pytest.mark.parametrize("name", sorted(golden_cases.models()))
