@@ -46,7 +46,7 @@ if SANITIZERS:
 if COVERAGE:
     # Only without optimization is each branch of the source one of the code. Counts of several threads must not be lost:
     # gcov works out some of them from others.
-    CFLAGS += ["-O0", "--coverage", "-fprofile-update=atomic"]
+    CFLAGS += ["-O0", "--coverage", "-fprofile-update=atomic", "-DFASTFM_COVERAGE"]
 # Names of what nobody calls from outside would take more room in the wheel than the code.
 LINK_FLAGS = [*SANITIZER_FLAGS, *(["--coverage"] if COVERAGE else [])] if SANITIZERS or DEBUG else ["-Wl,-s"]
 LINK_FLAGS = ["-pthread", *LINK_FLAGS] if sys.platform == "linux" else []

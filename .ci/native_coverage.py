@@ -8,6 +8,8 @@ test can reach it. What counts:
 - A line or a branch of a template is run if any instance of it was, on any instruction set. Instances whose line has
   other numbers of branches (a condition that is known at compile time has none) are told apart, and each kind must have
   all of its branches run.
+- Of a lambda in a template, gcov gives the branches of all instances one after the other; they are counted as those of
+  one where each instance has as many.
 - Branches to the handling of an exception are not counted: the engine's functions are noexcept.
 - The build does not optimize, so that each condition of a line, also of `&&`, `||` and `?:`, is two branches.
 """
@@ -50,9 +52,26 @@ class Counts:
             number = line["line_number"]
             self.lines[number] += line["count"]
             taken = [branch["count"] for branch in line["branches"] if not branch["throw"]]
-            counts = self.branches[Branches(number, places.get(line.get("function_name"), (0, 0)), len(taken))]
+            how_many = len(taken)
+            place = places.get(line.get("function_name"), (0, 0))
+            if "function_name" not in line:
+                place, how_many = self._of_one_instance(number, how_many, file["functions"])
+            counts = self.branches[Branches(number, place, how_many)]
             for branch, count in enumerate(taken):
-                counts[branch] += count
+                counts[branch % how_many] += count
+
+    @staticmethod
+    def _of_one_instance(
+        line: int, how_many: int, functions: list[dict[str, Any]]
+    ) -> tuple[tuple[int, int], int]:
+        """Return the innermost function around a line, and how many branches each instance of it has.
+
+        Of a lambda in a template, gcov gives the branches of all instances one after the other.
+        """
+        starts = [(f["start_line"], f["start_column"]) for f in functions if f["start_line"] <= line <= f["end_line"]]
+        innermost = max(starts, default=(0, 0))
+        each, rest = divmod(how_many, max(starts.count(innermost), 1))
+        return innermost, how_many if rest or each % 2 else each
 
     def passed_over(self, text: list[str]) -> "Counts":
         """Return the counts without the lines that say why they are not covered."""
@@ -82,7 +101,7 @@ class Counts:
 def reports(objects: Path) -> Iterator[dict[str, Any]]:
     """Give what gcov says of each file in each object."""
     with tempfile.TemporaryDirectory() as folder:
-        for counted in sorted(objects.rglob("*.gcda")):
+        for counted in sorted(objects.resolve().rglob("*.gcda")):
             command = ["gcov", "--json-format", "--branch-probabilities", "--branch-counts", str(counted)]
             subprocess.run(command, cwd=folder, check=True, capture_output=True)
             for report in Path(folder).glob("*.gcov.json.gz"):

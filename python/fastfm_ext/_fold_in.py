@@ -15,7 +15,6 @@ from fastfm_ext._engine import Parameters, StepSizes
 from fastfm_ext._interactions import to_interactions
 from fastfm_ext._ranking_engine import Negatives
 from fastfm_ext._validation import errors_that_name, is_integer, is_table_of_0_and_1
-from fastfm_ext._vector_checks import to_float32
 
 # Chosen by hand, and only timed on Gowalla: nobody has searched for better ones. The problem is convex and small.
 FOLD_IN_STEPS, FOLD_IN_RATE = 40, 0.2
@@ -111,7 +110,8 @@ def _seed_of(random_state: Any) -> int:
 
 
 def _check_vectors(item_vectors: ArrayLike, n_factors: int) -> Float32Array:
-    vectors = to_float32(item_vectors, "item_vectors")
+    with errors_that_name("item_vectors"), np.errstate(over="ignore"):
+        vectors = np.ascontiguousarray(item_vectors, dtype=np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != n_factors + 1 or not len(vectors):
         wanted = f"(n_items, {n_factors + 1}), as item_vector returns them"
         raise ValueError(f"item_vectors must have shape {wanted}; got {vectors.shape}.")
