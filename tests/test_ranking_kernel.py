@@ -1,6 +1,7 @@
 """The ranking kernels against the NumPy reference: same parameters, same visits, same draws."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -180,6 +181,18 @@ def test_a_score_that_is_not_finite_names_its_interaction(isa, loss):
     np.testing.assert_array_equal(params.V, before)
 
 
+def test_a_drawn_item_whose_score_is_not_finite_ends_the_epoch(isa):
+    data = ids_only(3, 4, np.eye(3, 4))
+    options = make_options(loss="warp")
+    params = Parameters.initialise(7, 4, options, 0.0, np.random.default_rng(0))
+    params.w_records[3 + 1 :, 0] = np.nan  # all that can be drawn for user 0
+    before = params.V.copy()
+    with pytest.raises(_ranking_engine.NonFiniteScoreError) as caught:
+        _ranking_engine.train_epoch(data, Visits(np.array([0, 1, 2])), Negatives(1), params, options)
+    assert caught.value.row == 0
+    np.testing.assert_array_equal(params.V, before)
+
+
 @pytest.mark.parametrize("loss", _ranking_engine.LOSSES)
 def test_threads_learn_as_well_as_one(isa, loss):
     rng = np.random.default_rng(1)
@@ -222,3 +235,27 @@ def test_a_folded_in_user_is_at_the_minimum_of_the_loss(isa, k, loss):
     _, g_p, g_s = loss_of(scores[:3], scores[3:], weights)
     gradient = np.r_[g_p, g_s] @ items[:, 1:] + 0.1 * weights.sum() * (found - known[0])
     np.testing.assert_allclose(gradient, 0.0, atol=2e-3)
+
+
+def test_folding_in_with_softmax_corrects_for_unequal_draws(isa):
+    rng = np.random.default_rng(4)
+    vectors, known = rng.normal(size=(20, 6)).astype(np.float32), np.zeros((1, 5), dtype=np.float32)
+    drawn = Negatives.in_proportion(6, 1.0 + np.arange(20) % 5)
+    history, sizes = as_csr(np.eye(1, 20, 3)), _engine.StepSizes(0.2, 0.0, 0.0, 0.1)
+    found = _ranking_engine.fold_in(vectors, history, drawn, known, "softmax", sizes, 30)
+    shifted = vectors.copy()
+    shifted[:, 0] -= drawn.log_q
+    same = _ranking_engine.fold_in(shifted, history, replace(drawn, log_q=None), known, "softmax", sizes, 30)
+    np.testing.assert_array_equal(found, same)
+    plain = _ranking_engine.fold_in(vectors, history, replace(drawn, log_q=None), known, "softmax", sizes, 30)
+    assert not np.allclose(found, plain)
+
+
+@pytest.mark.parametrize("loss", _ranking_engine.LOSSES)
+def test_without_a_history_folding_in_leaves_the_known_factors(isa, loss):
+    rng = np.random.default_rng(5)
+    vectors, known = (rng.normal(size=shape).astype(np.float32) for shape in ((9, 4), (2, 3)))
+    nobody = as_csr(np.zeros((2, 9)))
+    sizes = _engine.StepSizes(0.2, 0.0, 0.0, 0.1)
+    found = _ranking_engine.fold_in(vectors, nobody, Negatives(4, seed=1), known, loss, sizes, 20)
+    np.testing.assert_array_equal(found, known)

@@ -19,6 +19,13 @@ def world():
     return model, ItemIndex().fit(model.item_vector(features[N_USERS:])), features[:N_USERS], model.predict(X)
 
 
+def beyond_its_shape():
+    """A damaged matrix, whose conversion would write beyond its rows."""
+    matrix = sparse.coo_array((N_USERS, N_ITEMS))
+    matrix.coords, matrix.data = (np.array([0, 10**6]), np.array([0, 1])), np.ones(2)
+    return matrix
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 23, 100])
 def test_batches_hold_every_user_once_with_what_the_model_predicts(world, batch_size):
     model, index, X_user, predicted = world
@@ -89,6 +96,9 @@ def test_what_remains_empty_has_a_score_of_minus_infinity(world):
         ({"batch_size": 2.5}, ValueError, r"batch_size must be an integer of at least 1"),
         ({"exclude": [[1]]}, ValueError, r"exclude has 1 entries for 23 users"),
         ({"exclude": {"a": 1}}, TypeError, r"exclude must be a list of collections .* got a dict"),
+        ({"exclude": beyond_its_shape()}, ValueError, r"exclude is not a valid COO matrix"),
+        ({"only_by_user": beyond_its_shape()}, ValueError, r"only_by_user is not a valid COO matrix"),
+        ({"X_user": beyond_its_shape()}, ValueError, r"X_user is not a valid COO matrix"),
         ({"only_by_user": sparse.eye_array(3)}, ValueError, r"only_by_user must have one row a user, so 23"),
     ],
 )

@@ -9,7 +9,7 @@ namespace fastfm::FASTFM_ISA {
 template <int K, int slots, bool ones>
 void predict(const Csr& X, const Params& params, int64_t first, int64_t last, float* p) {
     Fm<K, slots> fm(params);
-    if (first == last) return;
+    if (first == last) return;  // not covered: every thread has rows; without any, the division below would fail
     // Rows lie one behind another, and so do their nonzeros: so many of them make the rows ahead.
     const int32_t* const end = X.indices + X.indptr[last];
     const int64_t ahead = prefetch_ahead * (X.indptr[last] - X.indptr[first]) / (last - first);

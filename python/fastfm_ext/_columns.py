@@ -177,8 +177,8 @@ def numbers_from_objects(name: str, values: list[Any]) -> NDArray[np.float64]:
     for row in np.flatnonzero(present):
         value = values[row]
         try:
-            if isinstance(value, str | bytes):
-                raise TypeError("text is not a number")
+            if isinstance(value, str | bytes | np.complexfloating):
+                raise TypeError("text is not a number, and NumPy would drop an imaginary part")
             numbers[row] = float(value)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(

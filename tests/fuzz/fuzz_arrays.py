@@ -27,16 +27,18 @@ from sklearn.exceptions import NotFittedError
 
 from array_attacks import attacked
 from fastfm_ext import DivergenceError
-from fuzz import array_targets
+from fuzz.array_targets import Target, public_targets
+from fuzz.engine_targets import engine_targets
 
 DOCUMENTED = (ValueError, TypeError, MemoryError, DivergenceError, NotFittedError)
+TARGETS = [*public_targets(), *engine_targets()]
 NOT_EVEN_AN_ARRAY = AttributeError  # what the engine may say, and public functions may not
 
 
 class Call(NamedTuple):
     """A target, the arguments that it is given, and how some of them were attacked."""
 
-    target: array_targets.Target
+    target: Target
     arguments: dict[str, Any]
     attacks: dict[str, str]
     only_layout: bool
@@ -45,7 +47,7 @@ class Call(NamedTuple):
 def call_number(seed: int, number: int) -> Call:
     """A call of a random target, with one or two arguments attacked."""
     rng = np.random.default_rng([seed, number])
-    target = array_targets.TARGETS[rng.integers(len(array_targets.TARGETS))]
+    target = TARGETS[rng.integers(len(TARGETS))]
     only_layout = target.layouts_alone or bool(rng.random() < 0.3)
     arguments, attacks = target.arguments(), {}
     for name in rng.choice(list(arguments), size=min(len(arguments), rng.choice([1, 1, 2])), replace=False):
