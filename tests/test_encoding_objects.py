@@ -71,6 +71,8 @@ def test_all_missing_values_of_pandas_are_missing_among_texts():
 @pytest.mark.parametrize("dtype", ["object", "category", "string[python]", "str"])
 def test_text_encodes_the_same_whatever_its_type(dtype):
     pd = pytest.importorskip("pandas", reason="needs pandas")
+    if dtype == "str" and pd.Series([None]).astype(dtype).notna().all():
+        pytest.skip("before version 3 of pandas, this makes texts of missing values")
     texts = ["Drama|Comedy", "Action", None, "Action|Drama", LONG, "", "ä|Drama"] * 50
     rows = {"plain": texts, "several": texts[::-1]}
     encoder = FMEncoder(user=["plain"], item=[multi("several")])

@@ -77,7 +77,7 @@ def test_every_solver_s_state_is_saved(data, tmp_path, estimator, solver):
 
 
 def test_scaled_columns_survive_a_checkpoint(data, tmp_path):
-    scaled = data[0] * np.geomspace(1e-3, 1e6, data[0].shape[1]), data[1]
+    scaled = (data[0] * np.geomspace(1e-3, 1e6, data[0].shape[1])).tocsr(), data[1]
     (tmp_path / "other").mkdir()
     assert fit(scaled, tmp_path, FMRegressor, crash=11) is None
     assert_same_states(fit(scaled, tmp_path, FMRegressor), fit(scaled, tmp_path / "other", FMRegressor))
