@@ -44,8 +44,8 @@ if SANITIZERS or DEBUG:
 if SANITIZERS:
     CFLAGS += [*SANITIZER_FLAGS, "-fno-sanitize-recover=undefined"]
 if COVERAGE:
-    # Only without optimization is each branch of the source one of the code. Counts of several threads must not be lost:
-    # gcov works out some of them from others.
+    # Only without optimization is each branch of the source one of the code. No count of a thread may be lost: gcov
+    # works out some of them from others.
     CFLAGS += ["-O0", "--coverage", "-fprofile-update=atomic", "-DFASTFM_COVERAGE"]
 # Names of what nobody calls from outside would take more room in the wheel than the code.
 LINK_FLAGS = [*SANITIZER_FLAGS, *(["--coverage"] if COVERAGE else [])] if SANITIZERS or DEBUG else ["-Wl,-s"]

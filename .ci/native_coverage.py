@@ -61,9 +61,7 @@ class Counts:
                 counts[branch % how_many] += count
 
     @staticmethod
-    def _of_one_instance(
-        line: int, how_many: int, functions: list[dict[str, Any]]
-    ) -> tuple[tuple[int, int], int]:
+    def _of_one_instance(line: int, how_many: int, functions: list[dict[str, Any]]) -> tuple[tuple[int, int], int]:
         """Return the innermost function around a line, and how many branches each instance of it has.
 
         Of a lambda in a template, gcov gives the branches of all instances one after the other.

@@ -233,9 +233,7 @@ def retrieval_targets():
         "only": lambda: np.arange(N_ITEMS) > 0,
         "only_by_user": lambda: sp.csr_array(np.ones((N_USERS, N_ITEMS))),
     }
-    yield Target(
-        "ItemIndex.fit", index, lambda index, **arguments: [index.fit(**arguments).ids], made(new), of_index
-    )
+    yield Target("ItemIndex.fit", index, lambda index, **arguments: [index.fit(**arguments).ids], made(new), of_index)
     for method, sound in (("add", new), ("update", old), ("remove", {"ids": old["ids"]})):
         yield Target(
             f"ItemIndex.{method}",
@@ -284,7 +282,9 @@ def targets_of_functions():
         lambda **given: [part for X in model_selection.leave_one_out(**given) for part in of_matrix(X)],
         {"interactions": choices, "time": choices},
     )
-    yield of_function("text_formats.write_libsvm", text_of, {"X": rows, "y": target_values, "qid": lambda: np.arange(N_ROWS)})
+    yield of_function(
+        "text_formats.write_libsvm", text_of, {"X": rows, "y": target_values, "qid": lambda: np.arange(N_ROWS)}
+    )
     yield of_function(
         "text_formats.write_libffm",
         lambda **given: text_of(text_formats.write_libffm, **given),

@@ -50,12 +50,13 @@ def train(subject, y, sample_weight, order, **given):
 def rank(subject, **given):
     sides = made(SIDES)()
     users = sp.csr_array(sides["X_user"])
-    users, items = (
-        _csr.Csr(X.indptr, X.indices, X.data, N_FEATURES) for X in (users, sides["X_item"])
-    )
+    users, items = (_csr.Csr(X.indptr, X.indices, X.data, N_FEATURES) for X in (users, sides["X_item"]))
     _, params = split_up(engine_arguments() | given)
     data = _ranking_engine.Choices(
-        users, items, _csr.Csr(given["indptr"], given["indices"], given["data"], N_ITEMS), given["users_of_interactions"]
+        users,
+        items,
+        _csr.Csr(given["indptr"], given["indices"], given["data"], N_ITEMS),
+        given["users_of_interactions"],
     )
     visits = _ranking_engine.Visits(given["order"], given["begins"])
     negatives = _ranking_engine.Negatives(2, given["keep"], given["alias"], given["log_q"])

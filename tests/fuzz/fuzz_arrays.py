@@ -3,10 +3,10 @@
     PYTHONPATH=tests python tests/fuzz/fuzz_arrays.py --seconds 600 --at-hand /tmp/call-at-hand
 
 Each call takes sound arguments and attacks one or two of them (`array_attacks`): their type, byte order, layout in
-memory, shape, numbers, or the index arrays of a sparse matrix. It must end in one of the errors that are documented, or
-in an answer without NaN; where only the layout was attacked, in the answer to the sound arguments. Arguments must not be
-changed, and a model or an index must answer as before after an error. A finding is anything else. The engine is attacked
-through its own functions, in types and layouts alone: lengths and ranges are what Python checks before it.
+memory, shape, numbers, or the index arrays of a sparse matrix. It must end in one of the errors that are documented,
+or in an answer without NaN; where only the layout was attacked, in the answer to the sound arguments. Arguments must
+not be changed, and a model or an index must answer as before after an error. A finding is anything else. The engine is
+attacked through its own functions, in types and layouts alone: lengths and ranges are what Python checks before it.
 
 The seed and number of the call at hand are written to `--at-hand` first, so that a crash leaves them there; `--first`
 begins at a call. Exit code 1 if there are findings.
