@@ -57,13 +57,18 @@ bool is_word(const uint8_t* p, const char* word) {
 // that its first digit other than 0 stands for.
 double nearest_double(const char* first, const char* last, int64_t magnitude) {
 #ifdef FASTFM_STRTOD
-    // The C library of macOS has strtod for a locale before it has from_chars for a double.
+    // LLVM's C++ library had no from_chars for a double for long; the C libraries have strtod for a locale.
     (void)magnitude;
     char copy[most_characters + 1];
     memcpy(copy, first, static_cast<size_t>(last - first));
     copy[last - first] = '\0';
+#ifdef _WIN32
+    static const _locale_t c_locale = _create_locale(LC_ALL, "C");
+    return _strtod_l(copy, nullptr, c_locale);
+#else
     static const locale_t c_locale = newlocale(LC_ALL_MASK, "C", static_cast<locale_t>(nullptr));
     return strtod_l(copy, nullptr, c_locale);
+#endif
 #else
     double value = 0.0;
     if (std::from_chars(first, last, value).ec == std::errc::result_out_of_range) {
