@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -34,10 +35,11 @@ def installation_problem(load: Callable[[str], ModuleType] = importlib.import_mo
 
 
 def pytest_configure() -> None:
-    """Replace the import error of every test file with one message."""
+    """Replace the import error of every test file with one message; let Ctrl-C be heard, also by tests that send it."""
     problem = installation_problem()
     if problem:
         raise pytest.UsageError(problem)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to Ctrl-C
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
