@@ -76,7 +76,7 @@ def code_ints(values: NDArray[Any], valid: Mask | None = None) -> tuple[Codes, P
     codes, first = _room_for_codes(len(values))
     # The bits of a uint64 tell values apart as well as the values do.
     bits = values.view(np.int64) if values.dtype == np.uint64 else values.astype(np.int64, copy=False)
-    n_distinct = _encode.code_ints(np.ascontiguousarray(bits), valid, codes, first)
+    n_distinct = _encode.code_ints(np.require(bits, requirements=["C", "ALIGNED"]), valid, codes, first)
     return codes, first[:n_distinct]
 
 
@@ -137,7 +137,7 @@ def _code_objects(data: NDArray[Any]) -> Coded:
 
 def _addresses(data: NDArray[Any]) -> Places:
     """Return where the objects of an array lie, which must outlive the result."""
-    data = np.ascontiguousarray(data)
+    data = np.require(data, requirements=["C", "ALIGNED"])
     return np.asarray(_encode.Memory(data, data.ctypes.data, np.dtype(np.intp).str, len(data)))
 
 

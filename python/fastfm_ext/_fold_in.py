@@ -111,7 +111,7 @@ def _seed_of(random_state: Any) -> int:
 
 def _check_vectors(item_vectors: ArrayLike, n_factors: int) -> Float32Array:
     with errors_that_name("item_vectors"), np.errstate(over="ignore"):
-        vectors = np.ascontiguousarray(item_vectors, dtype=np.float32)
+        vectors: Float32Array = _csr.as_kernels_read(item_vectors, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != n_factors + 1 or not len(vectors):
         wanted = f"(n_items, {n_factors + 1}), as item_vector returns them"
         raise ValueError(f"item_vectors must have shape {wanted}; got {vectors.shape}.")

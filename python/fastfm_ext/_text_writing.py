@@ -60,7 +60,7 @@ def checked_vector(values: Any, name: str, length: int, dtype: Any) -> NDArray[A
     if bad.any():
         wanted = "fit float32" if dtype == np.float32 else f"be whole numbers from 0 to {min(limit, 2**53 - 1)}"
         raise ValueError(f"{name} must {wanted}; got {vector[bad][0]:g}.")
-    return np.ascontiguousarray(vector, dtype=dtype)
+    return np.require(vector, dtype, ["C", "ALIGNED"])
 
 
 def write_rows(
@@ -72,14 +72,15 @@ def write_rows(
     base: int,
 ) -> None:
     """Write checked rows to a path or a binary file object."""
-    indptr = np.ascontiguousarray(X.indptr, dtype=np.int64)
+    indptr = np.require(X.indptr, np.int64, ["C", "ALIGNED"])
     if y is None and qid is None and (indptr[1:] == indptr[:-1]).any():
         row = int((indptr[1:] == indptr[:-1]).argmax())
         raise ValueError(
             f"X has no values in row {row}, and without a label its line would be blank, which readers pass over. "
             "Give y, such as zeros."
         )
-    arrays = (y, qid, indptr, np.ascontiguousarray(X.indices, dtype=np.int32), fields, X.data, base)
+    indices, data = (np.require(a, t, ["C", "ALIGNED"]) for a, t in ((X.indices, np.int32), (X.data, np.float32)))
+    arrays = (y, qid, indptr, indices, fields, data, base)
     with _opened(target) as file:
         piece, row = bytearray(_PIECE), 0
         while row < X.shape[0]:

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from fastfm_ext import _csr
-from fastfm_ext._csr import Csr, Float32Array, RowStarts
+from fastfm_ext._csr import Csr, Float32Array, RowStarts, as_kernels_read
 from fastfm_ext._engine import MAX_FEATURES
 
 
@@ -62,15 +62,17 @@ def _csr_at_once(X: Any) -> Csr | None:
     if X.indices.dtype != np.int32 and X.nnz and not (X.indices.min() >= 0 and X.indices.max() < X.shape[1]):
         return None
     with np.errstate(over="ignore"):
-        data = np.ascontiguousarray(X.data, dtype=np.float32)
-    return _csr.csr_at_once(_row_starts(X.indptr), np.ascontiguousarray(X.indices, dtype=np.int32), data, X.shape[1])
+        data = as_kernels_read(X.data, np.float32)
+    return _csr.csr_at_once(_row_starts(X.indptr), as_kernels_read(X.indices, np.int32), data, X.shape[1])
 
 
 def _row_starts(indptr: Any) -> RowStarts:
     """Return where rows begin as the kernels read it: int32 as it is, int64 otherwise."""
     if indptr.dtype == np.int32:
-        return np.ascontiguousarray(indptr)
-    return np.ascontiguousarray(indptr, dtype=np.int64)
+        starts: RowStarts = as_kernels_read(indptr)
+        return starts
+    wide: RowStarts = as_kernels_read(indptr, np.int64)
+    return wide
 
 
 def checked_csr(X: Any, name: str) -> sp.csr_array:
@@ -196,8 +198,8 @@ def canonical_csr(X: sp.csr_array) -> Csr:
         X.eliminate_zeros()
     return Csr(
         indptr=_row_starts(X.indptr),
-        indices=np.ascontiguousarray(X.indices, dtype=np.int32),
-        data=None if np.all(X.data == 1) else np.ascontiguousarray(X.data, dtype=np.float32),
+        indices=as_kernels_read(X.indices, np.int32),
+        data=None if np.all(X.data == 1) else as_kernels_read(X.data, np.float32),
         n_features=X.shape[1],
     )
 

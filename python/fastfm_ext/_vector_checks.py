@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastfm_ext._csr import as_kernels_read
 from fastfm_ext._top_n import MAX_NORM, norms
 from fastfm_ext._validation import check_not_misread
 
@@ -38,7 +39,8 @@ def to_float32(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
             f"{name} must be an array of vectors, of shape (n, d) or (d,); got the single value {values!r}."
         )
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype=np.float32)
+        matrix: npt.NDArray[Any] = as_kernels_read(array, np.float32)
+        return matrix
 
 
 def check_matrix(values: npt.ArrayLike, name: str, n_dims: int | None = None) -> Float32:

@@ -51,7 +51,10 @@ def call_number(seed: int, number: int) -> Call:
     only_layout = target.layouts_alone or bool(rng.random() < 0.3)
     arguments, attacks = target.arguments(), {}
     for name in rng.choice(list(arguments), size=min(len(arguments), rng.choice([1, 1, 2])), replace=False):
-        attacks[str(name)], arguments[name] = attacked(arguments[name], rng, only_layout)
+        attack, value = attacked(arguments[name], rng, only_layout)
+        if target.layouts_alone and attack == "misaligned":  # Python has put it right before the engine
+            continue
+        attacks[str(name)], arguments[name] = attack, value
     return Call(target, arguments, attacks, only_layout)
 
 
