@@ -99,3 +99,5 @@ def test_item_vectors_beyond_float32_cannot_be_folded_in():
     model = FMRanker(2, max_iter=1, random_state=0).fit(np.eye(4)[:2], np.eye(4)[2:], np.eye(2))
     with pytest.raises(ValueError, match="item_vectors has a value that is NaN or infinite"):
         model.fold_in([0], np.full((3, 3), 1e39))
+    with pytest.raises(ValueError, match="item_vectors must hold real numbers, got dtype complex128"):
+        model.fold_in([0], np.ones((2, 3)) * 1j)

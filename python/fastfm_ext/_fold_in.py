@@ -111,7 +111,10 @@ def _seed_of(random_state: Any) -> int:
 
 def _check_vectors(item_vectors: ArrayLike, n_factors: int) -> Float32Array:
     with errors_that_name("item_vectors"), np.errstate(over="ignore"):
-        vectors: Float32Array = _csr.as_kernels_read(item_vectors, np.float32)
+        given = np.asarray(item_vectors)
+        if given.dtype.kind == "c":
+            raise ValueError(f"item_vectors must hold real numbers, got dtype {given.dtype}.")
+        vectors: Float32Array = _csr.as_kernels_read(given, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != n_factors + 1 or not len(vectors):
         wanted = f"(n_items, {n_factors + 1}), as item_vector returns them"
         raise ValueError(f"item_vectors must have shape {wanted}; got {vectors.shape}.")
