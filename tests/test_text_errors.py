@@ -174,6 +174,9 @@ def test_a_missing_file_is_an_os_error(tmp_path):
 
 
 ONE = sparse.csr_array([[1.0, 0.0]])
+DAMAGED = sparse.csr_array([[1.0, 0.0], [0.0, 1.0]])
+DAMAGED.indptr = np.array([0, 10**6, 2], dtype=np.int32)
+UNSORTED = sparse.csr_array((np.ones(2), [1, 0], [0, 2]), (1, 2))
 
 
 @pytest.mark.parametrize(
@@ -191,6 +194,9 @@ ONE = sparse.csr_array([[1.0, 0.0]])
         (lambda file: write_libffm(file, ONE, [1], fields=[1, 2]), ValueError, "fields must have 1 values; got 2"),
         (lambda file: write_libffm(file, ONE, [1], fields=[-1]), ValueError, "fields must be whole numbers from 0"),
         (lambda file: write_libffm(file, [[1.0]], [1], fields=[0]), ValueError, "X must be a CSR matrix"),
+        (lambda file: write_libffm(file, UNSORTED, [1], fields=[0, 0]), ValueError, "CSR matrix with sorted indices"),
+        (lambda file: write_libffm(file, DAMAGED, [1, 1], fields=[0, 0]), ValueError, "X is not a valid CSR matrix"),
+        (lambda file: write_libsvm(file, DAMAGED, [1, 1]), ValueError, "X is not a valid CSR matrix"),
         (lambda file: write_libsvm(7, ONE, [1]), TypeError, "target must be a path or a file opened in binary mode"),
         (lambda file: write_libsvm(io.StringIO(), ONE, [1]), TypeError, "target must be"),
     ],

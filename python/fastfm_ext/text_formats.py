@@ -339,11 +339,12 @@ def write_libffm(
     >>> file.getvalue()
     b'1 0:0:1 2:2:0.5\n'
     """
-    if not sparse.issparse(X) or X.format != "csr" or not X.has_canonical_format:
+    # Checked before SciPy follows its indices to see whether they are sorted.
+    rows = checked_rows(X) if sparse.issparse(X) and X.format == "csr" else None
+    if rows is None or not X.has_canonical_format:
         raise ValueError(
             "X must be a CSR matrix with sorted indices and no duplicates, since fields has one for each of its values "
             "in their order."
         )
-    X = checked_rows(X)
-    y = None if y is None else checked_vector(y, "y", X.shape[0], np.float32)
-    write_rows(target, X, y, None, checked_vector(fields, "fields", X.nnz, np.int32), int(not zero_based))
+    y = None if y is None else checked_vector(y, "y", rows.shape[0], np.float32)
+    write_rows(target, rows, y, None, checked_vector(fields, "fields", rows.nnz, np.int32), int(not zero_based))
