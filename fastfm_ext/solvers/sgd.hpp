@@ -38,6 +38,8 @@ Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, co
                  const Options& options, double* loss_sum) {
     Fm<K, Optimizer::n_slots, copies> fm(params);
     LossSum sum;
+    // A step waits for the gradient: without this question, the bound takes 8 % of a short row's time though it is none.
+    const bool clips = isfinite(options.clip_gradient);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
     const auto later = [&](int64_t visit) {
         return Row<ones>(X, row_of(visit + prefetch_ahead < order.last ? visit + prefetch_ahead : visit));
@@ -48,7 +50,8 @@ Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, co
         if (!isfinite(p)) return false;
         const LossPoint point = evaluate(options.loss, targets.y[r], p);
         sum.add(weight, point);
-        const float gradient = clipped(point.gradient, options.clip_gradient);
+        float gradient = point.gradient;
+        if (clips) gradient = clipped(gradient, options.clip_gradient);
         fm.template step<Optimizer>(row, gradient, weight, options, later(visit));
         return true;
     };
