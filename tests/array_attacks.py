@@ -63,7 +63,7 @@ DENSE_LAYOUTS: dict[str, Attack] = {
 DTYPES = ("f2", "f4", "f8", "g", "i1", "u1", "i2", "i4", "u4", "i8", "u8", "?", "c8", "G")
 ODD_TYPES = ("M8[s]", "m8[D]", "S3", "U3", "V4", "O", [("a", "i4"), ("b", "f4")])
 VALUES = (np.nan, np.inf, -np.inf, 1e39, 3e38, -3e38, 1e-45, -0.0, -1, 0.5, 2**31, -(2**31), 2**62, 7)
-OBJECTS = (None, "x", b"x", [1, 2], {}, 2**70, -(10**400), float("nan"), object(), 1j, np.datetime64("NaT"), ())
+OBJECTS = (None, "x", b"x", [1, 2], {}, 2**70, -(10**400), float("nan"), object(), 1j, np.datetime64("NaT", "s"), ())
 NO_ARRAYS = (None, 1.5, "text", b"bytes", {}, set(), (), [], [[]], [[1.0], [1.0, 2.0]], object(), range(5), np.nan)
 
 
