@@ -88,7 +88,8 @@ def trouble(call: Call) -> tuple[str, str | None]:
     if error is not None:
         if len(str(error)) <= 10 and not isinstance(error, MemoryError):
             return type(error).__name__, f"an error that says {str(error)!r}"
-        if target.probe is not None and not same(target.probe(subject), target.answer_before()):
+        kept = getattr(error, "kept_epoch", None)  # a run that diverges leaves its best epoch, if it had one
+        if kept is None and target.probe is not None and not same(target.probe(subject), target.answer_before()):
             return type(error).__name__, "after the error, it answers something else"
         return type(error).__name__, None
     if any(np.isnan(numbers).any() for numbers in answer if np.asarray(numbers).dtype.kind == "f"):
