@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +17,6 @@ RowStarts = NDArray[np.int32] | NDArray[np.int64]
 BLOCK_BYTES = 1 << 17
 ORDERED_ROWS = 1 << 17  # put in order at once: the numbers take a small part of the rows' memory
 MOST_ROWS_OF_A_BLOCK = 1 << 31  # the generator's numbers have 32 bits
-
-
-def as_kernels_read(values: Any, dtype: Any = None) -> Any:
-    """Return a C-contiguous array of this type without a copy where possible, each value where its type may lie."""
-    return np.require(values, dtype, ["C", "ALIGNED", "ENSUREARRAY"])
 
 
 @dataclass(frozen=True)

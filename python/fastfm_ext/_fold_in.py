@@ -14,7 +14,7 @@ from fastfm_ext._csr import Csr, Float32Array
 from fastfm_ext._engine import Parameters, StepSizes
 from fastfm_ext._interactions import to_interactions
 from fastfm_ext._ranking_engine import Negatives
-from fastfm_ext._validation import errors_that_name, is_integer, is_table_of_0_and_1
+from fastfm_ext._validation import as_kernels_read, errors_that_name, is_integer, is_table_of_0_and_1
 
 # Chosen by hand, and only timed on Gowalla: nobody has searched for better ones. The problem is convex and small.
 FOLD_IN_STEPS, FOLD_IN_RATE = 40, 0.2
@@ -114,7 +114,7 @@ def _check_vectors(item_vectors: ArrayLike, n_factors: int) -> Float32Array:
         given = np.asarray(item_vectors)
         if given.dtype.kind == "c":
             raise ValueError(f"item_vectors must hold real numbers, got dtype {given.dtype}.")
-        vectors: Float32Array = _csr.as_kernels_read(given, np.float32)
+        vectors: Float32Array = as_kernels_read(given, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != n_factors + 1 or not len(vectors):
         wanted = f"(n_items, {n_factors + 1}), as item_vector returns them"
         raise ValueError(f"item_vectors must have shape {wanted}; got {vectors.shape}.")

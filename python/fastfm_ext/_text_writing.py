@@ -14,7 +14,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from fastfm_ext import _io
 from fastfm_ext._text_source import open_binary
-from fastfm_ext._validation import checked_csr, errors_that_name
+from fastfm_ext._validation import as_kernels_read, checked_csr, errors_that_name
 
 _PIECE = 1 << 20
 
@@ -60,7 +60,8 @@ def checked_vector(values: Any, name: str, length: int, dtype: Any) -> NDArray[A
     if bad.any():
         wanted = "fit float32" if dtype == np.float32 else f"be whole numbers from 0 to {min(limit, 2**53 - 1)}"
         raise ValueError(f"{name} must {wanted}; got {vector[bad][0]:g}.")
-    return np.require(vector, dtype, ["C", "ALIGNED"])
+    kept: NDArray[Any] = as_kernels_read(vector, dtype)
+    return kept
 
 
 def write_rows(
@@ -72,14 +73,14 @@ def write_rows(
     base: int,
 ) -> None:
     """Write checked rows to a path or a binary file object."""
-    indptr = np.require(X.indptr, np.int64, ["C", "ALIGNED"])
+    indptr = as_kernels_read(X.indptr, np.int64)
     if y is None and qid is None and (indptr[1:] == indptr[:-1]).any():
         row = int((indptr[1:] == indptr[:-1]).argmax())
         raise ValueError(
             f"X has no values in row {row}, and without a label its line would be blank, which readers pass over. "
             "Give y, such as zeros."
         )
-    indices, data = (np.require(a, t, ["C", "ALIGNED"]) for a, t in ((X.indices, np.int32), (X.data, np.float32)))
+    indices, data = as_kernels_read(X.indices, np.int32), as_kernels_read(X.data, np.float32)
     arrays = (y, qid, indptr, indices, fields, data, base)
     with _opened(target) as file:
         piece, row = bytearray(_PIECE), 0

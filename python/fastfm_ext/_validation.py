@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from fastfm_ext import _csr
-from fastfm_ext._csr import Csr, Float32Array, RowStarts, as_kernels_read
+from fastfm_ext._csr import Csr, Float32Array, RowStarts
 from fastfm_ext._engine import MAX_FEATURES
 
 
@@ -73,6 +73,11 @@ def _row_starts(indptr: Any) -> RowStarts:
         return starts
     wide: RowStarts = as_kernels_read(indptr, np.int64)
     return wide
+
+
+def as_kernels_read(values: Any, dtype: Any = None) -> Any:
+    """Return a C-contiguous array of this type without a copy where possible, each value where its type may lie."""
+    return np.require(values, dtype, ["C", "ALIGNED", "ENSUREARRAY"])
 
 
 def checked_csr(X: Any, name: str) -> sp.csr_array:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastfm_ext._csr import as_kernels_read
 from fastfm_ext._top_n import MAX_NORM, norms
-from fastfm_ext._validation import check_not_misread
+from fastfm_ext._validation import as_kernels_read, check_not_misread
 
 Float32 = npt.NDArray[np.float32]
 
