@@ -2,10 +2,10 @@
 PYTHON ?= python
 DIST ?= dist
 CXX_FILES := $(sort $(wildcard fastfm_ext/*.hpp fastfm_ext/*.cpp fastfm_ext/*/*.hpp fastfm_ext/*/*.cpp fastfm_ext/*/*.inc))
-# Cython writes these next to the .pyx only if someone runs it by hand.
-CXX_SOURCES := $(filter-out fastfm_ext/_core.cpp fastfm_ext/_encode.cpp fastfm_ext/_io.cpp,$(CXX_FILES))
+# Cython writes to boundary/ only if someone runs it by hand.
+CXX_SOURCES := $(filter-out fastfm_ext/boundary/%.cpp,$(CXX_FILES))
 
-EXTENSIONS := $(patsubst fastfm_ext/%.pyx,fastfm_ext.%,$(wildcard fastfm_ext/*.pyx))
+EXTENSIONS := $(patsubst fastfm_ext/boundary/%.pyx,fastfm_ext._native.%,$(wildcard fastfm_ext/boundary/*.pyx))
 
 .DEFAULT_GOAL := help
 .PHONY: help build test coverage lint format bench docs wheel check-dist check-release clean
@@ -56,4 +56,4 @@ clean:  ## remove everything that a build or a test run leaves behind
 	rm -rf build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache python/*.egg-info
 	find python fastfm_ext tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 	find python -type f \( -name '*.so' -o -name '*.pyd' \) -delete
-	rm -f fastfm_ext/_core.cpp fastfm_ext/_encode.cpp fastfm_ext/_io.cpp
+	rm -f fastfm_ext/boundary/*.cpp

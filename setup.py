@@ -74,13 +74,23 @@ HEADERS = [path.as_posix() for suffix in ("hpp", "inc") for path in sorted(Path(
 def isa_library(isa: str) -> tuple[str, dict]:
     sources = [f"fastfm_ext/isa/{isa}.cpp"]
     cflags = CFLAGS + ISA_CFLAGS[isa] + ([] if MSVC else ["-fPIC"])
-    return f"fastfm_ext_{isa}", {"sources": sources, "cflags": cflags, "obj_deps": {"": HEADERS}}
+    return f"fastfm_ext_{isa}", {
+        "sources": sources,
+        "include_dirs": ["fastfm_ext"],
+        "cflags": cflags,
+        "obj_deps": {"": HEADERS},
+    }
+
+
+def cpp_files(folder: str) -> list[str]:
+    return sorted(path.relative_to("fastfm_ext").as_posix() for path in Path("fastfm_ext", folder).glob("*.cpp"))
 
 
 def extension(name: str, sources: list[str]) -> Extension:
     return Extension(
-        f"fastfm_ext.{name}",
-        sources=[f"fastfm_ext/{source}" for source in sources],
+        f"fastfm_ext._native.{name}",
+        sources=[f"fastfm_ext/{source}" for source in [f"boundary/{name}.pyx", *sources]],
+        include_dirs=["fastfm_ext"],
         depends=HEADERS,
         define_macros=[*MACROS, *ABI3],
         extra_compile_args=CFLAGS,
@@ -91,9 +101,9 @@ def extension(name: str, sources: list[str]) -> Extension:
 
 
 extensions = [
-    extension("_core", ["_core.pyx", "dispatch.cpp", "ranking.cpp", "rows.cpp", "threads.cpp", "topn.cpp"]),
-    extension("_encode", ["_encode.pyx", "coding.cpp", "encode.cpp"]),
-    extension("_io", ["_io.pyx", "text/number.cpp", "text/read.cpp", "text/write.cpp"]),
+    extension("core", ["dispatch.cpp", *cpp_files("threads")]),
+    extension("tables", cpp_files("tables")),
+    extension("text", cpp_files("text")),
 ]
 
 # Python has checked every index by the time that the extensions see it; the debug build looks again.

@@ -48,7 +48,7 @@ def wheel_problems(name: str, members: list[str]) -> list[str]:
 def sdist_problems(members: list[str], tracked: list[str]) -> list[str]:
     """List what is wrong with an sdist of these members, given the files under version control."""
     problems = [f"sdist holds the build output {m}" for m in members if PurePosixPath(m).suffix in BUILD_SUFFIXES]
-    generated = {f"fastfm_ext/{PurePosixPath(m).stem}.cpp" for m in members if m.endswith(".pyx")}
+    generated = {str(PurePosixPath(m).with_suffix(".cpp")) for m in members if m.endswith(".pyx")}
     problems += [f"sdist holds {m}, which Cython generates" for m in sorted(generated.intersection(members))]
     rooms = ("fastfm_ext/", "python/", "tests/", "benchmarks/", "docs/")
     problems += [f"sdist lacks {f}" for f in tracked if f.startswith(rooms) and f not in members]

@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     try:
-        import_module("fastfm_ext._core")
+        import_module("fastfm_ext._native.core")
     except ModuleNotFoundError as error:
         raise pytest.UsageError(
             f'{error}. Install from the root of the repository: python -m pip install ".[test]"'
@@ -58,7 +58,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     comparisons = config.stash[COMPARISONS]
     if not comparisons:
         return
-    engine = import_module("fastfm_ext._engine")
+    engine = import_module("fastfm_ext._engine.parameters")
     terminalreporter.section("kernel against NumPy")
     terminalreporter.write_line(
         f"{engine.isa_in_use()} kernels, NumPy {np.__version__}, SciPy {scipy.__version__}; one thread on either side; "

@@ -27,7 +27,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
 from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, multi, numeric
-from fastfm_ext._defaults import DEFAULTS
+from fastfm_ext._learning.defaults import DEFAULTS
 from quality import find, read_films, read_frappe, read_ratings
 from tables import markdown_table
 

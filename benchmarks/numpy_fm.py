@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from fastfm_ext._csr import Csr, Float32Array
-from fastfm_ext._engine import Options, Parameters
+from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._engine.parameters import Options, Parameters
 
 
 def to_scipy(X: Csr) -> Any:

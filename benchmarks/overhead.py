@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from fastfm_ext import FMClassifier, FMRegressor, _core
+from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext._native import core
 from real_data import load
 from tables import markdown_table, median_and_range, three_digits
 from workloads import Workload
@@ -44,14 +45,14 @@ def seconds_in_kernels() -> Iterator[list[float]]:
 
         return call
 
-    kernels = {name: getattr(_core, name) for name in KERNELS}
+    kernels = {name: getattr(core, name) for name in KERNELS}
     for name, kernel in kernels.items():
-        setattr(_core, name, timed(kernel))
+        setattr(core, name, timed(kernel))
     try:
         yield seconds
     finally:
         for name, kernel in kernels.items():
-            setattr(_core, name, kernel)
+            setattr(core, name, kernel)
 
 
 def as_user_gives_it(workload: Workload) -> tuple[sp.csr_array, np.ndarray]:

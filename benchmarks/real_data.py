@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 from sklearn.datasets import load_svmlight_file
 
-from fastfm_ext._csr import Csr, take_rows
+from fastfm_ext._engine.csr import Csr, take_rows
 from workloads import WORKLOADS, Workload
 
 FRAPPE_FEATURES = 5382

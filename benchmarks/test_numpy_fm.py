@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastfm_ext import _engine, _reference
-from fastfm_ext._csr import Csr, Float32Array
-from fastfm_ext._engine import Options, Parameters
+from fastfm_ext import _engine
+from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._reference import fm as _reference
 from numpy_fm import NumpyFm, batches, loss_gradient, to_scipy
 
 N_ROWS, N_FEATURES, K = 50, 12, 5

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastfm_ext._csr import Csr
+from fastfm_ext._engine.csr import Csr
 from real_data import REAL_DATA, load, movielens_1m
 from workloads import WORKLOADS
 

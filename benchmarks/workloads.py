@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from fastfm_ext._csr import Csr, Float32Array
+from fastfm_ext._engine.csr import Csr, Float32Array
 from numpy_fm import predict, to_scipy
 
 # The most rated film of MovieLens has under 1 % of the ratings; the top value of a field of clicks often over 10 %.

@@ -1,6 +1,6 @@
 """Checks of the repository itself, as functions from a tree to a list of problems. `test_codebase.py` applies them.
 
-Every module and native file has a room, and a table says which rooms it may use. A new file must be given a room here.
+A module's or native file's room is its folder, and a table says which rooms each room may use.
 """
 
 import ast
@@ -11,115 +11,74 @@ from pathlib import Path, PurePosixPath
 
 PACKAGE = "fastfm_ext"
 
-MODULES_OF_ROOM = {
-    "core": ["_core"],
-    "encode": ["_encode"],
-    "io": ["_io"],
-    "optional": ["_optional"],
-    "reference": ["_reference", "_reference_ranking"],
-    "engine": ["_csr", "_engine", "_ranking_engine", "_top_n"],
-    "validation": ["_validation"],
-    "base": [
-        *("_base", "_defaults", "_estimator", "_fold_in", "_growth", "_hyperparameters", "_interactions"),
-        *("_parameters", "_scaling", "_state", "_training"),
-    ],
-    "streams": [
-        *("_streaming", "_stream_fit", "_stream_rows", "_buffers", "_row_blocks", "_read_ahead", "_checkpoint"),
-        *("_interruption", "_progress"),
-    ],
-    "sources": ["streaming", "_file_source"],
-    "estimators": ["fm", "ranking"],
-    "encoding": [
-        *("encoding", "_layout", "_specs"),
-        *("_column_spec", "_levels", "_categorical", "_crossed", "_hashed", "_numeric"),
-        *("_arrow", "_coding", "_columns", "_tables", "_vocabulary"),
-    ],
-    "retrieval": [
-        *("retrieval", "_exact_search", "_index_state", "_item_change", "_item_ids", "_item_sets", "_item_store"),
-        *("_codes", "_codes_in_lists", "_ivf", "_ivf_lists", "_recommend", "_similar_items", "_vector_checks"),
-    ],
-    "metrics": ["metrics", "_hits"],
-    "model selection": ["model_selection"],
-    "evaluation": ["evaluation"],
-    "export": ["export"],
-    "text formats": ["text_formats", "_text_batches", "_text_reading", "_text_source", "_text_writing"],
-    "datasets": ["datasets", "_download", "_movielens_archives", "_movielens_csv"],
-    "plotting": ["plotting"],
-    "configuration": ["_config"],
-    "model file": ["model_io", "_model_file", "_plain_json"],
-    "jobs": [
-        *(
-            "_job_columns",
-            "_job_data",
-            "_job_settings",
-            "_export_job",
-            "_fit_job",
-            "_inspect_job",
-            "_movielens_job",
-            "_predict_job",
-        ),
-        *("_recommend_job", "_stream_job"),
-        "_stream_job",
-    ],
-    "cli": ["cli", "_cli_commands", "_cli_types", "__main__"],
-    "public names": ["__init__"],
-}
-PYTHON_ROOMS = {module: room for room, modules in MODULES_OF_ROOM.items() for module in modules}
+# The rooms of the package, which are its folders and the modules beside them, from the ground up: what each may import.
+# A room names only rooms that stand above it in this table, so no two can need each other.
 PYTHON_ARROWS: dict[str, set[str]] = {
-    "core": set(),
-    "encode": set(),
-    "io": set(),
-    "optional": set(),
-    "reference": set(),
+    "_native": set(),
+    "_common": set(),
+    "_reference": set(),
+    "_engine": {"_native", "_common"},
+    "_validation": {"_engine", "_common"},
+    "metrics": {"_validation", "_common"},
     # It finds the classes that it saves by name, when it is called.
-    "model file": set(),
-    "engine": {"core"},
-    "validation": {"engine", "optional"},
-    "base": {"engine", "metrics", "validation"},
-    "streams": {"base", "engine", "validation", "model file"},
-    "sources": {"streams", "validation", "optional", "text formats"},
-    "estimators": {"streams", "base", "engine", "validation", "model file"},
-    "encoding": {"encode", "validation", "optional", "model file"},
-    "retrieval": {"engine", "validation", "optional", "model file"},
-    "metrics": {"validation"},
-    "model selection": {"validation", "encoding"},
-    "evaluation": {"validation", "metrics", "retrieval"},
-    "export": {"optional", "retrieval", "model file"},
-    "text formats": {"io", "validation", "optional"},
-    "datasets": {"optional"},
-    "plotting": {"optional"},
-    "configuration": {"engine"},
-    "jobs": {
-        *("estimators", "encoding", "retrieval", "metrics", "datasets", "plotting", "model file", "text formats"),
-        *("optional", "public names", "sources", "export"),
+    "model_io": {"_common"},
+    "_learning": {"_engine", "_validation", "metrics", "model_io", "_common"},
+    "_estimators": {"_learning", "_engine", "_validation", "model_io", "_common"},
+    "fm": {"_estimators", "_learning", "_engine", "_validation", "_common"},
+    "ranking": {"_estimators", "_learning", "_engine", "_validation", "_common"},
+    "_tables": {"_native", "_common", "_validation"},
+    "encoding": {"_tables", "_validation", "model_io", "_common"},
+    "model_selection": {"_tables", "_validation", "_common"},
+    "retrieval": {"_engine", "_validation", "model_io", "_common"},
+    "evaluation": {"metrics", "retrieval", "_validation", "_common"},
+    "text_formats": {"_native", "_validation", "_common"},
+    "streaming": {"text_formats", "_learning", "_validation", "_common"},
+    "datasets": {"_common"},
+    "export": {"retrieval", "model_io", "_validation", "_common"},
+    "plotting": {"_common"},
+    "__init__": {
+        "_engine",
+        "_learning",
+        "encoding",
+        "evaluation",
+        "export",
+        "fm",
+        "metrics",
+        "model_io",
+        "plotting",
+        "ranking",
+        "retrieval",
+        "datasets",
     },
-    "cli": {"jobs"},
-    "public names": {
-        *("estimators", "encoding", "evaluation", "retrieval", "metrics", "datasets", "plotting", "model file"),
-        *("base", "configuration", "export"),
+    "cli": {
+        "__init__",
+        "_common",
+        "datasets",
+        "encoding",
+        "export",
+        "fm",
+        "metrics",
+        "model_io",
+        "plotting",
+        "ranking",
+        "retrieval",
+        "streaming",
+        "text_formats",
     },
+    "__main__": {"cli"},
 }
 NATIVE_ARROWS: dict[str, set[str]] = {
     "types": set(),
     "math": {"types"},
     "models": {"math", "types"},
-    # Without types of its own, and compiled anew by each unit.
-    "random": set(),
-    "solvers": {"models", "math", "random", "types"},
+    "solvers": {"models", "math", "types"},
+    "dispatch": {"types"},
     # dispatch.hpp declares the table that an ISA unit fills.
     "isa": {"solvers", "dispatch"},
-    "dispatch": {"types"},
-    "fan_out": {"types"},
-    "threads": {"fan_out", "dispatch", "types"},
-    "topn": {"fan_out", "dispatch", "types"},
-    "ranking": {"fan_out", "dispatch", "random", "types"},
-    "rows": {"prefetch", "random", "types"},
-    "arrow": set(),
-    "prefetch": set(),
-    "coding": {"fan_out", "prefetch", "types"},
-    "encode": {"types"},
+    "threads": {"dispatch", "math", "types"},
+    "tables": {"threads", "types"},
     "text": set(),
-    "boundary": {"arrow", "coding", "dispatch", "encode", "ranking", "rows", "text", "threads", "topn", "types"},
+    "boundary": {"dispatch", "tables", "text", "threads", "types"},
 }
 # C headers and intrinsics. An inline function of the C++ library would be compiled with the flags of every ISA unit,
 # and the linker keeps one copy of it for all: the baseline would execute instructions that the CPU may lack.
@@ -140,7 +99,7 @@ def arrow_problems(
 ) -> list[str]:
     """Uses that the table of arrows does not allow; a room may always use itself."""
     problems = [
-        f"{name}: this {kind} has no room yet; give it one in tests/codebase_checks.py"
+        f"{name}: the room of this {kind} has no arrows; give it a row in codebase_checks.py"
         for name in rooms
         if rooms[name] not in arrows
     ]
@@ -152,30 +111,58 @@ def arrow_problems(
     return problems
 
 
-def python_imports(tree: ast.AST, modules: set[str]) -> set[str]:
-    """The package's own modules that this syntax tree imports, anywhere."""
+def module_names(package: Path) -> dict[str, Path]:
+    """Every module of the package, compiled ones by their stubs, by its dotted path below the package."""
+    paths = sorted(path for path in package.rglob("*.py*") if path.suffix in {".py", ".pyi"})
+    return {".".join(path.relative_to(package).with_suffix("").parts): path for path in paths}
+
+
+def python_room(name: str) -> str:
+    """The folder of a module, or the module itself at the top."""
+    return name.split(".")[0]
+
+
+def python_imports(tree: ast.AST, rooms: set[str]) -> set[str]:
+    """The package's own rooms that this syntax tree imports, anywhere."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            own = [alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE]
-            found |= {name.partition(".")[2] or "__init__" for name in own}
+            sources = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            source = node.module or ""
-            if not node.level:
-                if source.split(".")[0] != PACKAGE:
-                    continue
-                source = source.partition(".")[2]
-            found |= {source} if source else {a.name if a.name in modules else "__init__" for a in node.names}
+            sources = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for package, *path in (source.split(".") for source in sources):
+            if package == PACKAGE:
+                found.add(path[0] if path and path[0] in rooms else "__init__")
     return found
 
 
+def relative_imports(tree: ast.AST) -> bool:
+    """Whether a module is imported by its place instead of its name."""
+    return any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
+
+
 def python_arrow_problems(package: Path) -> list[str]:
-    """Imports between the package's modules that point the wrong way."""
-    trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.glob("*.py"))}
-    compiled = {"_core", "_encode", "_io"}
-    uses = {name: python_imports(tree, compiled | set(trees)) for name, tree in trees.items()}
-    rooms = {name: PYTHON_ROOMS.get(name) for name in [*trees, *sorted(compiled)]}
-    return arrow_problems("module", rooms, uses, PYTHON_ARROWS)
+    """Imports between the package's rooms that point the wrong way."""
+    modules = module_names(package)
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in modules.items()}
+    rooms: dict[str, str | None] = {name: python_room(name) for name in modules}
+    rooms |= {room: room for room in PYTHON_ARROWS}
+    uses = {name: python_imports(tree, set(PYTHON_ARROWS)) for name, tree in trees.items()}
+    problems = [f"{name}: import by the full name" for name, tree in trees.items() if relative_imports(tree)]
+    return problems + arrow_problems("module", rooms, uses, PYTHON_ARROWS)
+
+
+def upward_arrows(arrows: dict[str, set[str]]) -> list[str]:
+    """Rooms that may use a room below their own row, or one that has no row."""
+    order = list(arrows)
+    return [
+        f"{room} must not name {used}, which does not stand above it"
+        for room, allowed in arrows.items()
+        for used in sorted(allowed)
+        if used not in arrows or order.index(used) > order.index(room)
+    ]
 
 
 def native_includes(path: Path) -> tuple[set[str], set[str]]:
@@ -188,15 +175,13 @@ def native_includes(path: Path) -> tuple[set[str], set[str]]:
 
 def native_files(native: Path) -> dict[str, Path]:
     """Source files of the native tree by their POSIX path in it."""
-    suffixes = {".hpp", ".cpp", ".inc", ".pyx", ".pxd"}
+    suffixes = {".hpp", ".cpp", ".inc", ".pyx", ".pxi"}
     return {p.relative_to(native).as_posix(): p for p in sorted(native.rglob("*")) if p.suffix in suffixes}
 
 
 def native_room(name: str) -> str:
-    """The folder of a native file, or its stem at the top; `boundary` for Cython."""
+    """The folder of a native file, or its stem at the top."""
     path = PurePosixPath(name)
-    if path.suffix in {".pyx", ".pxd"}:
-        return "boundary"
     return path.parts[0] if len(path.parts) > 1 else path.stem
 
 

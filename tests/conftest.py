@@ -23,12 +23,12 @@ def installation_problem(load: Callable[[str], ModuleType] = importlib.import_mo
             return (
                 f"fastfm_ext is not installed: Python found only the native sources in {ROOT / 'fastfm_ext'}. {INSTALL}"
             )
-        load("fastfm_ext._core")
+        load("fastfm_ext._native.core")
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "fastfm_ext":
             return f"fastfm_ext is not installed. {INSTALL}"
-        # `from fastfm_ext import _core` raises the first, `import fastfm_ext._core` the second.
-        if "import name '_core'" in str(error) or "No module named 'fastfm_ext._core'" in str(error):
+        # `from fastfm_ext._native import core` raises the first, `import fastfm_ext._native.core` the second.
+        if "import name 'core'" in str(error) or "No module named 'fastfm_ext._native.core'" in str(error):
             return f"fastfm_ext is here, but its compiled core is missing. {INSTALL}"
         raise
     return None
@@ -45,13 +45,15 @@ def pytest_configure() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for the fixture `isa` on every instruction set; only now is the core known to load."""
     if "isa" in metafunc.fixturenames:
-        metafunc.parametrize("isa", importlib.import_module("fastfm_ext._engine").supported_isas(), indirect=True)
+        metafunc.parametrize(
+            "isa", importlib.import_module("fastfm_ext._engine.parameters").supported_isas(), indirect=True
+        )
 
 
 @pytest.fixture
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """Call the kernels of one instruction set during a test."""
-    engine = importlib.import_module("fastfm_ext._engine")
+    engine = importlib.import_module("fastfm_ext._engine.parameters")
     before = engine.isa_in_use()
     engine.use_isa(request.param)
     yield request.param

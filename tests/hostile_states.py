@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor, ItemIndex, ModelFileError, load_model
-from fastfm_ext._model_file import write_parts
 from fastfm_ext.encoding import binned, categorical, crossed, hashed, multi, numeric
+from fastfm_ext.model_io.container import write_parts
 from model_parts import rewrite
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]

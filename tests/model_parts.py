@@ -6,8 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from fastfm_ext import model_io
-from fastfm_ext.model_io import load_model, save_model
+from fastfm_ext.model_io import load_model, save_model, saved
 
 
 class Weights:
@@ -38,8 +37,8 @@ class Picky(Weights):
 @pytest.fixture(autouse=True)
 def registered_parts(monkeypatch):
     """Let these classes be saved and loaded in every slot."""
-    classes = {slot: {**known, "Weights": __name__, "Picky": __name__} for slot, known in model_io._CLASSES.items()}
-    monkeypatch.setattr(model_io, "_CLASSES", classes)
+    classes = {slot: {**known, "Weights": __name__, "Picky": __name__} for slot, known in saved._CLASSES.items()}
+    monkeypatch.setattr(saved, "_CLASSES", classes)
 
 
 @pytest.fixture

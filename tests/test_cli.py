@@ -7,9 +7,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from fastfm_ext import _movielens_job, cli, datasets, encoding, model_io
-from fastfm_ext._job_columns import KINDS
-from fastfm_ext._job_settings import VARIANTS, MovielensSettings
+from fastfm_ext import cli, datasets, encoding, model_io
+from fastfm_ext.cli.columns import KINDS
+from fastfm_ext.cli.jobs import movielens
+from fastfm_ext.cli.settings import VARIANTS, MovielensSettings
+from fastfm_ext.datasets.movielens import Bunch, Variant
 
 pd = pytest.importorskip("pandas")
 
@@ -100,13 +102,13 @@ def test_quiet_prints_results_only(run):
 
 def test_options_reach_the_estimator(run, monkeypatch):
     seen = {}
-    fit = _movielens_job.FMRegressor.fit
+    fit = movielens.FMRegressor.fit
 
     def spy(self, X, y):
         seen.update(self.get_params())
         return fit(self, X, y)
 
-    monkeypatch.setattr(_movielens_job.FMRegressor, "fit", spy)
+    monkeypatch.setattr(movielens.FMRegressor, "fit", spy)
     code, out, _ = run("--n-factors", 2, "--max-iter", 3, "--seed", 5, "--n-jobs", 1, "--test-size", 0.5)
     assert code == 0
     expected = {"n_factors": 2, "max_iter": 3, "random_state": 5, "n_jobs": 1, "early_stopping": True}
@@ -214,7 +216,7 @@ def test_ctrl_c_is_no_traceback(run, monkeypatch):
     def interrupt(self, X, y):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_movielens_job.FMRegressor, "fit", interrupt)
+    monkeypatch.setattr(movielens.FMRegressor, "fit", interrupt)
     code, _, err = run("--quiet")
     assert (code, err) == (130, "fastfm-ext: interrupted\n")
 
@@ -225,8 +227,8 @@ def test_side_features_of_users_are_used(tables, monkeypatch, capsys, tmp_path):
     users = users.assign(
         age=20 + users["user_id"], gender="F", occupation=np.where(users["user_id"] % 3, "artist", "other")
     )
-    bunch = datasets.Bunch(ratings=ratings, users=users, movies=movies, origin="nowhere")
-    monkeypatch.setattr(_movielens_job, "fetch_movielens", lambda variant, data_home: bunch)
+    bunch = Bunch(ratings=ratings, users=users, movies=movies, origin="nowhere")
+    monkeypatch.setattr(movielens, "fetch_movielens", lambda variant, data_home: bunch)
     path = tmp_path / "model.fastfm"
     assert cli.main(["movielens", "--variant", "100k", "--save", str(path)]) == 0
     names = list(model_io.load_model(path).encoder.get_feature_names_out())
@@ -242,7 +244,7 @@ def test_it_runs_as_a_module():
 
 def test_words_of_the_command_line_are_those_of_the_library():
     assert set(KINDS) == {name for name in encoding.__all__ if name[0].islower()}
-    assert get_args(datasets.Variant) == VARIANTS
+    assert get_args(Variant) == VARIANTS
 
 
 @pytest.mark.parametrize("words", [["--help"], ["fit", "--help"], ["--version"]])

@@ -15,20 +15,27 @@ from codebase_checks import (
     NATIVE_ARROWS,
     OPTIONAL_DEPENDENCIES,
     PYTHON_ARROWS,
-    PYTHON_ROOMS,
     build_strings,
     changelog_version,
     eager_import_problems,
     forbidden_flags,
     long_files,
+    module_names,
     native_arrow_problems,
+    native_files,
+    native_room,
     python_arrow_problems,
+    python_room,
+    upward_arrows,
 )
 from conftest import ROOT, installation_problem
 
 # Files that may be longer than the limit, each with its reason.
-LONG_FILES = {"python/fastfm_ext/fm.py": "two estimators, and more than half of it is what their users read in help()"}
+LONG_FILES = {
+    "python/fastfm_ext/fm/classifier.py": "two estimators, and more than half of it is what their users read in help()"
+}
 FILE_LIMIT = 400
+CORE = "fastfm_ext._native.core"
 
 
 def write_tree(root: Path, files: dict[str, str]) -> Path:
@@ -47,36 +54,52 @@ def test_native_includes_follow_the_arrows():
     assert native_arrow_problems(ROOT / "fastfm_ext") == []
 
 
+def test_every_module_is_seen_and_every_room_is_there():
+    rooms = {python_room(name) for name in module_names(ROOT / "python" / "fastfm_ext")}
+    assert rooms == set(PYTHON_ARROWS)
+    assert {native_room(name) for name in native_files(ROOT / "fastfm_ext")} == set(NATIVE_ARROWS)
+
+
 @pytest.mark.parametrize("arrows", [PYTHON_ARROWS, NATIVE_ARROWS], ids=["python", "native"])
-def test_the_tables_of_arrows_name_only_rooms(arrows):
-    assert set().union(*arrows.values()) <= set(arrows)
+def test_no_arrow_points_upwards(arrows):
+    assert upward_arrows(arrows) == []
 
 
-def test_every_room_of_python_has_arrows():
-    assert set(PYTHON_ROOMS.values()) == set(PYTHON_ARROWS)
+def test_an_upward_arrow_is_found():
+    assert upward_arrows({"a": {"b"}, "b": {"a", "c"}}) == [
+        "a must not name b, which does not stand above it",
+        "b must not name c, which does not stand above it",
+    ]
+
+
+def test_modules_in_folders_have_no_underscore():
+    names = module_names(ROOT / "python" / "fastfm_ext")
+    assert [name for name in names if re.search(r"\._(?!_)", name)] == []
 
 
 @pytest.mark.parametrize(
     ("name", "source", "problem"),
     [
-        ("fm.py", "from . import _core", "fm (estimators) must not use _core (core)"),
-        ("fm.py", "from ._core import predict", "fm (estimators) must not use _core (core)"),
-        ("fm.py", "import fastfm_ext._core", "fm (estimators) must not use _core (core)"),
-        ("fm.py", "from fastfm_ext import _core", "fm (estimators) must not use _core (core)"),
-        ("_engine.py", "def f():\n    from ._base import fit", "_engine (engine) must not use _base (base)"),
-        ("_base.py", "from . import __version__", "_base (base) must not use __init__ (public names)"),
-        ("metrics.py", "from fastfm_ext.cli import main", "metrics (metrics) must not use cli (cli)"),
+        ("fm/a.py", "import fastfm_ext._native.core", "fm.a (fm) must not use _native (_native)"),
+        ("fm/a.py", "from fastfm_ext._native import core", "fm.a (fm) must not use _native (_native)"),
         (
-            "_reference.py",
-            "from ._validation import check",
-            "_reference (reference) must not use _validation (validation)",
+            "_engine/csr.py",
+            "def f():\n    from fastfm_ext._learning.loop import fit",
+            "_engine.csr (_engine) must not use _learning (_learning)",
         ),
-        ("novel.py", "", "novel: this module has no room yet; give it one in tests/codebase_checks.py"),
+        ("fm/a.py", "from fastfm_ext import __version__", "fm.a (fm) must not use __init__ (__init__)"),
+        ("metrics/a.py", "from fastfm_ext.cli import main", "metrics.a (metrics) must not use cli (cli)"),
+        (
+            "_reference/a.py",
+            "from fastfm_ext import _engine",
+            "_reference.a (_reference) must not use _engine (_engine)",
+        ),
+        ("fm/a.py", "from . import b", "fm.a: import by the full name"),
+        ("novel.py", "", "novel: the room of this module has no arrows; give it a row in codebase_checks.py"),
     ],
 )
 def test_a_python_import_against_the_arrows_is_found(tmp_path, name, source, problem):
-    modules = ["__init__", "_base", "_engine", "_reference", "_validation", "cli", "fm", "metrics"]
-    write_tree(tmp_path, {f"{module}.py": "" for module in modules} | {name: source})
+    write_tree(tmp_path, {"__init__.py": "", "_engine/csr.py": "", "cli/main.py": ""} | {name: source})
     assert python_arrow_problems(tmp_path) == [problem]
 
 
@@ -91,11 +114,19 @@ def test_a_python_import_against_the_arrows_is_found(tmp_path, name, source, pro
             "models/fm.hpp (models) must not use solvers/sgd.hpp (solvers)",
         ),
         ("dispatch.hpp", '#include "isa/kernels.inc"', "dispatch.hpp (dispatch) must not use isa/kernels.inc (isa)"),
-        ("_core.pyx", 'cdef extern from "math/vec.hpp":', "_core.pyx (boundary) must not use math/vec.hpp (math)"),
+        (
+            "boundary/core.pyx",
+            'cdef extern from "math/vec.hpp":',
+            "boundary/core.pyx (boundary) must not use math/vec.hpp (math)",
+        ),
         ("solvers/sgd.hpp", "#include <vector>", "solvers/sgd.hpp: <vector> must not reach an ISA unit"),
         ("types.hpp", "#include <algorithm>", "types.hpp: <algorithm> must not reach an ISA unit"),
         ("tool.py", "", "tool.py: no Python in the native tree"),
-        ("gpu/sgd.hpp", "", "gpu/sgd.hpp: this native file has no room yet; give it one in tests/codebase_checks.py"),
+        (
+            "gpu/sgd.hpp",
+            "",
+            "gpu/sgd.hpp: the room of this native file has no arrows; give it a row in codebase_checks.py",
+        ),
     ],
 )
 def test_a_native_file_against_the_rules_is_found(tmp_path, name, source, problem):
@@ -106,8 +137,8 @@ def test_a_native_file_against_the_rules_is_found(tmp_path, name, source, proble
         "solvers/sgd.hpp": '#include "../models/fm.hpp"',
         "isa/kernels.inc": '#include "../dispatch.hpp"\n#include "../solvers/sgd.hpp"',
         "dispatch.hpp": '#include "types.hpp"',
-        "threads.cpp": '#include "dispatch.hpp"\n#include <thread>',
-        "_core.pyx": 'cdef extern from "dispatch.hpp":',
+        "threads/gradient.cpp": '#include "dispatch.hpp"\n#include <thread>',
+        "boundary/core.pyx": 'cdef extern from "dispatch.hpp":',
     }
     assert native_arrow_problems(write_tree(tmp_path / "legal", legal)) == []
     assert native_arrow_problems(write_tree(tmp_path / "illegal", legal | {name: source})) == [problem]
@@ -173,10 +204,10 @@ def test_optional_imports_in_functions_and_for_type_checkers_are_fine(tmp_path):
 
 
 def test_every_module_loads_where_no_optional_dependency_is_installed(tmp_path):
-    modules = sorted(p.stem for p in (ROOT / "python" / "fastfm_ext").glob("*.py") if p.stem != "__main__")
+    modules = [name.removesuffix(".__init__") for name in module_names(ROOT / "python" / "fastfm_ext")]
     # scikit-learn loads pandas when it finds it, so a look at sys.modules would blame the wrong package.
     code = f"import sys; sys.modules.update(dict.fromkeys({sorted(OPTIONAL_DEPENDENCIES)})); import fastfm_ext"
-    code += "".join(f", fastfm_ext.{module}" for module in modules if module != "__init__")
+    code += "".join(f", fastfm_ext.{module}" for module in modules if module not in {"__init__", "__main__"})
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
@@ -203,8 +234,14 @@ def test_the_readme_gives_the_test_command_that_ci_runs():
     ("error", "message"),
     [
         (ModuleNotFoundError("No module named 'fastfm_ext'", name="fastfm_ext"), "fastfm_ext is not installed"),
-        (ModuleNotFoundError("No module named 'fastfm_ext._core'", name="fastfm_ext._core"), "core is missing"),
-        (ImportError("cannot import name '_core' from 'fastfm_ext'", name="fastfm_ext"), "core is missing"),
+        (
+            ModuleNotFoundError("No module named 'fastfm_ext._native.core'", name="fastfm_ext._native.core"),
+            "core is missing",
+        ),
+        (
+            ImportError("cannot import name 'core' from 'fastfm_ext._native'", name="fastfm_ext._native"),
+            "core is missing",
+        ),
     ],
 )
 def test_a_broken_installation_is_named_with_the_command_that_mends_it(error, message):
@@ -228,7 +265,7 @@ def _module_from_a_namespace(name: str) -> ModuleType:
 
 def test_a_core_that_fails_to_load_keeps_its_own_error():
     def load(name: str) -> ModuleType:
-        raise ImportError("undefined symbol: _ZN6fastfm", name="fastfm_ext._core")
+        raise ImportError("undefined symbol: _ZN6fastfm", name="fastfm_ext._native.core")
 
     with pytest.raises(ImportError, match="undefined symbol"):
         installation_problem(load)
@@ -243,19 +280,19 @@ def test_a_wheel_with_sources_or_without_the_core_is_found():
     good = [
         "fastfm_ext/__init__.py",
         "fastfm_ext/py.typed",
-        "fastfm_ext/_core.abi3.so",
+        "fastfm_ext/_native/core.abi3.so",
         "fastfm_ext-1.dist-info/RECORD",
     ]
     assert problems("fastfm_ext-1-cp311-abi3-linux_x86_64.whl", good) == []
     assert problems("fastfm_ext-1-cp312-cp312-linux_x86_64.whl", good)[0].endswith("one Python version only")
-    assert len(problems("x-cp311-abi3-any.whl", [*good, "fastfm_ext/_core.pyx", "tests/conftest.py"])) == 2
+    assert len(problems("x-cp311-abi3-any.whl", [*good, "fastfm_ext/boundary/core.pyx", "tests/conftest.py"])) == 2
     assert len(problems("x-cp311-abi3-any.whl", good[:1])) == 2
 
 
 def test_an_incomplete_or_littered_sdist_is_found():
     problems = runpy.run_path(str(ROOT / ".ci" / "check_dist.py"))["sdist_problems"]
-    good = ["LICENSE", "README.md", "setup.py", "fastfm_ext/_core.pyx", "fastfm_ext/types.hpp"]
+    good = ["LICENSE", "README.md", "setup.py", "fastfm_ext/boundary/core.pyx", "fastfm_ext/types.hpp"]
     assert problems(good, good) == []
     assert problems(good[:-1], good) == ["sdist lacks fastfm_ext/types.hpp"]
-    litter = ["fastfm_ext/_core.cpp", "python/fastfm_ext/_core.abi3.so"]
+    litter = ["fastfm_ext/boundary/core.cpp", "python/fastfm_ext/_native/core.abi3.so"]
     assert len(problems([*good, *litter], good)) == 2

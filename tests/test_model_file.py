@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import model_parts
-from fastfm_ext import _model_file
-from fastfm_ext._model_file import ModelFileReader
-from fastfm_ext._plain_json import from_json, to_json
-from fastfm_ext.model_io import ModelFileError, load_model, save_model
+from fastfm_ext.model_io import ModelFileError, container, load_model, save_model
+from fastfm_ext.model_io.container import ModelFileReader
+from fastfm_ext.model_io.plain_json import from_json, to_json
 from model_parts import Picky, Weights, example, rewrite, save_and_load
 
 # pytest finds fixtures among the names of the test's module.
@@ -79,9 +78,9 @@ class TestArrays:
         assert (loaded.shape, loaded.dtype) == (array.shape, array.dtype.newbyteorder("<"))
         np.testing.assert_array_equal(loaded, array)
 
-    @pytest.mark.parametrize("zip64_from", [_model_file._ZIP64_FROM, 0], ids=["small", "zip64"])
+    @pytest.mark.parametrize("zip64_from", [container._ZIP64_FROM, 0], ids=["small", "zip64"])
     def test_mapped_arrays_are_aligned_read_only_views_of_the_file(self, path, monkeypatch, zip64_from):
-        monkeypatch.setattr(_model_file, "_ZIP64_FROM", zip64_from)
+        monkeypatch.setattr(container, "_ZIP64_FROM", zip64_from)
         sizes = {f"w{'x' * size}": np.arange(size, dtype=np.float32) for size in range(1, 40, 7)}
         for name, array in save_and_load(path, Weights(**sizes), mmap=True).arrays.items():
             assert array.ctypes.data % 64 == 0

@@ -9,9 +9,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import model_parts
-from fastfm_ext import _model_file
 from fastfm_ext.fm import FMClassifier, FMRegressor
-from fastfm_ext.model_io import SavedModel, load_model, save_model
+from fastfm_ext.model_io import SavedModel, container, load_model, save_model
 from fastfm_ext.retrieval import ItemIndex
 from model_parts import Weights, example, save_and_load
 
@@ -52,7 +51,7 @@ class TestSave:
         def fail(descriptor):
             raise OSError(errno.ENOSPC, "disk full")
 
-        monkeypatch.setattr(_model_file.os, "fsync", fail)
+        monkeypatch.setattr(container.os, "fsync", fail)
         with pytest.raises(OSError, match="disk full"):
             save_model(path, example())
         assert [p.read_bytes() for p in path.parent.iterdir()] == ([existing] if existing else [])

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fastfm_ext import DivergenceError, FMClassifier, FMRegressor, _reference
+from fastfm_ext import DivergenceError, FMClassifier, FMRegressor
+from fastfm_ext._reference import fm
 from row_layouts import with_int64_indices, with_unsorted_indices
 
 # Examples are small, but a fit costs milliseconds; no times are measured.
@@ -75,7 +76,7 @@ def test_the_way_that_rows_are_written_changes_no_bit(X, n_factors, solver, way)
 def test_predictions_are_those_of_the_paper_for_any_number_of_factors(X, n_factors, seed):
     model = FMRegressor(n_factors, max_iter=1, random_state=seed, init_stdev=0.2).fit(X, np.arange(len(X)) % 3.0)
     w, V = model.w_.astype(float), model.V_.astype(float)
-    expected = [_reference.score(row.astype(float), model.w0_, w, V) for row in X]
+    expected = [fm.score(row.astype(float), model.w0_, w, V) for row in X]
     size = 1.0 + np.abs(expected).max() + (np.abs(X) @ np.abs(V)).max(initial=0.0) ** 2
     np.testing.assert_allclose(model.predict(X), expected, atol=1e-5 * size, rtol=1e-4)
 

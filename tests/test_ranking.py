@@ -11,10 +11,11 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 import ranking_cases
-from fastfm_ext import FMEncoder, FMRanker, ItemIndex, _reference_ranking, load_model, multi, save_model
-from fastfm_ext._interactions import HeldOut, mark_held_out, to_interactions, without
-from fastfm_ext._ranking_engine import Choices
-from fastfm_ext._validation import canonical_csr
+from fastfm_ext import FMEncoder, FMRanker, ItemIndex, load_model, multi, save_model
+from fastfm_ext._engine.ranking import Choices
+from fastfm_ext._learning.held_out import HeldOut, mark_held_out, to_interactions, without
+from fastfm_ext._reference import ranking
+from fastfm_ext._validation.matrices import canonical_csr
 from ranking_cases import LOSSES, assert_same_model, auc, make, scores_of
 
 events = ranking_cases.events  # pytest finds fixtures among the names of the test's module
@@ -33,7 +34,7 @@ def test_the_inner_product_of_the_vectors_is_the_models_score(events):
     model = make(loss="bpr").fit(X_user, X_item, chosen)
     w, V = model.w_.astype(float), model.V_.astype(float)
     dense = [X.toarray().astype(float) for X in (X_user[[3]], X_item[[4]])]
-    expected = _reference_ranking.score(dense[0][0], dense[1][0], w, V)
+    expected = ranking.score(dense[0][0], dense[1][0], w, V)
     assert scores_of(model, X_user[[3]], X_item[[4]])[0, 0] == pytest.approx(expected, abs=1e-5)
     assert model.w0_ == 0.0
     assert not model.w_[: ranking_cases.N_USERS].any()

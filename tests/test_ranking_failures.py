@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 import ranking_cases
-from fastfm_ext import DivergenceError, FMRanker, _ranking_engine
+from fastfm_ext import DivergenceError, FMRanker
+from fastfm_ext._engine import ranking
 from ranking_cases import LOSSES, assert_same_model, make
 
 events = ranking_cases.events  # pytest finds fixtures among the names of the test's module
@@ -104,7 +105,7 @@ def test_divergence_names_epoch_and_learning_rate_and_leaves_the_model_as_it_was
 def test_a_run_that_diverges_keeps_its_best_epoch(events, monkeypatch):
     model, twin = (make(loss="bpr", max_iter=1, early_stopping=True) for _ in range(2))
     twin.fit(*events)
-    train_epoch, calls = _ranking_engine.train_epoch, []
+    train_epoch, calls = ranking.train_epoch, []
 
     def explode_in_the_second_epoch(choices, visits, negatives, params, *rest):
         calls.append(1)
@@ -112,7 +113,7 @@ def test_a_run_that_diverges_keeps_its_best_epoch(events, monkeypatch):
             params.V_records[:, 0] = 1e25
         return train_epoch(choices, visits, negatives, params, *rest)
 
-    monkeypatch.setattr(_ranking_engine, "train_epoch", explode_in_the_second_epoch)
+    monkeypatch.setattr(ranking, "train_epoch", explode_in_the_second_epoch)
     with pytest.raises(DivergenceError, match=r"diverged in epoch 2 .* has the parameters of epoch 1"):
         model.set_params(max_iter=5).fit(*events)
     assert_same_model(model, twin)
@@ -121,13 +122,13 @@ def test_a_run_that_diverges_keeps_its_best_epoch(events, monkeypatch):
 def test_ctrl_c_leaves_the_model_as_it_was(events, monkeypatch):
     model = make(loss="bpr").fit(*events)
     V = model.V_.copy()
-    train_epoch = _ranking_engine.train_epoch
+    train_epoch = ranking.train_epoch
 
     def interrupted(*arguments):
         train_epoch(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_ranking_engine, "train_epoch", interrupted)
+    monkeypatch.setattr(ranking, "train_epoch", interrupted)
     for train in (model.fit, model.partial_fit):
         with pytest.raises(KeyboardInterrupt):
             train(*events)

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastfm_ext import _engine, _ranking_engine, _reference, _reference_ranking
-from fastfm_ext._engine import Options, Parameters
-from fastfm_ext._ranking_engine import Choices, Negatives, Visits
-from fastfm_ext._validation import canonical_csr
+from fastfm_ext import _engine
+from fastfm_ext._engine import ranking as _ranking_engine
+from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.ranking import Choices, Negatives, Visits
+from fastfm_ext._reference import fm
+from fastfm_ext._reference import ranking as _reference_ranking
+from fastfm_ext._validation.matrices import canonical_csr
 from test_kernel import K_PATHS, TOLERANCE
 
 N_USERS, N_ITEMS, N_USER_FEATURES, N_FEATURES = 12, 15, 6, 14
@@ -55,7 +58,7 @@ def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True,
         negatives = Negatives.in_proportion(N_NEGATIVES[loss], 1.0 + np.arange(N_ITEMS) % 4)
     alias = _reference_ranking.Alias(negatives.keep, negatives.alias, negatives.log_q) if table else None
     sizes = [
-        _reference.StepSizes(o.learning_rate, o.l2, initial_acc=acc)
+        fm.StepSizes(o.learning_rate, o.l2, initial_acc=acc)
         for o, acc in ((options.w, options.initial_acc_w), (options.V, options.initial_acc_V))
     ]
     w, V = params.w.astype(float), params.V.astype(float)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastfm_ext import _reference, _reference_ranking
-from fastfm_ext._reference import StepSizes
-from fastfm_ext._reference_ranking import Alias, Ranker, SplitMix64, draw_other
+from fastfm_ext._reference import fm, ranking
+from fastfm_ext._reference.fm import StepSizes
+from fastfm_ext._reference.ranking import Alias, Ranker, SplitMix64, draw_other
 from test_reference import central_difference
 
 
@@ -19,25 +19,25 @@ def random_pair(rng, n=9, k=3):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_score_is_the_machines_score_without_what_the_user_scores_alone(seed):
     x_user, x_item, w, V = random_pair(np.random.default_rng(seed))
-    both, alone = (_reference.score_naive(x, 0.5, w, V) for x in (x_user + x_item, x_user))
-    assert _reference_ranking.score(x_user, x_item, w, V) == pytest.approx(both - alone)
+    both, alone = (fm.score_naive(x, 0.5, w, V) for x in (x_user + x_item, x_user))
+    assert ranking.score(x_user, x_item, w, V) == pytest.approx(both - alone)
 
 
 def test_score_gradients_match_differences():
     x_user, x_item, w, V = random_pair(np.random.default_rng(0))
-    dw, item_side, user_side = _reference_ranking.score_gradients(x_user, x_item, V)
+    dw, item_side, user_side = ranking.score_gradients(x_user, x_item, V)
     for i in range(len(w)):
         shift = np.eye(len(w))[i]
-        slope = central_difference(lambda a, e=shift: _reference_ranking.score(x_user, x_item, w + a * e, V), 0.0)
+        slope = central_difference(lambda a, e=shift: ranking.score(x_user, x_item, w + a * e, V), 0.0)
         assert dw[i] == pytest.approx(slope, abs=1e-9)
         for f in range(V.shape[1]):
             E = np.zeros_like(V)
             E[i, f] = 1.0
-            slope = central_difference(lambda a, e=E: _reference_ranking.score(x_user, x_item, w, V + a * e), 0.0)
+            slope = central_difference(lambda a, e=E: ranking.score(x_user, x_item, w, V + a * e), 0.0)
             assert (item_side + user_side)[i, f] == pytest.approx(slope, abs=1e-9)
 
 
-@pytest.mark.parametrize("loss", [_reference_ranking.bpr, _reference_ranking.softmax])
+@pytest.mark.parametrize("loss", [ranking.bpr, ranking.softmax])
 def test_the_derivatives_of_a_loss_match_differences(loss):
     rng = np.random.default_rng(1)
     p, s, a = rng.normal(size=3) * 2, rng.normal(size=5) * 2, np.array([1.0, 0.5, 2.0])
@@ -51,10 +51,10 @@ def test_the_derivatives_of_a_loss_match_differences(loss):
 
 
 def test_warp_weighs_a_violation_by_the_rank_that_it_suggests():
-    value, slope = _reference_ranking.warp(p=0.3, s=0.1, n_tried=2, n_others=41)
+    value, slope = ranking.warp(p=0.3, s=0.1, n_tried=2, n_others=41)
     assert slope == pytest.approx(np.log(20))
     assert value == pytest.approx(np.log(20) * 0.8)
-    assert slope == pytest.approx(central_difference(lambda s: _reference_ranking.warp(0.3, s, 2, 41)[0], 0.1))
+    assert slope == pytest.approx(central_difference(lambda s: ranking.warp(0.3, s, 2, 41)[0], 0.1))
 
 
 @pytest.mark.parametrize("loss", ["bpr", "softmax"])
@@ -69,8 +69,8 @@ def test_a_visit_moves_against_the_gradient_of_its_objective(loss):
     drawn = [draw_other(random, 4, {0}) for _ in range(2)]
 
     def objective(w, V):
-        p, s = (np.array([_reference_ranking.score(x_user, X_item[t], w, V) for t in items]) for items in ([0], drawn))
-        value = getattr(_reference_ranking, loss)(p, s, np.array([2.0]))[0]
+        p, s = (np.array([ranking.score(x_user, X_item[t], w, V) for t in items]) for items in ([0], drawn))
+        value = getattr(ranking, loss)(p, s, np.array([2.0]))[0]
         for x, share in [(X_item[0], 2.0), *((X_item[t], 1.0) for t in drawn)]:
             value += share * (0.15 * np.sum(w[x != 0] ** 2) + 0.1 * np.sum(V[x != 0] ** 2))
         return value + 2.0 * 0.1 * np.sum(V[x_user != 0] ** 2)

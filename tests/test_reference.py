@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fastfm_ext import _reference
-from fastfm_ext._reference import Fm, StepSizes
+from fastfm_ext._reference import fm
+from fastfm_ext._reference.fm import Fm, StepSizes
 
 
 def random_model(rng, n=7, k=3):
@@ -21,22 +21,22 @@ def test_the_linear_time_form_equals_the_definition(seed):
     rng = np.random.default_rng(seed)
     w0, w, V = random_model(rng)
     X = rng.normal(size=(4, 7)) * (rng.random((4, 7)) < 0.7)
-    naive = [_reference.score_naive(x, w0, w, V) for x in X]
-    np.testing.assert_allclose([_reference.score(x, w0, w, V) for x in X], naive, rtol=1e-12)
-    np.testing.assert_allclose(_reference.predict(X, w0, w, V), naive, rtol=1e-12)
+    naive = [fm.score_naive(x, w0, w, V) for x in X]
+    np.testing.assert_allclose([fm.score(x, w0, w, V) for x in X], naive, rtol=1e-12)
+    np.testing.assert_allclose(fm.predict(X, w0, w, V), naive, rtol=1e-12)
 
 
-@pytest.mark.parametrize("loss", _reference.LOSSES)
+@pytest.mark.parametrize("loss", fm.LOSSES)
 @pytest.mark.parametrize("y", [0.0, 1.0])
 @pytest.mark.parametrize("p", [-4.0, -0.3, 0.0, 0.7, 5.0])
 def test_the_derivative_of_a_loss_matches_differences(loss, y, p):
-    f = _reference.LOSSES[loss]
+    f = fm.LOSSES[loss]
     assert f(y, p)[1] == pytest.approx(central_difference(lambda q: f(y, q)[0], p), abs=1e-9)
 
 
 @pytest.mark.parametrize(("loss", "y"), [("squared", 0.4), ("logistic", 0.4)])
 def test_a_loss_is_least_where_its_derivative_is_zero(loss, y):
-    f = _reference.LOSSES[loss]
+    f = fm.LOSSES[loss]
     best = y if loss == "squared" else np.log(y / (1 - y))
     assert f(y, best)[1] == pytest.approx(0.0, abs=1e-12)
     assert f(y, best)[0] < min(f(y, best - 0.1)[0], f(y, best + 0.1)[0])
@@ -44,7 +44,7 @@ def test_a_loss_is_least_where_its_derivative_is_zero(loss, y):
 
 def test_the_logistic_loss_survives_huge_scores():
     for p in (-1e6, 1e6):
-        value, gradient = _reference.logistic(1.0, p)
+        value, gradient = fm.logistic(1.0, p)
         assert np.isfinite(value)
         assert -1.0 <= gradient <= 0.0
 
@@ -53,22 +53,22 @@ def test_score_gradients_match_differences():
     rng = np.random.default_rng(0)
     w0, w, V = random_model(rng)
     x = rng.normal(size=7) * (rng.random(7) < 0.7)
-    dw0, dw, dV = _reference.score_gradients(x, V)
-    assert dw0 == pytest.approx(central_difference(lambda a: _reference.score(x, a, w, V), w0))
+    dw0, dw, dV = fm.score_gradients(x, V)
+    assert dw0 == pytest.approx(central_difference(lambda a: fm.score(x, a, w, V), w0))
     for i in range(7):
         shift = np.eye(7)[i]
         assert dw[i] == pytest.approx(
-            central_difference(lambda a, e=shift: _reference.score(x, w0, w + a * e, V), 0.0), abs=1e-9
+            central_difference(lambda a, e=shift: fm.score(x, w0, w + a * e, V), 0.0), abs=1e-9
         )
         for f in range(3):
             E = np.zeros_like(V)
             E[i, f] = 1.0
             assert dV[i, f] == pytest.approx(
-                central_difference(lambda a, e=E: _reference.score(x, w0, w, V + a * e), 0.0), abs=1e-9
+                central_difference(lambda a, e=E: fm.score(x, w0, w, V + a * e), 0.0), abs=1e-9
             )
 
 
-@pytest.mark.parametrize("loss", _reference.LOSSES)
+@pytest.mark.parametrize("loss", fm.LOSSES)
 def test_a_small_sgd_step_moves_against_the_gradient_of_the_objective(loss):
     rng = np.random.default_rng(1)
     w0, w, V = random_model(rng)
@@ -79,7 +79,7 @@ def test_a_small_sgd_step_moves_against_the_gradient_of_the_objective(loss):
     def objective(w0, w, V):
         present = x != 0
         penalty = 0.15 * np.sum(w[present] ** 2) + 0.1 * np.sum(V[present] ** 2)
-        return s * (_reference.LOSSES[loss](y, _reference.score(x, w0, w, V))[0] + penalty)
+        return s * (fm.LOSSES[loss](y, fm.score(x, w0, w, V))[0] + penalty)
 
     model.epoch(x[None, :], np.array([y]), np.array([s]))
     for i in range(7):
@@ -104,13 +104,13 @@ def test_ftrl_is_the_proximal_minimum_of_the_linearised_losses():
     rng = np.random.default_rng(2)
     sizes = StepSizes(learning_rate=0.3, l2=0.7, l1=0.4, beta=1.1)
     theta = np.array([0.5])
-    state = _reference.initial_state("ftrl", theta, sizes)
+    state = fm.initial_state("ftrl", theta, sizes)
     z0, sum_g, sigmas, thetas = state[0].copy(), 0.0, [], []
     for g in rng.normal(size=(20, 1)):
         n = state[1]
         sigmas.append((np.sqrt(n + g**2) - np.sqrt(n)) / 0.3)
         thetas.append(theta)
-        theta, state = _reference.ftrl(theta, g, state, sizes, 1.0)
+        theta, state = fm.ftrl(theta, g, state, sizes, 1.0)
         sum_g = sum_g + g
 
     def objective(at):
@@ -124,8 +124,8 @@ def test_ftrl_is_the_proximal_minimum_of_the_linearised_losses():
 def test_ftrl_begins_with_the_parameters_it_is_given_and_l1_makes_zeros():
     sizes = StepSizes(learning_rate=0.1, l1=0.2)
     theta = np.array([0.3, -0.2, 0.0])
-    state = _reference.initial_state("ftrl", theta, sizes)
-    stepped, _ = _reference.ftrl(theta, np.zeros(3), state, sizes, 1.0)
+    state = fm.initial_state("ftrl", theta, sizes)
+    stepped, _ = fm.ftrl(theta, np.zeros(3), state, sizes, 1.0)
     np.testing.assert_allclose(stepped, theta, atol=1e-12)
-    stepped, _ = _reference.ftrl(np.zeros(1), np.array([0.19]), np.zeros((2, 1)), sizes, 1.0)
+    stepped, _ = fm.ftrl(np.zeros(1), np.array([0.19]), np.zeros((2, 1)), sizes, 1.0)
     assert stepped == 0.0

@@ -5,9 +5,9 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import FMClassifier, FMRegressor
-from fastfm_ext._engine import Options, Parameters
-from fastfm_ext._scaling import FeatureScale
-from fastfm_ext._validation import canonical_csr
+from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._learning.units import FeatureScale
+from fastfm_ext._validation.matrices import canonical_csr
 
 
 def csr(X):

@@ -8,9 +8,9 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import DivergenceError, FMClassifier, FMRegressor
-from fastfm_ext._row_blocks import RowBlocks, RowBlockWriter, concat_rows, slice_rows
-from fastfm_ext._training import Rows
-from fastfm_ext._validation import to_csr
+from fastfm_ext._learning.loop import Rows
+from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter, concat_rows, slice_rows
+from fastfm_ext._validation.matrices import to_csr
 from stream_cases import BUFFER_ROWS, assert_same_states, batches, make, rows
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, numeric
-from fastfm_ext._read_ahead import ReadAhead
+from fastfm_ext._learning.stream.read_ahead import ReadAhead
 from fastfm_ext.streaming import CsvSource, LibffmSource, LibsvmSource, ParquetSource
 from fastfm_ext.text_formats import write_libffm, write_libsvm
 from stream_cases import assert_same_states, batches, make, rows

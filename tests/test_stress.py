@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import golden_cases
-from fastfm_ext import FMEncoder, FMRanker, FMRegressor, ItemIndex, _csr, _engine, hashed, load_model, save_model
-from fastfm_ext._csr import Csr
-from fastfm_ext._engine import Options, Parameters
+from fastfm_ext import FMEncoder, FMRanker, FMRegressor, ItemIndex, _engine, hashed, load_model, save_model
+from fastfm_ext._engine import csr
+from fastfm_ext._engine.csr import Csr
+from fastfm_ext._engine.parameters import Options, Parameters
 from fastfm_ext.text_formats import read_libsvm
 
 RNG = np.random.default_rng(5)
@@ -273,5 +274,5 @@ def test_nonzeros_beyond_2_31_are_found_where_they_are(isa, solver, tmp_path):
     losses = [_engine.train_epoch(X, y, None, order, p, options) for X, p in ((far, params), (near, twin))]
     assert losses[0] == losses[1]
     np.testing.assert_array_equal(params.V, twin.V)
-    taken = _csr.take_rows(far, order)
+    taken = csr.take_rows(far, order)
     np.testing.assert_array_equal(taken.indices, features[::-1].ravel())

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fastfm_ext import _text_source
 from fastfm_ext.text_formats import (
     TextFormatError,
     iter_libsvm,
     read_libffm,
     read_libsvm,
     scan_text,
+    source,
     write_libffm,
     write_libsvm,
 )
@@ -116,7 +116,7 @@ def test_the_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("batch_rows", [1, 1000, 10**6])
 def test_the_line_is_right_beyond_blocks_and_batches(batch_rows):
-    n = _text_source.BLOCK // 16
+    n = source.BLOCK // 16
     text = b"1 0:1 5:0.25\n# x\n" * n + b"1 3:x\n"
     with pytest.raises(TextFormatError, match=f"line {2 * n + 1}, column 3"):
         for _ in iter_libsvm(text, n_features=9, zero_based=True, batch_rows=batch_rows):

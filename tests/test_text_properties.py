@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy import sparse
 
-from fastfm_ext import _io
+from fastfm_ext._native import text as _io
 from fastfm_ext.text_formats import (
     TextFormatError,
     iter_libffm,

@@ -15,7 +15,6 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
-from fastfm_ext import _text_source
 from fastfm_ext.text_formats import (
     Summary,
     TextFormatError,
@@ -24,6 +23,7 @@ from fastfm_ext.text_formats import (
     read_libffm,
     read_libsvm,
     scan_text,
+    source,
     write_libsvm,
 )
 
@@ -85,7 +85,7 @@ def test_ids_from_one_on_are_noticed_unless_told():
 
 
 def test_an_id_of_zero_far_into_the_text_counts():
-    n = 3 * _text_source.BLOCK // 8
+    n = 3 * source.BLOCK // 8
     text = b"1 3:1 2:1\n" * n + b"1 0:1 7:2\n" + b"0 5:1\n" * n
     X, _ = read_libsvm(text)
     assert X.indices[:2].tolist() == [2, 3]
@@ -215,7 +215,7 @@ def test_pieces_of_any_size_make_the_same_rows(size):
 
 
 def test_lines_longer_than_a_block():
-    n = _text_source.BLOCK
+    n = source.BLOCK
     text = b"1 " + b" ".join(b"%d:0.5" % i for i in range(n)) + b"\n0 3:1\n"
     assert len(text) > 8 * n
     X, y = read_libsvm(text)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastfm_ext import _engine, _top_n
-from fastfm_ext._top_n import ItemLists, PackedItems, top_n
+from fastfm_ext import _engine
+from fastfm_ext._engine import search as _top_n
+from fastfm_ext._engine.search import ItemLists, PackedItems, top_n
 
 
 def brute_force(users, items, n, may_get):

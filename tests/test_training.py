@@ -7,7 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 import training_cases
-from fastfm_ext import FMClassifier, FMRegressor, _training
+from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext._learning import loop
 from training_cases import ESTIMATORS, SOLVERS, assert_same_model, make, target_of
 
 rows = training_cases.rows  # pytest finds fixtures among the names of the test's module
@@ -263,13 +264,13 @@ def test_training_ends_after_n_iter_no_change_epochs_without_gain():
 def splits(monkeypatch):
     """What each training was given: numbers of the training rows, and the validation rows."""
     seen = []
-    train = _training.train
+    train = loop.train
 
     def spy(outputs, rows, train_rows, validation, *others):
         seen.append((rows, train_rows, validation))
         return train(outputs, rows, train_rows, validation, *others)
 
-    monkeypatch.setattr(_training, "train", spy)
+    monkeypatch.setattr(loop, "train", spy)
     return seen
 
 

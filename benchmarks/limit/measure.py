@@ -10,8 +10,9 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext import _csr, _engine
-from fastfm_ext._engine import Options, Parameters
+from fastfm_ext import _engine
+from fastfm_ext._engine import csr
+from fastfm_ext._engine.parameters import Options, Parameters
 from in_turn import Times, time_in_turn
 from workloads import Workload
 
@@ -103,9 +104,9 @@ class _Bench:
         rng = np.random.default_rng(0)
         intercept = float(workload.y.mean())
         self.params = Parameters.initialise(workload.X.n_features, k, self.options, intercept, rng)
-        self.shuffled = np.concatenate(list(_csr.block_orders(workload.X, rng)))
+        self.shuffled = np.concatenate(list(csr.block_orders(workload.X, rng)))
         self.workload, self.source, self.plan, self.touch = workload, source, plan, touch
-        self._hot: tuple[_csr.Csr, NDArray[np.int32]] | None = None
+        self._hot: tuple[csr.Csr, NDArray[np.int32]] | None = None
 
     def results(self) -> Iterator[Result]:
         X, y, params = self.workload.X, self.workload.y, self.params
@@ -128,7 +129,7 @@ class _Bench:
         X, hot = self._rows_of(threads)
         _engine.train_epoch(X, self.workload.y, None, order, self.params, self.options, threads, hot)
 
-    def _rows_of(self, threads: int) -> tuple[_csr.Csr, NDArray[np.int32]]:
+    def _rows_of(self, threads: int) -> tuple[csr.Csr, NDArray[np.int32]]:
         """Return the rows as the estimators give them to this many threads, and the features that these copy."""
         if threads == 1:
             return self.workload.X, _engine.NO_FEATURES

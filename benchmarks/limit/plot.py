@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from fastfm_ext._optional import require
+from fastfm_ext._common.extras import require
 
 from .goals import Goal, goal_for_reached, goal_for_two_threads
 from .measure import Result

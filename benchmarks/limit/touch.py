@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._csr import Csr, Float32Array
-from fastfm_ext._engine import Parameters
+from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._engine.parameters import Parameters
 
 FACTORS = (8, 16, 32, 64)  # the numbers of factors that touch.cpp is compiled for
 PREFETCH_DISTANCES = (0, 4, 8, 16)  # in rows

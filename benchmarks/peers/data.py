@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastfm_ext._csr import take_rows
+from fastfm_ext._engine.csr import take_rows
 from real_data import frappe_train, movielens_1m
 from workloads import WORKLOADS, Workload
 

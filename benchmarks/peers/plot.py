@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from fastfm_ext._optional import require
+from fastfm_ext._common.extras import require
 
 from .report import ORDER, OURS, QUALITIES, entries_of, target_of, throughput_of
 from .runner import Results

@@ -1,2 +1,2 @@
 #define FASTFM_ISA avx2
-#include "kernels.inc"
+#include "isa/kernels.inc"

@@ -1,2 +1,2 @@
 #define FASTFM_ISA avx512
-#include "kernels.inc"
+#include "isa/kernels.inc"

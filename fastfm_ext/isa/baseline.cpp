@@ -1,2 +1,2 @@
 #define FASTFM_ISA baseline
-#include "kernels.inc"
+#include "isa/kernels.inc"

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../types.hpp"
+#include "types.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

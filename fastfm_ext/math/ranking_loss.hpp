@@ -10,7 +10,7 @@
 // Each fills `g` with the derivatives, of the chosen items first, and returns the value.
 #pragma once
 
-#include "loss.hpp"
+#include "math/loss.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

@@ -7,9 +7,9 @@
 // for K = k (the usual case) the sums S stay in registers between score and step.
 #pragma once
 
-#include "../math/optimizer.hpp"
-#include "../math/vec.hpp"
-#include "../types.hpp"
+#include "math/optimizer.hpp"
+#include "math/vec.hpp"
+#include "types.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

@@ -13,7 +13,7 @@
 // O(k nnz). S_u and sum_t g_t S_t lie in arrays of k floats, which stay in the first-level cache or in registers.
 #pragma once
 
-#include "fm.hpp"
+#include "models/fm.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

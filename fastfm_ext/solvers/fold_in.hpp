@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ranking.hpp"
+#include "solvers/ranking.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

@@ -1,7 +1,7 @@
 // One look at every value of a matrix, and what can be said of it afterwards. Nothing changes.
 #pragma once
 
-#include "../types.hpp"
+#include "types.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

@@ -1,7 +1,7 @@
 // Scores and pooled vectors of a range of rows. Nothing but the output changes.
 #pragma once
 
-#include "../models/fm.hpp"
+#include "models/fm.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

@@ -13,9 +13,9 @@
 
 #include <math.h>
 
-#include "../math/ranking_loss.hpp"
-#include "../models/fm_pair.hpp"
-#include "../random.hpp"
+#include "math/ranking_loss.hpp"
+#include "models/fm_pair.hpp"
+#include "math/random.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

@@ -8,8 +8,8 @@
 
 #include <math.h>
 
-#include "../math/loss.hpp"
-#include "../models/fm.hpp"
+#include "math/loss.hpp"
+#include "models/fm.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

@@ -1,8 +1,8 @@
 // Scores of many items for a few users, and which of them can be among the best. Nothing but the candidates changes.
 #pragma once
 
-#include "../math/vec.hpp"
-#include "../types.hpp"
+#include "math/vec.hpp"
+#include "types.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

@@ -1,4 +1,4 @@
-#include "number.hpp"
+#include "text/number.hpp"
 
 #include <math.h>
 #include <stdio.h>

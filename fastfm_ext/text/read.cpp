@@ -1,4 +1,4 @@
-#include "read.hpp"
+#include "text/read.hpp"
 
 #include <limits.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include <new>
 #include <vector>
 
-#include "number.hpp"
+#include "text/number.hpp"
 
 namespace fastfm {
 namespace text {

@@ -1,8 +1,8 @@
-#include "write.hpp"
+#include "text/write.hpp"
 
 #include <string.h>
 
-#include "number.hpp"
+#include "text/number.hpp"
 
 namespace fastfm {
 namespace text {

@@ -4,32 +4,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastfm_ext._config import show_config
-    from fastfm_ext._recommend import recommend
-    from fastfm_ext._training import DivergenceError
-    from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
+    from fastfm_ext._engine.config import show_config
+    from fastfm_ext._learning.loop import DivergenceError
+    from fastfm_ext.encoding.encoder import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
     from fastfm_ext.evaluation import evaluate
-    from fastfm_ext.export import export_features, export_vectors
-    from fastfm_ext.fm import FMClassifier, FMRegressor
-    from fastfm_ext.model_io import ModelFileError, load_model, save_model
-    from fastfm_ext.ranking import FMRanker
-    from fastfm_ext.retrieval import ItemIndex
+    from fastfm_ext.export.tables import export_features, export_vectors
+    from fastfm_ext.fm.classifier import FMClassifier, FMRegressor
+    from fastfm_ext.model_io.saved import ModelFileError, load_model, save_model
+    from fastfm_ext.ranking.ranker import FMRanker
+    from fastfm_ext.retrieval.for_users import recommend
+    from fastfm_ext.retrieval.index import ItemIndex
 
     __version__: str
 
 # Where the public names live. A module is loaded when one of its names is asked for, so that commands and scripts wait
 # only for what they use.
 _NAMES_OF = {
-    "_config": ("show_config",),
-    "_recommend": ("recommend",),
-    "_training": ("DivergenceError",),
+    "_engine.config": ("show_config",),
+    "_learning.loop": ("DivergenceError",),
     "encoding": ("FMEncoder", "binned", "categorical", "crossed", "hashed", "multi", "numeric"),
     "evaluation": ("evaluate",),
     "export": ("export_features", "export_vectors"),
     "fm": ("FMClassifier", "FMRegressor"),
     "model_io": ("ModelFileError", "load_model", "save_model"),
     "ranking": ("FMRanker",),
-    "retrieval": ("ItemIndex",),
+    "retrieval": ("ItemIndex", "recommend"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 _MODULES = {

@@ -2,7 +2,7 @@
 
 import sys
 
-from fastfm_ext.cli import main
+from fastfm_ext.cli.program import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fastfm_ext._exact_search import in_order
-from fastfm_ext._hits import PER_USER, auc_of_rows, hits_in_matrix, mean_over_users, per_user
-from fastfm_ext._validation import check_interactions, is_integer
-from fastfm_ext.retrieval import ItemIndex
+from fastfm_ext._validation.matrices import check_interactions, is_integer
+from fastfm_ext.metrics.hits import PER_USER, auc_of_rows, hits_in_matrix, mean_over_users, per_user
+from fastfm_ext.retrieval.exact import in_order
+from fastfm_ext.retrieval.index import ItemIndex
 
 __all__ = ["evaluate"]
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from fastfm_ext._coding import Coded
-from fastfm_ext._tables import column_names, read_columns
-from fastfm_ext._validation import check_interactions, checked_csr, is_real
+from fastfm_ext._tables.coding import Coded
+from fastfm_ext._tables.read import column_names, read_columns
+from fastfm_ext._validation.matrices import check_interactions, checked_csr, is_real
 
 __all__ = ["leave_one_out", "split_by_user"]
 

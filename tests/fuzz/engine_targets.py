@@ -3,7 +3,9 @@
 import numpy as np
 import scipy.sparse as sp
 
-from fastfm_ext import _csr, _engine, _ranking_engine, _top_n
+from fastfm_ext import _engine
+from fastfm_ext._engine import csr, ranking
+from fastfm_ext._engine import search as _top_n
 from fuzz.array_targets import (
     N_FEATURES,
     N_ITEMS,
@@ -37,7 +39,7 @@ def engine_arguments():
 
 
 def split_up(given):
-    X = _csr.Csr(given["indptr"], given["indices"], given["data"], N_FEATURES)
+    X = csr.Csr(given["indptr"], given["indices"], given["data"], N_FEATURES)
     return X, _engine.Parameters(given["w0"], given["w"], given["V"], 3)
 
 
@@ -50,24 +52,24 @@ def train(subject, y, sample_weight, order, **given):
 def rank(subject, **given):
     sides = made(SIDES)()
     users = sp.csr_array(sides["X_user"])
-    users, items = (_csr.Csr(X.indptr, X.indices, X.data, N_FEATURES) for X in (users, sides["X_item"]))
+    users, items = (csr.Csr(X.indptr, X.indices, X.data, N_FEATURES) for X in (users, sides["X_item"]))
     _, params = split_up(engine_arguments() | given)
-    data = _ranking_engine.Choices(
+    data = ranking.Choices(
         users,
         items,
-        _csr.Csr(given["indptr"], given["indices"], given["data"], N_ITEMS),
+        csr.Csr(given["indptr"], given["indices"], given["data"], N_ITEMS),
         given["users_of_interactions"],
     )
-    visits = _ranking_engine.Visits(given["order"], given["begins"])
-    negatives = _ranking_engine.Negatives(2, given["keep"], given["alias"], given["log_q"])
+    visits = ranking.Visits(given["order"], given["begins"])
+    negatives = ranking.Negatives(2, given["keep"], given["alias"], given["log_q"])
     options = _engine.Options("softmax", "adagrad", 0.1, 0.1, 0.0, 0.0, 0.1)
-    loss = _ranking_engine.train_epoch(data, visits, negatives, params, options)
+    loss = ranking.train_epoch(data, visits, negatives, params, options)
     return [loss, *params.arrays]
 
 
 def ranking_arguments():
     chosen = choices()
-    drawn = _ranking_engine.Negatives.in_proportion(2, np.arange(1.0, N_ITEMS + 1))
+    drawn = ranking.Negatives.in_proportion(2, np.arange(1.0, N_ITEMS + 1))
     return (
         csr_parts(chosen)
         | parameter_parts()
@@ -110,7 +112,7 @@ def engine_targets():
         return [_engine.predict(X, params), *_engine.pool(X, params)]
 
     def taken(subject, rows, indptr, indices, data):
-        X = _csr.take_rows(_csr.Csr(indptr, indices, data, N_FEATURES), rows)
+        X = csr.take_rows(csr.Csr(indptr, indices, data, N_FEATURES), rows)
         return [X.indptr, X.indices, X.data]
 
     visits = {"y": target_values(), "sample_weight": weights(), "order": np.arange(N_ROWS)[::-1].copy()}

@@ -10,7 +10,7 @@ from typing import Any
 from harness import AfterEpoch, Data, Job, Peer, main
 
 from fastfm_ext import FMClassifier, FMRegressor
-from fastfm_ext._training import DivergenceError
+from fastfm_ext._learning.loop import DivergenceError
 
 
 class FastfmExt(Peer):

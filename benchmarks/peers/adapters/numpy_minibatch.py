@@ -16,7 +16,7 @@ from scipy.special import expit
 
 sys.path.insert(0, str(Path(os.environ["FASTFM_EXT_BENCHMARKS"])))
 
-from fastfm_ext._engine import Options, Parameters
+from fastfm_ext._engine.parameters import Options, Parameters
 from numpy_fm import NumpyFm
 
 BATCH_SIZE = 4096

@@ -1,0 +1,205 @@
+# What the boundary uses of C++: the structures of types.hpp, and the functions that core.pyx calls.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+
+
+cdef extern from "types.hpp" namespace "fastfm" nogil:
+    cpdef enum class Loss(int32_t):
+        squared
+        logistic
+
+    cpdef enum class Solver(int32_t):
+        sgd
+        adagrad
+        ftrl
+
+    const int max_slots
+
+    cpdef enum class StatusCode(int32_t):
+        ok
+        non_finite
+        out_of_memory
+
+    struct RowStarts:
+        const int32_t* narrow
+        const int64_t* wide
+
+    struct Csr:
+        int64_t n_rows
+        RowStarts indptr
+        const int32_t* indices
+        const float* data
+
+    struct Params:
+        float* w0
+        float* w
+        float* V
+        int32_t k
+        int32_t n_slots
+        int64_t n_features
+        float* copies_w
+        float* copies_V
+
+    struct Traits:
+        bint is_valid
+        bint is_finite
+        bint has_zeros
+        bint is_all_ones
+
+    struct HotFeatures:
+        int64_t n
+        const int32_t* features
+
+    struct Targets:
+        const float* y
+        const float* sample_weight
+
+    struct RowOrder:
+        int64_t first
+        int64_t last
+        const int64_t* rows
+
+    struct StepSizes:
+        float learning_rate
+        float beta
+        float l1
+        float l2
+
+    struct Options:
+        Loss loss
+        Solver solver
+        StepSizes w0
+        StepSizes w
+        StepSizes V
+        float clip_gradient
+        bint fit_intercept
+        bint fit_linear
+
+    const int panel_items
+
+    struct PackedItems:
+        int64_t n_items
+        int64_t n_panels
+        int32_t d
+        const float* panels
+        const int32_t* positions
+        const double* norms
+        double largest_norm
+        const int64_t* list_panels
+        const float* vectors
+
+    struct ItemLists:
+        const int64_t* indptr
+        const int32_t* listed
+        bint may_get
+
+    cpdef enum class RankingLoss(int32_t):
+        bpr
+        warp
+        softmax
+
+    struct Interactions:
+        Csr items
+        const int32_t* users
+        int32_t n_items
+
+    struct Negatives:
+        int32_t n
+        const float* keep
+        const int32_t* alias
+        const float* log_q
+        uint64_t seed
+
+    struct RankingVisits:
+        int64_t first
+        int64_t last
+        const int64_t* order
+        const int64_t* begins
+        int32_t most
+
+    struct RankingData:
+        Csr users
+        Csr items
+        Interactions interactions
+        RankingVisits visits
+        Negatives negatives
+
+    struct RankingOptions:
+        RankingLoss loss
+        StepSizes w
+        StepSizes V
+        bint fit_linear
+
+    struct FoldIn:
+        const float* item_vectors
+        int32_t n_items
+        int32_t n_factors
+        Csr histories
+        const float* sum_known
+        RankingLoss loss
+        StepSizes sizes
+        int32_t n_steps
+        float* workspace
+        float* sum_user
+
+    struct Status:
+        StatusCode code
+        int64_t row
+
+
+cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
+    struct Kernels:
+        const char* isa
+        Traits (*inspect)(const Csr&, int64_t, int64_t) noexcept nogil
+
+    const Kernels* const* compiled_kernels() noexcept
+    bint is_supported(const Kernels&) noexcept
+    const char* cpp_compiler "fastfm::compiler"() noexcept
+
+
+cdef extern from "threads/rows.hpp" namespace "fastfm" nogil:
+    struct CsrRoom:
+        int32_t* narrow_indptr
+        int64_t* wide_indptr
+        int32_t* indices
+        float* data
+        int64_t nnz
+
+    int64_t cpp_nnz_of_rows "fastfm::nnz_of_rows"(const Csr&, const int64_t*, int64_t) noexcept
+    void cpp_take_rows "fastfm::take_rows"(const Csr&, const int64_t*, int64_t, const CsrRoom&) noexcept
+    void cpp_block_order "fastfm::block_order"(
+        const int64_t*, int64_t, int64_t, int64_t, uint64_t, int64_t*) noexcept
+
+
+cdef extern from "threads/gradient.hpp" namespace "fastfm" nogil:
+    Status cpp_sgd_epoch "fastfm::sgd_epoch"(
+        const Kernels&, const Csr&, const Targets&, const RowOrder&, const Params&, const HotFeatures&, const Options&,
+        int, double*
+    ) noexcept
+    Status cpp_predict "fastfm::predict"(const Kernels&, const Csr&, const Params&, int, float*) noexcept
+    Status cpp_pool "fastfm::pool"(const Kernels&, const Csr&, const Params&, int, float*, float*) noexcept
+
+
+cdef extern from "threads/search.hpp" namespace "fastfm" nogil:
+    struct TopNQuery:
+        int64_t n_users
+        const float* users
+        const double* user_norms
+        ItemLists lists
+        const uint8_t* allowed
+        int64_t n
+        const int32_t* probes
+        int64_t n_probes
+
+    struct Best:
+        int64_t* positions
+        float* scores
+
+    Status cpp_top_n "fastfm::top_n"(const Kernels&, const PackedItems&, const TopNQuery&, int, const Best&) noexcept
+
+cdef extern from "threads/ranking.hpp" namespace "fastfm" nogil:
+    Status cpp_ranking_epoch "fastfm::ranking_epoch"(
+        const Kernels&, const RankingData&, const Params&, const RankingOptions&, int, double*) noexcept
+    Status cpp_order_of_visits "fastfm::order_of_visits"(
+        const int64_t*, const int32_t*, int64_t, int32_t, uint64_t, int64_t*, int64_t*, int64_t*) noexcept
+    Status cpp_fold_in "fastfm::fold_in"(const Kernels&, const FoldIn&, const Negatives&) noexcept

@@ -1,0 +1,152 @@
+#include "threads/gradient.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <numeric>
+#include <vector>
+
+#include "threads/fan_out.hpp"
+
+namespace fastfm {
+
+namespace {
+
+// Between two merges a thread does not see the others' changes of hot parameters; a merge costs some 50 us. So short
+// rows, which are quick to visit, are given more visits, and an epoch has several merges in any case.
+int64_t visits_between_merges(const Csr& X, int64_t visits_per_thread) {
+    constexpr int64_t least = 4096, most = 16384, nonzeros = 1 << 18, merges = 8;
+    const int64_t by_length = nonzeros * X.n_rows / std::max<int64_t>(X.indptr[X.n_rows], 1);
+    return std::min(std::clamp(by_length, least, most), visits_per_thread / merges + 1);
+}
+
+// A thread's own copies of w0 and of the hot features: values now, and the shared values that they began from.
+class OwnCopies {
+  public:
+    OwnCopies(const Params& shared, const HotFeatures& hot, Solver solver, int n_threads)
+        : shared_(shared),
+          hot_(hot),
+          share_of_change_(solver == Solver::adagrad ? 1.0f : 1.0f / static_cast<float>(n_threads)),
+          w_record_(1 + shared.n_slots),
+          V_record_(w_record_ * shared.k),
+          now_(aligned(w_record_ + hot.n * w_record_) + hot.n * V_record_ + floats_per_line),
+          before_(now_.size()) {}
+
+    // The shared parameters, with this thread's copies in their place.
+    Params params() {
+        Params own = shared_;
+        own.w0 = now();
+        if (hot_.n) {
+            own.copies_w = now() + w_record_;
+            own.copies_V = now() + V_begin();
+        }
+        return own;
+    }
+
+    // Begins from the shared values.
+    void take_up() {
+        for_each_record([this](const float* shared, int64_t at, int64_t length) {
+            std::copy_n(shared, length, now() + at);
+            std::copy_n(shared, length, before_.data() + at);
+        });
+    }
+
+    // Adds this thread's changes to the shared values.
+    void merge() {
+        for_each_record([this](float* shared, int64_t at, int64_t length) {
+            for (int64_t l = at; l < at + length; ++l) shared[l - at] += share_of_change_ * (now()[l] - before_[l]);
+        });
+    }
+
+  private:
+    static constexpr int64_t floats_per_line = 16;
+
+    static int64_t aligned(int64_t n_floats) {
+        return (n_floats + floats_per_line - 1) / floats_per_line * floats_per_line;
+    }
+
+    // Where the copies begin: on a cache line, so that records of factors do not straddle.
+    float* now() {
+        const auto address = reinterpret_cast<uintptr_t>(now_.data());
+        return now_.data() + (-(address / sizeof(float)) % floats_per_line);
+    }
+
+    int64_t V_begin() const { return aligned(w_record_ + hot_.n * w_record_); }
+
+    // Calls body(shared record, where the copy of it begins, its length).
+    template <class Body>
+    void for_each_record(Body body) {
+        body(shared_.w0, 0, w_record_);
+        for (int64_t h = 0; h < hot_.n; ++h) {
+            const int64_t i = hot_.features[h];
+            body(shared_.w + i * w_record_, w_record_ + h * w_record_, w_record_);
+            body(shared_.V + i * V_record_, V_begin() + h * V_record_, V_record_);
+        }
+    }
+
+    Params shared_;
+    HotFeatures hot_;
+    float share_of_change_;
+    int64_t w_record_;
+    int64_t V_record_;
+    std::vector<float> now_;
+    std::vector<float> before_;
+};
+
+}  // namespace
+
+Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
+                 const Params& params, const HotFeatures& hot, const Options& options, int n_threads,
+                 double* loss_sum) noexcept {
+    const int64_t n_visits = order.last - order.first;
+    // Rows that name copies need someone to hold them, even if one thread is enough for the few rows.
+    if (hot.n == 0) n_threads = useful_threads(n_threads, n_visits);
+    if (n_threads == 1 && hot.n == 0) return kernels.sgd_epoch(X, targets, order, params, options, loss_sum);
+    return guarded([&]() -> Status {
+        const int64_t interval = visits_between_merges(X, n_visits / n_threads);
+        std::mutex merging;
+        std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
+        std::vector<double> sums(n_threads, 0.0);
+        std::vector<OwnCopies> copies;
+        copies.reserve(n_threads);
+        for (int t = 0; t < n_threads; ++t) copies.emplace_back(params, hot, options.solver, n_threads);
+        split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {
+            for (int64_t from = first; from < last && status[t].code == StatusCode::ok; from += interval) {
+                const int64_t to = std::min(from + interval, last);
+                const RowOrder share{order.first + from, order.first + to, order.rows};
+                double sum = 0.0;
+                {
+                    // Not with the last merge: a thread may have waited for its core since then.
+                    const std::lock_guard<std::mutex> lock(merging);
+                    copies[t].take_up();
+                }
+                status[t] = kernels.sgd_epoch(X, targets, share, copies[t].params(), options, &sum);
+                sums[t] += sum;
+                const std::lock_guard<std::mutex> lock(merging);
+                copies[t].merge();
+            }
+        });
+        *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
+        for (const Status& s : status)
+            if (s.code != StatusCode::ok) return s;
+        return {StatusCode::ok, -1};
+    });
+}
+
+Status predict(const Kernels& kernels, const Csr& X, const Params& params, int n_threads, float* p) noexcept {
+    return guarded([&]() -> Status {
+        split(X.n_rows, useful_threads(n_threads, X.n_rows),
+              [&](int, int64_t first, int64_t last) { kernels.predict(X, params, first, last, p); });
+        return {StatusCode::ok, -1};
+    });
+}
+
+Status pool(const Kernels& kernels, const Csr& X, const Params& params, int n_threads, float* own,
+            float* sum_vx) noexcept {
+    return guarded([&]() -> Status {
+        split(X.n_rows, useful_threads(n_threads, X.n_rows),
+              [&](int, int64_t first, int64_t last) { kernels.pool(X, params, first, last, own, sum_vx); });
+        return {StatusCode::ok, -1};
+    });
+}
+
+}  // namespace fastfm

@@ -1,0 +1,1 @@
+"""Helpers that have never heard of a factorization machine."""

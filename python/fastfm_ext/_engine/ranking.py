@@ -1,0 +1,171 @@
+"""The engine's part that ranks: epochs over what users chose, and the vectors of new users. See `_engine`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._engine.parameters import NNZ_PER_CALL, Options, Parameters, StepSizes
+from fastfm_ext._native import core
+
+LOSSES = {
+    "bpr": int(core.RankingLoss.bpr),
+    "warp": int(core.RankingLoss.warp),
+    "softmax": int(core.RankingLoss.softmax),
+}
+
+NonFiniteScoreError = core.NonFiniteScoreError
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What users chose among items, with the features of both: ``RankingData`` of ``types.hpp``.
+
+    ``users`` (n_users, n_features) and ``items`` (n_items, n_features) both have values or neither has;
+    ``interactions`` (n_users, n_items) holds weights, and ``users_of_interactions`` the row of each.
+    """
+
+    users: Csr
+    items: Csr
+    interactions: Csr
+    users_of_interactions: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, users: Csr, items: Csr, interactions: Csr) -> Self:
+        if (users.data is None) != (items.data is None):
+            users, items = _with_values(users), _with_values(items)
+        rows = np.arange(interactions.n_rows, dtype=np.int32)
+        return cls(users, items, interactions, np.repeat(rows, np.diff(interactions.indptr)))
+
+    @property
+    def largest(self) -> tuple[float, float]:
+        """The largest absolute feature value, and the largest weight."""
+        features = max(largest_value(self.users), largest_value(self.items))
+        return features, largest_value(self.interactions)
+
+
+def largest_value(X: Csr) -> float:
+    """Return the largest absolute value."""
+    return 1.0 if X.data is None else float(np.abs(X.data).max(initial=0.0))
+
+
+def _with_values(X: Csr) -> Csr:
+    return replace(X, data=np.ones(X.nnz, dtype=np.float32)) if X.data is None else X
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """How items are drawn to stand against the chosen ones: ``Negatives`` of ``types.hpp``."""
+
+    n: int
+    keep: Float32Array | None = None
+    alias: NDArray[np.int32] | None = None
+    log_q: Float32Array | None = None
+    seed: int = 0
+
+    @classmethod
+    def in_proportion(cls, n: int, weights: NDArray[np.float64]) -> Self:
+        """Return negatives that are drawn in proportion to positive weights, one for each item.
+
+        Vose's (1991) way to fill Walker's (1977) table: an item that has too little for its cell is topped up by one
+        that has too much.
+        """
+        scaled = weights / weights.mean()
+        keep, alias = scaled.copy(), np.arange(len(weights), dtype=np.int32)
+        poor, rich = np.flatnonzero(scaled < 1).tolist(), np.flatnonzero(scaled >= 1).tolist()
+        rest = scaled.tolist()
+        while poor and rich:
+            item, giver = poor.pop(), rich[-1]
+            keep[item], alias[item] = rest[item], giver
+            rest[giver] -= 1.0 - rest[item]
+            if rest[giver] < 1.0:
+                poor.append(rich.pop())
+        for item in poor + rich:  # 1, up to rounding
+            keep[item] = 1.0
+        return cls(n, keep.astype(np.float32), alias, np.log(scaled).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Visits:
+    """The order of an epoch: visit v goes to the interactions ``order[begins[v]:begins[v + 1]]`` of one user.
+
+    Without ``begins``, each visit goes to one interaction.
+    """
+
+    order: NDArray[np.int64]
+    begins: NDArray[np.int64] | None = None
+
+    @property
+    def n(self) -> int:
+        return len(self.order) if self.begins is None else len(self.begins) - 1
+
+    @classmethod
+    def at_random(
+        cls,
+        interactions: NDArray[np.int64],
+        users: NDArray[np.int32],
+        most: int,
+        rng: np.random.Generator,
+        *,
+        at_once: bool = True,
+    ) -> Self:
+        """Return visits to these interactions in random order, up to ``most`` of one user one after the other.
+
+        ``at_once`` makes them one visit. ``users`` are those of the interactions, in ascending order.
+        """
+        order, begins = np.empty_like(interactions), np.empty(len(interactions) + 1, dtype=np.int64)
+        seed = int(rng.integers(2**63))
+        n_pieces = core.order_of_visits(interactions, users, most, seed, order, begins)
+        return cls(order, begins[: n_pieces + 1] if at_once and most > 1 else None)
+
+
+def train_epoch(
+    choices: Choices, visits: Visits, negatives: Negatives, params: Parameters, options: Options, n_threads: int = 1
+) -> float:
+    """Make the visits, one step each; change ``params`` in place; return the weighted sum of the loss.
+
+    Raises
+    ------
+    NonFiniteScoreError
+        When a score is NaN or infinite; ``row`` is the number of the interaction. The parameters hold the steps before.
+    """
+    most = 1 if visits.begins is None else int(np.diff(visits.begins).max(initial=1))
+    nnz = max(choices.users.nnz // choices.users.n_rows, choices.items.nnz // choices.items.n_rows, 1)
+    visits_per_call = max(1, NNZ_PER_CALL // (nnz * (most + negatives.n)))
+    loss_sum = 0.0
+    for first in range(0, visits.n, visits_per_call):
+        last = min(first + visits_per_call, visits.n)
+        rows = (choices.users, choices.items, choices.interactions, choices.users_of_interactions)
+        order, begins, loss = visits.order, visits.begins, LOSSES[options.loss]
+        loss_sum += core.ranking_epoch(
+            *rows, order, begins, first, last, most, negatives, *params.arrays, loss, options, n_threads
+        )
+    return loss_sum
+
+
+def fold_in(
+    item_vectors: Float32Array,
+    histories: Csr,
+    negatives: Negatives,
+    sum_known: Float32Array,
+    loss: str,
+    sizes: StepSizes,
+    n_steps: int,
+) -> Float32Array:
+    """Return the S_u, (n_users, n_factors), of users who chose the items of ``histories`` (n_users, n_items).
+
+    ``item_vectors`` is (n_items, 1 + n_factors), ``sum_known`` (n_users, n_factors): what known features add up to.
+
+    Raises
+    ------
+    NonFiniteScoreError
+        When a score is NaN or infinite; ``row`` is the user's.
+    """
+    sum_user = np.empty_like(sum_known)
+    if sum_user.size:
+        core.fold_in(item_vectors, histories, negatives, sum_known, LOSSES[loss], sizes, n_steps, sum_user)
+    return sum_user

@@ -1,0 +1,1 @@
+"""Base classes of the estimators: hyperparameters, fitted parameters, saved form."""

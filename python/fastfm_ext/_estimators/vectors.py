@@ -1,0 +1,139 @@
+"""What a fitted model has learned, as its users see it: w0, w, V, and user and item vectors for retrieval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils.validation import check_is_fitted
+
+from fastfm_ext import _engine
+from fastfm_ext._engine.csr import Float32Array
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._validation.matrices import check_no_overflow, to_csr
+
+
+class FittedParameters:
+    """Mixin of the estimators: `_outputs`, the parameters of each score, from the outside."""
+
+    _outputs: list[Parameters]
+    n_jobs: int | None
+
+    @property
+    def w0_(self) -> float | Float32Array:
+        """Bias: a number, or (n_classes,) for more than two classes."""
+        w0: float | Float32Array = self._per_output(lambda params: params.w0)
+        return w0
+
+    @property
+    def w_(self) -> Float32Array:
+        """Linear weights: (n_features,), or (n_classes, n_features) for more than two classes."""
+        w: Float32Array = self._per_output(lambda params: params.w)
+        return w
+
+    @property
+    def V_(self) -> Float32Array:
+        """Factors: (n_features, n_factors), or (n_classes, n_features, n_factors) for more than two classes."""
+        V: Float32Array = self._per_output(lambda params: params.V)
+        return V
+
+    def _per_output(self, get: Callable[[Parameters], Any]) -> Any:
+        if "_outputs" not in vars(self):
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet; call fit first.")
+        values = [get(params) for params in self._outputs]
+        return values[0] if len(values) == 1 else np.stack(values)
+
+    def user_vector(self, X: Any) -> Float32Array:
+        """Return the vectors of users: rows that hold the features of a user (and of the request) and no item's.
+
+        ``predict(user + item) = user_bias(user) + <user_vector(user), item_vector(item)>``, where predict means the
+        score before the link. So the inner product alone ranks the items for a user.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_factors + 1), float32
+            ``[1 ; sum_i v_i x_i]`` of each row.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
+            features than in `fit`, or values so large that what is computed of them is beyond float32.
+
+        References
+        ----------
+        Rendle, "Factorization Machines" (2010), lemma 3.1, with the sum split into the user's and the item's features.
+        """
+        _, sum_vx = self._pool(X)
+        return np.column_stack([np.ones(len(sum_vx), dtype=np.float32), sum_vx])
+
+    def item_vector(self, X: Any) -> Float32Array:
+        """Return the vectors of items: rows that hold the features of an item and no user's.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_factors + 1), float32
+            ``[sum_i w_i x_i + 1/2 sum_f ((sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2) ; sum_i v_i x_i]`` of each row: what
+            the item scores by itself, then its pooled factors.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
+            features than in `fit`, or values so large that what is computed of them is beyond float32.
+
+        See Also
+        --------
+        user_vector : The other side, and what the inner product means.
+        """
+        own, sum_vx = self._pool(X)
+        return np.column_stack([own, sum_vx])
+
+    def user_bias(self, X: Any) -> Float32Array:
+        """Return what rows of user features score by themselves, w0 included: the same for every item.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float32
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
+            features than in `fit`, or values so large that what is computed of them is beyond float32.
+        """
+        own, _ = self._pool(X)
+        return np.float32(self._outputs[0].w0) + own
+
+    def _pool(self, X: Any) -> tuple[Float32Array, Float32Array]:
+        check_is_fitted(self, "_outputs")
+        if len(self._outputs) > 1:
+            raise ValueError(
+                f"user and item vectors need a single score, and this model has one for each of {len(self._outputs)} "
+                "classes. Train a regressor or a two-class model to rank by."
+            )
+        csr = to_csr(self, X)
+        own, sum_vx = _engine.pool(csr, self._outputs[0], effective_n_jobs(self.n_jobs))
+        check_no_overflow(own, csr, "score")
+        check_no_overflow(sum_vx, csr, "vector")
+        return own, sum_vx

@@ -1,0 +1,1 @@
+"""Training from streams: buffers, cache, checkpoints, reading ahead."""

@@ -1,0 +1,152 @@
+"""From a stream of batches to buffers of rows, in the order in which an epoch trains on them.
+
+A buffer holds the same number of rows whatever the size of the batches, so that batches of any size train the same
+model. Its rows are shuffled by a generator of its own, seeded by the run, the epoch and the buffer's number: whoever
+goes on in the middle of an epoch needs no state of a generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext import _engine
+from fastfm_ext._engine import csr
+from fastfm_ext._learning.loop import Rows
+from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter, concat_rows, slice_rows
+
+# A buffer is this many blocks of the cache: the more, the better the cache's rows mix from epoch to epoch.
+BLOCKS_OF_A_BUFFER = 16
+
+
+class Batch(NamedTuple):
+    """A batch that knows where it comes from; streams may as well give plain tuples ``(X, y[, sample_weight])``."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    where: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How rows become buffers."""
+
+    buffer_rows: int
+    shuffle: bool
+    seed: int
+    n_threads: int
+    record_bytes: int  # of a feature's parameters
+
+    @property
+    def block_rows(self) -> int:
+        return -(-self.buffer_rows // BLOCKS_OF_A_BUFFER)
+
+
+class Buffer:
+    """Rows that are trained on in one go, in the order in which they lie: `Visits` of the epoch loop."""
+
+    def __init__(self, rows: Rows, plan: Plan, epoch: int, number: int) -> None:
+        if plan.shuffle:
+            rng = np.random.default_rng([plan.seed, epoch, number])
+            rows = rows.take(csr.permutation(rows.X.n_rows, rng))
+        self.hot_features = _engine.NO_FEATURES
+        self.n_features = rows.X.n_features
+        if plan.n_threads > 1:
+            self.hot_features = _engine.hot_features(rows.X, plan.record_bytes)
+            rows = replace(rows, X=_engine.rename_hot_features(rows.X, self.hot_features))
+        self.rows = rows
+        weight = rows.sample_weight
+        self.total_weight = float(rows.X.n_rows if weight is None else weight.sum(dtype=np.float64))
+
+    def orders(self) -> Iterable[None]:
+        """Give None once: the rows have been brought into the order of the visits."""
+        return (None,)
+
+
+def batches_of(stream: Any) -> Iterator[Any]:
+    """Begin the stream: call it if it is a function, else iterate over it.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    started = stream() if callable(stream) else stream
+    try:
+        return iter(started)
+    except TypeError:
+        given = f"a function that returned a {type(started).__name__}" if callable(stream) else type(started).__name__
+        raise TypeError(
+            "batches must be an iterable of (X, y) or (X, y, sample_weight), or a function without arguments that "
+            f"returns one; got {given}."
+        ) from None
+
+
+def parts_of(batch: Any, number: int) -> Batch:
+    """Return a batch with a name for messages.
+
+    Raises
+    ------
+    TypeError
+        If it is no tuple of X, y and perhaps sample_weight.
+    """
+    if isinstance(batch, Batch):
+        return batch
+    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+        given = f"{type(batch).__name__} of length {len(batch)}" if isinstance(batch, tuple | list) else type(batch)
+        raise TypeError(f"batch {number} of the stream must be a tuple (X, y) or (X, y, sample_weight); got {given}.")
+    X, y, *weight = batch
+    return Batch(X, y, weight[0] if weight else None, f"batch {number} of the stream")
+
+
+def source_buffers(
+    rows: Iterable[Rows], plan: Plan, epoch: int, first: int | None, writer: RowBlockWriter | None
+) -> Iterator[Buffer | None]:
+    """Yield the buffers of an epoch over the source from number ``first`` on, before that None; all go to the cache.
+
+    Where ``first`` is None, only the cache is wanted.
+    """
+    for number, buffer in enumerate(_cut(rows, plan.buffer_rows)):
+        if writer is not None:
+            for begin in range(0, buffer.X.n_rows, plan.block_rows):
+                writer.append(slice_rows(buffer, begin, min(begin + plan.block_rows, buffer.X.n_rows)))
+        yield None if first is None or number < first else Buffer(buffer, plan, epoch, number)
+
+
+def cached_buffers(
+    blocks: RowBlocks, plan: Plan, epoch: int, first: int, n_outputs: int, n_features: int
+) -> Iterator[Buffer]:
+    """Yield the buffers of an epoch over the cache, from number ``first`` on: blocks in random order if shuffled."""
+    order: NDArray[np.int64] = np.arange(len(blocks))
+    if plan.shuffle:
+        order = csr.permutation(len(blocks), np.random.default_rng([plan.seed, epoch]))
+    for number, begin in enumerate(range(0, len(order), BLOCKS_OF_A_BUFFER)):
+        if number >= first:
+            chosen = order[begin : begin + BLOCKS_OF_A_BUFFER]
+            yield Buffer(blocks.read(chosen.tolist(), n_outputs, n_features), plan, epoch, number)
+
+
+def _cut(batches: Iterable[Rows], n_rows: int) -> Iterator[Rows]:
+    """Yield the rows of all batches in pieces of ``n_rows``; the last may be shorter."""
+    waiting: list[Rows] = []
+    n_waiting = 0
+    for batch in batches:
+        waiting.append(batch)
+        n_waiting += batch.X.n_rows
+        if n_waiting < n_rows:
+            continue
+        whole = concat_rows(waiting)
+        waiting.clear()
+        for begin in range(0, n_waiting - n_rows + 1, n_rows):
+            yield slice_rows(whole, begin, begin + n_rows)
+        n_waiting %= n_rows
+        if n_waiting:
+            waiting.append(slice_rows(whole, whole.X.n_rows - n_waiting, whole.X.n_rows))
+        del whole
+    if n_waiting:
+        yield concat_rows(waiting)

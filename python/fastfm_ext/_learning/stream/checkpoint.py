@@ -1,0 +1,168 @@
+"""Checkpoints of a streamed fit: a model file with one more part, which says where in the stream the fit stands."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._learning.loop import History, Monitor, Run
+from fastfm_ext.model_io.container import ModelFileError, ModelFileReader, write_parts
+
+_PARAMETER_ARRAYS = ("w0_record", "w_records", "V_records")
+_MODEL, _POSITION = "model", "stream"
+
+
+@dataclass
+class StreamPosition:
+    """All that going on needs beside the model, whose parameters are those of the last step.
+
+    Attributes
+    ----------
+    settings : dict
+        What must not change between two runs: hyperparameters and arguments by name.
+    seed : int
+        Of the shuffling.
+    generator : dict
+        State of the generator that draws the factors of new features.
+    typical_loss : float
+        What a constant prediction loses on the first rows; marks divergence.
+    first_rows : int
+        Checksum of the first rows, to tell another stream by.
+    cache_name : str
+        Of the cache's file.
+    buffers, rows : int
+        Of the present epoch, that are done.
+    loss_sum, weight_sum, seconds : float
+        Of the present epoch so far.
+    rows_of_epoch : int
+        0 until an epoch is done.
+    run : Run
+        History, monitor and best parameters.
+    """
+
+    settings: dict[str, Any]
+    seed: int
+    generator: dict[str, Any]
+    typical_loss: float
+    first_rows: int
+    cache_name: str
+    buffers: int = 0
+    rows: int = 0
+    loss_sum: float = 0.0
+    weight_sum: float = 0.0
+    seconds: float = 0.0
+    rows_of_epoch: int = 0
+    run: Run = field(default_factory=Run)
+
+    def begin_next_epoch(self) -> None:
+        """Note that an epoch is done."""
+        self.rows_of_epoch = self.rows
+        self.buffers = self.rows = 0
+        self.loss_sum = self.weight_sum = self.seconds = 0.0
+
+    def _to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "run"}
+        meta |= {"history": asdict(self.run.history), "monitor": asdict(self.run.monitor)}
+        meta["n_factors"] = self.run.best[0].n_factors if self.run.best else 0
+        arrays = {
+            f"{name}_{output}": getattr(params, name)
+            for output, params in enumerate(self.run.best)
+            for name in _PARAMETER_ARRAYS
+        }
+        return meta, arrays
+
+    @classmethod
+    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Undo `_to_state`.
+
+        Raises
+        ------
+        KeyError, ValueError, TypeError
+            For a state that `_to_state` did not make.
+        """
+        meta = dict(meta)
+        n_factors = meta.pop("n_factors")
+        run = Run(_history_from(meta.pop("history")), Monitor(**meta.pop("monitor")))
+        run.best = [
+            Parameters(**{name: arrays[f"{name}_{output}"] for name in _PARAMETER_ARRAYS}, n_factors=n_factors)
+            for output in range(len(arrays) // len(_PARAMETER_ARRAYS))
+        ]
+        for params in run.best:
+            params.check(len(params.w_records))
+        position = cls(**meta, run=run)
+        kinds: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "dict[str, Any]": dict}
+        for f in fields(cls):
+            value = getattr(position, f.name)
+            if f.name != "run" and (not isinstance(value, kinds[str(f.type)]) or isinstance(value, bool)):
+                raise ValueError(f"{f.name} is {value!r}")
+        np.random.default_rng().bit_generator.state = position.generator
+        return position
+
+
+def _history_from(meta: dict[str, Any]) -> History:
+    history = History(**meta)
+    lengths = {len(history.train_loss), len(history.seconds), len(history.val_loss) or len(history.seconds)}
+    if len(lengths) > 1 or not 0 <= history.best_epoch <= len(history.seconds):
+        raise ValueError(f"a history of {sorted(lengths)} epochs")
+    return history
+
+
+def write_checkpoint(path: str, model: Any, position: StreamPosition) -> None:
+    """Write model and position to one file, replacing an earlier one in one step."""
+    write_parts(path, {_MODEL: model, _POSITION: position})
+
+
+def remove_leftovers(path: str) -> None:
+    """Remove what a fit left behind that was killed while it wrote a checkpoint."""
+    folder, name = os.path.split(os.path.realpath(path))
+    if os.path.isdir(folder):
+        for entry in os.listdir(folder):
+            if entry.startswith(f".{name}.") and entry.endswith(".tmp"):
+                os.unlink(os.path.join(folder, entry))
+
+
+def read_checkpoint(path: str, model_class: type[Any], settings: dict[str, Any]) -> tuple[Any, StreamPosition] | None:
+    """Return the model and the position of a checkpoint; None if there is no such file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or is a model file but no checkpoint.
+    ValueError
+        If it was written by a fit with other settings.
+    """
+    if not os.path.exists(path):
+        return None
+    with ModelFileReader(path) as reader:
+        if _POSITION not in reader.slots:
+            raise ModelFileError(
+                f"{path}: a model file, but no checkpoint of fit_stream, which would overwrite it. Name another file."
+            )
+        if reader.class_name(_MODEL) != model_class.__name__:
+            raise ValueError(_advice(path, f"it is of a {reader.class_name(_MODEL)}, this is a {model_class.__name__}"))
+        position: StreamPosition = reader.build(_POSITION, StreamPosition, mmap=False)
+        missing = object()
+        differing = [
+            f"{name} was {position.settings.get(name)!r} and is {settings.get(name)!r}"
+            for name in sorted({*position.settings, *settings})
+            if position.settings.get(name, missing) != settings.get(name, missing)
+        ]
+        if differing:
+            raise ValueError(_advice(path, "; ".join(differing)))
+        model = reader.build(_MODEL, model_class, mmap=False)
+        widths = {len(params.w_records) for params in (*model._outputs, *position.run.best)}
+        if len(widths) > 1 or len(position.run.best) not in (0, len(model._outputs)):
+            raise reader.damaged("the best parameters do not fit the model")
+        return model, position
+
+
+def _advice(path: str, reason: str) -> str:
+    return (
+        f"The checkpoint {path} was written with other settings: {reason}. Call fit_stream with the settings of then "
+        "to go on, or delete the file (or name another) to train anew."
+    )

@@ -1,0 +1,91 @@
+"""Numeric features of any unit: training sees them at about unit size, the model keeps the user's units.
+
+One step size and one L2 for all features suit values of about 1, as one-hot features have. A column of another unit
+(an age, a price, a coordinate of 1e6) is divided by a power of two while training, and what was learned for it is
+divided by the same power afterwards: w_i x_i and v_i x_i stay what they were. Powers of two make this exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._engine.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class FeatureScale:
+    """The features that are not of unit size, and the power of two that brings each there.
+
+    Attributes
+    ----------
+    columns : ndarray of shape (n_scaled,)
+    factors : ndarray of shape (n_scaled, 1)
+        What a value is multiplied by.
+    """
+
+    columns: NDArray[np.intp]
+    factors: Float32Array
+
+    @classmethod
+    def of(cls, X: Csr) -> Self:
+        """Measure the root mean square of each column's nonzeros.
+
+        A column that is nonzero in most rows is a numeric one, and is brought to about 1 from above or below. In a
+        sparse column small values may well be meant (shares that sum to 1), so only large ones are brought down.
+        """
+        if X.data is None:
+            return cls(np.zeros(0, dtype=np.intp), np.zeros((0, 1), dtype=np.float32))
+        counts = np.bincount(X.indices, minlength=X.n_features)
+        squares = np.bincount(X.indices, weights=X.data.astype(np.float64) ** 2, minlength=X.n_features)
+        used = np.flatnonzero(counts)
+        exponents = -np.rint(0.5 * np.log2(squares[used] / counts[used]))
+        numeric = counts[used] > 0.5 * X.n_rows
+        chosen = np.where(numeric, exponents != 0, exponents < 0)
+        # The limits keep the factor and its reciprocal normal float32 numbers.
+        factors = np.exp2(np.clip(exponents[chosen], -126, 126)).astype(np.float32)
+        return cls(used[chosen], factors[:, None])
+
+    def and_of(self, other: Self) -> Self:
+        """Return the features that either scales; one that both do by the smaller factor."""
+        columns = np.union1d(self.columns, other.columns)
+        factors = np.full((len(columns), 1), np.inf, dtype=np.float32)
+        for scale in (self, other):
+            at = np.searchsorted(columns, scale.columns)
+            factors[at] = np.minimum(factors[at], scale.factors)
+        return type(self)(columns, factors)
+
+    def check(self, n_features: int) -> None:
+        """Raise ValueError unless every column exists and has a factor."""
+        columns, factors = self.columns, self.factors
+        if columns.ndim != 1 or columns.dtype.kind not in "iu" or factors.shape != (len(columns), 1):
+            raise ValueError(f"scaled columns of shape {columns.shape} with factors of shape {factors.shape}")
+        if len(columns) and not (columns.min() >= 0 and columns.max() < n_features):
+            raise ValueError(f"a scaled column beyond the {n_features} features")
+
+    def apply(self, X: Csr) -> Csr:
+        """Return X with its values brought to unit size."""
+        if not len(self.columns) or X.data is None:
+            return X
+        factor_of = np.ones(X.n_features, dtype=np.float32)
+        factor_of[self.columns] = self.factors[:, 0]
+        # What becomes infinite is found by the score of its row.
+        with np.errstate(over="ignore"):
+            return replace(X, data=X.data * factor_of[X.indices])
+
+    def to_user_units(self, params: Parameters) -> None:
+        """Turn parameters learned on scaled values into parameters for values as they are."""
+        self._multiply(params, self.factors)
+
+    def to_unit_size(self, params: Parameters) -> None:
+        """Undo `to_user_units`."""
+        self._multiply(params, 1.0 / self.factors)
+
+    def _multiply(self, params: Parameters, factors: Float32Array) -> None:
+        if len(self.columns):
+            params.w_records[self.columns, 0] *= factors[:, 0]
+            params.V_records[self.columns, 0] *= factors

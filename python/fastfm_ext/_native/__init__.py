@@ -1,0 +1,1 @@
+"""The compiled modules: kernels, tables, text."""

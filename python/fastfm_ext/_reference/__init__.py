@@ -1,0 +1,1 @@
+"""NumPy reference of each model, loss and solver, in the notation of the papers."""

@@ -1,0 +1,1 @@
+"""Columns of any table library as codes, texts and numbers."""

@@ -1,0 +1,1 @@
+"""Arguments of users as arrays that the engine may trust, or errors that name the argument."""

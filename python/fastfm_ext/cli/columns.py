@@ -1,0 +1,156 @@
+"""Which columns of a table a job uses, and how: written on the command line or in a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fastfm_ext.encoding.encoder import FMEncoder
+
+SIDES = ("user", "item", "context")
+# The public functions of `encoding` that make column specs.
+KINDS = ("binned", "categorical", "crossed", "hashed", "multi", "numeric")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What stands in the table; the sides hold names and column specs, as `FMEncoder` takes them."""
+
+    target: str | None = None
+    weight: str | None = None
+    user: Sequence[Any] = ()
+    item: Sequence[Any] = ()
+    context: Sequence[Any] = ()
+
+    @property
+    def has_features(self) -> bool:
+        """Whether any column to learn from is named."""
+        return bool(self.user or self.item or self.context)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any column is named."""
+        return self.has_features or self.target is not None or self.weight is not None
+
+    @property
+    def item_names(self) -> list[str]:
+        """The columns of the table that describe items, each once."""
+        return list(dict.fromkeys(name for spec in self.item for name in getattr(spec, "columns", (spec,))))
+
+    def encoder(self) -> FMEncoder:
+        """Return an encoder of these columns, not fitted."""
+        from fastfm_ext.encoding.encoder import FMEncoder  # commands without columns do not wait for it
+
+        return FMEncoder(user=list(self.user), item=list(self.item), context=list(self.context))
+
+    def filled_in(self, table: pd.DataFrame, name: str) -> Columns:
+        """Return what to use of this table, and check that its target is there.
+
+        Where no columns are named, all are context: those of numbers with a fraction are numeric, others categories.
+
+        Raises
+        ------
+        ValueError
+            If the target or the weight is not named, or not in the table, or nothing else is.
+        """
+        for option, column in (("--target", self.target), ("--weight", self.weight)):
+            if column is not None and column not in table.columns:
+                raise ValueError(f"{option} {column}: {name} has no such column; it has {', '.join(table.columns)}")
+        if self.target is None:
+            raise ValueError(f"--target: which column of {name} to predict? It has {', '.join(table.columns)}")
+        if self.has_features:
+            return self
+        rest = [column for column in table.columns if column not in (self.target, self.weight)]
+        if not rest:
+            raise ValueError(f"{name} has no column but the target {self.target!r} to learn from")
+        from fastfm_ext.encoding.encoder import numeric
+
+        specs = [numeric(column) if table[column].dtype.kind == "f" else column for column in rest]
+        return Columns(self.target, self.weight, context=specs)
+
+
+def parse_column(text: str) -> Any:
+    """Read ``name``, ``name:kind`` or ``name:kind:option=value,option=value``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind or option.
+    """
+    name, _, rest = text.partition(":")
+    kind, _, options = rest.partition(":")
+    pairs = [pair.partition("=") for pair in options.split(",")] if options else []
+    return column_of({"column": name, "kind": kind or "category"} | {key: _plain(value) for key, _, value in pairs})
+
+
+def column_of(entry: Any) -> Any:
+    """Return the column spec of a name, or of a table such as ``{column = "genres", kind = "multi", sep = "|"}``.
+
+    Raises
+    ------
+    ValueError
+        For another kind of entry, or an unknown kind or option.
+    """
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, dict) or not isinstance(entry.get("column"), str) or not entry["column"]:
+        raise ValueError(f'a column is a name or a table like {{column = "age", kind = "numeric"}}, not {entry!r}')
+    options = {key: value for key, value in entry.items() if key not in ("column", "kind")}
+    kind = entry.get("kind", "category")
+    if kind == "category" and not options:
+        return entry["column"]
+    if kind not in KINDS:
+        raise ValueError(f"column {entry['column']!r}: {kind!r} is not one of category, {', '.join(KINDS)}")
+    from fastfm_ext.encoding import encoder as encoding
+
+    try:
+        return getattr(encoding, kind)(entry["column"], **options)
+    except TypeError as error:
+        raise ValueError(f"column {entry['column']!r}: {error}") from error
+
+
+def _plain(text: str) -> Any:
+    """Return a number, true, false or none as such, other text as it is."""
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            pass
+    return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
+def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the tables ``columns`` and ``settings`` of a TOML file.
+
+    Raises
+    ------
+    ValueError
+        If the file is not TOML, or has something else in it.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a TOML file: {error}") from error
+    unknown = [name for name in content if name not in ("columns", "settings") or not isinstance(content[name], dict)]
+    if unknown:
+        raise ValueError(f"{path}: there is no place for {unknown[0]!r}; only for tables [columns] and [settings]")
+    columns = dict(content.get("columns", {}))
+    known = {"target", "weight", *SIDES}
+    if columns.keys() - known:
+        raise ValueError(
+            f"{path}: [columns] has {min(columns.keys() - known)!r}; it can have {', '.join(sorted(known))}"
+        )
+    for name, value in columns.items():
+        if not isinstance(value, list if name in SIDES else str):
+            raise ValueError(
+                f"{path}: {name} in [columns] must be {'a list' if name in SIDES else 'a name'}, not {value!r}"
+            )
+    for side in SIDES:
+        columns[side] = [column_of(entry) for entry in columns.get(side, [])]
+    return columns, dict(content.get("settings", {}))

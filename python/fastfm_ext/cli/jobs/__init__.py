@@ -1,0 +1,1 @@
+"""Jobs of the command line, one file a command."""

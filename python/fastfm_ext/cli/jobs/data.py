@@ -1,0 +1,155 @@
+"""The data of a job: which form a file has, and its rows as a table, or as a matrix and targets."""
+
+from __future__ import annotations
+
+import lzma
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from fastfm_ext._common.extras import require
+from fastfm_ext.cli.settings import FORMS, TEXT_FORMS
+from fastfm_ext.text_formats.batches import first_line
+from fastfm_ext.text_formats.whole_files import iter_libffm, iter_libsvm, read_libffm, read_libsvm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ENDINGS = {
+    "csv": "csv",
+    "tsv": "tsv",
+    "parquet": "parquet",
+    "pq": "parquet",
+    "libsvm": "libsvm",
+    "svmlight": "libsvm",
+    "svm": "libsvm",
+    "libfm": "libsvm",
+    "libffm": "libffm",
+    "ffm": "libffm",
+}
+_COMPRESSIONS = (".gz", ".xz", ".bz2", ".zst")
+_BATCH_ROWS = 65_536
+# As wide as can be: which of the ids a model knows is seen to afterwards.
+ANY_WIDTH = int(np.iinfo(np.int32).max)
+
+
+class Rows(NamedTuple):
+    """Rows to train on or to predict; the targets are None where the file has none."""
+
+    X: sparse.csr_array
+    y: NDArray[Any] | None
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file and its form, one of `FORMS`."""
+
+    path: Path
+    form: str
+
+    @classmethod
+    def at(cls, path: Path, form: str | None) -> DataFile:
+        """Take the form that is given, or find it out by the file's name and, failing that, its first line."""
+        return cls(path, form or _form_by_name(path) or _form_of_folder(path) or _form_by_line(path))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds numbered features rather than columns."""
+        return self.form in TEXT_FORMS
+
+    def read_table(self) -> pd.DataFrame:
+        """Read all columns.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, empty, or not of its form.
+        """
+        if self.form == "parquet":
+            return self._read_parquet()
+        pd = require("pandas", "pandas")
+        try:
+            return pd.read_csv(self.path, sep="\t" if self.form == "tsv" else ",", encoding="utf-8-sig")
+        except pd.errors.EmptyDataError as error:
+            raise ValueError(f"{self.path}: the file is empty") from error
+        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"{self.path}: not a well-formed {self.form.upper()} file: {str(error).strip()}"
+            ) from error
+        except (lzma.LZMAError, zlib.error, EOFError) as error:
+            raise ValueError(f"{self.path}: the compressed file is damaged: {error}") from error
+
+    def _read_parquet(self) -> pd.DataFrame:
+        require("pandas", "pandas")
+        parquet = require("pyarrow.parquet", "arrow")
+        arrow = require("pyarrow", "arrow")
+        try:
+            return parquet.read_table(self.path).to_pandas()
+        except arrow.ArrowInvalid as error:
+            raise ValueError(f"{self.path}: not a Parquet file: {error}") from error
+
+    def read_rows(self) -> Rows:
+        """Read text to train on; ids are columns as they stand there."""
+        read = read_libffm if self.form == "libffm" else read_libsvm
+        X, y = read(self.path, zero_based=True)[:2]
+        return Rows(X, y)
+
+    def iter_rows(self, n_features: int) -> Iterator[tuple[Rows, int]]:
+        """Read text to predict in batches, each with the number of values whose features the model does not know.
+
+        A file without labels is recognised by its first line.
+        """
+        iterate = iter_libffm if self.form == "libffm" else iter_libsvm
+        options: dict[str, Any] = {"n_features": ANY_WIDTH, "zero_based": True, "batch_rows": _BATCH_ROWS}
+        for X, y, *_ in iterate(self.path, labels=self.has_labels(), **options):
+            known, n_unknown = of_width(X, n_features)
+            yield Rows(known, y), n_unknown
+
+    def has_labels(self) -> bool:
+        """Whether the first line of the text begins with a label."""
+        words = first_line(self.path).split()
+        return not words or b":" not in words[0] or words[0].startswith(b"qid:")
+
+
+def of_width(X: sparse.csr_array, n_features: int) -> tuple[sparse.csr_array, int]:
+    """Return the rows with this number of features, and how many values were beyond them and are left out."""
+    n_unknown = int((X.indices >= n_features).sum())
+    if n_unknown:
+        return sparse.csr_array(X[:, :n_features]), n_unknown
+    return sparse.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], n_features)), 0
+
+
+def _form_by_name(path: Path) -> str | None:
+    name = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
+    return _ENDINGS.get(name.suffix.removeprefix(".").lower())
+
+
+def _form_of_folder(path: Path) -> str | None:
+    """Return the form of the files in a folder, which `fit --stream` takes; None for a file.
+
+    Raises
+    ------
+    ValueError
+        If they have several forms, or none that is known.
+    """
+    if not path.is_dir():
+        return None
+    forms = {form for entry in path.rglob("*") if entry.is_file() and (form := _form_by_name(entry)) is not None}
+    if len(forms) != 1:
+        found = f"{' and '.join(sorted(forms))} files" if forms else "no file with a known ending"
+        raise ValueError(f"{path}: {found} in this folder; say --format {'|'.join(FORMS)}")
+    return forms.pop()
+
+
+def _form_by_line(path: Path) -> str:
+    words = first_line(path).split()
+    colons = max((word.count(b":") for word in words if not word.startswith(b"qid:")), default=0)
+    if colons in (1, 2) and b"," not in words[0]:
+        return "libsvm" if colons == 1 else "libffm"
+    raise ValueError(f"{path}: neither its name nor its first line tells what it is; say --format {'|'.join(FORMS)}")

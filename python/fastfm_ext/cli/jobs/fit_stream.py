@@ -1,0 +1,147 @@
+"""The job behind ``fastfm-ext fit --stream``: from files larger than memory to a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext._common.extras import require
+from fastfm_ext.cli.jobs.data import ANY_WIDTH, DataFile
+from fastfm_ext.cli.jobs.fit import check_output, distinct_items, files_of, finish, new_model, say_nothing, trained
+from fastfm_ext.cli.settings import FitSettings, StreamOptions
+from fastfm_ext.encoding.encoder import FMEncoder
+from fastfm_ext.fm.classifier import FMClassifier
+from fastfm_ext.streaming.tables import CsvSource, LibffmSource, LibsvmSource, ParquetSource
+
+Batches = Iterator[tuple[Any, ...]]
+
+
+class _Targets:
+    """The different targets, as many as matter: all of a classification, three to tell that it is a regression."""
+
+    def __init__(self, task: str | None) -> None:
+        self._task = task
+        self.values: NDArray[Any] | None = None
+
+    def add(self, y: NDArray[Any]) -> None:
+        known = self.values
+        if self._task == "regression" or (self._task is None and known is not None and len(known) > 2):
+            return
+        self.values = np.unique(y if known is None else np.concatenate([known, np.unique(y)]))
+
+    def __len__(self) -> int:
+        return 0 if self.values is None else len(self.values)
+
+
+class _TextStream:
+    """Rows of libsvm and libffm text; features that the training rows lack are left out of the others."""
+
+    encoder: FMEncoder | None = None
+    items: Any = None
+
+    def __init__(self, file: DataFile, settings: FitSettings, targets: _Targets) -> None:
+        source = LibffmSource if file.form == "libffm" else LibsvmSource
+        self.n_rows = self.n_features = 0
+        for X, y, *_ in source(file.path, n_features=ANY_WIDTH, zero_based=True):
+            targets.add(y)
+            self.n_rows += len(y)
+            self.n_features = max(self.n_features, 1 + int(X.indices.max(initial=-1)))
+        self.train = source(file.path, n_features=self.n_features, zero_based=True)
+        self.train.n_rows = self.n_rows
+
+    def batches(self, file: DataFile) -> Batches:
+        for rows, _ in file.iter_rows(self.n_features):
+            yield rows.X, rows.y
+
+
+class _TableStream:
+    """Rows of tables, encoded with what the training rows know."""
+
+    def __init__(self, file: DataFile, settings: FitSettings, targets: _Targets) -> None:
+        self._columns, self._types = settings.columns, dict[str, Any]()
+        tables = self._source(file, None).tables()
+        first = next(tables, None)
+        if first is None:
+            raise ValueError(f"{file.path}: there are no rows in it")
+        self._columns = settings.columns.filled_in(first.to_pandas(), str(file.path))
+        self._types = _types_for_good(first.schema) if file.form != "parquet" else {}
+        self.encoder = self._columns.encoder()
+        self.n_rows = 0
+        self.items: Any = None
+        for table in self._source(file, None).tables():
+            self._learn(table, targets, str(file.path))
+        self.n_features = self.encoder.n_features_out_
+        self.train = self._source(file, self.encoder)
+        self.train.n_rows = self.n_rows
+
+    def _learn(self, table: Any, targets: _Targets, name: str) -> None:
+        """Take in what the rows of a table hold: values, targets, items."""
+        target = table.column(self._columns.target)
+        if target.null_count:
+            row = self.n_rows + int(target.is_null().to_numpy(zero_copy_only=False).argmax())
+            raise ValueError(f"{name}: the target {self._columns.target!r} is missing in data row {row + 1}")
+        targets.add(target.to_numpy())
+        self.encoder.partial_fit(table)
+        self.n_rows += len(table)
+        if self._columns.item:
+            pd = require("pandas", "pandas")
+            items = table.select(self._columns.item_names).to_pandas()
+            items = items if self.items is None else pd.concat([self.items, items], ignore_index=True)
+            self.items = distinct_items(items, self._columns)
+
+    def batches(self, file: DataFile) -> Batches:
+        for X, y, *weight in self._source(file, self.encoder):
+            yield X, y, *weight[:1]
+
+    def _source(self, file: DataFile, encoder: FMEncoder | None) -> ParquetSource | CsvSource:
+        options: dict[str, Any] = {"target": self._columns.target or "", "sample_weight": self._columns.weight}
+        if file.form == "parquet":
+            return ParquetSource(file.path, encoder, **options)
+        delimiter = "\t" if file.form == "tsv" else ","
+        # As pandas reads them, which `predict` uses: a column looks the same to the encoder in either way.
+        return CsvSource(file.path, encoder, **options, types=self._types, delimiter=delimiter, missing_text=True)
+
+
+def _types_for_good(schema: Any) -> dict[str, Any]:
+    """Return the types of a table's columns, text for dates, which pandas does not look for."""
+    types = require("pyarrow", "arrow").types
+    text = require("pyarrow", "arrow").string()
+    is_no_guess = {field.name: field.type for field in schema if not types.is_null(field.type)}
+    return {name: text if types.is_temporal(type_) else type_ for name, type_ in is_no_guess.items()}
+
+
+def run(settings: FitSettings) -> None:
+    """Do the whole job, printing as it goes."""
+    assert settings.stream is not None
+    say = say_nothing if settings.quiet else print
+    files = files_of(settings)
+    check_output(settings.model)
+    targets = _Targets(settings.task)
+    started = perf_counter()
+    make: Callable[..., _TextStream | _TableStream] = _TextStream if files["train"].is_text else _TableStream
+    stream = make(files["train"], settings, targets)
+    seconds = perf_counter() - started
+    say(f"train: {stream.n_rows:,} rows, {stream.n_features:,} features, looked through in {seconds:.2f} s")
+    model = new_model(len(targets), settings)
+    validation = files.get("validation")
+    n_epochs = model.max_iter if validation is not None or "max_iter" in settings.parameters else 1
+    started = perf_counter()
+    model.fit_stream(
+        stream.train,
+        n_epochs,
+        validation=None if validation is None else lambda: stream.batches(validation),
+        classes=targets.values if isinstance(model, FMClassifier) else None,
+        **_fit_options(settings.stream),
+    )
+    say(trained(model, perf_counter() - started))
+    finish(model, {part: stream.batches(file) for part, file in files.items() if part != "train"}, stream, settings)
+
+
+def _fit_options(options: StreamOptions) -> dict[str, Any]:
+    paths: dict[str, Path | None] = {"cache": options.cache, "checkpoint": options.checkpoint}
+    return {"buffer_rows": options.buffer_rows, "checkpoint_every": options.checkpoint_every, **paths}

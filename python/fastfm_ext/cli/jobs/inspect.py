@@ -1,0 +1,90 @@
+"""The job behind ``fastfm-ext inspect``: what a model file or a data file holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from fastfm_ext.cli.jobs.data import DataFile
+from fastfm_ext.cli.settings import InspectSettings
+from fastfm_ext.fm.classifier import FMClassifier
+from fastfm_ext.model_io.saved import SavedModel, load_model
+from fastfm_ext.text_formats.whole_files import scan_text
+
+_ZIP = b"PK\x03\x04"  # model files are zip archives
+_LISTED_CLASSES = 10
+
+
+def run(settings: InspectSettings) -> None:
+    """Print what is in the file, as lines or as one JSON object."""
+    with settings.file.open("rb") as file:
+        is_model = file.read(len(_ZIP)) == _ZIP
+    facts = _model_facts(load_model(settings.file), settings.top) if is_model else _data_facts(settings)
+    if settings.as_json:
+        print(json.dumps(facts))
+        return
+    width = max(map(len, facts)) + 2
+    for name, value in facts.items():
+        print(f"{name:{width}}{_shown(value)}".rstrip())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(number)}" for name, number in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    model, encoder, index = saved
+    if model is not None:
+        facts |= {
+            "model": type(model).__name__,
+            "features": int(model.n_features_in_),
+            "factors": int(model.n_factors),
+            "solver": model.solver,
+            "epochs": int(model.n_iter_),
+            "best epoch": int(model.best_epoch_),
+        }
+        if isinstance(model, FMClassifier):
+            facts["classes"] = model.classes_[:_LISTED_CLASSES].tolist()
+        if not isinstance(model, FMClassifier) or len(model.classes_) == 2:
+            w = np.ravel(model.w_)
+            facts["intercept"] = float(np.ravel(model.w0_)[0])
+            facts["weights other than 0"] = int(np.count_nonzero(w))
+            facts["mean length of the factors"] = float(np.linalg.norm(model.V_, axis=-1).mean())
+            facts["largest weights"] = _largest(w, encoder, top)
+    if encoder is not None:
+        counts = np.bincount(encoder.fields_, minlength=len(encoder.field_names_)).tolist()
+        facts["features of the columns"] = dict(zip(encoder.field_names_, counts, strict=True))
+    if index is not None:
+        facts["items in the index"] = len(index)
+    return facts
+
+
+def _largest(w: Any, encoder: Any, top: int) -> dict[str, float]:
+    """Return the features whose own weights are furthest from 0."""
+    order = np.argsort(-np.abs(w), kind="stable")[:top]
+    names = np.arange(len(w)).astype(str) if encoder is None else encoder.get_feature_names_out()
+    return {str(names[i]): float(w[i]) for i in order}
+
+
+def _data_facts(settings: InspectSettings) -> dict[str, Any]:
+    file = DataFile.at(settings.file, settings.form)
+    if not file.is_text:
+        table = file.read_table()
+        kinds = {str(name): f"({dtype}, {table[name].nunique():,} values)" for name, dtype in table.dtypes.items()}
+        return {"form": file.form, "rows": len(table), "columns": kinds}
+    seen = scan_text(file.path, "libffm" if file.form == "libffm" else "libsvm", labels=file.has_labels())
+    facts = {
+        "form": file.form,
+        "rows": seen.n_rows,
+        "values": seen.n_values,
+        "least id": seen.min_id,
+        "largest id": seen.max_id,
+    }
+    return facts | ({"fields": seen.max_field + 1} if file.form == "libffm" else {})

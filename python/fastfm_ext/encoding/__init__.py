@@ -1,0 +1,16 @@
+"""Encoder of tables as sparse features of users, items and their context."""
+
+from fastfm_ext.encoding.columns.base import Feature
+from fastfm_ext.encoding.declare import binned, categorical, crossed, hashed, multi, numeric
+from fastfm_ext.encoding.encoder import FMEncoder
+
+__all__ = [
+    "FMEncoder",
+    "Feature",
+    "binned",
+    "categorical",
+    "crossed",
+    "hashed",
+    "multi",
+    "numeric",
+]

@@ -1,0 +1,1 @@
+"""Kinds of columns: their features and how values become features."""

@@ -1,0 +1,148 @@
+"""What all kinds of columns share: a spec that says how to encode, and a fitted column that does it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext._tables.coding import Block, Codes
+from fastfm_ext._tables.column import Column
+
+State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+Columns = Mapping[str, Column]
+Missing = Literal["ignore", "feature"]
+Unknown = Literal["ignore", "feature", "rare"]
+FeatureKind = Literal["value", "number", "bin", "hash", "rare", "missing", "unknown"]
+
+
+class Feature(NamedTuple):
+    """What a feature of an encoded matrix stands for.
+
+    Attributes
+    ----------
+    field : str
+        Its field: the column's name, or ``"a*b"`` for the crossed columns a and b.
+    kind : {"value", "number", "bin", "hash", "rare", "missing", "unknown"}
+        Whether it stands for one value, for the number in the column, for a bin of numbers, for all values with one
+        hash, for all rare values, for a missing or for an unknown value.
+    value : object
+        The value; of crossed columns a tuple; (low, high) of a bin, the number of a hash, None for other kinds.
+    """
+
+    field: str
+    kind: FeatureKind
+    value: Any
+
+
+@dataclass(frozen=True)
+class ColumnSpec(ABC):
+    """How a column is encoded. A new kind of column is a new subclass, entered in `SPEC_KINDS`."""
+
+    # How the user writes it, and which options are shown even if they have their default.
+    written_as: ClassVar[str]
+    always_shown: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name of the field."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Columns that it is made of."""
+
+    @abstractmethod
+    def fit(self, columns: Columns) -> "FittedColumn":
+        """Learn the features."""
+
+    @abstractmethod
+    def restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "FittedColumn":
+        """Undo `FittedColumn.state`."""
+
+    def __repr__(self) -> str:
+        first, *options = fields(self)
+        shown = [f"{o.name}={v!r}" for o in options if (v := getattr(self, o.name)) != o.default or self._shows(o.name)]
+        positional = getattr(self, first.name)
+        names = positional if isinstance(positional, tuple) else (positional,)
+        return f"{self.written_as}({', '.join([*map(repr, names), *shown])})"
+
+    def _shows(self, option: str) -> bool:
+        return option in self.always_shown
+
+    def _check_choice(self, option: str, choices: Any) -> None:
+        value = getattr(self, option)
+        if value not in get_args(choices):
+            listed = ", ".join(map(repr, get_args(choices)))
+            raise ValueError(f"{option} of {self.written_as}({self.name!r}) must be one of {listed}, got {value!r}")
+
+
+@dataclass(frozen=True, repr=False)
+class SingleColumn(ColumnSpec):
+    """A spec of one column, after which its field is named."""
+
+    column: str
+
+    def __post_init__(self) -> None:
+        check_column_name(self.column)
+
+    @property
+    def name(self) -> str:
+        """Name of the field."""
+        return self.column
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that it is made of."""
+        return (self.column,)
+
+
+def check_column_name(name: Any) -> None:
+    """Raise TypeError unless this is a string."""
+    if not isinstance(name, str):
+        raise TypeError(f"a column name must be a string, got {name!r}")
+
+
+class FittedColumn(ABC):
+    """A column's features, numbered from 0 on: their *positions*. The encoder gives each its place in the matrix."""
+
+    spec: ColumnSpec
+
+    @property
+    @abstractmethod
+    def n_features(self) -> int:
+        """Number of features."""
+
+    @abstractmethod
+    def block(self, columns: Columns, numbers: Codes) -> Block:
+        """Encode every row; `numbers` says at which place in the matrix each position is."""
+
+    @abstractmethod
+    def labels(self) -> list[str]:
+        """Name every feature."""
+
+    @abstractmethod
+    def feature(self, position: int) -> Feature:
+        """Return what a position stands for."""
+
+    @abstractmethod
+    def position(self, value: Any) -> int:
+        """Return where a value is encoded, -1 for nowhere."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Return JSON-able metadata and arrays without Python objects."""
+
+    def grown(self, columns: Columns) -> Self:
+        """Learn new features behind the old, which keep their positions; here: none."""
+        return self
+
+
+def numbers_at(numbers: Codes, positions: NDArray[np.integer[Any]]) -> Codes:
+    """Return the place in the matrix of every position, -1 for those that are negative."""
+    if not len(numbers):
+        return np.full(len(positions), -1, dtype=np.int32)
+    return np.where(positions < 0, np.int32(-1), numbers[positions])

@@ -1,0 +1,399 @@
+"""From a data frame to the sparse matrix a factorization machine learns from."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from fastfm_ext._tables.column import Column
+from fastfm_ext._tables.read import as_table, read_columns
+from fastfm_ext.encoding.columns.base import ColumnSpec, Feature, State
+from fastfm_ext.encoding.columns.categorical import Categorical
+from fastfm_ext.encoding.declare import binned, categorical, check_names, checked_specs, crossed, hashed, multi, numeric
+from fastfm_ext.encoding.layout import Layout
+
+__all__ = ["FMEncoder", "Feature", "binned", "categorical", "crossed", "hashed", "multi", "numeric"]
+
+Side = Literal["user", "item"]
+_GROUPS = ("user", "item", "context")
+# The context of a request is known together with the user, before any item is.
+_GROUPS_OF_SIDE: dict[Side | None, tuple[str, ...]] = {None: _GROUPS, "user": ("user", "context"), "item": ("item",)}
+
+
+class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Encode the columns of a data frame as features of users, items and their context.
+
+    Every column becomes a block of features, and is one field: first the user's columns, then the item's, then the
+    context's, in the order given. The features of a block are sorted by value, so the order of the rows plays no part.
+    What `partial_fit` learns later comes behind all that is there.
+
+    A value that was not seen, and a missing value (None, NaN, NaT, pandas' NA, null; in a multi-valued column also an
+    empty collection or string), gives no entry unless its spec says otherwise. So an unknown user scores like a user
+    about whom nothing is known, and a missing number counts as the mean.
+
+    Parameters
+    ----------
+    user, item, context : list of column specs, default=None
+        Columns that describe the user, the item, and the situation (hour, device). A string is a categorical column;
+        for others see below. None and an empty list mean no columns.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        Width of the encoded matrix.
+    fields_ : int32 ndarray of shape (`n_features_out_`,)
+        Field of every feature; the field of a column is its place in `field_names_`.
+    field_names_ : list of str
+        Name of every field: the column's, or those of crossed columns as ``"a*b"``.
+    slices_ : dict of str to slice
+        Features of every field. Absent once `partial_fit` has added features, which lie elsewhere: see `fields_`.
+    n_features_in_ : int
+        Number of columns used.
+    feature_names_in_ : ndarray of str objects of shape (`n_features_in_`,)
+        Columns used; a frame may have others, which are ignored.
+
+    See Also
+    --------
+    categorical : A column of categories, of which the rare, the missing and the unknown may have features.
+    multi : A column with several values a cell.
+    numeric : A column of numbers.
+    binned : A column of numbers, a feature for each bin.
+    hashed : A column whose values are features by their hash.
+    crossed : A feature for each combination of columns.
+
+    Notes
+    -----
+    Values are compared by what they are, not by how a library stores them: all tables give the same matrix, the float
+    1.0 is the integer 1 (ids turn into floats when one is missing), and time zones are converted to UTC. The string
+    ``"1"`` is another value than the integer 1; when a column's values change in this way as a whole, so that none can
+    match, `transform` warns. A table that offers Arrow's ``__arrow_c_stream__``, such as one of pyarrow, is read where
+    it lies. Category and dictionary columns are used as they are: only their distinct values are looked at.
+
+    Examples
+    --------
+    >>> from fastfm_ext.encoding import FMEncoder, multi, numeric
+    >>> ratings = {"user_id": [1, 1, 2], "age": [20, 20, 40], "genres": ["Action", "Comedy|Drama", "Action|Drama"]}
+    >>> encoder = FMEncoder(user=["user_id", numeric("age")], item=[multi("genres", sep="|")])
+    >>> X = encoder.fit_transform(ratings)
+    >>> X.shape
+    (3, 6)
+    >>> encoder.get_feature_names_out().tolist()
+    ['user_id=1', 'user_id=2', 'age', 'genres=Action', 'genres=Comedy', 'genres=Drama']
+    >>> encoder.transform({"genres": ["Drama", "Western"]}, side="item").toarray().tolist()
+    [[0.0, 0.0, 0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    """
+
+    n_features_out_: int
+    n_features_in_: int
+    fields_: NDArray[np.int32]
+    field_names_: list[str]
+    feature_names_in_: NDArray[np.object_]
+
+    def __init__(
+        self,
+        *,
+        user: Sequence[str | ColumnSpec] | None = None,
+        item: Sequence[str | ColumnSpec] | None = None,
+        context: Sequence[str | ColumnSpec] | None = None,
+    ) -> None:
+        self.user = user
+        self.item = item
+        self.context = context
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the features of every column.
+
+        Parameters
+        ----------
+        X : pandas or polars DataFrame, Arrow table, or mapping of column name to array, with n_rows rows
+            Needs every column of the specs.
+        y : ignored
+            Present because pipelines pass it.
+
+        Returns
+        -------
+        FMEncoder
+            This encoder.
+
+        Raises
+        ------
+        TypeError
+            If `X` or a spec is of another type, or a column holds lists or other values that can't be categories.
+        ValueError
+            If there are no column specs, a column is missing or given twice, `X` has no rows, a numeric column holds
+            text or infinite values, or no column has a value.
+        """
+        self._fit(X)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the values that are new; what was learned before keeps its features.
+
+        New features come behind all others, so that a trained model need only grow. Mean and scale of numbers and the
+        edges of bins stay as they are, for the model has learned in their units. The first call is `fit`.
+
+        Parameters
+        ----------
+        X : pandas or polars DataFrame, Arrow table, or mapping of column name to array, with n_rows rows
+            As for `fit`.
+        y : ignored
+            Present because pipelines pass it.
+
+        Returns
+        -------
+        FMEncoder
+            This encoder.
+
+        Raises
+        ------
+        TypeError, ValueError
+
+        Examples
+        --------
+        >>> encoder = FMEncoder(user=["user_id"], item=["film"]).fit({"user_id": [7, 9], "film": ["a", "b"]})
+        >>> encoder.partial_fit({"user_id": [8, 9], "film": ["a", "c"]}).get_feature_names_out().tolist()
+        ['user_id=7', 'user_id=9', 'film=a', 'film=b', 'user_id=8', 'film=c']
+        """
+        if not hasattr(self, "fields_"):
+            return self.fit(X)
+        columns, _ = read_columns(as_table(X), self._layout.columns_of(_GROUPS))
+        self._keep(self._layout.grown(columns))
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> sparse.csr_array:
+        """Fit, then encode the same rows; reads the columns only once.
+
+        Parameters
+        ----------
+        X : pandas or polars DataFrame, Arrow table, or mapping of column name to array, with n_rows rows
+            As for `fit`.
+        y : ignored
+            Present because pipelines pass it.
+
+        Returns
+        -------
+        float32 csr_array of shape (n_rows, `n_features_out_`)
+            As from `transform`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `fit`.
+        """
+        columns, n_rows = self._fit(X)
+        return self._layout.encode(columns, n_rows, _GROUPS)
+
+    def transform(self, X: Any, side: Side | None = None) -> sparse.csr_array:
+        """Encode rows.
+
+        Parameters
+        ----------
+        X : pandas or polars DataFrame, Arrow table, or mapping of column name to array, with n_rows rows
+            Needs the columns of the side that is encoded; others are ignored.
+        side : {"user", "item"} or None, default=None
+            ``"user"`` encodes the user's and the context's columns, ``"item"`` the item's, None all. The rows are
+            of full width, the features of the other side empty: the two sides add up to the whole.
+
+        Returns
+        -------
+        float32 csr_array of shape (n_rows, `n_features_out_`)
+            Sorted indices, no duplicates, no stored zeros. The indices are int32, as long as the number of stored
+            values allows.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the encoder is not fitted.
+        TypeError
+            If `X` is of another type, or a column holds lists or other values that can't be categories.
+        ValueError
+            If `side` is unknown, a column is missing, `X` has no rows, or a numeric column holds text or infinite
+            values.
+
+        Warns
+        -----
+        UserWarning
+            If a column held numbers in `fit` and holds text now, or the like, so that no value can match.
+        """
+        check_is_fitted(self, "fields_")
+        if side not in _GROUPS_OF_SIDE:
+            raise ValueError(f"side must be {', '.join(map(repr, get_args(Side)))} or None, got {side!r}")
+        groups = _GROUPS_OF_SIDE[side]
+        columns, n_rows = read_columns(as_table(X), self._layout.columns_of(groups))
+        return self._layout.encode(columns, n_rows, groups)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name every feature: ``user_id=42``, ``genres=Action``, ``age``.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Present because pipelines pass it.
+
+        Returns
+        -------
+        ndarray of str objects of shape (`n_features_out_`,)
+            In the order of the matrix's columns.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the encoder is not fitted.
+        """
+        check_is_fitted(self, "fields_")
+        return self._layout.labels()
+
+    def feature_index(self, column: str, value: Any = None) -> int:
+        """Find the feature of a value.
+
+        Parameters
+        ----------
+        column : str
+            One of `field_names_`.
+        value : object, default=None
+            The value, None for a missing one, a tuple for crossed columns; ignored for a numeric column.
+
+        Returns
+        -------
+        int
+            Column of the encoded matrix, row of `V_` and place in `w_` of a model trained on it.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the encoder is not fitted.
+        KeyError
+            If there is no such column, or `transform` gives the value no feature.
+        TypeError
+            If the value can't be a category, such as a list.
+
+        Examples
+        --------
+        >>> encoder = FMEncoder(user=["user_id"]).fit({"user_id": [7, 42]})
+        >>> encoder.feature_index("user_id", 42)
+        1
+        """
+        check_is_fitted(self, "fields_")
+        if column not in self.field_names_:
+            raise KeyError(f"no column {column!r}; there are {', '.join(self.field_names_)}")
+        field = self.field_names_.index(column)
+        fitted, numbers = self._layout.fitted[field], self._layout.numbers[field]
+        position = fitted.position(value)
+        if position < 0:
+            raise KeyError(f"column {column!r} has no feature for {value!r} ({fitted.n_features} values seen in fit)")
+        return int(numbers[position])
+
+    def feature_at(self, index: int) -> Feature:
+        """Say what a feature stands for: the inverse of `feature_index`.
+
+        Parameters
+        ----------
+        index : int
+            Column of the encoded matrix, 0 <= index < `n_features_out_`.
+
+        Returns
+        -------
+        Feature
+            A named tuple: its field, its kind (``"value"``: the feature of a single value), and the value.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the encoder is not fitted.
+        IndexError
+            If there is no such feature.
+
+        Examples
+        --------
+        >>> encoder = FMEncoder(user=["user_id"]).fit({"user_id": [7, 42]})
+        >>> encoder.feature_at(1)
+        Feature(field='user_id', kind='value', value=42)
+        """
+        check_is_fitted(self, "fields_")
+        if not 0 <= index < self.n_features_out_:
+            raise IndexError(f"index must be from 0 to {self.n_features_out_ - 1}, got {index!r}")
+        field = int(self.fields_[index])
+        return self._layout.fitted[field].feature(int(np.searchsorted(self._layout.numbers[field], index)))
+
+    @property
+    def slices_(self) -> dict[str, slice]:
+        """Features of every field, as long as each has a block of its own."""
+        check_is_fitted(self, "fields_")
+        if not self._layout.is_in_blocks:
+            raise AttributeError("slices_ is gone since partial_fit added features elsewhere; use fields_")
+        stops = np.cumsum([len(numbers) for numbers in self._layout.numbers]).tolist()
+        bounds = zip(self.field_names_, [0, *stops[:-1]], stops, strict=True)
+        return {name: slice(start, stop) for name, start, stop in bounds}
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Refuse any output other than the sparse matrix.
+
+        Parameters
+        ----------
+        transform : {"default"} or None, default=None
+            Nothing else is possible.
+
+        Returns
+        -------
+        FMEncoder
+            This encoder.
+
+        Raises
+        ------
+        ValueError
+            If another output is asked for.
+        """
+        if transform not in (None, "default"):
+            raise ValueError(
+                f"FMEncoder can't give {transform} output: it is a wide sparse matrix, which no data frame holds well"
+            )
+        return self
+
+    def _fit(self, X: Any) -> tuple[dict[str, Column], int]:
+        specs = [(group, spec) for group in _GROUPS for spec in checked_specs(group, getattr(self, group))]
+        check_names([spec.name for _, spec in specs])
+        columns, n_rows = read_columns(as_table(X), [name for _, spec in specs for name in spec.columns])
+        self._keep(Layout.learn(specs, columns))
+        return columns, n_rows
+
+    def _keep(self, layout: Layout) -> None:
+        self._layout = layout
+        self.field_names_ = layout.names
+        self.fields_ = layout.fields
+        self.n_features_out_ = layout.n_features
+        self.feature_names_in_ = np.array(layout.columns_of(_GROUPS), dtype=object)
+        self.n_features_in_ = len(self.feature_names_in_)
+
+    def _to_state(self) -> State:
+        """Return all that is needed to restore the fitted encoder: JSON values, and arrays by name.
+
+        Raises
+        ------
+        TypeError
+            If a category is not a str, int, float, bool or datetime.
+        """
+        check_is_fitted(self, "fields_")
+        return self._layout.state()
+
+    @classmethod
+    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Undo `_to_state`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            For a state that `_to_state` did not make.
+        """
+        layout = Layout.restore(meta, arrays)
+        check_names(layout.names)
+        given: dict[str, list[str | ColumnSpec]] = {group: [] for group in _GROUPS}
+        for group, fitted in zip(layout.groups, layout.fitted, strict=True):
+            spec = fitted.spec
+            given[group].append(spec.name if spec == Categorical(spec.name) else spec)
+        encoder = cls(**{group: columns or None for group, columns in given.items()})
+        encoder._keep(layout)
+        return encoder

@@ -1,0 +1,170 @@
+"""All fitted columns of an encoder, and which feature of each stands where in the matrix."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from fastfm_ext._tables.coding import Codes, rows_of
+from fastfm_ext.encoding.columns.base import Columns, ColumnSpec, FittedColumn, State
+from fastfm_ext.encoding.declare import spec_from_meta, spec_to_meta
+
+STATE_VERSION = 2
+_MAX_FEATURES = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns' features in the matrix.
+
+    Fitted at once, each column has a block of neighbouring features. Those that `grown` adds stand behind all others.
+
+    Attributes
+    ----------
+    groups : list of str
+        Side of each field.
+    fitted : list of FittedColumn
+        The fields.
+    numbers : list of int32 ndarray
+        For each field the feature at each of its positions, ascending.
+    """
+
+    groups: list[str]
+    fitted: list[FittedColumn]
+    numbers: list[Codes]
+
+    @classmethod
+    def learn(cls, specs: list[tuple[str, ColumnSpec]], columns: Columns) -> Self:
+        """Learn all features.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        fitted = [spec.fit(columns) for _, spec in specs]
+        layout = cls.in_blocks([group for group, _ in specs], fitted)
+        if not layout.n_features:
+            raise ValueError(f"nothing to encode: every value of {', '.join(layout.names)} is missing")
+        return layout
+
+    @classmethod
+    def in_blocks(cls, groups: list[str], fitted: list[FittedColumn]) -> Self:
+        """Give each column a block of features."""
+        stops = np.cumsum([column.n_features for column in fitted]).tolist()
+        _check_width(stops[-1])
+        starts = [0, *stops[:-1]]
+        numbers = [np.arange(start, stop, dtype=np.int32) for start, stop in zip(starts, stops, strict=True)]
+        return cls(groups, fitted, numbers)
+
+    def grown(self, columns: Columns) -> Self:
+        """Learn new features behind the old, of one field after the other."""
+        fitted = [column.grown(columns) for column in self.fitted]
+        start, numbers = self.n_features, []
+        for column, old in zip(fitted, self.numbers, strict=True):
+            stop = start + column.n_features - len(old)
+            _check_width(stop)
+            numbers.append(np.concatenate((old, np.arange(start, stop, dtype=np.int32))))
+            start = stop
+        return type(self)(self.groups, fitted, numbers)
+
+    @property
+    def n_features(self) -> int:
+        """Width of the matrix."""
+        return sum(map(len, self.numbers))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the fields."""
+        return [column.spec.name for column in self.fitted]
+
+    @property
+    def fields(self) -> NDArray[np.int32]:
+        """Field of every feature."""
+        fields = np.empty(self.n_features, dtype=np.int32)
+        for field, numbers in enumerate(self.numbers):
+            fields[numbers] = field
+        return fields
+
+    @property
+    def is_in_blocks(self) -> bool:
+        """Whether each field's features lie side by side, in the order of the fields."""
+        starts = np.cumsum([0, *map(len, self.numbers)]).tolist()
+        bounds = zip(self.numbers, starts[:-1], starts[1:], strict=True)
+        return all(not len(own) or (own[0] == start and own[-1] == stop - 1) for own, start, stop in bounds)
+
+    def columns_of(self, groups: tuple[str, ...]) -> list[str]:
+        """Return the columns that the fields of these sides are made of, each once."""
+        fields = zip(self.groups, self.fitted, strict=True)
+        return list(dict.fromkeys(name for group, f in fields if group in groups for name in f.spec.columns))
+
+    def encode(self, columns: Columns, n_rows: int, groups: tuple[str, ...]) -> sparse.csr_array:
+        """Encode the rows' columns of these sides; the features of the others stay empty."""
+        fields = zip(self.groups, self.fitted, self.numbers, strict=True)
+        blocks = [field.block(columns, numbers) for group, field, numbers in fields if group in groups]
+        return rows_of(blocks, n_rows, self.n_features, sort=not self.is_in_blocks)
+
+    def labels(self) -> NDArray[np.object_]:
+        """Name every feature."""
+        labels = np.empty(self.n_features, dtype=object)
+        for column, numbers in zip(self.fitted, self.numbers, strict=True):
+            labels[numbers] = column.labels()
+        return labels
+
+    def state(self) -> State:
+        """Return all that is needed to restore the layout: JSON values, and arrays by name.
+
+        Raises
+        ------
+        TypeError
+            If a category is not a str, int, float, bool or datetime.
+        """
+        described: list[dict[str, Any]] = []
+        arrays: dict[str, NDArray[Any]] = {}
+        for number, (group, column) in enumerate(zip(self.groups, self.fitted, strict=True)):
+            meta, own_arrays = column.state()
+            described.append({"side": group, "spec": spec_to_meta(column.spec), "fitted": meta})
+            arrays |= {f"column_{number}_{name}": array for name, array in own_arrays.items()}
+        if not self.is_in_blocks:
+            arrays["fields"] = self.fields
+        return {"version": STATE_VERSION, "columns": described}, arrays
+
+    @classmethod
+    def restore(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Undo `state`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            For a state that `state` did not make.
+        """
+        if meta["version"] != STATE_VERSION:
+            raise ValueError(f"encoder state has version {meta['version']!r}, this version reads {STATE_VERSION}")
+        fitted = []
+        for number, described in enumerate(meta["columns"]):
+            prefix = f"column_{number}_"
+            own_arrays = {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
+            fitted.append(spec_from_meta(described["spec"]).restore(described["fitted"], own_arrays))
+        layout = cls.in_blocks([described["side"] for described in meta["columns"]], fitted)
+        return layout._arranged(arrays["fields"]) if "fields" in arrays else layout
+
+    def _arranged(self, fields: NDArray[np.int32]) -> Self:
+        """Return the layout in which feature j is of the field fields[j]."""
+        widths = [len(numbers) for numbers in self.numbers]
+        if fields.dtype != np.int32 or fields.shape != (self.n_features,) or not len(fields):
+            raise ValueError(
+                f"fields of the type {fields.dtype} and shape {fields.shape} for {self.n_features} features"
+            )
+        # Before anything counts to the largest: it may be any number.
+        is_field = fields.min() >= 0 and fields.max() < len(widths)
+        if not is_field or np.bincount(fields, minlength=len(widths)).tolist() != widths:
+            raise ValueError("the fields of the features do not fit their columns")
+        numbers = [np.flatnonzero(fields == field).astype(np.int32) for field in range(len(widths))]
+        return type(self)(self.groups, self.fitted, numbers)
+
+
+def _check_width(n_features: int) -> None:
+    if n_features > _MAX_FEATURES:
+        raise ValueError(f"{n_features} features are more than {_MAX_FEATURES}; raise min_count, or hash columns")

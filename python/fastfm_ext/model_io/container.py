@@ -1,0 +1,352 @@
+"""The container of a model file: a zip of uncompressed members, one JSON manifest and aligned .npy arrays.
+
+The file
+--------
+A zip archive whose members are not compressed:
+
+- ``manifest.json``: name and version of the format, version of the library, and for each part its class, its metadata
+  and a table of its arrays (dtype and shape);
+- ``<part>/<array>.npy``: the arrays, little-endian and in C order, each starting at a multiple of 64 bytes, so that
+  they can be mapped into memory. ``numpy.load`` reads the file as an ``.npz``.
+
+Loading runs no code from the file and looks no class up by a name in it: the caller passes the class of each part,
+which is built by its own ``_from_state``. Every size is checked against the file before memory is taken, and every
+checksum is compared (but those of mapped arrays, which would have to be read for it).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import mmap as mmap_module
+import os
+import re
+import secrets
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import IO, Any, NamedTuple, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fastfm_ext.model_io.plain_json import from_json, to_json
+
+Array = npt.NDArray[Any]
+
+FORMAT = "fastfm-ext model"
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+_ALIGNMENT = 64
+_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_MAX_DIMS = 32
+# Well below 2 GiB, where zipfile would switch to its large format unasked.
+_ZIP64_FROM = 2**30
+# Fixed-size, platform-independent types; the header of a member must say the same as the manifest.
+_DTYPE = re.compile(r"\|[biu]1|<[iu][248]|<f[248]|<U[1-9][0-9]{0,8}|\|S[1-9][0-9]{0,8}")
+_ARRAY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+class ModelFileError(ValueError):
+    """The file cannot be loaded: it is not a model file, is damaged or incomplete, or is too new."""
+
+
+class Part(Protocol):
+    """What a class offers to be saved: its state as plain values and arrays, and a way back."""
+
+    def _to_state(self) -> tuple[dict[str, Any], dict[str, Array]]: ...
+
+    @classmethod
+    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, Array]) -> Self: ...
+
+
+def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Part]) -> None:
+    """Write parts under their names, replacing `path` in one step.
+
+    Raises
+    ------
+    TypeError
+        If the state of a part holds a value or an array that a file cannot.
+    OSError
+        If the file cannot be written.
+    """
+    members: dict[str, Array] = {}
+    entries: dict[str, Any] = {}
+    for slot, part in parts.items():
+        meta, arrays = part._to_state()
+        table = {}
+        for name, array in arrays.items():
+            plain = members[f"{slot}/{name}.npy"] = _storable(array, slot, name)
+            table[name] = {"dtype": plain.dtype.str, "shape": list(plain.shape)}
+        entries[slot] = {"class": type(part).__name__, "meta": to_json(meta, slot), "arrays": table}
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "library_version": importlib.metadata.version("fastfm-ext"),
+        "parts": entries,
+    }
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        _write_member(archive, file, MANIFEST, [json.dumps(manifest, allow_nan=False).encode()])
+        for member, array in members.items():
+            _write_member(archive, file, member, [_npy_header(array.dtype.str, array.shape), _bytes_of(array)])
+
+
+def _storable(array: Array, slot: str, name: str) -> Array:
+    """Return the array little-endian and in C order."""
+    if not _ARRAY_NAME.fullmatch(name):
+        raise ValueError(f"{slot} has an array named {name!r}; use letters, digits, '_', '.' and '-' only.")
+    if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and sys.byteorder == "big"):
+        array = array.astype(array.dtype.newbyteorder("<"))
+    if not _DTYPE.fullmatch(array.dtype.str):
+        raise TypeError(f"{slot}.{name} is an array of dtype {array.dtype}, which a model file cannot hold.")
+    return np.asarray(array, order="C")
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a new file that takes the place of `path` when all went well."""
+    target = os.path.realpath(os.fsdecode(path))
+    folder, name = os.path.split(target)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"Cannot save to {os.fsdecode(path)!r}: there is no folder {folder!r}.")
+    # Not tempfile: its files are readable by their owner only, and the model would inherit that.
+    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def _write_member(archive: zipfile.ZipFile, file: IO[bytes], name: str, chunks: list[bytes | memoryview]) -> None:
+    # A fixed date: the same model gives the same bytes.
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.file_size = sum(len(chunk) for chunk in chunks)
+    large = info.file_size >= _ZIP64_FROM
+    # zipfile appends 20 bytes of its own for a large member.
+    start = file.tell() + _LOCAL_HEADER.size + len(name) + (20 if large else 0)
+    info.extra = _alignment_field(start)
+    with archive.open(info, "w", force_zip64=large) as member:
+        for chunk in chunks:
+            member.write(chunk)
+
+
+def _alignment_field(start: int) -> bytes:
+    """Build the zip extra field (0xD935, as Android's zipalign) that moves data from `start` to an aligned offset."""
+    n_padding = -(start + 6) % _ALIGNMENT
+    return struct.pack("<HHH", 0xD935, 2 + n_padding, _ALIGNMENT) + bytes(n_padding)
+
+
+def _npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """Build the header of a .npy file, version 1.0, padded so that the data are aligned too."""
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    n_padding = -(10 + len(text) + 1) % _ALIGNMENT
+    text += b" " * n_padding + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+
+
+def _bytes_of(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+class _Extent(NamedTuple):
+    """Where the bytes of a member are, and their checksum."""
+
+    offset: int
+    size: int
+    crc: int
+
+
+class ModelFileReader:
+    """Read the members of a model file; a context manager.
+
+    Every fault of the file, whatever it is, is a `ModelFileError`.
+
+    Attributes
+    ----------
+    path : str
+    slots : list of str
+        Names of the parts.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fsdecode(path)
+        self._file = open(self.path, "rb")  # noqa: SIM115 - closed by __exit__
+        try:
+            self._size = os.fstat(self._file.fileno()).st_size
+            self._members = self._read_directory()
+            self._parts = self._check_manifest(self._read_manifest())
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    @property
+    def slots(self) -> list[str]:
+        """Names of the parts in the file."""
+        return list(self._parts)
+
+    def class_name(self, slot: str) -> str:
+        """Give the name of the class that wrote a part."""
+        if slot not in self._parts:
+            raise ModelFileError(f"{self.path}: the file holds no {slot}, only {', '.join(self._parts)}.")
+        name = self._parts[slot].get("class")
+        if not isinstance(name, str):
+            raise self.damaged(f"the {slot} has no class")
+        return name
+
+    def build(self, slot: str, cls: type[Any], *, mmap: bool) -> Any:
+        """Build a part from its state; with `mmap`, from read-only views of the mapped file."""
+        if self.class_name(slot) != cls.__name__:
+            raise self.unknown_class(slot)
+        arrays = self._arrays(slot, mmap=mmap)
+        try:
+            return cls._from_state(self._parts[slot]["meta"], arrays)
+        except (ImportError, MemoryError, OSError):
+            raise
+        # With a mapped file nothing vouches for the arrays: whatever a class makes of nonsense is the file's fault.
+        except Exception as error:
+            raise self.damaged(f"the {slot} cannot be rebuilt: {type(error).__name__}: {error}") from error
+
+    def unknown_class(self, slot: str) -> ModelFileError:
+        """Build the error for a part of a class that the reader does not know."""
+        return ModelFileError(
+            f"{self.path}: the part {slot!r} is of the class {self.class_name(slot)!r}, which this version of "
+            "fastfm-ext cannot load. Upgrade it, or check where the file comes from."
+        )
+
+    def not_ours(self) -> ModelFileError:
+        """Build the error for a file of another kind."""
+        return ModelFileError(
+            f"{self.path}: not a fastfm-ext model file. Such files are written by fastfm_ext.model_io.save_model."
+        )
+
+    def damaged(self, reason: str) -> ModelFileError:
+        """Build the error for a file that is ours, but damaged."""
+        return ModelFileError(
+            f"{self.path}: the model file is damaged or incomplete ({reason}). Copy it again from where it was saved, "
+            "or save the model again."
+        )
+
+    def _arrays(self, slot: str, *, mmap: bool) -> dict[str, Array]:
+        table = self._parts[slot].get("arrays")
+        if not isinstance(table, dict):
+            raise self.damaged(f"{slot} has no table of arrays")
+        mapped = None
+        if mmap:
+            mapped = mmap_module.mmap(self._file.fileno(), self._size, access=mmap_module.ACCESS_READ)
+        return {name: self._array(f"{slot}/{name}.npy", entry, mapped) for name, entry in table.items()}
+
+    def _array(self, member: str, entry: Any, mapped: mmap_module.mmap | None) -> Array:
+        dtype, shape = self._dtype_and_shape(member, entry)
+        header = _npy_header(dtype.str, shape)
+        extent = self._extent(member)
+        count = math.prod(shape)
+        if extent.size != len(header) + count * dtype.itemsize:
+            raise self.damaged(f"{member} has the wrong size")
+        self._file.seek(extent.offset)
+        if self._file.read(len(header)) != header:
+            raise self.damaged(f"{member} has a wrong header")
+        if mapped is not None and count:
+            array = np.frombuffer(mapped, dtype, count, extent.offset + len(header)).reshape(shape)
+            # No file of ours, and the kernels may not read numbers where they do not belong.
+            array = array if array.flags.aligned else array.copy()
+        else:
+            array = np.empty(shape, dtype)
+            content = _bytes_of(array)
+            if self._file.readinto(content) != len(content) or zlib.crc32(content, zlib.crc32(header)) != extent.crc:
+                raise self.damaged(f"{member} has a wrong checksum")
+        # Other numbers make NumPy raise a SystemError as soon as somebody looks at the text.
+        if dtype.kind == "U" and (array.reshape(-1).view(np.uint32) > sys.maxunicode).any():
+            raise self.damaged(f"{member} holds text of no known characters")
+        return array
+
+    def _dtype_and_shape(self, member: str, entry: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        dtype, shape = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
+            raise self.damaged(f"{member} has the type {dtype!r}")
+        if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape) or len(shape) > _MAX_DIMS:
+            raise self.damaged(f"{member} has the shape {shape!r}")
+        # The size of the file does not limit the other dimensions of an empty array, but NumPy does.
+        if math.prod(n for n in shape if n) * np.dtype(dtype).itemsize > 2**62:
+            raise self.damaged(f"{member} is too large")
+        return np.dtype(dtype), tuple(shape)
+
+    def _read_directory(self) -> dict[str, zipfile.ZipInfo]:
+        self._file.seek(0)
+        is_zip = self._file.read(4) == b"PK\x03\x04"
+        try:
+            with zipfile.ZipFile(self._file) as archive:
+                members = {info.filename: info for info in archive.infolist()}
+        # What zipfile raises for a damaged directory is not documented, and is more than BadZipFile.
+        except Exception as error:
+            raise (self.damaged(str(error)) if is_zip else self.not_ours()) from error
+        if MANIFEST not in members:
+            raise self.not_ours()
+        return members
+
+    def _extent(self, member: str) -> _Extent:
+        info = self._members.get(member)
+        if info is None:
+            raise self.damaged(f"{member} is missing")
+        if info.header_offset < 0:  # zipfile lets a damaged directory point there
+            raise self.damaged(f"{member} is not where it should be")
+        self._file.seek(info.header_offset)
+        header = self._file.read(_LOCAL_HEADER.size)
+        if len(header) != _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
+            raise self.damaged(f"{member} is not where it should be")
+        n_name, n_extra = _LOCAL_HEADER.unpack(header)[-2:]
+        offset = info.header_offset + _LOCAL_HEADER.size + n_name + n_extra
+        if offset + info.file_size > self._size:
+            raise self.damaged(f"{member} is cut off")
+        return _Extent(offset, info.file_size, info.CRC)
+
+    def _read_manifest(self) -> dict[str, Any]:
+        extent = self._extent(MANIFEST)
+        self._file.seek(extent.offset)
+        text = self._file.read(extent.size)
+        if zlib.crc32(text) != extent.crc:
+            raise self.damaged(f"{MANIFEST} has a wrong checksum")
+        try:
+            manifest = from_json(json.loads(text))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self.damaged(f"{MANIFEST} cannot be read: {error}") from error
+        if not isinstance(manifest, dict):
+            raise self.not_ours()
+        return manifest
+
+    def _check_manifest(self, manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the entries of the parts, after the checks that all files must pass."""
+        if manifest.get("format") != FORMAT:
+            raise self.not_ours()
+        version = manifest.get("format_version")
+        if type(version) is not int or version < 1:
+            raise self.damaged(f"format version {version!r}")
+        if version > FORMAT_VERSION:
+            writer, reader = manifest.get("library_version"), importlib.metadata.version("fastfm-ext")
+            raise ModelFileError(
+                f"{self.path}: written by fastfm-ext {writer} in format {version}, but this fastfm-ext {reader} reads "
+                f"formats up to {FORMAT_VERSION}: upgrade it to load this file."
+            )
+        parts = manifest.get("parts")
+        if not isinstance(parts, dict) or not parts:
+            raise self.damaged("no parts")
+        for slot, entry in parts.items():
+            if not isinstance(entry, dict) or not isinstance(entry.get("meta"), dict):
+                raise self.damaged(f"the {slot} has no metadata")
+        return parts

@@ -1,0 +1,144 @@
+"""Save and load a fitted model, its encoder and its item index as one file.
+
+The format is described in `fastfm_ext.model_io.container`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, NamedTuple
+
+from fastfm_ext.model_io.container import ModelFileError, ModelFileReader, Part, write_parts
+
+__all__ = ["ModelFileError", "SavedModel", "load_model", "save_model"]
+
+# Which classes can stand in which part of a file, and where they live.
+_CLASSES: dict[str, dict[str, str]] = {
+    "model": {
+        "FMRegressor": "fastfm_ext.fm",
+        "FMClassifier": "fastfm_ext.fm",
+        "FMRanker": "fastfm_ext.ranking",
+    },
+    "encoder": {"FMEncoder": "fastfm_ext.encoding"},
+    "index": {"ItemIndex": "fastfm_ext.retrieval"},
+}
+# A checkpoint's position in its stream, which only the fit that goes on from there can use.
+_NOT_FOR_USERS = ("stream",)
+
+
+class SavedModel(NamedTuple):
+    """What a model file holds; None for the parts it does not.
+
+    Attributes
+    ----------
+    model : FMRegressor, FMClassifier, FMRanker or None
+    encoder : FMEncoder or None
+    index : ItemIndex or None
+    """
+
+    model: Any = None
+    encoder: Any = None
+    index: Any = None
+
+
+def save_model(path: str | os.PathLike[str], model: Any = None, *, encoder: Any = None, index: Any = None) -> None:
+    """Write a fitted model, its encoder, its index, or several of these to one file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file. An existing file is replaced in one step, so that a reader finds the old or the new one, and an
+        interrupted save leaves the old one.
+    model : FMRegressor, FMClassifier or FMRanker, optional
+    encoder : FMEncoder, optional
+    index : ItemIndex, optional
+        The parts, at least one.
+
+    Raises
+    ------
+    ValueError
+        If no part is given.
+    TypeError
+        If a part is of another class, or holds a value that a file cannot: ids and categories must be int, float,
+        str, bool or tuples of these.
+    sklearn.exceptions.NotFittedError
+        If a part is not fitted.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from fastfm_ext.model_io import load_model, save_model
+    >>> from fastfm_ext.retrieval import ItemIndex
+    >>> index = ItemIndex().fit([[1.0, 0.0], [0.0, 1.0]], ids=["Alien", "Brazil"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "films.fm")
+    ...     save_model(path, index=index)
+    ...     saved = load_model(path)
+    >>> saved.model is None, saved.index
+    (True, ItemIndex(kind='exact', n_items=2, n_dims=2))
+    """
+    parts = {slot: part for slot, part in SavedModel(model, encoder, index)._asdict().items() if part is not None}
+    if not parts:
+        raise ValueError("Nothing to save: give at least one of model, encoder and index.")
+    for slot, part in parts.items():
+        name = type(part).__name__
+        # An exact match: a subclass would silently come back as its base.
+        if name not in _CLASSES[slot] or type(part) is not _import_class(slot, name):
+            raise TypeError(f"{slot} must be one of {', '.join(_CLASSES[slot])}, got a {name}.")
+    write_parts(path, parts)
+
+
+def load_model(path: str | os.PathLike[str], *, mmap: bool = False) -> SavedModel:
+    """Read a file written by `save_model`, or a checkpoint of `fit_stream`.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    mmap : bool, default=False
+        Map the arrays read-only from the file in place of reading them: loading is quick, and processes share the
+        memory. The arrays' checksums are then not compared, and the file must not be changed in place while in use
+        (replacing it, as `save_model` does, is safe; Windows refuses it).
+
+    Returns
+    -------
+    SavedModel
+        With the fields `model`, `encoder` and `index`; None for those that the file does not hold.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a model file, is damaged or incomplete, or was written by a newer version.
+    OSError
+        If the file cannot be opened.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from fastfm_ext import FMRegressor, load_model, save_model
+    >>> model = FMRegressor(n_factors=2, random_state=0).fit([[1.0, 0.0], [0.0, 1.0]], [1.0, 2.0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.fastfm")
+    ...     save_model(path, model)
+    ...     again = load_model(path).model
+    >>> bool((again.predict([[1.0, 0.0]]) == model.predict([[1.0, 0.0]])).all())
+    True
+    """
+    with ModelFileReader(path) as reader:
+        slots = [slot for slot in reader.slots if slot not in _NOT_FOR_USERS]
+        return SavedModel(**{slot: _build(reader, slot, mmap) for slot in slots})
+
+
+def _build(reader: ModelFileReader, slot: str, mmap: bool) -> Any:
+    name = reader.class_name(slot)
+    if name not in _CLASSES.get(slot, {}):
+        raise reader.unknown_class(slot)
+    return reader.build(slot, _import_class(slot, name), mmap=mmap)
+
+
+def _import_class(slot: str, name: str) -> type[Part]:
+    cls: type[Part] = getattr(importlib.import_module(_CLASSES[slot][name]), name)
+    return cls

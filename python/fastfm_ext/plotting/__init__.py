@@ -1,0 +1,7 @@
+"""Plots of training."""
+
+from fastfm_ext.plotting.learning_curve import plot_learning_curve
+
+__all__ = [
+    "plot_learning_curve",
+]

@@ -1,0 +1,108 @@
+"""Plots of a training run."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext._common.extras import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_learning_curve"]
+
+# The curves differ in lightness and in dashes too, so they survive grey print and colour blindness.
+_TRAIN_COLOR = "#888888"
+_VALIDATION_COLOR = "#1b5e9c"
+
+
+def plot_learning_curve(
+    history: Mapping[str, Sequence[float]], *, best_epoch: int | None = None, ax: "Axes | None" = None
+) -> "Axes":
+    """Plot the loss of every epoch, and mark the best epoch.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence of float
+        The ``history_`` of a fitted estimator: ``"train_loss"`` (n_epochs,) and perhaps ``"val_loss"`` (n_epochs,).
+        Losses are means over the rows: half the squared error for a regressor, log loss for a classifier.
+    best_epoch : int, default=None
+        The epoch to mark, from 1, such as ``best_epoch_`` of the estimator. By default the one with the lowest
+        validation loss, or none without validation.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw. By default a new figure is made without pyplot, so that no window opens and the backend stays
+        as it is; get it as ``ax.figure``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `history` has no ``"train_loss"``, no epochs, or losses of unequal length, or `best_epoch` is not among them.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from fastfm_ext.plotting import plot_learning_curve
+    >>> history = {"train_loss": [0.6, 0.4, 0.3], "val_loss": [0.62, 0.45, 0.47]}
+    >>> ax = plot_learning_curve(history)
+    >>> ax.figure.savefig("curve.png")  # doctest: +SKIP
+    """
+    train_loss, val_loss = _losses(history)
+    if best_epoch is not None and not 1 <= best_epoch <= len(train_loss):
+        raise ValueError(f"best_epoch must be from 1 to {len(train_loss)}, the number of epochs, got {best_epoch}")
+    ticker = require("matplotlib.ticker", "plot")
+    ax = _new_axes() if ax is None else ax
+    epochs = np.arange(1, len(train_loss) + 1)
+    # A run of one epoch would be a line without length: a marker shows it.
+    marker = "o" if len(epochs) == 1 else ""
+    ax.plot(epochs, train_loss, "--", label="training rows", marker=marker, color=_TRAIN_COLOR)
+    if val_loss is not None:
+        ax.plot(epochs, val_loss, "-", linewidth=2.0, label="validation rows", marker=marker, color=_VALIDATION_COLOR)
+        if best_epoch is None and np.isfinite(val_loss).any():
+            best_epoch = int(np.nanargmin(val_loss)) + 1
+    if best_epoch is not None:
+        _mark_best_epoch(ax, train_loss if val_loss is None else val_loss, best_epoch)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("mean loss of a row")
+    ax.set_title("Learning curve")
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    ax.grid(visible=True, color="#dddddd", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False)
+    return ax
+
+
+def _losses(history: Mapping[str, Sequence[float]]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    if "train_loss" not in history:
+        raise ValueError(f"history must have the key 'train_loss'; it has {', '.join(map(repr, history)) or 'no keys'}")
+    train_loss = np.asarray(history["train_loss"], dtype=np.float64)
+    if train_loss.ndim != 1 or len(train_loss) == 0:
+        raise ValueError(f"history['train_loss'] must hold one number an epoch, got shape {train_loss.shape}")
+    val_loss = np.asarray(history.get("val_loss", ()), dtype=np.float64)
+    if val_loss.size == 0:
+        return train_loss, None
+    if val_loss.shape != train_loss.shape:
+        message = "history['train_loss'] and history['val_loss'] must be equally long, got shapes"
+        raise ValueError(f"{message} {train_loss.shape} and {val_loss.shape}")
+    return train_loss, val_loss
+
+
+def _new_axes() -> "Axes":
+    figure = require("matplotlib.figure", "plot").Figure(figsize=(7.0, 4.2), layout="constrained")
+    axes: Axes = figure.add_subplot()
+    return axes
+
+
+def _mark_best_epoch(ax: "Axes", loss: NDArray[np.float64], epoch: int) -> None:
+    ax.axvline(epoch, color=_VALIDATION_COLOR, linestyle=":", linewidth=1.0)
+    # The numbers stand in the legend, which finds a free place by itself: next to the point they could hide a curve.
+    label = f"best epoch: {epoch} (loss {loss[epoch - 1]:.4g})"
+    ax.plot([epoch], [loss[epoch - 1]], "o", markersize=7, color=_VALIDATION_COLOR, label=label)

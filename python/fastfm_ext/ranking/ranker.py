@@ -1,0 +1,400 @@
+"""Learning to rank from what users chose: `FMRanker`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+
+from fastfm_ext import _engine
+from fastfm_ext._engine import ranking
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._engine.ranking import Choices, Negatives, Visits
+from fastfm_ext._estimators.base import FMEstimator
+from fastfm_ext._estimators.hyperparameters import one_of
+from fastfm_ext._learning import loop
+from fastfm_ext._learning.held_out import HeldOut, mark_held_out, to_interactions, to_visit, without
+from fastfm_ext._learning.loop import History, Run, Schedule
+from fastfm_ext._learning.units import FeatureScale
+from fastfm_ext._validation.matrices import check_param, is_integer, is_real, optional, to_csr
+from fastfm_ext.ranking.fold_in import FoldsIn
+
+# With early_stopping="auto", interactions are held out from this many on: with fewer, each is worth more.
+AUTO_EARLY_STOPPING_INTERACTIONS = 10_000
+
+NEGATIVES = {"bpr": 1, "warp": 10, "softmax": 256}
+# Softmax shares the drawn items between several choices of a user, so that about this many are drawn for each choice.
+NEGATIVES_PER_CHOICE = 32
+CHOICES_IN_A_ROW = 8  # visits of one user one after the other find its parameters in the cache
+MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
+
+
+class FMRanker(FoldsIn, FMEstimator):
+    """Factorization machine that ranks items for users, from implicit feedback: clicks, plays, purchases, check-ins.
+
+    Learns from two feature matrices, of users (with the context of the request, if there is any) and of items, and
+    from who chose what. Ids alone are the simplest case: then it is matrix factorization with item biases. With
+    features, users and items without a history are ranked, too. The score of item t for user u is
+
+    ``own(t) + <S_u, S_t>``,  ``S_u = sum_i v_i x_i`` over the user's features, ``S_t`` over the item's, and
+    ``own(t) = sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` over the item's,
+
+    the terms of a factorization machine that differ between items. It is the inner product of `user_vector` and
+    `item_vector`. What a user chose is learned against items drawn at random from those that the user did not choose.
+
+    Parameters
+    ----------
+    n_factors : int, default=64
+        Length k of each feature's factor vector v_i; 0 ranks by popularity and features of the items alone.
+    loss : {"softmax", "bpr", "warp"}, default="softmax"
+        ``"softmax"``, over the chosen and many drawn items, ranks best and costs most. ``"bpr"`` compares the chosen
+        item with a drawn one, and is the fastest; ``"warp"`` draws until an item scores within 1 of the chosen one, and
+        weighs it by the rank that this suggests.
+    n_negatives : int, optional
+        Items drawn to stand against a choice. Default: 256 for softmax, which shares them between up to
+        ``n_negatives / 32`` choices of one user (more rank better, at about the same cost); 1 for BPR; at most 10 for
+        WARP.
+    popularity : float, default=0.0
+        Items are drawn in proportion to ``(1 + n)**popularity``, n being how many users chose them: 0 draws evenly.
+        Below 10. Softmax corrects its scores for it (log q), so that only the noise of the draws changes.
+    learning_rate : float, optional
+        Of AdaGrad. Default: 0.1 for softmax, BPR and WARP.
+    max_iter : int, default=100
+        Most epochs (passes over the interactions).
+    l2_w, l2_V : float, optional
+        L2 on linear weights and on factors, paid at each visit: for each choice, its loss grows by
+        ``l2/2 |theta|^2`` over the features of the user and of the item, and the mean of it over the drawn items.
+        Default: 0.1 and 0.1 for softmax, 0.01 and 0.01 for BPR and WARP.
+    init_stdev : float, optional
+        Standard deviation of the first factors. Default: 0.1 for softmax, BPR and WARP.
+    fit_linear : bool, default=True
+        Whether to learn w, the biases of items and their features.
+    early_stopping : bool or "auto", default="auto"
+        Hold out `validation_fraction` of each user's interactions, rank after each epoch, and keep the best epoch's
+        parameters. "auto" does so from 10,000 interactions on.
+    validation_fraction : float, default=0.1
+        Share of each user's interactions to hold out, chosen at random.
+    validation_metric : str, default="ndcg@20"
+        "recall@k" or "ndcg@k" over all items that a user does not have in training, for up to 5,000 users.
+    n_iter_no_change : int, default=5
+        Stop after this many epochs in which the metric has not risen (without early stopping: the training loss not
+        fallen) by more than `tol`.
+    tol : float, default=1e-4
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit's parameters.
+    n_jobs : int, optional
+        Threads; -1 takes all cores. With more than one, threads update the parameters without locks (Hogwild), and a
+        fit is no longer reproducible to the bit.
+    random_state : int, RandomState or None, default=None
+        Seed of the first factors, the hold-out, the order of visits and the draws. The same seed gives bit-equal models
+        on one machine with one thread.
+    verbose : int, default=0
+        1 prints a line for each epoch.
+
+    Attributes
+    ----------
+    w_ : ndarray of shape (n_features,), float32
+    V_ : ndarray of shape (n_features, n_factors), float32
+    w0_ : float
+        0: it would be the same for all items.
+    n_iter_ : int
+        Epochs in `history_`: those of the last `fit`, and one for each `partial_fit` since.
+    best_epoch_ : int
+        The epoch, from 1, whose parameters were kept.
+    history_ : dict of str to list of float
+        "train_loss" (mean over an epoch's interactions, on the way), "val_score" (the validation metric, empty without
+        early stopping) and "seconds", one value an epoch.
+    n_features_in_ : int
+
+    Raises
+    ------
+    DivergenceError
+        From `fit` and `partial_fit`, when training diverges.
+
+    Notes
+    -----
+    An item that a user has in training is never drawn against that user, held-out items may be. A user who chose every
+    item teaches nothing and is left out.
+
+    References
+    ----------
+    Rendle, "Factorization Machines" (ICDM 2010). Rendle, Freudenthaler, Gantner, Schmidt-Thieme, "BPR: Bayesian
+    Personalized Ranking from Implicit Feedback" (UAI 2009). Weston, Bengio, Usunier, "WSABIE: Scaling Up To Large
+    Vocabulary Image Annotation" (IJCAI 2011). Jean, Cho, Memisevic, Bengio, "On Using Very Large Target Vocabulary for
+    Neural Machine Translation" (ACL 2015), for the sampled softmax. Duchi, Hazan, Singer, "Adaptive Subgradient
+    Methods" (JMLR 2011).
+
+    Examples
+    --------
+    Two kinds of users and of items, known by their ids alone:
+
+    >>> import numpy as np
+    >>> from fastfm_ext import FMRanker
+    >>> features = np.eye(10)  # 4 users, then 6 items
+    >>> chosen = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]])
+    >>> model = FMRanker(n_factors=4, l2_V=0.01, random_state=0).fit(features[:4], features[4:], chosen)
+    >>> items = model.item_vector(features[4:])
+    >>> scores = model.user_vector(features[:4]) @ items.T
+    >>> bool(scores[0, 2] > scores[0, 5] and scores[2, 5] > scores[2, 2])
+    True
+    >>> newcomer = model.fold_in([4, 5], items)  # a user who came after training, and chose the last two items
+    >>> int(np.argmax(np.where([0, 0, 0, 0, 1, 1], -np.inf, items @ newcomer)))
+    3
+    """
+
+    solver = "adagrad"
+    fit_intercept = False
+    l1_w = l1_V = 0.0
+    clip_gradient = None  # of a choice, no loss has one above 1
+    _history_names = (("train_loss", "train_loss"), ("val_score", "val_loss"), ("seconds", "seconds"))
+
+    def __init__(
+        self,
+        n_factors: int = 64,
+        *,
+        loss: Literal["softmax", "bpr", "warp"] = "softmax",
+        n_negatives: int | None = None,
+        popularity: float = 0.0,
+        learning_rate: float | None = None,
+        max_iter: int = 100,
+        l2_w: float | None = None,
+        l2_V: float | None = None,
+        init_stdev: float | None = None,
+        fit_linear: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        validation_metric: str = "ndcg@20",
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.loss = loss
+        self.n_negatives = n_negatives
+        self.popularity = popularity
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.l2_w = l2_w
+        self.l2_V = l2_V
+        self.init_stdev = init_stdev
+        self.fit_linear = fit_linear
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.validation_metric = validation_metric
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # --- training ----------------------------------------------------------------------------------------------------
+
+    def fit(self, X_user: Any, X_item: Any, interactions: Any) -> Self:
+        """Train the model.
+
+        Parameters
+        ----------
+        X_user : {array-like, sparse matrix} of shape (n_users, n_features)
+            The features of each user, or of each request: the user with its context.
+        X_item : {array-like, sparse matrix} of shape (n_items, n_features)
+            The features of each item, in the same columns as far as they mean the same; usually other columns.
+        interactions : {array-like, sparse matrix} of shape (n_users, n_items)
+            Who chose what: 1, or another positive number as the weight of the choice, and 0 (or nothing) elsewhere.
+            A weight multiplies the loss of the choice and its share of L2.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be trained on; the message names the argument.
+        DivergenceError
+            When a score stops being finite or the loss explodes. The estimator then has the parameters of the best
+            epoch, if one was validated before; else it is as it was before.
+        """
+        self._check_params()
+        continues = self.warm_start and hasattr(self, "_outputs")
+        with self._restored_on_error():
+            choices = self._choices(X_user, X_item, interactions, first=not continues)
+            rng = self._generator()
+            choices, held_out = self._hold_out(choices, rng)
+            outputs = self._outputs_to_go_on_with() if continues else self._initial_outputs(choices, rng)
+            schedule = self._schedule(choices)
+            run = self._train(outputs, choices, held_out, schedule, rng)
+            self._to_user_units(outputs, choices, schedule, run.history.best_epoch)
+        self._keep(outputs, run.history)
+        run.raise_divergence()
+        return self
+
+    def partial_fit(self, X_user: Any, X_item: Any, interactions: Any) -> Self:
+        """Train one epoch on these interactions, going on from what has been learned.
+
+        Parameters
+        ----------
+        X_user, X_item, interactions
+            As in `fit`. Users and items may be others than before, in the same columns of features. What is missing in
+            `interactions` counts as not chosen, so let the rows hold all that their users chose.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be trained on, another number of features than before, or a changed `n_factors`.
+        DivergenceError
+            When a score stops being finite. After an error, the model is as it was before the call.
+        """
+        self._check_params()
+        first = not hasattr(self, "_outputs")
+        with self._restored_on_error() as undo:
+            choices = self._choices(X_user, X_item, interactions, first=first)
+            rng = self._generator()
+            touched = _engine.features_in(choices.users, self._feature_scale.columns)
+            touched = _engine.features_in(choices.items, touched)
+            outputs = self._initial_outputs(choices, rng) if first else self._outputs_to_change(touched, undo)
+            schedule = replace(self._schedule(choices, epochs_before=getattr(self, "n_iter_", 0)), max_iter=1)
+            run = self._train(outputs, choices, None, schedule, rng)
+            self._to_user_units(outputs, choices, schedule, 1, touched)
+        self._keep_one_more_epoch(outputs, run.history)
+        return self
+
+    def _choices(self, X_user: Any, X_item: Any, interactions: Any, *, first: bool) -> Choices:
+        """Validate what to train on; from the first, learn the units of the features."""
+        users = to_csr(self, X_user, reset=first, name="X_user")
+        items = to_csr(self, X_item, name="X_item")
+        chosen = to_interactions(interactions, users.n_rows, items.n_rows)
+        if first:
+            self._feature_scale = FeatureScale.of(users).and_of(FeatureScale.of(items))
+        return Choices.of(self._feature_scale.apply(users), self._feature_scale.apply(items), chosen)
+
+    def _hold_out(self, choices: Choices, rng: np.random.Generator) -> tuple[Choices, HeldOut | None]:
+        nnz = choices.interactions.nnz
+        wanted = nnz >= AUTO_EARLY_STOPPING_INTERACTIONS if self.early_stopping == "auto" else self.early_stopping
+        if not wanted:
+            return choices, None
+        marked = mark_held_out(choices.interactions, self.validation_fraction, rng)
+        if not marked.any():
+            raise ValueError(
+                f"early_stopping holds out validation_fraction={self.validation_fraction} of each user's interactions, "
+                "and no user has enough of them. Set early_stopping=False or raise validation_fraction."
+            )
+        train = Choices.of(choices.users, choices.items, without(choices.interactions, marked))
+        relevant = without(choices.interactions, ~marked)
+        return train, HeldOut.of(train, relevant, self.validation_metric, rng)
+
+    def _train(
+        self,
+        outputs: list[Parameters],
+        choices: Choices,
+        held_out: HeldOut | None,
+        schedule: Schedule,
+        rng: np.random.Generator,
+    ) -> Run:
+        params, options = outputs[0], self._options()
+        negatives = self._negatives(choices)
+        visited = to_visit(choices)
+        together = max(1, negatives.n // NEGATIVES_PER_CHOICE) if self.loss == "softmax" else 1
+        most = together if together > 1 else CHOICES_IN_A_ROW
+        users = choices.users_of_interactions[visited]
+        weights = choices.interactions.data
+        total_weight = float(len(visited) if weights is None else weights[visited].sum(dtype=np.float64))
+
+        def run_epoch(epoch: int) -> float:
+            visits = Visits.at_random(visited, users, most, rng, at_once=together > 1)
+            seeded = replace(negatives, seed=int(rng.integers(2**63)))
+            try:
+                loss = ranking.train_epoch(choices, visits, seeded, params, options, schedule.n_threads)
+            except ranking.NonFiniteScoreError as error:
+                user, item = choices.users_of_interactions[error.row], choices.interactions.indices[error.row]
+                reason = f"a score became NaN or infinite at user {user}, who chose item {item}"
+                raise loop.divergence(reason, epoch, choices, schedule) from None
+            loop.check_loss(loss / total_weight, epoch, choices, schedule)
+            return loss / total_weight
+
+        def validate(epoch: int) -> float:
+            assert held_out is not None
+            value = held_out.mean(params, schedule.n_threads)
+            if np.isnan(value):
+                reason = "a score of the validation became NaN or infinite"
+                raise loop.divergence(reason, epoch, choices, schedule)
+            return -value
+
+        return loop.run_epochs(outputs, run_epoch, None if held_out is None else validate, schedule)
+
+    def _negatives(self, choices: Choices) -> Negatives:
+        n = self._negatives_of_visit()
+        if self.popularity == 0:
+            return Negatives(n)
+        counts = np.bincount(choices.interactions.indices, minlength=choices.items.n_rows)
+        return Negatives.in_proportion(n, np.power(1.0 + counts.astype(np.float64), float(self.popularity)))
+
+    def _initial_outputs(self, choices: Choices, rng: np.random.Generator) -> list[Parameters]:
+        return [Parameters.initialise(choices.users.n_features, int(self.n_factors), self._options(), 0.0, rng)]
+
+    def _schedule(self, choices: Choices, *, epochs_before: int = 0) -> Schedule:
+        n = self._negatives_of_visit()
+        loss_of_zeros = {"bpr": np.log(2), "warp": 1 + np.log(choices.items.n_rows), "softmax": np.log(1 + n)}
+        return Schedule(
+            max_iter=self.max_iter,
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            shuffle=True,
+            n_threads=effective_n_jobs(self.n_jobs),
+            learning_rate=self._chosen().learning_rate,
+            typical_loss=float(loss_of_zeros[self.loss]),
+            report=partial(self._print_progress, epochs_before) if self.verbose else None,
+        )
+
+    def _negatives_of_visit(self) -> int:
+        return NEGATIVES[self.loss] if self.n_negatives is None else int(self.n_negatives)
+
+    # --- what the base asks ------------------------------------------------------------------------------------------
+
+    @property
+    def _loss(self) -> str:  # type: ignore[override]
+        return str(self.loss)
+
+    def _target_unit(self) -> float:
+        return 1.0
+
+    def _check_params(self) -> None:
+        check_param(self, "loss", *one_of(ranking.LOSSES))
+        super()._check_params()
+        wanted = f"an integer of at least 1 and at most {MAX_NEGATIVES}, or None for the default"
+        check_param(self, "n_negatives", optional(_is_number_of_negatives), wanted)
+        check_param(self, "popularity", is_real(0, high=10), "a finite number of at least 0 and below 10")
+        check_param(self, "validation_metric", _is_metric, '"recall@k" or "ndcg@k" with a whole number k')
+
+    def _check_learned_target(self) -> None:
+        if len(self._outputs) != 1:
+            raise ValueError(f"a ranker with {len(self._outputs)} outputs")
+
+    def _as_attribute(self, history: History) -> dict[str, list[float]]:
+        attribute = super()._as_attribute(history)
+        return attribute | {"val_score": [-value for value in attribute["val_score"]]}
+
+    def _format_loss(self, loss: float) -> str:
+        return f"loss {loss:.4f}"
+
+    def _format_validation(self, value: float) -> str:
+        return f"{self.validation_metric} {-value:.4f}"
+
+
+def _is_number_of_negatives(value: Any) -> bool:
+    return is_integer(1)(value) and value <= MAX_NEGATIVES
+
+
+def _is_metric(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"(recall|ndcg)@[1-9]\d{0,8}", value) is not None

@@ -1,0 +1,1 @@
+"""Inverted-file search of item vectors."""

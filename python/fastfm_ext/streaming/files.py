@@ -1,0 +1,101 @@
+"""Files of batches: which files are meant, and what holds for every kind of them."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fastfm_ext._learning.stream.buffers import Batch
+from fastfm_ext._validation.matrices import is_integer
+
+PathLike = str | os.PathLike[str]
+Paths = PathLike | Iterable[PathLike]
+BatchParts = tuple[Any, Any, Any]  # X, y, sample_weight
+
+
+class FileSource(ABC):
+    """Base of the sources: which files, and batches of their rows that know where they come from.
+
+    Attributes
+    ----------
+    paths : list of str
+        The files, in the order in which they are read.
+    n_rows : int or None
+        Rows of all files, where that is known without reading them.
+    """
+
+    _suffixes: ClassVar[tuple[str, ...]]
+    n_rows: int | None = None
+
+    def __init__(self, paths: Paths, batch_rows: int) -> None:
+        if not is_integer(1)(batch_rows):
+            raise ValueError(f"batch_rows must be an integer of at least 1; got {batch_rows!r}.")
+        self.batch_rows = int(batch_rows)
+        self.paths = _files(paths, self._suffixes)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for path in self.paths:
+            n_before = 0
+            for X, y, weight in self._read(path):
+                n_rows = X.shape[0]
+                yield Batch(X, y, weight, f"{path}, rows {n_before + 1} to {n_before + n_rows}")
+                n_before += n_rows
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.paths[0]!r}{', ...' if len(self.paths) > 1 else ''})"
+
+    def describe(self) -> str:
+        """Return by what a checkpoint tells whether it is of this source: the files' names and sizes.
+
+        Returns
+        -------
+        str
+        """
+        sizes = ", ".join(f"{os.path.basename(path)} of {os.path.getsize(path)} bytes" for path in self.paths)
+        return f"{type(self).__name__}: {sizes}"
+
+    @abstractmethod
+    def _read(self, path: str) -> Iterator[BatchParts]:
+        """Yield the rows of one file in batches."""
+
+
+def _files(paths: Paths, suffixes: tuple[str, ...]) -> list[str]:
+    """Return the files that are meant, each folder replaced by its files of these suffixes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path does not exist, or a folder has no such file.
+    """
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    files: list[str] = []
+    for path in map(Path, given):
+        if not path.exists():
+            raise FileNotFoundError(f"there is no file or folder {os.fspath(path)!r}.")
+        if not path.is_dir():
+            files.append(os.fspath(path))
+            continue
+        # Names that begin with a dot or a line are those of programs' own files, such as _SUCCESS.
+        found = [p for p in path.rglob("*") if p.name.endswith(suffixes) and p.name[0] not in "._" and p.is_file()]
+        if not found:
+            raise FileNotFoundError(f"the folder {os.fspath(path)!r} holds no file *{', *'.join(suffixes)}.")
+        files += sorted(map(os.fspath, found))
+    if not files:
+        raise FileNotFoundError("paths names no file.")
+    return files
+
+
+@contextmanager
+def errors_of(path: str) -> Iterator[None]:
+    """Let the errors of reading a file name it."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, NotImplementedError, OSError) as error:
+        if path in str(error):
+            raise
+        kind = next(kind for kind in (TypeError, OSError, ValueError) if isinstance(error, kind) or kind is ValueError)
+        raise kind(f"{path}: {error}") from error

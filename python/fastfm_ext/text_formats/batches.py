@@ -1,0 +1,106 @@
+"""Text as a whole, in batches, or only looked over: what stands behind the functions of `fastfm_ext.text_formats`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from fastfm_ext._native import text
+from fastfm_ext._validation.matrices import is_integer, optional
+from fastfm_ext.text_formats.reading import MAX_FEATURES, Form, Ids, RowArrays, RowReader, Summary, ZeroBased
+from fastfm_ext.text_formats.source import LineBuffer, TextSource
+
+_SCAN_ROWS = 8192
+
+
+def checked_ids(zero_based: ZeroBased, n_features: int | None) -> Ids:
+    """Return how ids become feature numbers, or raise ValueError for arguments that say nothing of the kind."""
+    if not isinstance(zero_based, bool) and zero_based != "auto":
+        raise ValueError(f'zero_based must be True, False or "auto"; got {zero_based!r}.')
+    if not optional(is_integer(1))(n_features) or (n_features or 0) > MAX_FEATURES:
+        raise ValueError(f"n_features must be an integer from 1 to {MAX_FEATURES}, or None; got {n_features!r}.")
+    return Ids(zero_based, n_features)
+
+
+def read(source: TextSource, form: Form, ids: Ids) -> tuple[RowArrays, int]:
+    """Read all rows; return them with the number of features."""
+    with source.open() as file:
+        reader = RowReader(source, file, form, ids)
+        arrays = reader.read_all()
+    return arrays, _width(source, ids, reader.seen)
+
+
+def scan(source: TextSource, form: Form, ids: Ids) -> Summary:
+    """Read the whole source once, and return what stands in it without keeping the rows."""
+    with source.open() as file:
+        reader = RowReader(source, file, form, ids)
+        for _ in reader.read_batches(_SCAN_ROWS):
+            pass
+    seen = reader.seen
+    return seen if seen.n_values else Summary(n_rows=seen.n_rows, min_id=-1)
+
+
+def first_line(source: Any) -> bytes:
+    """Return the first line that is neither blank nor a comment alone, without its comment; empty if there is none."""
+    opened = TextSource(source)
+    with opened.open() as file:
+        lines = LineBuffer(file, text.slack)
+        while lines.refill():
+            for line in bytes(lines.text[: lines.last]).split(b"\n"):
+                if line := line.partition(b"#")[0].strip():
+                    return line
+            lines.first = lines.last
+    return b""
+
+
+def _width(source: TextSource, ids: Ids, seen: Summary) -> int:
+    """Return the number of features, and check it: with zero_based="auto", only now is it known where ids begin."""
+    needed = seen.max_id + 1 - ids.base if seen.n_values else 0
+    if ids.n_features is None:
+        return needed
+    if needed > ids.n_features:
+        raise ValueError(
+            f"{source.name}: ids go from 0 to {seen.max_id}, and n_features={ids.n_features} leaves room for ids up to "
+            f"{ids.n_features - 1}. Pass a larger n_features."
+        )
+    return ids.n_features
+
+
+def batches(source: TextSource, form: Form, ids: Ids, batch_rows: int) -> Iterator[tuple[Any, ...]]:
+    """Yield `batch_rows` rows at a time as `parts` returns them."""
+    if not is_integer(1)(batch_rows):
+        raise ValueError(f"batch_rows must be an integer of at least 1; got {batch_rows!r}.")
+    if ids.zero_based == "auto" or ids.n_features is None:
+        source.check_can_be_read_twice('without n_features, or with zero_based="auto", iteration')
+    return _generate_batches(source, form, ids, int(batch_rows))
+
+
+def _generate_batches(source: TextSource, form: Form, ids: Ids, batch_rows: int) -> Iterator[tuple[Any, ...]]:
+    if ids.zero_based == "auto" or ids.n_features is None:
+        # One-based ids are open to n_features itself, and the check comes after it is known that they are.
+        seen = scan(source, form, ids)
+        ids.base = int(not seen.is_zero_based) if ids.zero_based == "auto" else ids.base
+        n_features = _width(source, ids, seen)
+    else:
+        n_features = ids.n_features
+    with source.open() as file:
+        for arrays in RowReader(source, file, form, ids).read_batches(batch_rows):
+            yield parts(arrays, n_features, form)
+
+
+def parts(arrays: RowArrays, n_features: int, form: Form) -> tuple[Any, ...]:
+    """Return X (n_rows, n_features) as CSR, y (n_rows,), and for libffm the field of each value."""
+    indptr = arrays.indptr
+    if arrays.n_values <= np.iinfo(np.int32).max:
+        indptr = indptr.astype(np.int32)
+    X = sparse.csr_array((arrays.data, arrays.indices, indptr), shape=(arrays.n_rows, n_features))
+    X.has_canonical_format = True
+    parts = [X, arrays.y]
+    if form.wants_qid:
+        parts.append(arrays.qid)
+    if form.has_fields:
+        parts.append(arrays.fields)
+    return tuple(parts)

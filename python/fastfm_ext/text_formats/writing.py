@@ -1,0 +1,102 @@
+"""Rows to libsvm and libffm text: the checks, and the loop that hands pieces of text to a file."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils import check_array, column_or_1d
+
+from fastfm_ext._native import text as _io
+from fastfm_ext._validation.matrices import as_kernels_read, checked_csr, errors_that_name
+from fastfm_ext.text_formats.source import open_binary
+
+_PIECE = 1 << 20
+
+
+def checked_rows(X: Any) -> sparse.csr_array:
+    """Return X as CSR in float32 without duplicates, with its stored zeros.
+
+    Raises
+    ------
+    ValueError
+        For what is no matrix of finite numbers.
+    """
+    with errors_that_name("X"), np.errstate(over="ignore"):
+        X = check_array(
+            checked_csr(X, "X") if sparse.issparse(X) else X,
+            accept_sparse="csr",
+            dtype=np.float32,
+            ensure_min_samples=0,
+            ensure_min_features=0,
+            input_name="X",
+        )
+    return sparse.csr_array(X)
+
+
+def checked_vector(values: Any, name: str, length: int, dtype: Any) -> NDArray[Any]:
+    """Return a vector of numbers, one for each row or value; an integer type takes whole numbers of at least 0 only.
+
+    Raises
+    ------
+    ValueError
+        For another length or another kind of value.
+    """
+    with errors_that_name(name), np.errstate(over="ignore"):
+        vector = check_array(
+            column_or_1d(values), ensure_2d=False, dtype=np.float64, ensure_min_samples=0, input_name=name
+        )
+    if len(vector) != length:
+        raise ValueError(f"{name} must have {length} values; got {len(vector)}.")
+    limit = np.finfo(dtype).max if dtype == np.float32 else np.iinfo(dtype).max
+    bad = np.abs(vector) > limit
+    if dtype != np.float32:
+        bad |= (vector < 0) | (vector != np.floor(vector)) | (vector >= 2**53)
+    if bad.any():
+        wanted = "fit float32" if dtype == np.float32 else f"be whole numbers from 0 to {min(limit, 2**53 - 1)}"
+        raise ValueError(f"{name} must {wanted}; got {vector[bad][0]:g}.")
+    kept: NDArray[Any] = as_kernels_read(vector, dtype)
+    return kept
+
+
+def write_rows(
+    target: Any,
+    X: sparse.csr_array,
+    y: NDArray[np.float32] | None,
+    qid: NDArray[np.int64] | None,
+    fields: NDArray[np.int32] | None,
+    base: int,
+) -> None:
+    """Write checked rows to a path or a binary file object."""
+    indptr = as_kernels_read(X.indptr, np.int64)
+    if y is None and qid is None and (indptr[1:] == indptr[:-1]).any():
+        row = int((indptr[1:] == indptr[:-1]).argmax())
+        raise ValueError(
+            f"X has no values in row {row}, and without a label its line would be blank, which readers pass over. "
+            "Give y, such as zeros."
+        )
+    indices, data = as_kernels_read(X.indices, np.int32), as_kernels_read(X.data, np.float32)
+    arrays = (y, qid, indptr, indices, fields, data, base)
+    with _opened(target) as file:
+        piece, row = bytearray(_PIECE), 0
+        while row < X.shape[0]:
+            next_row, n_written = _io.write_rows(*arrays, row, piece)
+            if next_row == row:
+                piece = bytearray(2 * len(piece))
+            with memoryview(piece) as view:
+                file.write(view[:n_written])
+            row = next_row
+
+
+def _opened(target: Any) -> AbstractContextManager[Any]:
+    if isinstance(target, str | os.PathLike):
+        opened: AbstractContextManager[Any] = open_binary(Path(target), "wb")
+        return opened
+    if not hasattr(target, "write") or hasattr(target, "encoding"):
+        raise TypeError(f"target must be a path or a file opened in binary mode; got a {type(target).__name__}.")
+    return nullcontext(target)
