@@ -16,7 +16,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Options, Parameters
 
 
@@ -33,19 +34,19 @@ def squared_values(X: Any) -> Any:
     return sp.csr_array((X.data**2, X.indices, X.indptr), shape=X.shape)
 
 
-def row_sums_of_squares(A: Float32Array) -> Float32Array:
+def row_sums_of_squares(A: Float32) -> Float32:
     """Return the sum over f of A_rf^2, without a temporary of A's size: (n_rows,)."""
-    sums: Float32Array = np.einsum("rf,rf->r", A, A)
+    sums: Float32 = np.einsum("rf,rf->r", A, A)
     return sums
 
 
-def predict(X: Any, w0: float, w: Float32Array, V: Float32Array) -> Float32Array:
+def predict(X: Any, w0: float, w: Float32, V: Float32) -> Float32:
     """Score every row of a ``csr_array`` by lemma 3.1 of Rendle (2010): (n_rows,).
 
     The second term needs V only through sum_f v_if^2, so it is a product with a vector, not with a matrix.
     """
     pairs = row_sums_of_squares(X @ V) - squared_values(X) @ row_sums_of_squares(V)
-    p: Float32Array = np.float32(w0) + X @ w + np.float32(0.5) * pairs
+    p: Float32 = np.float32(w0) + X @ w + np.float32(0.5) * pairs
     return p
 
 
@@ -70,11 +71,11 @@ class Batch:
 
     features: NDArray[np.intp]
     X: Any
-    y: Float32Array
-    presence: Float32Array
+    y: Float32
+    presence: Float32
 
 
-def batches(X: Any, y: Float32Array, batch_size: int) -> Iterator[Batch]:
+def batches(X: Any, y: Float32, batch_size: int) -> Iterator[Batch]:
     """Cut the rows of a ``csr_array`` into batches of ``batch_size``; the last may be smaller."""
     # Marking features in a table is some ten times faster than sorting them with np.unique.
     present = np.zeros(X.shape[1], dtype=bool)
@@ -99,12 +100,12 @@ class NumpyFm:
     """
 
     w0: float
-    w: Float32Array
-    V: Float32Array
+    w: Float32
+    V: Float32
     options: Options
     acc_w0: float
-    acc_w: Float32Array
-    acc_V: Float32Array
+    acc_w: Float32
+    acc_V: Float32
 
     @classmethod
     def like(cls, params: Parameters, options: Options) -> Self:
@@ -114,11 +115,11 @@ class NumpyFm:
         w, V = params.w.copy(order="C"), params.V.copy(order="C")
         return cls(params.w0, w, V, options, options.initial_acc_w, acc_w, acc_V)
 
-    def predict(self, X: Any) -> Float32Array:
+    def predict(self, X: Any) -> Float32:
         """Return the score of every row: (n_rows,)."""
         return predict(X, self.w0, self.w, self.V)
 
-    def epoch(self, X: Any, y: Float32Array) -> None:
+    def epoch(self, X: Any, y: Float32) -> None:
         """Visit the rows one by one, as the kernels do: SGD or AdaGrad, as the options say."""
         adagrad = self.options.solver == "adagrad"
         # Lists, because taking numbers out of an array one at a time is slow.
@@ -139,7 +140,7 @@ class NumpyFm:
                 self.w[i] = w_i - self.options.learning_rate_w * G_w
                 self.V[i] = V_i - self.options.learning_rate_V * G_V
 
-    def minibatch_epoch(self, X: Any, y: Float32Array, batch_size: int) -> None:
+    def minibatch_epoch(self, X: Any, y: Float32, batch_size: int) -> None:
         """Take one AdaGrad step for every batch of rows, on the mean of the rows' gradients.
 
         Cutting the batches is a part of it: rows that are shuffled before each epoch need it each time.
@@ -159,7 +160,7 @@ class NumpyFm:
             self._adagrad_step(i, w_i, V_i, float(g.sum()), G_w, G_V)
 
     def _adagrad_step(
-        self, i: NDArray[Any], w_i: Float32Array, V_i: Float32Array, G_w0: float, G_w: Float32Array, G_V: Float32Array
+        self, i: NDArray[Any], w_i: Float32, V_i: Float32, G_w0: float, G_w: Float32, G_V: Float32
     ) -> None:
         """Step on the gradients of w0 and of the features i, whose parameters are w_i and V_i; overwrite all four."""
         self.acc_w0 += G_w0**2
@@ -172,7 +173,7 @@ class NumpyFm:
         self.V[i] = V_i
 
 
-def _scale_by_adagrad(acc: Float32Array, i: NDArray[Any], G: Float32Array, rate: float) -> None:
+def _scale_by_adagrad(acc: Float32, i: NDArray[Any], G: Float32, rate: float) -> None:
     """Add G^2 to the sums of the features i and turn G into the step, in place (Duchi, Hazan, Singer 2011)."""
     acc_i = acc.take(i, axis=0)
     acc_i += G**2

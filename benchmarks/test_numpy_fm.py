@@ -10,7 +10,8 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import _engine
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Options, Parameters
 from fastfm_ext._reference import fm as _reference
 from numpy_fm import NumpyFm, batches, loss_gradient, to_scipy
@@ -39,7 +40,7 @@ def make_options(loss: str, solver: str) -> Options:
     )
 
 
-def make_rows(seed: int = 0) -> tuple[Csr, Float32Array]:
+def make_rows(seed: int = 0) -> tuple[Csr, Float32]:
     """Return sparse rows, the first of them empty, and targets in {0, 1}."""
     rng = np.random.default_rng(seed)
     dense = rng.normal(size=(N_ROWS, N_FEATURES)) * (rng.random((N_ROWS, N_FEATURES)) < 0.4)
@@ -128,7 +129,7 @@ def test_a_batch_steps_on_the_mean_of_the_rows_gradients(loss: str) -> None:
     assert_same(rival, expected)
 
 
-def mean_gradients(X: Any, y: Float32Array, fm: _reference.Fm) -> tuple[float, Any, Any]:
+def mean_gradients(X: Any, y: Float32, fm: _reference.Fm) -> tuple[float, Any, Any]:
     """Return the means over the rows of the gradients in w0, w and V, each row with the L2 of its own features."""
     G_w0, G_w, G_V = 0.0, np.zeros_like(fm.w), np.zeros_like(fm.V)
     for x, target in zip(X, y, strict=True):

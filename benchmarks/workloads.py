@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.csr import Csr
 from numpy_fm import predict, to_scipy
 
 # The most rated film of MovieLens has under 1 % of the ratings; the top value of a field of clicks often over 10 %.
@@ -60,7 +61,7 @@ class Workload:
 
     name: str
     X: Csr
-    y: Float32Array
+    y: Float32
     loss: str
 
     def head(self, n_rows: int) -> Workload:

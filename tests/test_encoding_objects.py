@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastfm_ext import FMEncoder, multi
-from fastfm_ext._tables.coding import code_array, code_text_objects, object_array
+from fastfm_ext._common.arrays import object_array
+from fastfm_ext._tables.coding import code_array, code_text_objects
 
 LONG = "a text of more than sixteen bytes"
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 
 FACTORS = (8, 16, 32, 64)  # the numbers of factors that touch.cpp is compiled for
@@ -60,7 +61,7 @@ class Touch:
     def train(
         self,
         X: Csr,
-        y: Float32Array,
+        y: Float32,
         order: NDArray[np.int64] | None,
         params: Parameters,
         prefetch_distance: int,
@@ -76,11 +77,11 @@ class Touch:
     def _pass(
         self,
         X: Csr,
-        y: Float32Array | None,
+        y: Float32 | None,
         order: NDArray[np.int64] | None,
         params: Parameters,
         prefetch_distance: int,
-        out: Float32Array | None,
+        out: Float32 | None,
     ) -> float:
         if X.data is not None:
             raise ValueError("the touch limit is for rows whose stored values are all 1")

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext._common.arrays import Float32
 from real_data import open_data
-
-Float32 = NDArray[np.float32]
 
 NEGATIVES = 4  # for each check-in, drawn evenly
 MOVIELENS_FACTORS, GOWALLA_FACTORS, GOWALLA_EPOCHS = 16, 64, 8

@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fastfm_ext._validation.matrices import check_interactions, is_integer
+from fastfm_ext._common.arrays import Bools, Float32, Int64
+from fastfm_ext._common.checks import is_integer
+from fastfm_ext._validation.matrices import check_interactions
 from fastfm_ext.metrics.hits import PER_USER, auc_of_rows, hits_in_matrix, mean_over_users, per_user
 from fastfm_ext.retrieval.exact import in_order
 from fastfm_ext.retrieval.index import ItemIndex
 
 __all__ = ["evaluate"]
 
-Bools = NDArray[np.bool_]
-Float32 = NDArray[np.float32]
-Int64 = NDArray[np.int64]
 
 _METRICS = (*PER_USER, "coverage", "auc")
 # Values held at once: of scores, or of item vectors that are gathered to compute them.

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
 
+from fastfm_ext._common.arrays import Int64
+from fastfm_ext._common.checks import is_real
 from fastfm_ext._tables.coding import Coded
 from fastfm_ext._tables.read import column_names, read_columns
-from fastfm_ext._validation.matrices import check_interactions, checked_csr, is_real
+from fastfm_ext._validation.matrices import check_interactions, checked_csr
 
 __all__ = ["leave_one_out", "split_by_user"]
 
-Int64 = NDArray[np.int64]
 # From the number of interactions of each user to how many of them are held out.
 HeldOut = Callable[[Int64], Int64]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._native import core
 
-Float32Array = NDArray[np.float32]
 RowStarts = NDArray[np.int32] | NDArray[np.int64]
 
 # Rows of about this many bytes are visited together: a part of a second-level cache.
@@ -28,7 +28,7 @@ class Csr:
 
     indptr: RowStarts
     indices: NDArray[np.int32]
-    data: Float32Array | None
+    data: Float32 | None
     n_features: int
 
     @property
@@ -40,7 +40,7 @@ class Csr:
         return len(self.indices)
 
 
-def csr_at_once(indptr: RowStarts, indices: NDArray[np.int32], data: Float32Array, n_features: int) -> Csr | None:
+def csr_at_once(indptr: RowStarts, indices: NDArray[np.int32], data: Float32, n_features: int) -> Csr | None:
     """Return these arrays as a `Csr` if they are one: valid, finite, ascending in rows, without zeros; else None."""
     if len(indptr) < 2 or len(indices) != len(data):
         return None

@@ -10,10 +10,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._common.arrays import MAX_INT32, Float32
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._native import core as _core
-
-MAX_FEATURES = np.iinfo(np.int32).max
 
 LOSSES = {"squared": int(_core.Loss.squared), "logistic": int(_core.Loss.logistic)}
 SOLVERS = {"sgd": int(_core.Solver.sgd), "adagrad": int(_core.Solver.adagrad), "ftrl": int(_core.Solver.ftrl)}
@@ -57,7 +56,7 @@ def hot_features(X: Csr, record_bytes: int) -> NDArray[np.int32]:
     candidates = candidates[np.argsort(-counts[candidates], kind="stable")]
     if counts[candidates[:HOTTEST]].sum() < HOTTEST_SHARE_OF_NONZEROS * X.nnz:
         return NO_FEATURES
-    most = min(max(HOTTEST, HOT_BYTES // record_bytes), MAX_FEATURES - X.n_features)
+    most = min(max(HOTTEST, HOT_BYTES // record_bytes), MAX_INT32 - X.n_features)
     return candidates[:most].astype(np.int32)
 
 
@@ -157,9 +156,9 @@ class Parameters:
     n_factors : int
     """
 
-    w0_record: Float32Array
-    w_records: Float32Array
-    V_records: Float32Array
+    w0_record: Float32
+    w_records: Float32
+    V_records: Float32
     n_factors: int
 
     @classmethod
@@ -209,15 +208,15 @@ class Parameters:
         return float(self.w0_record[0])
 
     @property
-    def w(self) -> Float32Array:
+    def w(self) -> Float32:
         return self.w_records[:, 0]
 
     @property
-    def V(self) -> Float32Array:
+    def V(self) -> Float32:
         return self.V_records[:, 0, : self.n_factors]
 
     @property
-    def arrays(self) -> tuple[Float32Array, Float32Array, Float32Array]:
+    def arrays(self) -> tuple[Float32, Float32, Float32]:
         return self.w0_record, self.w_records, self.V_records
 
     def is_finite(self, features: NDArray[np.intp] | None = None) -> bool:
@@ -242,7 +241,7 @@ class Parameters:
             mine[...] = theirs
 
 
-def _begin_ftrl(values_and_state: Float32Array, sizes: StepSizes) -> None:
+def _begin_ftrl(values_and_state: Float32, sizes: StepSizes) -> None:
     """Set z so that FTRL's formula gives the values that are there, with n = 0: see ``math/optimizer.hpp``."""
     theta = values_and_state[0]
     values_and_state[2] = 0.0
@@ -254,7 +253,7 @@ def padded(n_factors: int) -> int:
     return next((k for k in (0, 4, 8) if n_factors <= k), -(-n_factors // 16) * 16)
 
 
-def aligned_empty(shape: tuple[int, ...]) -> Float32Array:
+def aligned_empty(shape: tuple[int, ...]) -> Float32:
     """Return an uninitialised float32 array that starts on a cache line (64 bytes), so that records do not straddle."""
     n_values = int(np.prod(shape))
     buffer = np.empty(n_values + 16, dtype=np.float32)
@@ -264,8 +263,8 @@ def aligned_empty(shape: tuple[int, ...]) -> Float32Array:
 
 def train_epoch(
     X: Csr,
-    y: Float32Array,
-    sample_weight: Float32Array | None,
+    y: Float32,
+    sample_weight: Float32 | None,
     order: NDArray[np.int64] | None,
     params: Parameters,
     options: Options,
@@ -293,7 +292,7 @@ def train_epoch(
     return loss_sum
 
 
-def predict(X: Csr, params: Parameters, n_threads: int = 1) -> Float32Array:
+def predict(X: Csr, params: Parameters, n_threads: int = 1) -> Float32:
     """Return the score of every row before the link: (n_rows,)."""
     raw_prediction = np.empty(X.n_rows, dtype=np.float32)
     if X.n_rows:
@@ -301,7 +300,7 @@ def predict(X: Csr, params: Parameters, n_threads: int = 1) -> Float32Array:
     return raw_prediction
 
 
-def pool(X: Csr, params: Parameters, n_threads: int = 1) -> tuple[Float32Array, Float32Array]:
+def pool(X: Csr, params: Parameters, n_threads: int = 1) -> tuple[Float32, Float32]:
     """Return each row's own terms without w0, (n_rows,), and its sums S_f = sum_i v_if x_i, (n_rows, n_factors)."""
     own = np.empty(X.n_rows, dtype=np.float32)
     sum_vx = np.empty((X.n_rows, params.V_records.shape[2]), dtype=np.float32)

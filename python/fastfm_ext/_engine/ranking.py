@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import NNZ_PER_CALL, Options, Parameters, StepSizes
 from fastfm_ext._native import core
 
@@ -62,9 +63,9 @@ class Negatives:
     """How items are drawn to stand against the chosen ones: ``Negatives`` of ``types.hpp``."""
 
     n: int
-    keep: Float32Array | None = None
+    keep: Float32 | None = None
     alias: NDArray[np.int32] | None = None
-    log_q: Float32Array | None = None
+    log_q: Float32 | None = None
     seed: int = 0
 
     @classmethod
@@ -148,14 +149,14 @@ def train_epoch(
 
 
 def fold_in(
-    item_vectors: Float32Array,
+    item_vectors: Float32,
     histories: Csr,
     negatives: Negatives,
-    sum_known: Float32Array,
+    sum_known: Float32,
     loss: str,
     sizes: StepSizes,
     n_steps: int,
-) -> Float32Array:
+) -> Float32:
     """Return the S_u, (n_users, n_factors), of users who chose the items of ``histories`` (n_users, n_items).
 
     ``item_vectors`` is (n_items, 1 + n_factors), ``sum_known`` (n_users, n_factors): what known features add up to.

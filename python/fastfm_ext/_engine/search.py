@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._engine.csr import Float32Array
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.parameters import aligned_empty
 from fastfm_ext._native import core
 
@@ -58,10 +58,10 @@ class PackedItems:
     list_panels : ndarray of shape (n_lists + 1,), int64, or None
     """
 
-    panels: Float32Array
+    panels: Float32
     positions: NDArray[np.int32]
     norms: NDArray[np.float64]
-    vectors: Float32Array
+    vectors: Float32
     list_panels: NDArray[np.int64] | None = None
 
     @property
@@ -70,7 +70,7 @@ class PackedItems:
         return self.panels.nbytes + self.positions.nbytes + self.norms.nbytes
 
     @classmethod
-    def of(cls, vectors: Float32Array) -> Self:
+    def of(cls, vectors: Float32) -> Self:
         """Pack C-contiguous vectors, at least one and so short that no inner product leaves float32."""
         lengths = norms(vectors)
         positions = np.full(_panels(len(vectors)) * core.PANEL_ITEMS, -1, dtype=np.int32)
@@ -78,7 +78,7 @@ class PackedItems:
         return cls(_lay_out(vectors, positions), positions, _longest(lengths, positions), vectors)
 
     @classmethod
-    def in_lists(cls, vectors: Float32Array, lists: NDArray[np.int32], n_lists: int) -> Self:
+    def in_lists(cls, vectors: Float32, lists: NDArray[np.int32], n_lists: int) -> Self:
         """Pack vectors such that those of a list, numbered from 0 to n_lists - 1, can be searched by themselves."""
         lengths = norms(vectors)
         counts = np.bincount(lists, minlength=n_lists)
@@ -96,7 +96,7 @@ def _panels(counts: Any) -> Any:
     return -(-counts // core.PANEL_ITEMS)
 
 
-def _lay_out(vectors: Float32Array, positions: NDArray[np.int32]) -> Float32Array:
+def _lay_out(vectors: Float32, positions: NDArray[np.int32]) -> Float32:
     d, width = vectors.shape[1], core.PANEL_ITEMS
     panels = aligned_empty((len(positions) // width, d, width))
     # Some panels at a time, whose rows then are still in the cache when they are written in the other order.
@@ -116,14 +116,14 @@ def _longest(lengths: NDArray[np.float64], positions: NDArray[np.int32]) -> NDAr
 
 
 def top_n(
-    users: Float32Array,
+    users: Float32,
     items: PackedItems,
     n: int,
     lists: ItemLists | None = None,
     allowed: NDArray[np.bool_] | None = None,
     n_threads: int = 1,
     probes: NDArray[np.int32] | None = None,
-) -> tuple[NDArray[np.int64], Float32Array]:
+) -> tuple[NDArray[np.int64], Float32]:
     """Find the ``n`` items of largest inner product for each user: see ``topn.hpp``.
 
     Parameters
@@ -178,7 +178,7 @@ def top_n(
     return positions, scores
 
 
-def norms(vectors: Float32Array) -> NDArray[np.float64]:
+def norms(vectors: Float32) -> NDArray[np.float64]:
     """Return the Euclidean length of each row, computed in float64."""
     lengths: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     return lengths

@@ -8,8 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext import _engine
-from fastfm_ext._engine.parameters import MAX_FEATURES, Options, Parameters
+from fastfm_ext._common.arrays import MAX_INT32
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._learning.growth import grown
 
 
 class GrowingFeatures:
@@ -59,9 +60,9 @@ class GrowingFeatures:
         check_is_fitted(self, "_outputs")
         self._check_params()
         is_count = isinstance(n_features, int | np.integer) and not isinstance(n_features, bool)
-        if not is_count or not self.n_features_in_ <= n_features <= MAX_FEATURES:
+        if not is_count or not self.n_features_in_ <= n_features <= MAX_INT32:
             raise ValueError(
-                f"n_features must be an integer from {self.n_features_in_}, which the model has, to {MAX_FEATURES}; "
+                f"n_features must be an integer from {self.n_features_in_}, which the model has, to {MAX_INT32}; "
                 f"got {n_features!r}."
             )
         if n_features == self.n_features_in_:
@@ -79,21 +80,5 @@ class GrowingFeatures:
 
     def _grow_to_fit(self, X: Any) -> None:
         """Grow for a sparse matrix of more columns; a dense one with another column is a mistake, and refused later."""
-        if sp.issparse(X) and X.ndim == 2 and self.n_features_in_ < X.shape[1] <= MAX_FEATURES:
+        if sp.issparse(X) and X.ndim == 2 and self.n_features_in_ < X.shape[1] <= MAX_INT32:
             self.grow(X.shape[1])
-
-
-def grown(params: Parameters, n_features: int, options: Options, rng: np.random.Generator) -> Parameters:
-    """Return a copy with fresh parameters for the features from the last one on."""
-    n_before = len(params.w_records)
-    fresh = Parameters.initialise(n_features - n_before, params.n_factors, options, 0.0, rng)
-    result = Parameters(
-        params.w0_record.copy(),
-        _engine.aligned_empty((n_features, *params.w_records.shape[1:])),
-        _engine.aligned_empty((n_features, *params.V_records.shape[1:])),
-        params.n_factors,
-    )
-    for whole, old, new in zip(result.arrays[1:], params.arrays[1:], fresh.arrays[1:], strict=True):
-        whole[:n_before] = old
-        whole[n_before:] = new
-    return result

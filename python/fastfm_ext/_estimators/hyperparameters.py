@@ -11,9 +11,9 @@ from typing import Any, Literal
 from sklearn.base import BaseEstimator
 
 from fastfm_ext import _engine
+from fastfm_ext._common.checks import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
 from fastfm_ext._engine.parameters import Options
 from fastfm_ext._learning.defaults import DEFAULTS, Defaults
-from fastfm_ext._validation.matrices import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
 
 MAX_THREADS = 1024
 

@@ -13,15 +13,17 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
+from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.checks import errors_that_name
 from fastfm_ext._engine import csr as _csr
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Options, Parameters
 from fastfm_ext._estimators.base import FMEstimator
 from fastfm_ext._estimators.growing import GrowingFeatures
 from fastfm_ext._learning import loop
 from fastfm_ext._learning.loop import Rows, Run, Schedule
 from fastfm_ext._learning.units import FeatureScale
-from fastfm_ext._validation.matrices import check_no_overflow, check_weights, errors_that_name, to_csr
+from fastfm_ext._validation.matrices import check_no_overflow, check_weights, to_csr
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
@@ -37,19 +39,19 @@ class BaseFM(GrowingFeatures, FMEstimator):
     # --- what a subclass says ----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _learn_target(self, y: Any, sample_weight: Float32Array | None) -> None:
+    def _learn_target(self, y: Any, sample_weight: Float32 | None) -> None:
         """Set the attributes that describe the target (its classes, its spread) from the first targets seen."""
 
     @abstractmethod
-    def _encode_target(self, y: Any, name: str) -> Float32Array:
+    def _encode_target(self, y: Any, name: str) -> Float32:
         """Return the targets as the loss wants them: (n_outputs, n_rows)."""
 
     @abstractmethod
-    def _best_constants(self, targets: Float32Array, sample_weight: Float32Array | None) -> NDArray[np.float64]:
+    def _best_constants(self, targets: Float32, sample_weight: Float32 | None) -> NDArray[np.float64]:
         """Return for each output the constant score of least loss."""
 
     @abstractmethod
-    def _strata(self, targets: Float32Array) -> NDArray[Any] | None:
+    def _strata(self, targets: Float32) -> NDArray[Any] | None:
         """Return a small integer for each row, of each of which a hold-out takes the same share; None for no matter."""
 
     # --- training ----------------------------------------------------------------------------------------------------
@@ -146,13 +148,13 @@ class BaseFM(GrowingFeatures, FMEstimator):
             self._learn_units(csr, y, weight)
         return Rows(self._feature_scale.apply(csr), self._encode_target(y, "y"), weight, counted)
 
-    def _learn_units(self, csr: Csr, y: Any, weight: Float32Array | None) -> None:
+    def _learn_units(self, csr: Csr, y: Any, weight: Float32 | None) -> None:
         self._learn_target(y, weight)
         self._feature_scale = FeatureScale.of(csr)
 
     def _counted_rows(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool
-    ) -> tuple[Csr, Any, Float32Array | None, NDArray[np.int64] | None]:
+    ) -> tuple[Csr, Any, Float32 | None, NDArray[np.int64] | None]:
         """Validate; return the rows of positive weight, their targets and weights, and if not all, their numbers."""
         csr = to_csr(self, X, reset=first)
         y = self._check_target(y, csr, "y")
@@ -242,7 +244,7 @@ class BaseFM(GrowingFeatures, FMEstimator):
 
     # --- prediction --------------------------------------------------------------------------------------------------
 
-    def _raw_predictions(self, X: Any) -> Float32Array:
+    def _raw_predictions(self, X: Any) -> Float32:
         """Return the scores before the link: (n_outputs, n_rows)."""
         check_is_fitted(self, "_outputs")
         csr = to_csr(self, X)

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastfm_ext._common.checks import is_integer, is_real
 from fastfm_ext._common.interrupt import DeferredInterrupt
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.rows import BaseFM
@@ -20,7 +21,6 @@ from fastfm_ext._learning.stream.checkpoint import StreamPosition, read_checkpoi
 from fastfm_ext._learning.stream.fit import StreamFit, StreamSettings
 from fastfm_ext._learning.stream.progress import Lines, StreamProgress
 from fastfm_ext._learning.stream.rows import checksum, first_batches, handed_over, learn_units
-from fastfm_ext._validation.matrices import is_integer, is_real
 
 # Hyperparameters that two runs of one fit may differ in: they play no part in fit_stream, or not in what is learned.
 _MAY_DIFFER = {"max_iter", "early_stopping", "validation_fraction", "n_jobs", "verbose", "warm_start"}

@@ -10,7 +10,7 @@ from joblib import effective_n_jobs
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
-from fastfm_ext._engine.csr import Float32Array
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr
 
@@ -22,21 +22,21 @@ class FittedParameters:
     n_jobs: int | None
 
     @property
-    def w0_(self) -> float | Float32Array:
+    def w0_(self) -> float | Float32:
         """Bias: a number, or (n_classes,) for more than two classes."""
-        w0: float | Float32Array = self._per_output(lambda params: params.w0)
+        w0: float | Float32 = self._per_output(lambda params: params.w0)
         return w0
 
     @property
-    def w_(self) -> Float32Array:
+    def w_(self) -> Float32:
         """Linear weights: (n_features,), or (n_classes, n_features) for more than two classes."""
-        w: Float32Array = self._per_output(lambda params: params.w)
+        w: Float32 = self._per_output(lambda params: params.w)
         return w
 
     @property
-    def V_(self) -> Float32Array:
+    def V_(self) -> Float32:
         """Factors: (n_features, n_factors), or (n_classes, n_features, n_factors) for more than two classes."""
-        V: Float32Array = self._per_output(lambda params: params.V)
+        V: Float32 = self._per_output(lambda params: params.V)
         return V
 
     def _per_output(self, get: Callable[[Parameters], Any]) -> Any:
@@ -45,7 +45,7 @@ class FittedParameters:
         values = [get(params) for params in self._outputs]
         return values[0] if len(values) == 1 else np.stack(values)
 
-    def user_vector(self, X: Any) -> Float32Array:
+    def user_vector(self, X: Any) -> Float32:
         """Return the vectors of users: rows that hold the features of a user (and of the request) and no item's.
 
         ``predict(user + item) = user_bias(user) + <user_vector(user), item_vector(item)>``, where predict means the
@@ -75,7 +75,7 @@ class FittedParameters:
         _, sum_vx = self._pool(X)
         return np.column_stack([np.ones(len(sum_vx), dtype=np.float32), sum_vx])
 
-    def item_vector(self, X: Any) -> Float32Array:
+    def item_vector(self, X: Any) -> Float32:
         """Return the vectors of items: rows that hold the features of an item and no user's.
 
         Parameters
@@ -103,7 +103,7 @@ class FittedParameters:
         own, sum_vx = self._pool(X)
         return np.column_stack([own, sum_vx])
 
-    def user_bias(self, X: Any) -> Float32Array:
+    def user_bias(self, X: Any) -> Float32:
         """Return what rows of user features score by themselves, w0 included: the same for every item.
 
         Parameters
@@ -125,7 +125,7 @@ class FittedParameters:
         own, _ = self._pool(X)
         return np.float32(self._outputs[0].w0) + own
 
-    def _pool(self, X: Any) -> tuple[Float32Array, Float32Array]:
+    def _pool(self, X: Any) -> tuple[Float32, Float32]:
         check_is_fitted(self, "_outputs")
         if len(self._outputs) > 1:
             raise ValueError(

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
 from fastfm_ext import _engine
+from fastfm_ext._common.checks import errors_that_name
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._engine.search import MAX_NORM, ItemLists, PackedItems, norms, top_n
-from fastfm_ext._validation.matrices import canonical_csr, check_not_misread, checked_csr, errors_that_name
+from fastfm_ext._validation.matrices import canonical_csr, check_not_misread, checked_csr
 from fastfm_ext.metrics.hits import hits_in_matrix, mean_over_users, per_user
 
 # A validation looks at no more users than this, taken at random, so that it stays cheap beside an epoch.

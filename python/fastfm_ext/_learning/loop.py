@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext import _engine
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine import csr
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Options, Parameters
 from fastfm_ext._engine.ranking import largest_value
 
@@ -20,7 +21,7 @@ from fastfm_ext._engine.ranking import largest_value
 DIVERGENCE_FACTOR = 1e4
 ROWS_AT_ONCE = 1 << 16
 
-LossValue = Callable[[Float32Array, Float32Array], NDArray[np.float64]]
+LossValue = Callable[[Float32, Float32], NDArray[np.float64]]
 
 
 class DivergenceError(ArithmeticError):
@@ -56,8 +57,8 @@ class Rows:
     """Samples with a target for each output: one output for regression and binary classes, else one a class."""
 
     X: Csr
-    targets: Float32Array  # (n_outputs, n_rows)
-    sample_weight: Float32Array | None
+    targets: Float32  # (n_outputs, n_rows)
+    sample_weight: Float32 | None
     numbers: NDArray[np.int64] | None = None  # of the rows as the user gave them, where these are only some of them
 
     @property
@@ -330,12 +331,12 @@ def mean_loss(outputs: list[Parameters], rows: Rows, loss: str, n_threads: int) 
         )
 
 
-def _squared(y: Float32Array, p: Float32Array) -> NDArray[np.float64]:
+def _squared(y: Float32, p: Float32) -> NDArray[np.float64]:
     residual = p.astype(np.float64) - y
     return 0.5 * residual**2
 
 
-def _logistic(y: Float32Array, p: Float32Array) -> NDArray[np.float64]:
+def _logistic(y: Float32, p: Float32) -> NDArray[np.float64]:
     p64 = p.astype(np.float64)
     values: NDArray[np.float64] = np.log1p(np.exp(-np.abs(p64))) + np.maximum(p64, 0.0) - y * p64
     return values
@@ -361,7 +362,7 @@ def mean_loss_of_bias(outputs: list[Parameters], rows: Rows, loss: str) -> float
     )
 
 
-def _mean(value: LossValue, y: Float32Array, p: Float32Array, sample_weight: Float32Array | None) -> float:
+def _mean(value: LossValue, y: Float32, p: Float32, sample_weight: Float32 | None) -> float:
     """Return the weighted mean of a loss, some rows at a time: in double precision all of them take much memory."""
     total = total_weight = 0.0
     for first in range(0, len(y), ROWS_AT_ONCE):

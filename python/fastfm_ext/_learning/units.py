@@ -13,7 +13,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 
 
@@ -29,7 +30,7 @@ class FeatureScale:
     """
 
     columns: NDArray[np.intp]
-    factors: Float32Array
+    factors: Float32
 
     @classmethod
     def of(cls, X: Csr) -> Self:
@@ -85,7 +86,7 @@ class FeatureScale:
         """Undo `to_user_units`."""
         self._multiply(params, 1.0 / self.factors)
 
-    def _multiply(self, params: Parameters, factors: Float32Array) -> None:
+    def _multiply(self, params: Parameters, factors: Float32) -> None:
         if len(self.columns):
             params.w_records[self.columns, 0] *= factors[:, 0]
             params.V_records[self.columns, 0] *= factors

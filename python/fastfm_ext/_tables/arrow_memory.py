@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_ext._common.arrays import UInt8, object_array
 from fastfm_ext._native import tables
-from fastfm_ext._tables.coding import Coded, Mask, Texts, code_array, code_texts, object_array
+from fastfm_ext._tables.coding import Coded, Texts, code_array, code_texts
 
 # https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings
 _NUMBERS = {
@@ -79,14 +80,14 @@ class ArrowArray:
         """Return the rows' values in the buffer behind the bitmap."""
         return self.memory(1, dtype, self.offset, self.offset + self.length)
 
-    def bits(self, buffer: int) -> Mask:
+    def bits(self, buffer: int) -> UInt8:
         """Return a buffer of bits as bytes 0 and 1, a row each."""
         first, stop = self.offset // 8, (self.offset + self.length + 7) // 8
         packed = self.memory(buffer, "u1", first, stop)
         skip = self.offset - 8 * first
         return np.unpackbits(packed, count=skip + self.length, bitorder="little")[skip:]
 
-    def valid(self) -> Mask | None:
+    def valid(self) -> UInt8 | None:
         """Return 1 for each row with a value and 0 for the others; None if all have one."""
         if self.format == "n":
             return np.zeros(self.length, dtype=np.uint8)
@@ -201,7 +202,7 @@ def arrow_numbers(array: ArrowArray) -> NDArray[np.float64]:
     return numbers
 
 
-def _code_dictionary(array: ArrowArray, valid: Mask | None) -> Coded:
+def _code_dictionary(array: ArrowArray, valid: UInt8 | None) -> Coded:
     assert array.dictionary is not None
     within, values, _ = code_arrow(array.dictionary)
     places = array.values(_NUMBERS[array.format])
@@ -212,12 +213,12 @@ def _code_dictionary(array: ArrowArray, valid: Mask | None) -> Coded:
     return Coded(codes if valid is None else np.where(valid, codes, np.int32(-1)), values, False)
 
 
-def _code_instants(stored: NDArray[Any], dtype: str, valid: Mask | None) -> Coded:
+def _code_instants(stored: NDArray[Any], dtype: str, valid: UInt8 | None) -> Coded:
     codes, values, _ = code_array(stored, valid)
     return Coded(codes, values.astype(np.int64).view(dtype))
 
 
-def _texts(array: ArrowArray, valid: Mask | None) -> Texts:
+def _texts(array: ArrowArray, valid: UInt8 | None) -> Texts:
     start, stop = array.offset, array.offset + array.length
     if array.format.startswith("v"):
         views = array.memory(1, "u1", _VIEW_BYTES * start, _VIEW_BYTES * stop)

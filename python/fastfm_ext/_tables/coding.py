@@ -10,14 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from fastfm_ext._common.arrays import MAX_INT32, Float32, Int32, Int64, UInt8, object_array
 from fastfm_ext._native import tables
-
-Codes = NDArray[np.int32]
-Places = NDArray[np.int64]
-Mask = NDArray[np.uint8]
-Float32Array = NDArray[np.float32]
-
-MAX_ROWS = np.iinfo(np.int32).max
 
 
 class Coded(NamedTuple):
@@ -32,7 +26,7 @@ class Coded(NamedTuple):
         Whether every value is in some row; a category that only the type declares may be in none.
     """
 
-    codes: Codes
+    codes: Int32
     values: NDArray[Any]
     all_used: bool = True
 
@@ -42,12 +36,12 @@ class Texts:
     """Texts in Arrow's layouts: ``Texts`` of ``coding.hpp``. One of offsets32, offsets64 and views is there."""
 
     n: int
-    valid: Mask | None
+    valid: UInt8 | None
     bytes: NDArray[np.uint8] | None
-    offsets32: Codes | None = None
-    offsets64: Places | None = None
+    offsets32: Int32 | None = None
+    offsets64: Int64 | None = None
     views: NDArray[np.uint8] | None = None
-    buffers: Places | None = None
+    buffers: Int64 | None = None
 
 
 class BlockKind(IntEnum):
@@ -62,16 +56,16 @@ class Block(NamedTuple):
     """The entries of one column: ``Block`` of ``encode.hpp``."""
 
     kind: BlockKind
-    codes: Codes | None
-    features: Codes
-    indptr: Places | None = None
-    values: Float32Array | None = None
+    codes: Int32 | None
+    features: Int32
+    indptr: Int64 | None = None
+    values: Float32 | None = None
 
 
 # --- coding --------------------------------------------------------------------------------------------------------
 
 
-def code_ints(values: NDArray[Any], valid: Mask | None = None) -> tuple[Codes, Places]:
+def code_ints(values: NDArray[Any], valid: UInt8 | None = None) -> tuple[Int32, Int64]:
     """Code integers of 64 bits or less; return the codes, and for each the first row that has it."""
     codes, first = _room_for_codes(len(values))
     # The bits of a uint64 tell values apart as well as the values do.
@@ -93,7 +87,7 @@ def code_texts(texts: Texts, *, as_bytes: bool = False) -> Coded:
     return Coded(codes, object_array(pieces if as_bytes else [_decoded(piece) for piece in pieces]))
 
 
-def code_array(data: NDArray[Any], valid: Mask | None = None) -> Coded:
+def code_array(data: NDArray[Any], valid: UInt8 | None = None) -> Coded:
     """Code an array of one dimension. Missing values other than NaN, NaT and those not valid count as values."""
     kind = data.dtype.kind
     if kind == "O":
@@ -135,28 +129,22 @@ def _code_objects(data: NDArray[Any]) -> Coded:
     return Coded(codes, object_array(places))
 
 
-def _addresses(data: NDArray[Any]) -> Places:
+def _addresses(data: NDArray[Any]) -> Int64:
     """Return where the objects of an array lie, which must outlive the result."""
     data = np.require(data, requirements=["C", "ALIGNED"])
     return np.asarray(tables.Memory(data, data.ctypes.data, np.dtype(np.intp).str, len(data)))
 
 
-def _room_for_codes(n: int) -> tuple[Codes, Places]:
-    if n > MAX_ROWS:
-        raise ValueError(f"a column has {n} rows; encode at most {MAX_ROWS} at a time")
+def _room_for_codes(n: int) -> tuple[Int32, Int64]:
+    if n > MAX_INT32:
+        raise ValueError(f"a column has {n} rows; encode at most {MAX_INT32} at a time")
     return np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int64)
-
-
-def object_array(values: Any) -> NDArray[Any]:
-    """Return an array of objects, one for each value, also where values are lists."""
-    items = list(values)
-    return np.fromiter(items, dtype=object, count=len(items))
 
 
 # --- texts as bytes ------------------------------------------------------------------------------------------------
 
 
-def pack_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint8], Places]:
+def pack_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint8], Int64]:
     """Return the texts in UTF-8 one after the other, and the (n_texts + 1,) places where they begin."""
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
@@ -164,12 +152,12 @@ def pack_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint8], Places]:
     return np.frombuffer(b"".join(encoded), dtype=np.uint8).copy(), offsets
 
 
-def unpack_texts(utf8: NDArray[np.uint8], offsets: Places) -> list[str]:
+def unpack_texts(utf8: NDArray[np.uint8], offsets: Int64) -> list[str]:
     """Undo `pack_texts`."""
     return [_decoded(piece) for piece in _pieces(utf8, offsets)]
 
 
-def _pieces(utf8: NDArray[np.uint8], offsets: Places) -> list[bytes]:
+def _pieces(utf8: NDArray[np.uint8], offsets: Int64) -> list[bytes]:
     buffer = utf8.tobytes()
     return [buffer[start:stop] for start, stop in pairwise(offsets.tolist())]
 
@@ -178,7 +166,7 @@ def _decoded(utf8: bytes) -> str:
     return utf8.decode("utf-8", "surrogatepass")
 
 
-def murmur3(texts: Sequence[str]) -> Codes:
+def murmur3(texts: Sequence[str]) -> Int32:
     """Hash texts by MurmurHash3 of 32 bits with seed 0, as scikit-learn's FeatureHasher does."""
     hashes = np.empty(len(texts), dtype=np.int32)
     tables.murmur3(*pack_texts(texts), 0, hashes)
@@ -189,8 +177,8 @@ def murmur3(texts: Sequence[str]) -> Codes:
 
 
 def tidy_cells(
-    lengths: NDArray[np.integer[Any]], features: Codes, weights: Float32Array | None = None
-) -> tuple[Places, Codes, Float32Array | None]:
+    lengths: NDArray[np.integer[Any]], features: Int32, weights: Float32 | None = None
+) -> tuple[Int64, Int32, Float32 | None]:
     """Sort the features of each cell, of `lengths` features; drop the negative, add up or drop the repeated.
 
     Returns
@@ -218,7 +206,7 @@ def rows_of(blocks: list[Block], n_rows: int, n_features: int, *, sort: bool) ->
     data = np.empty(nnz, dtype=np.float32) if has_values else np.ones(nnz, dtype=np.float32)
     tables.write_entries(blocks, indptr, sort, indices, data if has_values else None)
     # SciPy wants both of one type, and takes the longer.
-    fits = nnz <= np.iinfo(np.int32).max
+    fits = nnz <= MAX_INT32
     result = sparse.csr_array(
         (data, indices, indptr.astype(np.int32) if fits else indptr), shape=(n_rows, n_features), copy=False
     )

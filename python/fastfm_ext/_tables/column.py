@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._tables.coding import Coded, code_array, code_text_objects, object_array
+from fastfm_ext._common.arrays import object_array
+from fastfm_ext._tables.coding import Coded, code_array, code_text_objects
 from fastfm_ext._tables.vocabulary import canonical, missing_mask
 
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)

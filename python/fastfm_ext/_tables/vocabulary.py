@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_ext._tables.coding import object_array, pack_texts, unpack_texts
+from fastfm_ext._common.arrays import object_array
+from fastfm_ext._tables.coding import pack_texts, unpack_texts
 
 _TAGS = {bool: "b", int: "i", float: "f", str: "s", datetime: "d"}
 _ARRAY_FORMS = frozenset({"bool", "int64", "uint64", "float64", "datetime64[us]", "datetime64[ns]"})

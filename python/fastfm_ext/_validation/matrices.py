@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from numbers import Integral, Real
+from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,9 +12,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
+from fastfm_ext._common.arrays import MAX_INT32, Float32, as_kernels_read
+from fastfm_ext._common.checks import errors_that_name
 from fastfm_ext._engine import csr as _csr
-from fastfm_ext._engine.csr import Csr, Float32Array, RowStarts
-from fastfm_ext._engine.parameters import MAX_FEATURES
+from fastfm_ext._engine.csr import Csr, RowStarts
 
 
 def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str = "X") -> Csr:
@@ -45,9 +43,9 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
     # A float64 beyond float32 becomes infinite, and is refused as such.
     with errors_that_name(name), np.errstate(over="ignore", invalid="ignore"):
         X = validate_data(estimator, X, reset=reset, accept_sparse="csr", accept_large_sparse=True, dtype=np.float32)
-    if X.shape[1] > MAX_FEATURES:
+    if X.shape[1] > MAX_INT32:
         raise ValueError(
-            f"{name} has {X.shape[1]} features; feature numbers are 32-bit, so at most {MAX_FEATURES} can be used. "
+            f"{name} has {X.shape[1]} features; feature numbers are 32-bit, so at most {MAX_INT32} can be used. "
             "Hash or renumber the features into a smaller range."
         )
     return canonical_csr(sp.csr_array(X))
@@ -55,7 +53,7 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
 
 def _csr_at_once(X: Any) -> Csr | None:
     """Return a faultless CSR matrix of numbers after a single look at its values; None for whatever needs more care."""
-    if not sp.issparse(X) or X.format != "csr" or X.ndim != 2 or X.shape[1] > MAX_FEATURES:
+    if not sp.issparse(X) or X.format != "csr" or X.ndim != 2 or X.shape[1] > MAX_INT32:
         return None
     if _unusable_part(X) or X.dtype.kind not in "fiu" or len(X.indptr) != X.shape[0] + 1:
         return None
@@ -73,11 +71,6 @@ def _row_starts(indptr: Any) -> RowStarts:
         return starts
     wide: RowStarts = as_kernels_read(indptr, np.int64)
     return wide
-
-
-def as_kernels_read(values: Any, dtype: Any = None) -> Any:
-    """Return a C-contiguous array of this type without a copy where possible, each value where its type may lie."""
-    return np.require(values, dtype, ["C", "ALIGNED", "ENSUREARRAY"])
 
 
 def checked_csr(X: Any, name: str) -> sp.csr_array:
@@ -181,21 +174,6 @@ def _is_temporal(dtype: Any) -> bool:
     return getattr(dtype, "kind", None) in ("m", "M") or bool(getattr(dtype, "is_temporal", lambda: False)())
 
 
-@contextmanager
-def errors_that_name(name: str) -> Iterator[None]:
-    """Let every TypeError and ValueError raised inside say which argument it is about.
-
-    An OverflowError, which an int beyond float64 gives, becomes a ValueError.
-    """
-    try:
-        yield
-    except (TypeError, ValueError, OverflowError) as error:
-        message = re.sub(r"\bX\b", name, str(error))
-        if name not in message:
-            message = f"{name}: {message}"
-        raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from error
-
-
 def canonical_csr(X: sp.csr_array) -> Csr:
     """Return a valid float32 ``csr_array`` without duplicates as a `Csr`: no zeros, and no values if all are 1."""
     if not X.data.all():
@@ -217,7 +195,7 @@ def check_not_empty(shape: Sequence[int], name: str) -> None:
         raise ValueError(f"{name} has 0 feature(s) (shape={tuple(shape)}) while a minimum of 1 is required.")
 
 
-def check_weights(sample_weight: ArrayLike | None, X: Csr, name: str) -> Float32Array | None:
+def check_weights(sample_weight: ArrayLike | None, X: Csr, name: str) -> Float32 | None:
     """Return the weights as float32 of shape (n_rows,), or None for none.
 
     Raises
@@ -243,7 +221,7 @@ def check_weights(sample_weight: ArrayLike | None, X: Csr, name: str) -> Float32
     return weights
 
 
-def check_no_overflow(values: Float32Array, X: Csr, what: str) -> None:
+def check_no_overflow(values: Float32, X: Csr, what: str) -> None:
     """Raise ValueError if what was computed of the rows of X, one row each, is anywhere NaN or infinite."""
     # NaN and infinity reach the least or the largest value, and neither needs memory.
     if not values.size or np.isfinite([values.min(), values.max()]).all():
@@ -255,50 +233,6 @@ def check_no_overflow(values: Float32Array, X: Csr, what: str) -> None:
         f"the {what} of row {row} of X is beyond float32: the row's largest absolute value is {largest:g}. "
         "Bring the features to the size that they had in training."
     )
-
-
-def is_real(low: float, *, open_at_low: bool = False, high: float = math.inf) -> Callable[[Any], bool]:
-    """Return a check for a finite number above ``low`` (or equal to it) and below ``high``."""
-
-    def check(value: Any) -> bool:
-        if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
-            return False
-        try:
-            number = float(value)
-        except OverflowError:  # an int or a fraction beyond float64
-            return False
-        return (number > low or (number == low and not open_at_low)) and number < high
-
-    return check
-
-
-def is_integer(low: int) -> Callable[[Any], bool]:
-    """Return a check for an integer of at least ``low``."""
-    return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low
-
-
-def is_nonzero_integer(high: int) -> Callable[[Any], bool]:
-    """Return a check for an integer other than 0 and of at most ``high``."""
-    return lambda value: (
-        isinstance(value, Integral) and not isinstance(value, bool) and int(value) != 0 and int(value) <= high
-    )
-
-
-def optional(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Return a check that lets None pass, too."""
-    return lambda value: value is None or check(value)
-
-
-def is_bool(value: Any) -> bool:
-    """Return whether ``value`` is True or False."""
-    return isinstance(value, (bool, np.bool_))
-
-
-def check_param(estimator: BaseEstimator, name: str, check: Callable[[Any], bool], wanted: str) -> None:
-    """Raise ValueError naming the parameter, what it must be and what it is, unless it passes the check."""
-    value = getattr(estimator, name)
-    if not check(value):
-        raise ValueError(f"{name} of {type(estimator).__name__} must be {wanted}; got {value!r}.")
 
 
 def is_table_of_0_and_1(values: Any, n_items: int) -> bool:

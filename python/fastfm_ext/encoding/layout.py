@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fastfm_ext._tables.coding import Codes, rows_of
+from fastfm_ext._common.arrays import MAX_INT32, Int32
+from fastfm_ext._tables.coding import rows_of
 from fastfm_ext.encoding.columns.base import Columns, ColumnSpec, FittedColumn, State
 from fastfm_ext.encoding.declare import spec_from_meta, spec_to_meta
 
 STATE_VERSION = 2
-_MAX_FEATURES = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Layout:
 
     groups: list[str]
     fitted: list[FittedColumn]
-    numbers: list[Codes]
+    numbers: list[Int32]
 
     @classmethod
     def learn(cls, specs: list[tuple[str, ColumnSpec]], columns: Columns) -> Self:
@@ -166,5 +166,5 @@ class Layout:
 
 
 def _check_width(n_features: int) -> None:
-    if n_features > _MAX_FEATURES:
-        raise ValueError(f"{n_features} features are more than {_MAX_FEATURES}; raise min_count, or hash columns")
+    if n_features > MAX_INT32:
+        raise ValueError(f"{n_features} features are more than {MAX_INT32}; raise min_count, or hash columns")

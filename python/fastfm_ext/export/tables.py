@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._common.extras import require
 from fastfm_ext._validation.vectors import check_matrix
 from fastfm_ext.model_io.container import replacing
@@ -19,7 +20,6 @@ from fastfm_ext.retrieval.index import ItemIndex
 
 __all__ = ["export_features", "export_vectors"]
 
-Array = NDArray[Any]
 PathLike = str | os.PathLike[str]
 _ENDINGS = (".npz", ".parquet")
 # pandas gives what stands under this name as `DataFrame.attrs`.
@@ -181,7 +181,7 @@ def _is_parquet(path: PathLike) -> bool:
     return ending == ".parquet"
 
 
-def _names(encoder: Any, n_features: int) -> dict[str, Array]:
+def _names(encoder: Any, n_features: int) -> dict[str, AnyArray]:
     """Return name and field of every feature."""
     names = encoder.get_feature_names_out()
     if len(names) != n_features:
@@ -189,7 +189,7 @@ def _names(encoder: Any, n_features: int) -> dict[str, Array]:
     return {"name": names, "field": np.array(encoder.field_names_, dtype=object)[encoder.fields_]}
 
 
-def _storable(name: str, values: Array) -> Array:
+def _storable(name: str, values: AnyArray) -> AnyArray:
     """Return values that are all numbers of one kind as they are, text as NumPy's own.
 
     Raises
@@ -205,14 +205,14 @@ def _storable(name: str, values: Array) -> Array:
     return _plain_text(name, values)
 
 
-def _plain_text(name: str, values: Array) -> Array:
+def _plain_text(name: str, values: AnyArray) -> AnyArray:
     texts = values.astype(str)
     if texts.tolist() != values.tolist():
         raise ValueError(f"{name} has a text that ends in a zero character, which NumPy drops; take it off.")
     return texts
 
 
-def _lists(pa: Any, matrix: Array) -> Any:
+def _lists(pa: Any, matrix: AnyArray) -> Any:
     """Return the rows of a matrix as an Arrow array of lists of fixed length."""
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(matrix).reshape(-1)), matrix.shape[1])
 

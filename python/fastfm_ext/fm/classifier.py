@@ -11,7 +11,8 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._estimators.streamed import StreamedFM
 
 # AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
@@ -149,7 +150,7 @@ class FMRegressor(RegressorMixin, StreamedFM):
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X: Any) -> Float32Array:
+    def predict(self, X: Any) -> Float32:
         """Return the predicted targets.
 
         Parameters
@@ -168,7 +169,7 @@ class FMRegressor(RegressorMixin, StreamedFM):
             If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
             what is computed of them is beyond float32.
         """
-        predictions: Float32Array = self._raw_predictions(X)[0]
+        predictions: Float32 = self._raw_predictions(X)[0]
         return predictions
 
     def _check_target(self, y: Any, X: Csr, name: str) -> Any:
@@ -183,7 +184,7 @@ class FMRegressor(RegressorMixin, StreamedFM):
             raise ValueError(f"{name} is too large for float32 arithmetic: {largest:g}. Scale it to at most 1e11.")
         return y
 
-    def _learn_target(self, y: NDArray[np.float64], sample_weight: Float32Array | None) -> None:
+    def _learn_target(self, y: NDArray[np.float64], sample_weight: Float32 | None) -> None:
         center = np.average(y, weights=sample_weight) if self.fit_intercept else 0.0
         spread = float(np.sqrt(np.average((y - center) ** 2, weights=sample_weight)))
         # Rounding leaves a constant target a spread of its last digits.
@@ -192,10 +193,10 @@ class FMRegressor(RegressorMixin, StreamedFM):
             raise ValueError(f"y is too small for float32 arithmetic: its spread is {spread:g}. Scale it up.")
         self._target_spread = 1.0 if is_constant else spread
 
-    def _encode_target(self, y: NDArray[np.float64], name: str) -> Float32Array:
+    def _encode_target(self, y: NDArray[np.float64], name: str) -> Float32:
         return y.astype(np.float32)[None, :]
 
-    def _best_constants(self, targets: Float32Array, sample_weight: Float32Array | None) -> NDArray[np.float64]:
+    def _best_constants(self, targets: Float32, sample_weight: Float32 | None) -> NDArray[np.float64]:
         return np.atleast_1d(np.average(targets[0].astype(np.float64), weights=sample_weight))
 
     def _target_unit(self) -> float:
@@ -208,7 +209,7 @@ class FMRegressor(RegressorMixin, StreamedFM):
     def _format_loss(self, loss: float) -> str:
         return f"rmse {np.sqrt(2.0 * loss):.4f}"
 
-    def _strata(self, targets: Float32Array) -> None:
+    def _strata(self, targets: Float32) -> None:
         return None
 
 
@@ -384,7 +385,7 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         labels: NDArray[Any] = self.classes_[chosen]
         return labels
 
-    def decision_function(self, X: Any) -> Float32Array:
+    def decision_function(self, X: Any) -> Float32:
         """Return the score of each row, the log odds.
 
         Parameters
@@ -450,7 +451,7 @@ class FMClassifier(ClassifierMixin, StreamedFM):
             check_classification_targets(y)
         return y
 
-    def _learn_target(self, y: NDArray[Any], sample_weight: Float32Array | None) -> None:
+    def _learn_target(self, y: NDArray[Any], sample_weight: Float32 | None) -> None:
         announced = self.__dict__.pop("_announced_classes", None)
         classes = np.unique(y) if announced is None else announced
         if len(classes) < 2:
@@ -460,7 +461,7 @@ class FMClassifier(ClassifierMixin, StreamedFM):
             )
         self.classes_ = classes
 
-    def _encode_target(self, y: NDArray[Any], name: str) -> Float32Array:
+    def _encode_target(self, y: NDArray[Any], name: str) -> Float32:
         known = np.isin(y, self.classes_)
         if not known.all():
             advice = (
@@ -472,10 +473,10 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         codes = np.searchsorted(self.classes_, y)
         if len(self.classes_) == 2:
             return codes.astype(np.float32)[None, :]
-        one_of_each: Float32Array = (codes == np.arange(len(self.classes_))[:, None]).astype(np.float32)
+        one_of_each: Float32 = (codes == np.arange(len(self.classes_))[:, None]).astype(np.float32)
         return one_of_each
 
-    def _best_constants(self, targets: Float32Array, sample_weight: Float32Array | None) -> NDArray[np.float64]:
+    def _best_constants(self, targets: Float32, sample_weight: Float32 | None) -> NDArray[np.float64]:
         rates = np.average(targets.astype(np.float64), axis=1, weights=sample_weight)
         n = targets.shape[1]
         # As if each class had been seen once more, so that a class without rows gets a finite log odds.
@@ -493,7 +494,7 @@ class FMClassifier(ClassifierMixin, StreamedFM):
     def _format_loss(self, loss: float) -> str:
         return f"log loss {loss:.4f}"
 
-    def _strata(self, targets: Float32Array) -> NDArray[Any]:
+    def _strata(self, targets: Float32) -> NDArray[Any]:
         strata = targets[0] if len(targets) == 1 else targets.argmax(axis=0)
         small: NDArray[Any] = strata.astype(np.min_scalar_type(len(self.classes_)))
         return small

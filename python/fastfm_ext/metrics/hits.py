@@ -9,11 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from fastfm_ext._common.arrays import Bools, Float64, Int64
 from fastfm_ext._validation.matrices import check_interactions
-
-Float64 = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Int64 = NDArray[np.int64]
 
 # Up to so many scores are compared with all others in less time than it takes to sort those.
 _FEW = 32

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastfm_ext._validation.matrices import check_interactions, is_integer
+from fastfm_ext._common.arrays import Float64
+from fastfm_ext._common.checks import is_integer
+from fastfm_ext._validation.matrices import check_interactions
 from fastfm_ext.metrics.hits import (
     PER_USER,
     auc_of_rows,
@@ -17,8 +19,6 @@ from fastfm_ext.metrics.hits import (
     mean_over_users,
     per_user,
 )
-
-Float64 = NDArray[np.float64]
 
 
 def recall_at_k(ranked: ArrayLike, relevant: Any, k: int, *, truncated: bool = False) -> float:

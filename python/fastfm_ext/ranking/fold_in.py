@@ -9,12 +9,14 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from fastfm_ext._common.arrays import Float32, as_kernels_read
+from fastfm_ext._common.checks import errors_that_name, is_integer
 from fastfm_ext._engine import csr, ranking
-from fastfm_ext._engine.csr import Csr, Float32Array
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters, StepSizes
 from fastfm_ext._engine.ranking import Negatives
 from fastfm_ext._learning.held_out import to_interactions
-from fastfm_ext._validation.matrices import as_kernels_read, errors_that_name, is_integer, is_table_of_0_and_1
+from fastfm_ext._validation.matrices import is_table_of_0_and_1
 
 # Chosen by hand, and only timed on Gowalla: nobody has searched for better ones. The problem is convex and small.
 FOLD_IN_STEPS, FOLD_IN_RATE = 40, 0.2
@@ -32,7 +34,7 @@ class FoldsIn:
 
     def fold_in(
         self, history: Any, item_vectors: ArrayLike, X_user: Any = None, *, random_state: int | None = 0
-    ) -> Float32Array:
+    ) -> Float32:
         """Return the vectors of users who came after training, from what they chose.
 
         A few steps on the users' factors alone, the items as they are, on the loss of training (BPR's for WARP) with
@@ -78,7 +80,7 @@ class FoldsIn:
             result[:, 1:] = self._fold_in(chosen, vectors, X_user, seed)
         return result[0] if single else result
 
-    def _fold_in(self, chosen: Csr, vectors: Float32Array, X_user: Any, seed: int) -> Float32Array:
+    def _fold_in(self, chosen: Csr, vectors: Float32, X_user: Any, seed: int) -> Float32:
         """Return S_u, (n_users, n_factors)."""
         sums = np.zeros((chosen.n_rows, vectors.shape[1] - 1), dtype=np.float32)
         if X_user is not None:
@@ -107,12 +109,12 @@ def _seed_of(random_state: Any) -> int:
     return int(random_state)
 
 
-def _check_vectors(item_vectors: ArrayLike, n_factors: int) -> Float32Array:
+def _check_vectors(item_vectors: ArrayLike, n_factors: int) -> Float32:
     with errors_that_name("item_vectors"), np.errstate(over="ignore"):
         given = np.asarray(item_vectors)
         if given.dtype.kind == "c":
             raise ValueError(f"item_vectors must hold real numbers, got dtype {given.dtype}.")
-        vectors: Float32Array = as_kernels_read(given, np.float32)
+        vectors: Float32 = as_kernels_read(given, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != n_factors + 1 or not len(vectors):
         wanted = f"(n_items, {n_factors + 1}), as item_vector returns them"
         raise ValueError(f"item_vectors must have shape {wanted}; got {vectors.shape}.")

@@ -11,6 +11,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from fastfm_ext import _engine
+from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
 from fastfm_ext._engine import ranking
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.ranking import Choices, Negatives, Visits
@@ -20,7 +21,7 @@ from fastfm_ext._learning import loop
 from fastfm_ext._learning.held_out import HeldOut, mark_held_out, to_interactions, to_visit, without
 from fastfm_ext._learning.loop import History, Run, Schedule
 from fastfm_ext._learning.units import FeatureScale
-from fastfm_ext._validation.matrices import check_param, is_integer, is_real, optional, to_csr
+from fastfm_ext._validation.matrices import to_csr
 from fastfm_ext.ranking.fold_in import FoldsIn
 
 # With early_stopping="auto", interactions are held out from this many on: with fewer, each is worth more.

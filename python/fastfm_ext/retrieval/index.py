@@ -11,7 +11,7 @@ import numpy.typing as npt
 from joblib import effective_n_jobs
 from scipy import sparse
 
-from fastfm_ext._validation.matrices import is_bool, is_nonzero_integer, is_real, optional
+from fastfm_ext._common.checks import is_bool, is_nonzero_integer, is_real, optional
 from fastfm_ext._validation.vectors import Float32, check_count, check_matrix, check_n, to_float32
 from fastfm_ext.model_io.container import ModelFileReader
 from fastfm_ext.retrieval.change import Change

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from fastfm_ext._common.checks import is_bool
 from fastfm_ext._engine.search import ItemLists
-from fastfm_ext._validation.matrices import is_bool, is_table_of_0_and_1, rebuilt
+from fastfm_ext._validation.matrices import is_table_of_0_and_1, rebuilt
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]

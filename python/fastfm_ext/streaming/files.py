@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fastfm_ext._common.checks import is_integer
 from fastfm_ext._learning.stream.buffers import Batch
-from fastfm_ext._validation.matrices import is_integer
 
 PathLike = str | os.PathLike[str]
 Paths = PathLike | Iterable[PathLike]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from fastfm_ext._common.arrays import MAX_INT32
+from fastfm_ext._common.checks import is_integer, optional
 from fastfm_ext._native import text
-from fastfm_ext._validation.matrices import is_integer, optional
-from fastfm_ext.text_formats.reading import MAX_FEATURES, Form, Ids, RowArrays, RowReader, Summary, ZeroBased
+from fastfm_ext.text_formats.reading import Form, Ids, RowArrays, RowReader, Summary, ZeroBased
 from fastfm_ext.text_formats.source import LineBuffer, TextSource
 
 _SCAN_ROWS = 8192
@@ -20,8 +21,8 @@ def checked_ids(zero_based: ZeroBased, n_features: int | None) -> Ids:
     """Return how ids become feature numbers, or raise ValueError for arguments that say nothing of the kind."""
     if not isinstance(zero_based, bool) and zero_based != "auto":
         raise ValueError(f'zero_based must be True, False or "auto"; got {zero_based!r}.')
-    if not optional(is_integer(1))(n_features) or (n_features or 0) > MAX_FEATURES:
-        raise ValueError(f"n_features must be an integer from 1 to {MAX_FEATURES}, or None; got {n_features!r}.")
+    if not optional(is_integer(1))(n_features) or (n_features or 0) > MAX_INT32:
+        raise ValueError(f"n_features must be an integer from 1 to {MAX_INT32}, or None; got {n_features!r}.")
     return Ids(zero_based, n_features)
 
 

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._native import text as _io
 from fastfm_ext._native.text import ReadCode
 from fastfm_ext.text_formats.source import LineBuffer, TextSource
 
 ZeroBased = bool | Literal["auto"]
-MAX_FEATURES = int(np.iinfo(np.int32).max)
 _LONGEST_QUOTE = 40
 _FIRST_ROWS, _FIRST_VALUES = 1 << 12, 1 << 16
 
@@ -68,10 +68,10 @@ class Ids:
 
     def __post_init__(self) -> None:
         self.base = self.min_id = int(self.zero_based is False)
-        n = MAX_FEATURES if self.n_features is None else self.n_features
+        n = MAX_INT32 if self.n_features is None else self.n_features
         # As long as it is open whether ids begin at 0, one more is let through.
         is_open = self.zero_based == "auto" and self.n_features is not None
-        self.max_id = min(n - 1 + int(self.zero_based is False or is_open), MAX_FEATURES)
+        self.max_id = min(n - 1 + int(self.zero_based is False or is_open), MAX_INT32)
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Summary:
 
     n_rows: int = 0
     n_values: int = 0
-    min_id: int = MAX_FEATURES
+    min_id: int = MAX_INT32
     max_id: int = -1
     max_field: int = -1
 
@@ -252,7 +252,7 @@ class RowReader:
                 else "that n_features leaves room for"
             ),
             ReadCode.bad_field: f"the field of {token} is not a whole number of at least 0",
-            ReadCode.field_too_large: f"the field of {token} is above {MAX_FEATURES}, the last one that fits",
+            ReadCode.field_too_large: f"the field of {token} is above {MAX_INT32}, the last one that fits",
             ReadCode.no_colon: f"{token} has no colon",
             ReadCode.no_second_colon: f"{token} has one colon only. Is this {other} text",
             ReadCode.second_colon: f"{token} has more than one colon. Is this {other} text",

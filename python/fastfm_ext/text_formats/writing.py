@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import check_array, column_or_1d
 
+from fastfm_ext._common.arrays import as_kernels_read
+from fastfm_ext._common.checks import errors_that_name
 from fastfm_ext._native import text as _io
-from fastfm_ext._validation.matrices import as_kernels_read, checked_csr, errors_that_name
+from fastfm_ext._validation.matrices import checked_csr
 from fastfm_ext.text_formats.source import open_binary
 
 _PIECE = 1 << 20

@@ -18,11 +18,11 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._learning.loop import Rows
@@ -30,7 +30,6 @@ from fastfm_ext._learning.loop import Rows
 _MAGIC = b"fastfm-ext rows 1\n"
 _ENTRY = 5  # where a block begins, its rows, its values, whether it has data, and weights
 _FOOTER = struct.Struct("<QQ")
-Array = NDArray[Any]
 
 
 def slice_rows(rows: Rows, first: int, last: int) -> Rows:
@@ -81,7 +80,7 @@ def concat_rows(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def concat_weights(weights: Sequence[Array | None], n_rows: Sequence[int]) -> Array:
+def concat_weights(weights: Sequence[AnyArray | None], n_rows: Sequence[int]) -> AnyArray:
     """Return the weights of all parts; 1 for rows of a part without."""
     return np.concatenate(
         [np.ones(n, dtype=np.float32) if w is None else w for w, n in zip(weights, n_rows, strict=True)]
@@ -196,7 +195,7 @@ class RowBlocks:
             raise self._damaged("a block holds no valid rows")
         return Rows(Csr(indptr, indices, data, n_features), targets, weight, numbers)
 
-    def _fill(self, array: Array) -> None:
+    def _fill(self, array: AnyArray) -> None:
         """Read the next values straight to where they are wanted."""
         content = array.view(np.uint8).data
         if _read_into(self._file, content) != len(content):
@@ -223,7 +222,7 @@ class RowBlocks:
         return ValueError(f"{self._path} is not a complete cache of rows: {reason}. Delete it and start again.")
 
 
-def _is_valid(indptr: Array, indices: Array, data: Array | None, n_features: int) -> bool:
+def _is_valid(indptr: AnyArray, indices: AnyArray, data: AnyArray | None, n_features: int) -> bool:
     values = np.ones(len(indices), dtype=np.float32) if data is None else data
     if _csr.csr_at_once(indptr, indices, values, n_features) is not None:
         return True

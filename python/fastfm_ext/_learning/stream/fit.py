@@ -14,9 +14,8 @@ from joblib import effective_n_jobs
 from fastfm_ext._common.interrupt import DeferredInterrupt
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import NO_FEATURES, Parameters
-from fastfm_ext._estimators.growing import grown
-from fastfm_ext._estimators.rows import BaseFM
 from fastfm_ext._learning import loop
+from fastfm_ext._learning.growth import grown
 from fastfm_ext._learning.loop import History, Rows, Schedule
 from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter, concat_rows
 from fastfm_ext._learning.stream.buffers import Buffer, Plan, batches_of, cached_buffers, source_buffers
@@ -44,7 +43,7 @@ class StreamFit:
 
     Parameters
     ----------
-    estimator : BaseFM
+    estimator : estimator of rows with targets
         Knows the units of target and features; given its parameters at each checkpoint and at the end.
     outputs : list of Parameters
         For features of unit size; changed in place.
@@ -60,7 +59,7 @@ class StreamFit:
 
     def __init__(
         self,
-        estimator: BaseFM,
+        estimator: Any,
         outputs: list[Parameters],
         stream: Any,
         validation: Any,

@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from fastfm_ext._engine.csr import Csr, Float32Array
-from fastfm_ext._estimators.rows import BaseFM
+from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._learning.loop import Rows
 from fastfm_ext._learning.stream.blocks import concat_csr, concat_weights, slice_rows
 from fastfm_ext._learning.stream.buffers import Batch, parts_of
@@ -24,7 +24,7 @@ from fastfm_ext._validation.matrices import checked_csr
 class RowReader:
     """Turns batches into rows, on a copy of the estimator: it reads in a thread of its own, ahead of the training."""
 
-    def __init__(self, estimator: BaseFM) -> None:
+    def __init__(self, estimator: Any) -> None:
         self._estimator = copy.copy(estimator)
 
     def rows(self, batches: Iterable[Any]) -> Iterator[Rows]:
@@ -41,9 +41,12 @@ class RowReader:
                 yield Rows(self._estimator._feature_scale.apply(csr), targets, weight, numbers + n_before)
             n_before += n_rows
 
-    def counted_rows(self, part: Batch) -> tuple[Csr, Any, Float32Array | None, NDArray[np.int64] | None]:
+    def counted_rows(self, part: Batch) -> tuple[Csr, Any, Float32 | None, NDArray[np.int64] | None]:
         """Do what the estimator does with the rows that it trains on, whatever the width of this batch."""
-        return self._estimator._counted_rows(self._widened(part.X), part.y, part.sample_weight, first=False)
+        rows: tuple[Csr, Any, Float32 | None, NDArray[np.int64] | None] = self._estimator._counted_rows(
+            self._widened(part.X), part.y, part.sample_weight, first=False
+        )
+        return rows
 
     def _widened(self, X: Any) -> Any:
         """Return a sparse X as wide as the widest so far: a batch may lack the last features. Others stay as they are.
@@ -64,7 +67,7 @@ class RowReader:
         return sp.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], self._estimator.n_features_in_))
 
 
-def learn_units(estimator: BaseFM, batches: Sequence[Any], n_rows: int, *, learned: bool) -> Rows:
+def learn_units(estimator: Any, batches: Sequence[Any], n_rows: int, *, learned: bool) -> Rows:
     """Let the estimator learn the units of target and features from the first rows of a stream, unless it has.
 
     Returns

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.extras import require
 from fastfm_ext.cli.settings import FORMS, TEXT_FORMS
 from fastfm_ext.text_formats.batches import first_line
@@ -36,7 +36,6 @@ _ENDINGS = {
 _COMPRESSIONS = (".gz", ".xz", ".bz2", ".zst")
 _BATCH_ROWS = 65_536
 # As wide as can be: which of the ids a model knows is seen to afterwards.
-ANY_WIDTH = int(np.iinfo(np.int32).max)
 
 
 class Rows(NamedTuple):
@@ -106,7 +105,7 @@ class DataFile:
         A file without labels is recognised by its first line.
         """
         iterate = iter_libffm if self.form == "libffm" else iter_libsvm
-        options: dict[str, Any] = {"n_features": ANY_WIDTH, "zero_based": True, "batch_rows": _BATCH_ROWS}
+        options: dict[str, Any] = {"n_features": MAX_INT32, "zero_based": True, "batch_rows": _BATCH_ROWS}
         for X, y, *_ in iterate(self.path, labels=self.has_labels(), **options):
             known, n_unknown = of_width(X, n_features)
             yield Rows(known, y), n_unknown

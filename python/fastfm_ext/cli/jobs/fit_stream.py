@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.extras import require
-from fastfm_ext.cli.jobs.data import ANY_WIDTH, DataFile
+from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.fit import check_output, distinct_items, files_of, finish, new_model, say_nothing, trained
 from fastfm_ext.cli.settings import FitSettings, StreamOptions
 from fastfm_ext.encoding.encoder import FMEncoder
@@ -47,7 +48,7 @@ class _TextStream:
     def __init__(self, file: DataFile, settings: FitSettings, targets: _Targets) -> None:
         source = LibffmSource if file.form == "libffm" else LibsvmSource
         self.n_rows = self.n_features = 0
-        for X, y, *_ in source(file.path, n_features=ANY_WIDTH, zero_based=True):
+        for X, y, *_ in source(file.path, n_features=MAX_INT32, zero_based=True):
             targets.add(y)
             self.n_rows += len(y)
             self.n_features = max(self.n_features, 1 + int(X.indices.max(initial=-1)))

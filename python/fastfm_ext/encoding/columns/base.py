@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._tables.coding import Block, Codes
+from fastfm_ext._common.arrays import Int32
+from fastfm_ext._tables.coding import Block
 from fastfm_ext._tables.column import Column
 
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
@@ -117,7 +118,7 @@ class FittedColumn(ABC):
         """Number of features."""
 
     @abstractmethod
-    def block(self, columns: Columns, numbers: Codes) -> Block:
+    def block(self, columns: Columns, numbers: Int32) -> Block:
         """Encode every row; `numbers` says at which place in the matrix each position is."""
 
     @abstractmethod
@@ -141,7 +142,7 @@ class FittedColumn(ABC):
         return self
 
 
-def numbers_at(numbers: Codes, positions: NDArray[np.integer[Any]]) -> Codes:
+def numbers_at(numbers: Int32, positions: NDArray[np.integer[Any]]) -> Int32:
     """Return the place in the matrix of every position, -1 for those that are negative."""
     if not len(numbers):
         return np.full(len(positions), -1, dtype=np.int32)

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._tables.coding import Block, BlockKind, Coded, Codes, Float32Array, tidy_cells
+from fastfm_ext._common.arrays import Float32, Int32
+from fastfm_ext._tables.coding import Block, BlockKind, Coded, tidy_cells
 from fastfm_ext._tables.column import ArrayColumn, Cells
 from fastfm_ext._tables.vocabulary import kind_of
 from fastfm_ext.encoding.columns.base import (
@@ -25,7 +26,7 @@ from fastfm_ext.encoding.columns.levels import LevelOptions, Levels
 Norm = Literal["l2", "l1"]
 
 
-def counts_of(codes: Codes, n_values: int) -> NDArray[np.intp]:
+def counts_of(codes: Int32, n_values: int) -> NDArray[np.intp]:
     """Return how many rows have each value."""
     return np.bincount(codes + 1, minlength=n_values + 1)[1:]
 
@@ -192,7 +193,7 @@ class FittedCategorical(FittedLevels):
     spec: Categorical
     levels: Levels
 
-    def block(self, columns: Columns, numbers: Codes) -> Block:
+    def block(self, columns: Columns, numbers: Int32) -> Block:
         """Encode every row: a one at its value's feature."""
         codes, values, _ = columns[self.spec.column].coded
         positions = np.concatenate(([self.levels.missing_position], self._find(values)))
@@ -211,7 +212,7 @@ class FittedMulti(FittedLevels):
     spec: Multi
     levels: Levels
 
-    def block(self, columns: Columns, numbers: Codes) -> Block:
+    def block(self, columns: Columns, numbers: Int32) -> Block:
         """Encode every distinct cell once; the rows only refer to them."""
         cells = columns[self.spec.column].cells(self.spec.sep)
         positions = self._find(cells.tokens.values)
@@ -230,7 +231,7 @@ class FittedMulti(FittedLevels):
         """Learn new values."""
         return replace(self, levels=self.levels.grown(*_counted_tokens(columns[self.spec.column].cells(self.spec.sep))))
 
-    def _weights(self, counts: NDArray[np.int64]) -> Float32Array | None:
+    def _weights(self, counts: NDArray[np.int64]) -> Float32 | None:
         """Return the weight of every entry of cells with so many features; None for ones."""
         if self.spec.norm is None:
             return None
@@ -239,7 +240,7 @@ class FittedMulti(FittedLevels):
         return np.repeat(weights, counts)
 
 
-def without_empty(cells: Cells) -> Codes:
+def without_empty(cells: Cells) -> Int32:
     """Return the codes of cells, with those that hold no token as missing."""
     is_token = np.append(~is_empty_text(cells.tokens.values), False)[cells.tokens.codes]
     cell_of_token = np.repeat(np.arange(len(cells.lengths)), cells.lengths)

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._tables.coding import Block, BlockKind, Coded, Codes, code_ints
+from fastfm_ext._common.arrays import Int32
+from fastfm_ext._tables.coding import Block, BlockKind, Coded, code_ints
 from fastfm_ext._tables.column import ArrayColumn
 from fastfm_ext._tables.vocabulary import Vocabulary
 from fastfm_ext.encoding.columns.base import (
@@ -111,14 +112,14 @@ class FittedCrossed(FittedColumn):
         """Number of features."""
         return len(self.levels)
 
-    def block(self, columns: Columns, numbers: Codes) -> Block:
+    def block(self, columns: Columns, numbers: Int32) -> Block:
         """Encode every row: a one at its combination's feature."""
         keys, positions = self._positions(columns)
         unknown = [self.levels.unknown_position]
         table = np.concatenate(([self.levels.missing_position], positions, unknown))
         return Block(BlockKind.ONE, keys, numbers_at(numbers, table))
 
-    def _positions(self, columns: Columns) -> tuple[Codes, NDArray[np.int64]]:
+    def _positions(self, columns: Columns) -> tuple[Int32, NDArray[np.int64]]:
         """Return codes of the combinations, one behind the last for those of unknown values; and their positions."""
         coded, is_missing, is_known = self._keys(columns)
         codes = np.where(is_known, coded.codes, np.int32(len(coded.values)))

@@ -6,18 +6,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._tables.coding import MAX_ROWS, Block, BlockKind, Codes, Float32Array, murmur3, tidy_cells
+from fastfm_ext._common.arrays import MAX_INT32, Float32, Int32
+from fastfm_ext._tables.coding import Block, BlockKind, murmur3, tidy_cells
 from fastfm_ext._tables.column import ArrayColumn, Column
 from fastfm_ext._tables.vocabulary import Vocabulary
-from fastfm_ext.encoding.columns.base import (
-    Columns,
-    Feature,
-    FittedColumn,
-    Missing,
-    SingleColumn,
-    State,
-    numbers_at,
-)
+from fastfm_ext.encoding.columns.base import Columns, Feature, FittedColumn, Missing, SingleColumn, State, numbers_at
 from fastfm_ext.encoding.columns.categorical import check_separator, is_empty_text, without_empty
 
 _INT32 = np.iinfo(np.int32)
@@ -36,9 +29,9 @@ class Hashed(SingleColumn):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if type(self.n_features) is not int or not 1 <= self.n_features < MAX_ROWS:
+        if type(self.n_features) is not int or not 1 <= self.n_features < MAX_INT32:
             raise ValueError(
-                f"n_features of hashed({self.column!r}) must be an integer from 1 to {MAX_ROWS - 1}, "
+                f"n_features of hashed({self.column!r}) must be an integer from 1 to {MAX_INT32 - 1}, "
                 f"got {self.n_features!r}"
             )
         if not isinstance(self.signed, bool):
@@ -66,7 +59,7 @@ class FittedHashed(FittedColumn):
         """Number of features."""
         return self.spec.n_features + (self.spec.missing == "feature")
 
-    def block(self, columns: Columns, numbers: Codes) -> Block:
+    def block(self, columns: Columns, numbers: Int32) -> Block:
         """Encode every row: one, or minus one, at its value's hash."""
         column = columns[self.spec.column]
         if self.spec.sep is None:
@@ -77,7 +70,7 @@ class FittedHashed(FittedColumn):
             return Block(BlockKind.ONE, codes, features, values=weights)
         return self._block_of_cells(column, numbers)
 
-    def _block_of_cells(self, column: Column, numbers: Codes) -> Block:
+    def _block_of_cells(self, column: Column, numbers: Int32) -> Block:
         cells = column.cells(self.spec.sep)
         positions, signs = self._hashes(cells.tokens.values)
         positions[is_empty_text(cells.tokens.values)] = -1
@@ -91,7 +84,7 @@ class FittedHashed(FittedColumn):
         indptr, features, sums = tidy
         return Block(BlockKind.SEVERAL, codes, features, indptr, sums)
 
-    def _hashes(self, values: NDArray[Any]) -> tuple[NDArray[np.int64], Float32Array]:
+    def _hashes(self, values: NDArray[Any]) -> tuple[NDArray[np.int64], Float32]:
         """Return position and sign of every value."""
         hashes = murmur3(Vocabulary(values).labels())
         size = self.spec.n_features

@@ -6,19 +6,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._tables.coding import Block, BlockKind, Codes, Float32Array
+from fastfm_ext._common.arrays import Float32, Float64, Int32
+from fastfm_ext._tables.coding import Block, BlockKind
 from fastfm_ext._tables.column import numbers_from_objects
-from fastfm_ext.encoding.columns.base import (
-    Columns,
-    Feature,
-    FittedColumn,
-    Missing,
-    SingleColumn,
-    State,
-    numbers_at,
-)
+from fastfm_ext.encoding.columns.base import Columns, Feature, FittedColumn, Missing, SingleColumn, State, numbers_at
 
-Numbers = NDArray[np.float64]
 Strategy = Literal["quantile", "uniform"]
 
 
@@ -36,7 +28,7 @@ class Numeric(SingleColumn):
             raise ValueError(f"log of numeric({self.column!r}) must be True or False, got {self.log!r}")
         self._check_choice("missing", Missing)
 
-    def unscaled(self, numbers: Numbers) -> Numbers:
+    def unscaled(self, numbers: Float64) -> Float64:
         """Return the numbers, or sign(x) log(1 + |x|) of them."""
         return np.copysign(np.log1p(np.abs(numbers)), numbers) if self.log else numbers
 
@@ -74,11 +66,11 @@ class FittedNumeric(FittedColumn):
         """Number of features."""
         return 2 if self.spec.missing == "feature" else 1
 
-    def block(self, columns: Columns, numbers: Codes) -> Block:
+    def block(self, columns: Columns, numbers: Int32) -> Block:
         """Encode every row: the standardised number, nothing if it is the mean."""
         read = columns[self.spec.column].numbers
         with np.errstate(over="ignore", invalid="ignore"):
-            scaled: Float32Array = ((self.spec.unscaled(read) - self.mean) / self.scale).astype(np.float32)
+            scaled: Float32 = ((self.spec.unscaled(read) - self.mean) / self.scale).astype(np.float32)
         is_bad = ~np.isfinite(scaled)
         if is_bad.any():
             _require_finite(self.spec.column, read, is_bad & ~np.isnan(read))
@@ -156,21 +148,21 @@ class FittedBinned(FittedColumn):
     """One feature for each of the len(edges) + 1 bins; bin b holds edges[b - 1] <= x < edges[b]."""
 
     spec: Binned
-    edges: Numbers
+    edges: Float64
 
     @property
     def n_features(self) -> int:
         """Number of features: bins, and one for the missing if wanted."""
         return len(self.edges) + 1 + (self.spec.missing == "feature")
 
-    def block(self, columns: Columns, numbers: Codes) -> Block:
+    def block(self, columns: Columns, numbers: Int32) -> Block:
         """Encode every row: a one at its bin."""
         read = columns[self.spec.column].numbers
         codes = np.where(np.isnan(read), -1, self._bins(read)).astype(np.int32)
         positions = np.concatenate(([self._missing_position], np.arange(len(self.edges) + 1)))
         return Block(BlockKind.ONE, codes, numbers_at(numbers, positions))
 
-    def _bins(self, numbers: Numbers) -> NDArray[np.intp]:
+    def _bins(self, numbers: Float64) -> NDArray[np.intp]:
         return np.searchsorted(self.edges, numbers, side="right")
 
     @property
@@ -201,7 +193,7 @@ class FittedBinned(FittedColumn):
         return {}, {"edges": self.edges}
 
 
-def _present(column: str, numbers: Numbers) -> Numbers:
+def _present(column: str, numbers: Float64) -> Float64:
     """Return the numbers that are there."""
     present = numbers[~np.isnan(numbers)] if np.isnan(numbers).any() else numbers
     if not len(present):
@@ -214,7 +206,7 @@ def _are_edges(edges: NDArray[Any]) -> bool:
     return is_real and bool(np.isfinite(edges).all() and (edges[:-1] < edges[1:]).all())
 
 
-def _require_finite(column: str, numbers: Numbers, bad: NDArray[np.bool_]) -> None:
+def _require_finite(column: str, numbers: Float64, bad: NDArray[np.bool_]) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         reason = "is infinite" if np.isinf(numbers[row]) else "is too far from the mean for float32"

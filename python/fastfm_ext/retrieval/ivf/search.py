@@ -50,7 +50,7 @@ class VectorsInLists:
     def find(
         self, users: Float32, probes: Int32, n: int, factor: int, sets: tuple[ItemLists | None, Bools | None], jobs: int
     ) -> tuple[Int64, Float32]:
-        """Return positions and scores, each (n_users, n), of the best items in the lists `probes` (n_users, n_probes)."""
+        """Return positions and scores, each (n_users, n), of the best items in `probes` (n_users, n_probes)."""
         return top_n(users, self._items, n, *sets, jobs, probes)
 
 
