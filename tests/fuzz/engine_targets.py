@@ -3,10 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from fastfm_ext import _engine
-from fastfm_ext._engine import csr, ranking
-from fastfm_ext._engine import search as _top_n
-from fuzz.array_targets import (
+from array_targets import (
     N_FEATURES,
     N_ITEMS,
     N_ROWS,
@@ -21,6 +18,9 @@ from fuzz.array_targets import (
     target_values,
     weights,
 )
+from fastfm_ext import _engine
+from fastfm_ext._engine import csr, ranking
+from fastfm_ext._engine import search as _top_n
 
 OPTIONS = _engine.Options("squared", "adagrad", 0.1, 0.1, 0.0, 0.0, 0.1)
 

@@ -1,6 +1,6 @@
 """Calls public functions, and the engine behind them, with arrays that nobody should pass, for as long as one likes.
 
-    PYTHONPATH=tests python tests/fuzz/fuzz_arrays.py --seconds 600 --at-hand /tmp/call-at-hand
+    PYTHONPATH=tests/support python tests/fuzz/fuzz_arrays.py --seconds 600 --at-hand /tmp/call-at-hand
 
 Each call takes sound arguments and attacks one or two of them (`array_attacks`): their type, byte order, layout in
 memory, shape, numbers, or the index arrays of a sparse matrix. It must end in one of the errors that are documented,
@@ -26,9 +26,9 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 from array_attacks import attacked
+from array_targets import Target, public_targets
+from engine_targets import engine_targets
 from fastfm_ext import DivergenceError
-from fuzz.array_targets import Target, public_targets
-from fuzz.engine_targets import engine_targets
 
 DOCUMENTED = (ValueError, TypeError, MemoryError, DivergenceError, NotFittedError)
 TARGETS = [*public_targets(), *engine_targets()]

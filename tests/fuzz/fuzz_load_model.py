@@ -1,6 +1,6 @@
 """Mutates model files and loads them, for as long as one likes.
 
-    PYTHONPATH=tests python tests/fuzz/fuzz_load_model.py --seconds 600 --findings /tmp/findings
+    PYTHONPATH=tests/support python tests/fuzz/fuzz_load_model.py --seconds 600 --findings /tmp/findings
 
 Half of the files are changed as bytes. In the other half the members are changed and packed again with valid
 checksums, so that the changes reach what lies behind the checks of the container. A finding is an error other than

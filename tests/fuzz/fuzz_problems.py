@@ -1,6 +1,6 @@
 """Trains and uses models on random small problems of every kind that users may bring, sound or not.
 
-    PYTHONPATH=tests python tests/fuzz/fuzz_problems.py --problems 10000
+    PYTHONPATH=tests/support python tests/fuzz/fuzz_problems.py --problems 10000
 
 Whatever the problem, only two things may happen: every number that comes out is finite, or an error comes that is
 documented (`ValueError`, `DivergenceError`) and says something. A finding is anything else: another error, a warning of

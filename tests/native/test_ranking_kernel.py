@@ -14,7 +14,7 @@ from fastfm_ext._engine.ranking import Choices, Negatives, Visits
 from fastfm_ext._reference import fm
 from fastfm_ext._reference import ranking as _reference_ranking
 from fastfm_ext._validation.matrices import canonical_csr
-from test_kernel import K_PATHS, TOLERANCE
+from kernel_cases import K_PATHS, TOLERANCE
 
 N_USERS, N_ITEMS, N_USER_FEATURES, N_FEATURES = 12, 15, 6, 14
 N_NEGATIVES = {"bpr": 1, "warp": 4, "softmax": 5}

@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
+import fuzz_load_model
 from fastfm_ext import FMClassifier, FMEncoder, ModelFileError, load_model, save_model
-from fuzz import fuzz_load_model
 from model_parts import rewrite
 
 CLASSES = ("FMRegressor", "FMClassifier", "FMEncoder")

@@ -20,8 +20,8 @@ from fastfm_ext.text_formats import (
     write_libffm,
     write_libsvm,
 )
-from test_text_reading import OnlyRead, assert_same_csr
 from text_cases import CASES
+from text_rows import OnlyRead, assert_same_csr
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 DECIMALS = st.from_regex(r"[+-]?([0-9]{1,24}(\.[0-9]{0,24})?|\.[0-9]{1,24})([eE][+-]?[0-9]{1,3})?", fullmatch=True)

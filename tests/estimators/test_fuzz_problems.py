@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+import fuzz_problems
 from fastfm_ext import FMClassifier, FMRanker, FMRegressor
-from fuzz import fuzz_problems
 
 
 def test_random_problems_give_finite_numbers_or_documented_errors():

@@ -3,17 +3,13 @@
 import numpy as np
 import pytest
 
+from differences import central_difference
 from fastfm_ext._reference import fm
 from fastfm_ext._reference.fm import Fm, StepSizes
 
 
 def random_model(rng, n=7, k=3):
     return rng.normal(), rng.normal(size=n), rng.normal(size=(n, k))
-
-
-def central_difference(f, at, h=1e-3):
-    """Derivative of f by the fourth-order central difference, error O(h^4)."""
-    return (f(at - 2 * h) - 8 * f(at - h) + 8 * f(at + h) - f(at + 2 * h)) / (12 * h)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from markdown_examples import run_examples
+from repository import ROOT
 
 
 @pytest.fixture(scope="module")

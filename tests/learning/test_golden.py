@@ -7,7 +7,7 @@ import pytest
 
 import golden_cases
 
-HINT = "Meant? Then PYTHONPATH=tests python tests/golden_cases.py --regenerate, and say so in CHANGELOG.md."
+HINT = "Meant? Then python tests/support/golden_cases.py --regenerate, and say so in CHANGELOG.md."
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import fuzz_arrays
 from fastfm_ext import DivergenceError, FMEncoder, FMRanker, FMRegressor, metrics
-from fuzz import fuzz_arrays
 
 
 def test_attacked_arrays_give_answers_or_documented_errors():

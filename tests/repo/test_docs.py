@@ -7,9 +7,9 @@ import shlex
 
 import pytest
 
-from conftest import ROOT
 from fastfm_ext.cli import program
 from markdown_examples import commands, examples, run_examples
+from repository import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHER_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", ROOT / "fastfm_ext" / "README.md"]

@@ -1,6 +1,6 @@
 """Model files as each released version has written them, and what their parts answered then.
 
-For a release: ``PYTHONPATH=tests python tests/saved_models.py --write`` makes the folder of the version that is
+For a release: ``python tests/support/saved_models.py --write`` makes the folder of the version that is
 installed. Folders of versions that are out are never written again: they stand for the files that people have.
 """
 
@@ -16,7 +16,7 @@ import golden_cases
 from fastfm_ext import FMEncoder, ItemIndex, load_model, multi, numeric, save_model
 from fastfm_ext.encoding import binned, crossed, hashed
 
-FOLDER = Path(__file__).parent / "saved"
+FOLDER = Path(__file__).parents[1] / "saved"
 ANSWERS = "answers.json"
 
 TABLE = {

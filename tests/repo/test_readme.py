@@ -6,8 +6,8 @@ import shlex
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from markdown_examples import commands, run_examples
+from repository import ROOT
 
 README = ROOT / "README.md"
 

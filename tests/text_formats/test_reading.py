@@ -26,17 +26,10 @@ from fastfm_ext.text_formats import (
     source,
     write_libsvm,
 )
+from text_rows import OnlyRead, assert_same_csr
 
 TEXT = b"1 0:1 3:0.5\n-1 2:-4e-1\n+1 1:1\n"
 MATRIX = np.array([[1, 0, 0, 0.5], [0, 0, np.float32(-0.4), 0], [0, 1, 0, 0]], dtype=np.float32)
-
-
-def assert_same_csr(first, second):
-    """Equal to the bit, zeros and their signs included."""
-    assert first.shape == second.shape
-    np.testing.assert_array_equal(first.indptr, second.indptr)
-    np.testing.assert_array_equal(first.indices, second.indices)
-    np.testing.assert_array_equal(first.data.view(np.int32), second.data.view(np.int32))
 
 
 def test_rows_labels_and_types():
@@ -196,17 +189,6 @@ def test_a_pipe_is_read_once():
                 with pytest.raises(ValueError, match="can be read only once"):
                     iter_libsvm(file, **options)
                 assert read_libsvm(file)[0].shape == (3, 4)
-
-
-class OnlyRead:
-    """The least that a file object can be; hands out its text in small pieces."""
-
-    def __init__(self, text, size):
-        self._file = io.BytesIO(text)
-        self._size = size
-
-    def read(self, size):
-        return self._file.read(min(size, self._size))
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])

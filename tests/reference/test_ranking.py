@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from differences import central_difference
 from fastfm_ext._reference import fm, ranking
 from fastfm_ext._reference.fm import StepSizes
 from fastfm_ext._reference.ranking import Alias, Ranker, SplitMix64, draw_other
-from test_reference import central_difference
 
 
 def random_pair(rng, n=9, k=3):

@@ -28,7 +28,8 @@ from codebase_checks import (
     python_room,
     upward_arrows,
 )
-from conftest import ROOT, installation_problem
+from installation import installation_problem
+from repository import ROOT
 
 # Files that may be longer than the limit, each with its reason.
 LONG_FILES = {

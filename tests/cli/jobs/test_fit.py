@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from conftest import ROOT
 from fastfm_ext import FMClassifier, FMRanker, cli, load_model, save_model
 from fastfm_ext.text_formats import write_libffm, write_libsvm
+from repository import ROOT
 
 N_USERS, N_FILMS = 20, 15
 
