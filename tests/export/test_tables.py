@@ -1,35 +1,22 @@
-"""What is exported loads in NumPy and pandas without pickle, and is what the model has learned."""
+"""Exported files: they load in NumPy and pandas without pickle, and hold what the model has learned."""
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+import export_cases
+from export_cases import loaded
 from fastfm_ext import (
     FMClassifier,
     FMEncoder,
     FMRanker,
     FMRegressor,
     ItemIndex,
-    cli,
     export_features,
     export_vectors,
-    load_model,
-    save_model,
 )
 
-RATINGS = {"user": ["ann", "ann", "bob", "cat"], "film": ["Alien", "Brazil", "Alien", "Čapek"]}
-STARS = [5.0, 4.0, 2.0, 3.0]
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    encoder = FMEncoder(user=["user"], item=["film"])
-    return FMRegressor(n_factors=3, random_state=0).fit(encoder.fit_transform(RATINGS), STARS), encoder
-
-
-def loaded(path):
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+fitted = export_cases.fitted
 
 
 def frame(path):
@@ -147,51 +134,3 @@ def test_what_cannot_be_exported_is_refused_and_leaves_the_old_file(fitted, tmp_
     with pytest.raises(TypeError, match="model must be an FMRegressor"):
         export_features(path, encoder)
     assert path.read_bytes() == before
-
-
-def test_the_command_writes_vectors_that_predict(fitted, tmp_path, monkeypatch, capsys):
-    model, encoder = fitted
-    monkeypatch.chdir(tmp_path)
-    films = encoder.transform({"film": ["Brazil", "Alien"]}, side="item")
-    save_model("m.fastfm", model, encoder=encoder, index=ItemIndex().fit(model.item_vector(films), ["Brazil", "Alien"]))
-    pytest.importorskip("pandas", reason="needs pandas")
-    (tmp_path / "users.csv").write_text("user\ncat\nann\n")
-    (tmp_path / "films.csv").write_text("film\nAlien\nBrazil\n")
-    for words in (
-        "f.npz",
-        "i.npz --what items",
-        "n.npz --what items --rows films.csv",
-        "u.npz --what users --rows users.csv",
-    ):
-        assert cli.main(["export", "m.fastfm", *words.split()]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "6 features written to f.npz",
-        "2 items written to i.npz",
-        "2 items written to n.npz",
-        "2 users written to u.npz",
-    ]
-    items, new, users = loaded("i.npz"), loaded("n.npz"), loaded("u.npz")
-    assert (items["id"].tolist(), new["id"].tolist(), users["id"].tolist()) == (
-        ["Brazil", "Alien"],
-        ["Alien", "Brazil"],
-        ["cat", "ann"],
-    )
-    np.testing.assert_array_equal(items["vector"], new["vector"][::-1])
-    predicted = load_model("m.fastfm").model.predict(
-        encoder.transform({"user": ["cat", "ann"], "film": ["Brazil", "Alien"]})
-    )
-    scores = users["bias"] + (users["vector"] * items["vector"]).sum(axis=1)
-    np.testing.assert_allclose(scores, predicted, rtol=1e-5)
-
-
-def test_the_command_says_what_is_missing(fitted, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    save_model("m.fastfm", fitted[0])
-    for words, message in (
-        ("u.npz --what users", "--what users: name the file of the users with --rows"),
-        ("i.npz --what items", "m.fastfm holds no items; name their file with --rows"),
-        ("f.npz --rows a.csv", "--rows names users or items"),
-        ("f.csv", "must end in .npz or .parquet"),
-    ):
-        assert cli.main(["export", "m.fastfm", *words.split()]) == 1
-        assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What is left after training fails: the estimator as it was, and an error that says when and at what learning rate."""
+"""Divergence: an error that says when and at what learning rate, and the best epoch where one was validated."""
 
 import pickle
 
@@ -7,17 +7,9 @@ import pytest
 
 import training_cases
 from fastfm_ext import DivergenceError, FMClassifier, FMRegressor, _engine
-from training_cases import ESTIMATORS, SOLVERS, assert_same_model, make, target_of
+from training_cases import ESTIMATORS, SOLVERS, Interruption, assert_same_model, learned, make, target_of
 
 rows = training_cases.rows  # pytest finds fixtures among the names of the test's module
-
-
-def score(model, X):
-    return model.decision_function(X) if isinstance(model, FMClassifier) else model.predict(X)
-
-
-def learned(model):
-    return vars(model).keys() - model.get_params().keys()
 
 
 def repeat(times, train, *rows, **arguments):
@@ -42,21 +34,6 @@ def test_divergence_names_epoch_and_learning_rate_and_leaves_no_model(rows, esti
         assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
         if train == model.fit:
             assert not learned(model)
-
-
-class Interruption:
-    """Lets the engine train for some calls, and then is Ctrl-C."""
-
-    def __init__(self, n_calls):
-        self.n_calls = n_calls
-        self.train_epoch = _engine.train_epoch
-
-    def __call__(self, *arguments):
-        result = self.train_epoch(*arguments)
-        self.n_calls -= 1
-        if self.n_calls < 0:
-            raise KeyboardInterrupt
-        return result
 
 
 class Explosion(Interruption):
@@ -84,52 +61,6 @@ def test_a_run_that_diverges_keeps_its_best_epoch(rows, monkeypatch, estimator, 
     assert_same_model(model, twin)
     histories = [{k: v for k, v in m.history_.items() if k != "seconds"} for m in (model, twin)]
     assert histories[0] == histories[1]
-
-
-@pytest.mark.parametrize("failure", ["divergence", "interruption", "bad rows"])
-@pytest.mark.parametrize("method", ["fit", "warm fit", "partial_fit"])
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("fitted", [False, True])
-def test_a_failure_leaves_the_estimator_as_it_was(rows, monkeypatch, failure, method, estimator, solver, fitted):
-    X, y = rows[0], target_of(estimator, rows[1])
-    model = make(estimator, solver=solver)
-    if fitted:
-        model.fit(X, y)
-        before, attributes = (score(model, X), model.w0_, model.w_.copy(), model.V_.copy()), dict(vars(model))
-    X, error = X.copy(), KeyboardInterrupt
-    if failure == "divergence":
-        X[-1], error = 3e38, DivergenceError
-        model.set_params(learning_rate=1e30)
-    elif failure == "bad rows":
-        X[-1], error = np.nan, ValueError
-    else:
-        monkeypatch.setattr(_engine, "train_epoch", Interruption(0 if method == "partial_fit" else 2))
-    model.set_params(warm_start=method == "warm fit")
-    train = model.partial_fit if method == "partial_fit" else model.fit
-    arguments = {"classes": [False, True]} if method == "partial_fit" and estimator is FMClassifier else {}
-    with pytest.raises(error):
-        train(X, y, **arguments)
-    if not fitted:
-        assert not learned(model)
-        return
-    after = (score(model, rows[0]), model.w0_, model.w_, model.V_)
-    for value, value_before in zip(after, before, strict=True):
-        np.testing.assert_array_equal(value, value_before)
-    assert {name: vars(model)[name] for name in learned(model)} == {name: attributes[name] for name in learned(model)}
-    # The optimizer's state is as it was, too: training goes on as if nothing had happened.
-    monkeypatch.undo()
-    go_on = {"learning_rate": None, "warm_start": False}
-    twin = make(estimator, solver=solver).fit(rows[0], y)
-    assert_same_model(model.set_params(**go_on).partial_fit(rows[0], y), twin.partial_fit(rows[0], y))
-
-
-def test_classes_of_a_failed_partial_fit_are_forgotten(rows):
-    X, y = rows[0], rows[1] > 0
-    model = make(FMClassifier)
-    with pytest.raises(ValueError, match="NaN"):
-        model.partial_fit(X * np.nan, y, classes=[0, 1, 2, 3])
-    np.testing.assert_array_equal(model.fit(X, y).classes_, [False, True])
 
 
 def test_validation_rows_that_overflow_are_an_error(rows):

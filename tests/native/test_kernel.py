@@ -6,18 +6,10 @@ import scipy.sparse as sp
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr as _csr
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._reference import fm
 from fastfm_ext._validation.matrices import canonical_csr
-from kernel_cases import K_PATHS, TOLERANCE
-
-N_ROWS, N_FEATURES = 60, 12
-
-
-def random_rows(rng, *, ones=False, n_rows=N_ROWS):
-    X = rng.normal(size=(n_rows, N_FEATURES)) * (rng.random((n_rows, N_FEATURES)) < 0.4)
-    X[0] = 0  # a row without any feature
-    return (X != 0).astype(float) if ones else X.astype(np.float32).astype(float)
+from kernel_cases import K_PATHS, N_FEATURES, N_ROWS, TOLERANCE, make_options, random_rows, random_targets
 
 
 def random_parameters(rng, k, options):
@@ -25,25 +17,6 @@ def random_parameters(rng, k, options):
     if options.solver != "ftrl":  # whose weights follow from its state
         params.w_records[:, 0] = rng.normal(size=N_FEATURES)
     return params
-
-
-def make_options(**changes):
-    defaults = {
-        "loss": "squared",
-        "solver": "sgd",
-        "learning_rate_w": 0.02,
-        "learning_rate_V": 0.01,
-        "l2_w": 0.01,
-        "l2_V": 0.02,
-        "init_stdev": 0.1,
-        "initial_acc_w": 0.5,
-        "initial_acc_V": 0.7,
-        "l1_w": 0.05,
-        "l1_V": 0.01,
-        "beta_w": 0.8,
-        "beta_V": 1.3,
-    }
-    return Options(**(defaults | changes))
 
 
 def reference_model(params, options):
@@ -62,10 +35,6 @@ def reference_model(params, options):
         fit_linear=options.fit_linear,
         clip_gradient=options.clip_gradient,
     )
-
-
-def random_targets(rng, loss, n_rows=N_ROWS):
-    return rng.normal(size=n_rows) if loss == "squared" else rng.integers(0, 2, n_rows).astype(float)
 
 
 def train_both(options, k, *, ones=False, weighted=False, order=None, seed=0):
@@ -208,73 +177,6 @@ def test_a_score_that_is_not_finite_stops_the_epoch_before_its_step(isa):
     assert not np.array_equal(params.V[:2], V_before[:2])
 
 
-@pytest.mark.parametrize("scale", [0.01, 30.0])
-@pytest.mark.parametrize("solver", _engine.SOLVERS)
-def test_training_in_other_units_gives_the_same_model_in_those_units(solver, scale):
-    rng = np.random.default_rng(8)
-    X, y = random_rows(rng), random_targets(rng, "squared").astype(np.float32)
-    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
-    predictions = []
-    for s in (1.0, scale):
-        options = make_options(solver=solver).in_units_of(s)
-        params = Parameters.initialise(N_FEATURES, 5, options, intercept=0.0, rng=np.random.default_rng(9))
-        for _ in range(3):
-            _engine.train_epoch(csr, y * np.float32(s), None, None, params, options)
-        predictions.append(_engine.predict(csr, params) / s)
-    np.testing.assert_allclose(predictions[0], predictions[1], rtol=1e-4, atol=1e-4)
-
-
-def test_an_unknown_instruction_set_is_refused():
-    with pytest.raises(ValueError, match="choose from"):
-        _engine.use_isa("mmx")
-
-
-def test_rows_are_taken_in_the_given_order():
-    rng = np.random.default_rng(10)
-    X = random_rows(rng).astype(np.float32)
-    rows = np.array([5, 0, 5, 59, 2])
-    taken = _csr.take_rows(canonical_csr(sp.csr_array(X)), rows)
-    dense = sp.csr_array((taken.data, taken.indices, taken.indptr), shape=(5, N_FEATURES)).toarray()
-    np.testing.assert_array_equal(dense, X[rows])
-
-
-def test_rows_of_ones_are_taken_without_values():
-    X = random_rows(np.random.default_rng(11), ones=True).astype(np.float32)
-    taken = _csr.take_rows(canonical_csr(sp.csr_array(X)), np.array([3, 1]))
-    assert taken.data is None
-    assert taken.nnz == X[[3, 1]].sum()
-
-
-def orders_of_epoch(csr, rng):
-    return np.concatenate(list(_csr.block_orders(csr, rng)))
-
-
-@pytest.mark.parametrize("n_rows", [1, 2, 60, 20_000])
-def test_the_block_order_visits_every_row_once_and_in_blocks(n_rows, monkeypatch):
-    monkeypatch.setattr(_csr, "ORDERED_ROWS", 7_000)
-    rng = np.random.default_rng(12)
-    csr = canonical_csr(sp.csr_array(random_rows(rng, n_rows=n_rows).astype(np.float32)))
-    first, second = (orders_of_epoch(csr, rng) for _ in range(2))
-    for order in (first, second):
-        np.testing.assert_array_equal(np.sort(order), np.arange(n_rows))
-    if n_rows > 2:
-        assert not np.array_equal(first, second)
-    if n_rows == 20_000:  # some 2,500 rows of 5 values fit a block
-        jumps = np.abs(np.diff(first))
-        assert np.mean(jumps > 5_000) < 0.01
-        assert np.median(jumps) > 300
-
-
-def test_every_place_in_a_block_is_as_likely_for_every_row():
-    csr = canonical_csr(sp.csr_array(np.ones((4, 1), dtype=np.float32)))
-    rng = np.random.default_rng(13)
-    counts = np.zeros((4, 4))
-    for _ in range(4_000):
-        counts[np.arange(4), orders_of_epoch(csr, rng)] += 1
-    # 1,000 expected, standard deviation 27.
-    assert np.abs(counts - 1_000).max() < 150
-
-
 def test_the_bias_learns_from_the_rows_of_every_thread(isa):
     n_rows = 40_000
     csr = canonical_csr(sp.csr_array((n_rows, 1), dtype=np.float32))
@@ -301,43 +203,3 @@ def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
         _engine.train_epoch(renamed, y, None, None, params, options, 2, hot)
     assert np.mean((_engine.predict(csr, params) - y) ** 2) < 0.05 * y.var()
     assert not params.V_records[:, 0, k:].any()
-
-
-def test_rare_features_are_not_hot():
-    rng = np.random.default_rng(15)
-    indices = rng.integers(0, 50_000, 40_000).astype(np.int32)
-    csr = _csr.Csr(np.arange(40_001, dtype=np.int64), indices, None, 50_000)
-    assert len(_engine.hot_features(csr, 136)) == 0
-
-
-CSR_FAULTS = {
-    "none": ([0, 2, 2, 4], [0, 2, 1, 2], [1, 2, 3, 4]),
-    "duplicate": ([0, 2, 2, 4], [0, 0, 1, 2], [1, 2, 3, 4]),
-    "descending": ([0, 2, 2, 4], [2, 0, 1, 2], [1, 2, 3, 4]),
-    "negative index": ([0, 2, 2, 4], [-1, 2, 1, 2], [1, 2, 3, 4]),
-    "index too large": ([0, 2, 2, 4], [0, 2, 1, 3], [1, 2, 3, 4]),
-    "falling indptr": ([0, 3, 2, 4], [0, 2, 1, 2], [1, 2, 3, 4]),
-    "late begin": ([1, 2, 2, 4], [0, 2, 1, 2], [1, 2, 3, 4]),
-    "early end": ([0, 2, 2, 3], [0, 2, 1, 2], [1, 2, 3, 4]),
-    "zero": ([0, 2, 2, 4], [0, 2, 1, 2], [1, 2, 0, 4]),
-    "nan": ([0, 2, 2, 4], [0, 2, 1, 2], [1, 2, np.nan, 4]),
-    "infinite": ([0, 2, 2, 4], [0, 2, 1, 2], [1, -np.inf, 3, 4]),
-}
-
-
-@pytest.mark.parametrize("fault", CSR_FAULTS)
-def test_only_a_faultless_matrix_is_taken_at_once(isa, fault):
-    types = (np.int64, np.int32, np.float32)
-    arrays = [np.array(a, dtype=t) for a, t in zip(CSR_FAULTS[fault], types, strict=True)]
-    taken = _csr.csr_at_once(*arrays, 3)
-    assert (taken is not None) == (fault == "none")
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_a_random_matrix_is_taken_at_once_exactly_if_scipy_calls_it_canonical(isa, seed):
-    rng = np.random.default_rng(seed)
-    indptr = np.r_[0, np.cumsum(rng.integers(0, 3, 5))]
-    indices = rng.integers(0, 4, indptr[-1]).astype(np.int32)
-    X = sp.csr_array((np.ones(indptr[-1], dtype=np.float32), indices, indptr), shape=(5, 4))
-    taken = _csr.csr_at_once(indptr.astype(np.int64), indices, X.data, 4)
-    assert (taken is not None) == X.has_canonical_format

@@ -1,4 +1,4 @@
-"""How FMRanker trains and what it gives: losses, weights, features, early stopping, going on, saving."""
+"""FMRanker: losses, weights, features, early stopping, going on, saving."""
 
 import copy
 import pickle
@@ -12,10 +12,7 @@ from sklearn.base import clone
 
 import ranking_cases
 from fastfm_ext import FMEncoder, FMRanker, ItemIndex, load_model, multi, save_model
-from fastfm_ext._engine.ranking import Choices
-from fastfm_ext._learning.held_out import HeldOut, mark_held_out, to_interactions, without
 from fastfm_ext._reference import ranking
-from fastfm_ext._validation.matrices import canonical_csr
 from ranking_cases import LOSSES, assert_same_model, auc, make, scores_of
 
 events = ranking_cases.events  # pytest finds fixtures among the names of the test's module
@@ -173,39 +170,6 @@ def test_auto_holds_out_from_ten_thousand_interactions_on(n_users):
     both = np.ones((n_users + 101, 1))
     model = FMRanker(0, loss="bpr", max_iter=1).fit(both[:n_users], both[n_users:], chosen)
     assert len(model.history_["val_score"]) == (n_users == 101)
-
-
-def test_held_out_interactions_are_a_share_of_each_users(events):
-    interactions = to_interactions(events[2], *events[2].shape)
-    marked = mark_held_out(interactions, 0.25, np.random.default_rng(0))
-    lengths = np.diff(interactions.indptr)
-    of_users = np.add.reduceat(marked, interactions.indptr[:-1])
-    assert (np.abs(of_users - 0.25 * lengths) < 1).all()
-    assert (of_users < lengths).all()
-    train, relevant = without(interactions, marked), without(interactions, ~marked)
-    assert train.nnz + relevant.nnz == interactions.nnz
-    np.testing.assert_array_equal(np.diff(train.indptr) + np.diff(relevant.indptr), lengths)
-
-
-@pytest.mark.parametrize(("metric", "k"), [("recall", 3), ("ndcg", 3), ("ndcg", 20)])
-def test_the_validation_metric_equals_a_ranking_item_by_item(events, metric, k):
-    X_user, X_item, _ = events
-    model = make(loss="bpr", max_iter=2).fit(*events)
-    interactions = to_interactions(events[2], *events[2].shape)
-    marked = mark_held_out(interactions, 0.3, np.random.default_rng(1))
-    train, relevant = without(interactions, marked), without(interactions, ~marked)
-    users, items = (canonical_csr(X.astype(np.float32)) for X in (X_user, X_item))
-    held_out = HeldOut.of(Choices.of(users, items, train), relevant, f"{metric}@{k}", np.random.default_rng(0))
-    values, scores = [], scores_of(model, X_user, X_item)
-    for u in range(ranking_cases.N_USERS):
-        seen, wanted = (set(X.indices[X.indptr[u] : X.indptr[u + 1]].tolist()) for X in (train, relevant))
-        if not wanted:
-            continue
-        ranked = [t for t in np.argsort(-scores[u]) if t not in seen][:k]
-        gains = [(1.0 if metric == "recall" else 1 / np.log2(r + 2)) * (t in wanted) for r, t in enumerate(ranked)]
-        best = len(wanted) if metric == "recall" else sum(1 / np.log2(r + 2) for r in range(min(k, len(wanted))))
-        values.append(sum(gains) / best)
-    assert held_out.mean(model._outputs[0], 1) == pytest.approx(np.mean(values))
 
 
 def test_one_line_of_progress_an_epoch(events, capsys):

@@ -2,14 +2,12 @@
 
 import bz2
 import gzip
-import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, numeric
-from fastfm_ext._learning.stream.read_ahead import ReadAhead
 from fastfm_ext.streaming import CsvSource, LibffmSource, LibsvmSource, ParquetSource
 from fastfm_ext.text_formats import write_libffm, write_libsvm
 from stream_cases import assert_same_states, batches, make, rows
@@ -194,32 +192,3 @@ def test_a_checkpoint_is_of_its_files(tables, tmp_path):
     fewer = ParquetSource(folder / "0.parquet", encoder, target="stars")
     with pytest.raises(ValueError, match=r"batches was 'ParquetSource: 0\.parquet of \d+ bytes, 1\.parquet"):
         FMRegressor(random_state=0).fit_stream(fewer, **settings)
-
-
-def test_read_ahead_hands_on_items_and_errors_in_order():
-    def items():
-        yield from range(5)
-        raise KeyError("sixth")
-
-    with ReadAhead(items(), 2) as reader:
-        assert [next(reader) for _ in range(5)] == [0, 1, 2, 3, 4]
-        for _ in range(2):
-            with pytest.raises(KeyError, match="sixth"):
-                next(reader)
-
-
-def test_read_ahead_reads_no_further_than_its_depth_and_closes_what_it_read_from():
-    taken, closed = [], threading.Event()
-
-    def items():
-        try:
-            for number in range(1000):
-                taken.append(number)
-                yield number
-        finally:
-            closed.set()
-
-    with ReadAhead(items(), 3) as reader:
-        assert next(reader) == 0
-    assert closed.is_set()
-    assert len(taken) <= 1 + 3 + 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastfm_ext.encoding import FMEncoder, multi, numeric
+from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
 
 pd = pytest.importorskip("pandas", reason="needs pandas")
 pl = pytest.importorskip("polars", reason="needs polars")
@@ -36,3 +36,37 @@ def assert_same_matrix(left, right):
     assert left.shape == right.shape
     for part in ("indptr", "indices", "data"):
         np.testing.assert_array_equal(getattr(left, part), getattr(right, part))
+
+
+ALL_SPECS = {
+    "user": ["user_id", categorical("occupation", missing="feature", unknown="feature"), numeric("age")],
+    "item": [categorical("item_id", min_count=2), multi("genres"), hashed("genres2", 16), crossed("item_id", "genres")],
+    "context": [binned("hour", 3), crossed("user_id", "occupation", "hour")],
+}
+
+
+DATA = RATINGS | {"genres2": RATINGS["genres"]}
+
+
+LATER = {
+    "user_id": [9, 1, 0, 9],
+    "age": [1, 2, 3, 4],
+    "occupation": ["baker", "writer", "artist", None],
+    "item_id": ["b", "d", "a", "d"],
+    "genres": ["Western|Comedy", "Action", "", "Drama"],
+    "genres2": ["a", "b", "c", "d"],
+    "hour": [1.0, 2.0, 8.0, None],
+}
+
+
+def names_of(encoder):
+    return encoder.get_feature_names_out().tolist()
+
+
+def fitted(spec, column):
+    return FMEncoder(user=[spec]).fit({"x": column})
+
+
+@pytest.fixture(params=FRAMES)
+def make_frame(request):
+    return FRAMES[request.param]

@@ -56,3 +56,11 @@ def assert_refused_from_a_file(index, damage, path, monkeypatch):
     index.save(path)
     with pytest.raises(ModelFileError, match="the index cannot be rebuilt"):
         ItemIndex.load(path)
+
+
+IDS = ("a", "b", "c", "d")
+
+
+@pytest.fixture
+def index():
+    return ItemIndex().fit(np.diag([4.0, 3.0, 2.0, 1.0]), ids=IDS)

@@ -1,4 +1,8 @@
-"""Numbers of factors that reach every path of the kernels, and how near a kernel must be to its reference."""
+"""Rows and options for the kernels, factors that reach every path, and how near to the reference a kernel must be."""
+
+import numpy as np
+
+from fastfm_ext._engine.parameters import Options
 
 # The kernel rounds to float32 (2^-24 = 6e-8) in every operation, the reference to float64. Over the few hundred steps
 # taken here the differences add up like a random walk to some 1e-6 of the parameters' size; AdaGrad's reciprocal root
@@ -6,3 +10,33 @@
 TOLERANCE = {"rtol": 2e-5, "atol": 2e-5}
 
 K_PATHS = [0, 1, 3, 4, 5, 8, 10, 16, 17, 32, 40, 48, 64, 80, 100]
+N_ROWS, N_FEATURES = 60, 12
+
+
+def random_rows(rng, *, ones=False, n_rows=N_ROWS):
+    X = rng.normal(size=(n_rows, N_FEATURES)) * (rng.random((n_rows, N_FEATURES)) < 0.4)
+    X[0] = 0  # a row without any feature
+    return (X != 0).astype(float) if ones else X.astype(np.float32).astype(float)
+
+
+def make_options(**changes):
+    defaults = {
+        "loss": "squared",
+        "solver": "sgd",
+        "learning_rate_w": 0.02,
+        "learning_rate_V": 0.01,
+        "l2_w": 0.01,
+        "l2_V": 0.02,
+        "init_stdev": 0.1,
+        "initial_acc_w": 0.5,
+        "initial_acc_V": 0.7,
+        "l1_w": 0.05,
+        "l1_V": 0.01,
+        "beta_w": 0.8,
+        "beta_V": 1.3,
+    }
+    return Options(**(defaults | changes))
+
+
+def random_targets(rng, loss, n_rows=N_ROWS):
+    return rng.normal(size=n_rows) if loss == "squared" else rng.integers(0, 2, n_rows).astype(float)

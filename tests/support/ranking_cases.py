@@ -40,3 +40,8 @@ def auc(scores, chosen):
 def assert_same_model(a, b):
     for name in ("w_", "V_"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+@pytest.fixture(scope="module")
+def fitted(events):
+    return make(loss="bpr").fit(*events)

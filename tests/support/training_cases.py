@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext import FMClassifier, FMRegressor, _engine
 
 ESTIMATORS = [FMRegressor, FMClassifier]
 SOLVERS = ["sgd", "adagrad"]
@@ -28,3 +28,22 @@ def make(estimator, **params):
 def assert_same_model(a, b):
     for name in ("w0_", "w_", "V_"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def learned(model):
+    return vars(model).keys() - model.get_params().keys()
+
+
+class Interruption:
+    """Lets the engine train for some calls, and then is Ctrl-C."""
+
+    def __init__(self, n_calls):
+        self.n_calls = n_calls
+        self.train_epoch = _engine.train_epoch
+
+    def __call__(self, *arguments):
+        result = self.train_epoch(*arguments)
+        self.n_calls -= 1
+        if self.n_calls < 0:
+            raise KeyboardInterrupt
+        return result

@@ -1,7 +1,6 @@
-"""The commands fit, predict, recommend and inspect, run on small files as a user would run them."""
+"""`fastfm-ext fit`, and what holds for all commands on a user's own files."""
 
 import gzip
-import json
 import re
 import shlex
 import subprocess
@@ -9,72 +8,15 @@ import sys
 
 import numpy as np
 import pytest
-from scipy import sparse
 
-from fastfm_ext import FMClassifier, FMRanker, cli, load_model, save_model
-from fastfm_ext.text_formats import write_libffm, write_libsvm
+import command_cases
+from command_cases import COLUMNS, auc, clicks
+from fastfm_ext import FMClassifier, cli, load_model
 from repository import ROOT
 
-N_USERS, N_FILMS = 20, 15
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run a command in a folder of its own; return its exit code and what it has printed."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_command(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_command
-
-
-def clicks(n_rows, seed):
-    """One-hot rows of two fields, whose label follows from an interaction."""
-    rng = np.random.default_rng(seed)
-    left, right = rng.integers(0, 6, n_rows), rng.integers(0, 6, n_rows)
-    indices = np.column_stack([left, 6 + right]).ravel()
-    X = sparse.csr_array(
-        (np.ones(2 * n_rows, np.float32), indices, np.arange(0, 2 * n_rows + 1, 2)), shape=(n_rows, 12)
-    )
-    return X, np.where((left + right) % 2, 1, -1)
-
-
-@pytest.fixture
-def text_files(tmp_path):
-    """The same clicks as libsvm and libffm text."""
-    for name, n_rows, seed in (("train", 600, 0), ("valid", 200, 1), ("test", 200, 2)):
-        X, y = clicks(n_rows, seed)
-        write_libsvm(tmp_path / f"{name}.svm.gz", X, y)
-        write_libffm(tmp_path / f"{name}.ffm", X, y, fields=X.indices // 6)
-    return tmp_path
-
-
-@pytest.fixture
-def tables(tmp_path):
-    """Ratings, users and films of a little world as CSV."""
-    pd = pytest.importorskip("pandas")
-    pytest.importorskip("faiss")
-    rng = np.random.default_rng(0)
-    user, film = np.divmod(rng.permutation(N_USERS * N_FILMS)[: N_USERS * N_FILMS // 2], N_FILMS)
-    ratings = pd.DataFrame({"user": user + 1, "film": film + 100, "age": 20.5 + user})
-    ratings["genres"] = np.where(film % 2, "Action|Drama", "Comedy")
-    ratings["stars"] = 3.0 + np.where(film < 5, 1.0, -1.0) + np.where(user % 2, 0.5, -0.5)
-    ratings["weight"] = 1.0
-    ratings.to_csv(tmp_path / "ratings.csv", index=False)
-    ratings.to_csv(tmp_path / "ratings.tsv", index=False, sep="\t")
-    ratings[["user", "age"]].drop_duplicates().to_csv(tmp_path / "users.csv", index=False)
-    ratings[["film", "genres"]].drop_duplicates().to_csv(tmp_path / "films.csv", index=False)
-    return ratings
-
-
-COLUMNS = ("--target", "stars", "--user", "user", "age:numeric", "--item", "film", "genres:multi:sep=|")
-
-
-def auc(text):
-    return float(re.search(r"AUC (\S+)", text)[1])
+run = command_cases.run
+tables = command_cases.tables
+text_files = command_cases.text_files
 
 
 @pytest.mark.parametrize("ending", ["svm.gz", "ffm"])
@@ -92,39 +34,6 @@ def test_text_is_trained_on_and_predicted(run, text_files, ending):
     model = load_model("m.fastfm").model
     X, _ = clicks(200, 2)
     np.testing.assert_array_equal(np.array(out.split(), np.float32), model.predict_proba(X)[:, 1].astype(np.float32))
-
-
-def test_kinds_of_predictions(run, text_files):
-    assert run("fit", "train.ffm", "--quiet", "--model", "m.fastfm") == (0, "", "")
-    model, X = load_model("m.fastfm").model, clicks(200, 2)[0]
-    code, out, err = run("predict", "m.fastfm", "test.svm.gz", "--kind", "class", "--quiet", "-o", "classes.txt")
-    assert (code, out, err) == (0, "", "")
-    classes = (text_files / "classes.txt").read_text().split()
-    np.testing.assert_array_equal(np.array(classes, float), model.predict(X))
-    _, out, _ = run("predict", "m.fastfm", "test.svm.gz", "--kind", "score")
-    np.testing.assert_array_equal(np.array(out.split(), np.float32), model.decision_function(X))
-    code, _, err = run("predict", "m.fastfm", "test.svm.gz", "--kind", "value")
-    assert (code, err) == (
-        1,
-        "fastfm-ext: error: --kind value: the model is a classifier; choose probability, class or score\n",
-    )
-
-
-def test_rows_without_labels_and_unknown_features_are_predicted(run, text_files):
-    run("fit", "train.ffm", "--quiet", "--model", "m.fastfm")
-    (text_files / "new.libsvm").write_text("3:1 7:1\n3:1 7:1 500:2.5\n# a comment\n500:1\n")
-    code, out, err = run("predict", "m.fastfm", "new.libsvm")
-    assert code == 0
-    first, second, third = map(float, out.split())
-    assert first == second != third
-    assert err == "new.libsvm: 2 values of features that the model does not know are left out\n3 rows predicted\n"
-
-
-def test_features_that_training_lacks_are_left_out_of_validation(run, text_files):
-    (text_files / "odd.libsvm").write_text("1 3:1 99:1\n-1 3:1 6:1\n")
-    code, out, _ = run("fit", "train.ffm", "--validation", "odd.libsvm")
-    assert code == 0
-    assert "odd.libsvm: 1 values of features that do not occur in training are left out" in out
 
 
 def test_a_regression_on_text(run, text_files):
@@ -160,46 +69,6 @@ def test_a_table_is_trained_on_and_predicted(run, tables, tmp_path, name):
     code, out, _ = run("predict", "m.fastfm", name)
     expected = saved.model.predict(saved.encoder.transform(tables))
     np.testing.assert_array_equal(np.array(out.split(), np.float32), expected)
-
-
-def test_the_best_items_of_each_user_are_recommended(run, tables, tmp_path):
-    run("fit", "ratings.csv", *COLUMNS, "--model", "m.fastfm", "--quiet")
-    code, out, err = run("recommend", "m.fastfm", "users.csv", "--seen", "ratings.csv", "-n", 3)
-    assert (code, err) == (0, f"recommended out of {tables['film'].nunique()} items to {N_USERS} users\n")
-    header, *rows = (line.split(",") for line in out.splitlines())
-    assert header == ["user", "rank", "item", "predicted"]
-    saved = load_model("m.fastfm")
-    films = tables[["film", "genres"]].drop_duplicates()
-    for user in (1, 2, 20):
-        own = [row for row in rows if row[0] == str(user)]
-        unseen = films[~films["film"].isin(tables.loc[tables["user"] == user, "film"])]
-        scores = saved.model.predict(saved.encoder.transform(unseen.assign(user=user, age=19.5 + user)))
-        assert [int(row[1]) for row in own] == [1, 2, 3]
-        np.testing.assert_allclose([float(row[3]) for row in own], np.sort(scores)[::-1][:3], rtol=1e-4)
-        assert {int(row[2]) for row in own} <= set(unseen["film"])
-
-
-def test_items_can_be_given_as_a_file(run, tables, tmp_path):
-    run("fit", "ratings.csv", *COLUMNS, "--model", "m.fastfm", "--quiet")
-    (tmp_path / "few.csv").write_text("film,genres\n103,Comedy\n999,Drama\n")
-    code, _, err = run("recommend", "m.fastfm", "users.csv", "--items", "few.csv", "-o", "top.csv", "--quiet")
-    assert (code, err) == (0, "")
-    items = [line.split(",")[2] for line in (tmp_path / "top.csv").read_text().splitlines()[1:]]
-    assert sorted(set(items)) == ["103", "999"]
-    assert len(items) == 2 * N_USERS
-
-
-def test_users_and_items_as_text(run, text_files):
-    pytest.importorskip("faiss")
-    run("fit", "train.ffm", "--quiet", "--model", "m.fastfm")
-    (text_files / "users.svm").write_text("70 0:1\n71 1:1\n")
-    (text_files / "items.svm").write_text("".join(f"{6 + i}:1\n" for i in range(6)))
-    code, out, _ = run("recommend", "m.fastfm", "users.svm", "--items", "items.svm", "-n", 3, "--quiet")
-    rows = [line.split(",") for line in out.splitlines()[1:]]
-    assert code == 0
-    assert {int(item) for user, _, item, _ in rows if user == "70"} == {1, 3, 5}
-    assert {int(item) for user, _, item, _ in rows if user == "71"} == {0, 2, 4}
-    assert all(0.5 < float(row[3]) < 1 for row in rows)
 
 
 def test_columns_and_settings_from_a_file(run, tables, tmp_path):
@@ -244,29 +113,6 @@ def test_every_hyperparameter_has_a_flag(capsys):
     for name in set(FMClassifier().get_params()) - without:
         assert re.search(rf"--(no-)?{name.replace('_', '-')}\b", out), name
     assert "--seed" in out
-
-
-def test_inspect_tells_what_a_model_holds(run, tables):
-    run("fit", "ratings.csv", *COLUMNS, "--n-factors", 5, "--model", "m.fastfm", "--quiet")
-    code, out, _ = run("inspect", "m.fastfm")
-    assert code == 0
-    assert re.search(r"^model +FMRegressor$", out, re.M)
-    assert re.search(r"^features of the columns +user 20, age 1, film 15, genres 3$", out, re.M)
-    _, out, _ = run("inspect", "m.fastfm", "--json", "-n", 2)
-    facts = json.loads(out)
-    assert (facts["factors"], facts["items in the index"], facts["features"]) == (5, 15, 39)
-    model, encoder, _ = load_model("m.fastfm")
-    largest = np.argsort(-np.abs(model.w_))[:2]
-    assert list(facts["largest weights"]) == encoder.get_feature_names_out()[largest].tolist()
-
-
-def test_inspect_tells_what_a_data_file_holds(run, text_files, tables):
-    facts = json.loads(run("inspect", "train.ffm", "--json")[1])
-    expected = {"form": "libffm", "rows": 600, "values": 1200, "least id": 0, "largest id": 11, "fields": 2}
-    assert facts == expected
-    assert "libsvm" in run("inspect", "train.svm.gz")[1]
-    facts = json.loads(run("inspect", "ratings.csv", "--json")[1])
-    assert (facts["rows"], list(facts["columns"])) == (150, list(tables.columns))
 
 
 @pytest.mark.parametrize(
@@ -368,19 +214,6 @@ def test_the_page_about_the_command_line_can_be_followed(run, text_files, tables
     (tmp_path / "job.toml").write_text(config)
     assert run("fit", "ratings.csv", "--config", "job.toml", "-m", "films.fastfm", "--quiet") == (0, "", "")
     assert load_model("films.fastfm").model.n_factors == 8
-
-
-def test_a_ranker_recommends_and_predicts_nothing(run, text_files):
-    pytest.importorskip("faiss")
-    model = FMRanker(n_factors=2, max_iter=2, random_state=0).fit(np.eye(12)[:6], np.eye(12)[6:], np.eye(6))
-    save_model("r.fastfm", model)
-    code, _, err = run("predict", "r.fastfm", "test.ffm")
-    assert (code, "ranks items and predicts no values; use recommend" in err) == (1, True)
-    (text_files / "users.svm").write_text("0:1\n1:1\n")
-    (text_files / "items.svm").write_text("".join(f"{6 + i}:1\n" for i in range(6)))
-    code, out, _ = run("recommend", "r.fastfm", "users.svm", "--items", "items.svm", "-n", 2)
-    assert (code, len(out.splitlines())) == (0, 5)
-    assert json.loads(run("inspect", "r.fastfm", "--json")[1])["model"] == "FMRanker"
 
 
 def test_frappe(run, data_dir):

@@ -1,17 +1,14 @@
 import dataclasses
 import re
-import subprocess
 import sys
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from fastfm_ext import cli, datasets, encoding, model_io
-from fastfm_ext.cli.columns import KINDS
+from fastfm_ext import cli, datasets, model_io
 from fastfm_ext.cli.jobs import movielens
-from fastfm_ext.cli.settings import VARIANTS, MovielensSettings
-from fastfm_ext.datasets.movielens import Bunch, Variant
+from fastfm_ext.cli.settings import MovielensSettings
+from fastfm_ext.datasets.movielens import Bunch
 
 pd = pytest.importorskip("pandas")
 
@@ -179,39 +176,6 @@ def test_a_bad_file_is_named(run, tmp_path):
     assert re.fullmatch(r"fastfm-ext: error: .*ratings\.csv: no column 'rating'; it has [^\n]*\n", err)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "the following arguments are required: COMMAND"),
-        (["cook"], "invalid choice: 'cook'"),
-        (["fit"], "the following arguments are required: TRAIN"),
-        (["fit", "x", "--n-factors", "-1"], "argument --n-factors: '-1' is not a whole number of at least 0"),
-        (["fit", "x", "--tol", "inf"], "argument --tol: 'inf' is not a number of at least 0"),
-        (["fit", "x", "--format", "arff"], "invalid choice: 'arff'"),
-        (["fit", "x", "--user", "age:hot"], "column 'age': 'hot' is not one of category, "),
-        (["predict", "x"], "the following arguments are required: FILE"),
-        (["predict", "x", "y", "--kind", "odds"], "invalid choice: 'odds'"),
-        (["recommend", "x", "y", "--top", "0"], "'0' is not a whole number of at least 1"),
-        (["movielens", "--top", "0"], "argument -n/--top: '0' is not a whole number of at least 1"),
-        (["movielens", "--n-factors", "-1"], "'-1' is not a whole number of at least 0"),
-        (["movielens", "--max-iter", "x"], "'x' is not a whole number of at least 1"),
-        (["movielens", "--test-size", "1"], "'1' is not a number between 0 and 1"),
-        (["movielens", "--test-size", "nan"], "'nan' is not a number between 0 and 1"),
-        (["movielens", "--n-jobs", "0"], "'0' is not a number of threads"),
-        (["movielens", "--variant", "20m"], "invalid choice: '20m'"),
-        (["movielens", "--ratings", "r.csv"], "--ratings and --movies go together"),
-        (["movielens", "--ratings", "r", "--movies", "m", "--variant", "1m"], "they cannot go with --ratings"),
-    ],
-)
-def test_wrong_usage_is_exit_code_2(capsys, arguments, message):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
-    assert caught.value.code == 2
-    captured = capsys.readouterr()
-    assert message in captured.err
-    assert captured.out == ""
-
-
 def test_ctrl_c_is_no_traceback(run, monkeypatch):
     def interrupt(self, X, y):
         raise KeyboardInterrupt
@@ -234,25 +198,6 @@ def test_side_features_of_users_are_used(tables, monkeypatch, capsys, tmp_path):
     names = list(model_io.load_model(path).encoder.get_feature_names_out())
     for column in ("user_id", "movie_id", "age", "gender", "occupation", "genres"):
         assert any(column in name for name in names)
-
-
-def test_it_runs_as_a_module():
-    command = [sys.executable, "-m", "fastfm_ext", "--version"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert re.fullmatch(r"fastfm-ext \S+", result.stdout.strip())
-
-
-def test_words_of_the_command_line_are_those_of_the_library():
-    assert set(KINDS) == {name for name in encoding.__all__ if name[0].islower()}
-    assert get_args(Variant) == VARIANTS
-
-
-@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"], ["--version"]])
-def test_help_waits_for_no_library(words):
-    code = f"import sys; from fastfm_ext import cli\ntry: cli.main({words})\n"
-    code += "except SystemExit as error: print(error.code, {'numpy', 'sklearn', 'scipy'} & set(sys.modules))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines()[-1] == "0 set()"
 
 
 def test_help_names_every_option(capsys):

@@ -1,4 +1,4 @@
-"""The approximate index whose items are codes: what they cost, what they find, and what happens when items change."""
+"""The approximate index whose items are codes: recall, memory, and changes of items."""
 
 import lzma
 import subprocess
@@ -10,7 +10,6 @@ from scipy import sparse
 
 from fastfm_ext import FMRegressor
 from fastfm_ext.retrieval import ItemIndex
-from fastfm_ext.retrieval.ivf.quantizers import Codec
 from index_cases import ITEMS, N_ITEMS, USERS, assert_refused_from_a_file, recall, tuned_index
 
 pytest.importorskip("faiss", reason="needs faiss-cpu")
@@ -209,14 +208,3 @@ class TestCopiesAndFiles:
 def test_parameters_that_do_not_fit_are_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
         ItemIndex(**arguments)
-
-
-@pytest.mark.parametrize(("kind", "width", "n"), [("sq8", 1, 1), ("sq8", 17, 300), ("pq", 1, 1), ("pq", 17, 300)])
-def test_codes_stand_for_vectors_near_those_they_were_made_of(kind, width, n):
-    vectors = np.random.default_rng(0).normal(size=(n, width)).astype(np.float32)
-    codec = Codec.train(kind, vectors)
-    codes = codec.encode(vectors)
-    assert (codes.dtype, codes.shape) == (np.uint8, (n, codec.code_size))
-    assert codec.decode(codes).shape == vectors.shape
-    assert np.abs(codec.decode(codes) - vectors).max() < 0.6
-    assert np.abs(codec.decode(codes) - vectors).mean() < {"sq8": 0.01, "pq": 0.15}[kind]

@@ -1,0 +1,43 @@
+"""`fastfm-ext predict`, run as a user would run it."""
+
+import numpy as np
+
+import command_cases
+from command_cases import clicks
+from fastfm_ext import load_model
+
+run = command_cases.run
+text_files = command_cases.text_files
+
+
+def test_kinds_of_predictions(run, text_files):
+    assert run("fit", "train.ffm", "--quiet", "--model", "m.fastfm") == (0, "", "")
+    model, X = load_model("m.fastfm").model, clicks(200, 2)[0]
+    code, out, err = run("predict", "m.fastfm", "test.svm.gz", "--kind", "class", "--quiet", "-o", "classes.txt")
+    assert (code, out, err) == (0, "", "")
+    classes = (text_files / "classes.txt").read_text().split()
+    np.testing.assert_array_equal(np.array(classes, float), model.predict(X))
+    _, out, _ = run("predict", "m.fastfm", "test.svm.gz", "--kind", "score")
+    np.testing.assert_array_equal(np.array(out.split(), np.float32), model.decision_function(X))
+    code, _, err = run("predict", "m.fastfm", "test.svm.gz", "--kind", "value")
+    assert (code, err) == (
+        1,
+        "fastfm-ext: error: --kind value: the model is a classifier; choose probability, class or score\n",
+    )
+
+
+def test_rows_without_labels_and_unknown_features_are_predicted(run, text_files):
+    run("fit", "train.ffm", "--quiet", "--model", "m.fastfm")
+    (text_files / "new.libsvm").write_text("3:1 7:1\n3:1 7:1 500:2.5\n# a comment\n500:1\n")
+    code, out, err = run("predict", "m.fastfm", "new.libsvm")
+    assert code == 0
+    first, second, third = map(float, out.split())
+    assert first == second != third
+    assert err == "new.libsvm: 2 values of features that the model does not know are left out\n3 rows predicted\n"
+
+
+def test_features_that_training_lacks_are_left_out_of_validation(run, text_files):
+    (text_files / "odd.libsvm").write_text("1 3:1 99:1\n-1 3:1 6:1\n")
+    code, out, _ = run("fit", "train.ffm", "--validation", "odd.libsvm")
+    assert code == 0
+    assert "odd.libsvm: 1 values of features that do not occur in training are left out" in out

@@ -1,0 +1,88 @@
+"""Rows as the kernels read them: which matrices are taken as they are, copies of rows, and orders of visits."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from fastfm_ext._engine import csr as _csr
+from fastfm_ext._validation.matrices import canonical_csr
+from kernel_cases import N_FEATURES, random_rows
+
+
+def test_rows_are_taken_in_the_given_order():
+    rng = np.random.default_rng(10)
+    X = random_rows(rng).astype(np.float32)
+    rows = np.array([5, 0, 5, 59, 2])
+    taken = _csr.take_rows(canonical_csr(sp.csr_array(X)), rows)
+    dense = sp.csr_array((taken.data, taken.indices, taken.indptr), shape=(5, N_FEATURES)).toarray()
+    np.testing.assert_array_equal(dense, X[rows])
+
+
+def test_rows_of_ones_are_taken_without_values():
+    X = random_rows(np.random.default_rng(11), ones=True).astype(np.float32)
+    taken = _csr.take_rows(canonical_csr(sp.csr_array(X)), np.array([3, 1]))
+    assert taken.data is None
+    assert taken.nnz == X[[3, 1]].sum()
+
+
+def orders_of_epoch(csr, rng):
+    return np.concatenate(list(_csr.block_orders(csr, rng)))
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 60, 20_000])
+def test_the_block_order_visits_every_row_once_and_in_blocks(n_rows, monkeypatch):
+    monkeypatch.setattr(_csr, "ORDERED_ROWS", 7_000)
+    rng = np.random.default_rng(12)
+    csr = canonical_csr(sp.csr_array(random_rows(rng, n_rows=n_rows).astype(np.float32)))
+    first, second = (orders_of_epoch(csr, rng) for _ in range(2))
+    for order in (first, second):
+        np.testing.assert_array_equal(np.sort(order), np.arange(n_rows))
+    if n_rows > 2:
+        assert not np.array_equal(first, second)
+    if n_rows == 20_000:  # some 2,500 rows of 5 values fit a block
+        jumps = np.abs(np.diff(first))
+        assert np.mean(jumps > 5_000) < 0.01
+        assert np.median(jumps) > 300
+
+
+def test_every_place_in_a_block_is_as_likely_for_every_row():
+    csr = canonical_csr(sp.csr_array(np.ones((4, 1), dtype=np.float32)))
+    rng = np.random.default_rng(13)
+    counts = np.zeros((4, 4))
+    for _ in range(4_000):
+        counts[np.arange(4), orders_of_epoch(csr, rng)] += 1
+    # 1,000 expected, standard deviation 27.
+    assert np.abs(counts - 1_000).max() < 150
+
+
+CSR_FAULTS = {
+    "none": ([0, 2, 2, 4], [0, 2, 1, 2], [1, 2, 3, 4]),
+    "duplicate": ([0, 2, 2, 4], [0, 0, 1, 2], [1, 2, 3, 4]),
+    "descending": ([0, 2, 2, 4], [2, 0, 1, 2], [1, 2, 3, 4]),
+    "negative index": ([0, 2, 2, 4], [-1, 2, 1, 2], [1, 2, 3, 4]),
+    "index too large": ([0, 2, 2, 4], [0, 2, 1, 3], [1, 2, 3, 4]),
+    "falling indptr": ([0, 3, 2, 4], [0, 2, 1, 2], [1, 2, 3, 4]),
+    "late begin": ([1, 2, 2, 4], [0, 2, 1, 2], [1, 2, 3, 4]),
+    "early end": ([0, 2, 2, 3], [0, 2, 1, 2], [1, 2, 3, 4]),
+    "zero": ([0, 2, 2, 4], [0, 2, 1, 2], [1, 2, 0, 4]),
+    "nan": ([0, 2, 2, 4], [0, 2, 1, 2], [1, 2, np.nan, 4]),
+    "infinite": ([0, 2, 2, 4], [0, 2, 1, 2], [1, -np.inf, 3, 4]),
+}
+
+
+@pytest.mark.parametrize("fault", CSR_FAULTS)
+def test_only_a_faultless_matrix_is_taken_at_once(isa, fault):
+    types = (np.int64, np.int32, np.float32)
+    arrays = [np.array(a, dtype=t) for a, t in zip(CSR_FAULTS[fault], types, strict=True)]
+    taken = _csr.csr_at_once(*arrays, 3)
+    assert (taken is not None) == (fault == "none")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_random_matrix_is_taken_at_once_exactly_if_scipy_calls_it_canonical(isa, seed):
+    rng = np.random.default_rng(seed)
+    indptr = np.r_[0, np.cumsum(rng.integers(0, 3, 5))]
+    indices = rng.integers(0, 4, indptr[-1]).astype(np.int32)
+    X = sp.csr_array((np.ones(indptr[-1], dtype=np.float32), indices, indptr), shape=(5, 4))
+    taken = _csr.csr_at_once(indptr.astype(np.int64), indices, X.data, 4)
+    assert (taken is not None) == X.has_canonical_format
