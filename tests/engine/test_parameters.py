@@ -9,10 +9,11 @@ from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._validation.matrices import canonical_csr
 from kernel_cases import N_FEATURES, make_options, random_rows, random_targets
+from registries import SOLVERS
 
 
 @pytest.mark.parametrize("scale", [0.01, 30.0])
-@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_training_in_other_units_gives_the_same_model_in_those_units(solver, scale):
     rng = np.random.default_rng(8)
     X, y = random_rows(rng), random_targets(rng, "squared").astype(np.float32)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastfm_ext import FMClassifier, FMRegressor
+from registries import SOLVERS
 
 N_ROWS = 30
 
@@ -108,7 +109,7 @@ def test_with_clipped_gradients_a_few_wrong_targets_do_little_harm():
     assert errors[0.1] < 0.2 * errors[None]
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adagrad", "ftrl"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_the_bound_of_gradients_is_in_units_of_the_target(solver):
     X = np.random.default_rng(1).normal(size=(500, 4)).astype(np.float32)
     y = X[:, 0] + X[:, 1] * X[:, 2]

@@ -9,13 +9,14 @@ from hypothesis.extra import numpy as hnp
 
 from fastfm_ext import DivergenceError, FMClassifier, FMRegressor
 from fastfm_ext._reference import fm
+from registries import SOLVERS
 from row_layouts import with_int64_indices, with_unsorted_indices
 
 # Examples are small, but a fit costs milliseconds; no times are measured.
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 N_FACTORS = st.one_of(st.integers(0, 20), st.sampled_from([31, 32, 33, 63, 64, 65, 100, 128, 200]))
-SOLVERS = st.sampled_from(["adagrad", "sgd", "ftrl"])
+SOLVER = st.sampled_from(SOLVERS)
 # Sizes at which float32 sums of squares are still far from their ends.
 VALUES = st.one_of(st.just(0.0), st.just(1.0), st.floats(-1e3, 1e3, width=32))
 EXTREME = st.one_of(st.just(0.0), st.floats(allow_nan=False, allow_infinity=False, width=32))
@@ -56,7 +57,7 @@ def fitted(X, n_factors, solver, **params):
 
 
 @QUICK
-@given(matrices(), N_FACTORS, SOLVERS, st.sampled_from(sorted(WAYS_TO_WRITE)))
+@given(matrices(), N_FACTORS, SOLVER, st.sampled_from(sorted(WAYS_TO_WRITE)))
 def test_the_way_that_rows_are_written_changes_no_bit(X, n_factors, solver, way):
     written = WAYS_TO_WRITE[way](X)
     try:
@@ -82,7 +83,7 @@ def test_predictions_are_those_of_the_paper_for_any_number_of_factors(X, n_facto
 
 
 @QUICK
-@given(matrices(values=EXTREME), N_FACTORS, SOLVERS)
+@given(matrices(values=EXTREME), N_FACTORS, SOLVER)
 def test_any_finite_values_give_finite_numbers_or_a_documented_error(X, n_factors, solver):
     y = np.arange(len(X)) % 2
     try:
@@ -118,7 +119,7 @@ def test_ones_and_zeros_of_any_type_are_the_same_rows(X, n_factors, dtype):
 
 
 @QUICK
-@given(matrices(), st.integers(0, 8), SOLVERS, st.data())
+@given(matrices(), st.integers(0, 8), SOLVER, st.data())
 def test_rows_of_weight_zero_are_rows_that_were_never_there(X, n_factors, solver, data):
     keep = np.array(data.draw(st.lists(st.booleans(), min_size=len(X), max_size=len(X))))
     if keep.sum() < 2:

@@ -7,8 +7,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_digits
 
 from fastfm_ext import FMClassifier, FMRegressor
-
-SOLVERS = ["adagrad", "sgd", "ftrl"]
+from registries import SOLVERS
 
 
 def diabetes():

@@ -5,7 +5,8 @@ import pytest
 
 import training_cases
 from fastfm_ext import FMClassifier, FMRegressor
-from training_cases import ESTIMATORS, SOLVERS, assert_same_model, make, target_of
+from registries import SOLVERS
+from training_cases import ESTIMATORS, assert_same_model, make, target_of
 
 rows = training_cases.rows  # pytest finds fixtures among the names of the test's module
 

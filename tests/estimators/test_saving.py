@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 import estimator_cases
 from estimator_cases import assert_same_model, target_of
 from fastfm_ext import FMClassifier, FMRegressor
+from registries import SOLVERS
 
 rows = estimator_cases.rows
 
@@ -37,7 +38,7 @@ COPY_NAMES = ["pickle", "joblib", "deepcopy", "state"]
 
 
 @pytest.mark.parametrize("make_copy", COPIES, ids=COPY_NAMES)
-@pytest.mark.parametrize("solver", ["sgd", "adagrad"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_copy_predicts_and_goes_on_training_bit_for_bit(rows, make_copy, solver, estimator):
     X, y = rows[0] * 50, target_of(estimator, rows)  # values that training scales

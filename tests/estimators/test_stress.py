@@ -19,6 +19,7 @@ from fastfm_ext._engine import csr
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Options, Parameters
 from fastfm_ext.text_formats import read_libsvm
+from registries import SOLVERS
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(3000, 12)) * (RNG.random((3000, 12)) < 0.4)
@@ -255,7 +256,7 @@ def test_too_little_memory_is_a_memory_error_and_the_process_lives():
     assert done.stdout == "alive\n", done.stderr
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adagrad"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_nonzeros_beyond_2_31_are_found_where_they_are(isa, solver, tmp_path):
     """A file with a hole stands for 8 GB of indices: only the rows at its end are read."""
     begin, features = 2**31 + 5, np.array([[0, 3, 4], [1, 2, 4]], dtype=np.int32)

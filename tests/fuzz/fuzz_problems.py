@@ -22,6 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fastfm_ext import DivergenceError, FMClassifier, FMRanker, FMRegressor
+from registries import RANKING_LOSSES, SOLVERS
 from row_layouts import with_int64_indices
 
 DOCUMENTED = (ValueError, DivergenceError)
@@ -113,7 +114,7 @@ def shared_params(rng: np.random.Generator) -> dict[str, Any]:
 def problem_of_rows(rng: np.random.Generator) -> Problem:
     n, n_features = (int(rng.integers(0 if rng.random() < 0.02 else 1, 30)) for _ in range(2))
     X = laid_out(values(rng, (n, n_features)), rng)
-    params = shared_params(rng) | {"solver": str(rng.choice(["adagrad", "sgd", "ftrl"]))}
+    params = shared_params(rng) | {"solver": str(rng.choice(SOLVERS))}
     if params["solver"] == "ftrl" and rng.random() < 0.5:
         params["l1_w"] = params["l1_V"] = float(rng.choice([0.1, 10.0]))
     if rng.random() < 0.2:
@@ -133,7 +134,7 @@ def problem_of_choices(rng: np.random.Generator) -> Problem:
     chosen = (
         rng.random((n_users, n_items)) < rng.choice([0.0, 0.1, 0.3, 0.5, 1.0], p=[0.03, 0.4, 0.27, 0.27, 0.03])
     ) * rng.choice([1.0, 1.0, 2.5, 1e6])
-    params = shared_params(rng) | {"loss": str(rng.choice(["softmax", "bpr", "warp"]))}
+    params = shared_params(rng) | {"loss": str(rng.choice(RANKING_LOSSES))}
     if rng.random() < 0.5:
         params |= {"n_negatives": int(rng.integers(1, 40)), "popularity": float(rng.choice([0.0, 0.5, 9.0]))}
     sides = [laid_out(values(rng, (n, n_features)), rng) for n in (n_users, n_items)]

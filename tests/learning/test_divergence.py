@@ -7,7 +7,8 @@ import pytest
 
 import training_cases
 from fastfm_ext import DivergenceError, FMClassifier, FMRegressor, _engine
-from training_cases import ESTIMATORS, SOLVERS, Interruption, assert_same_model, learned, make, target_of
+from registries import SOLVERS
+from training_cases import ESTIMATORS, Interruption, assert_same_model, learned, make, target_of
 
 rows = training_cases.rows  # pytest finds fixtures among the names of the test's module
 

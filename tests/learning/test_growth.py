@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import FMClassifier, FMRegressor, load_model, save_model
+from registries import SOLVERS
 from stream_cases import BUFFER_ROWS, assert_same_states, batches, make, rows, states, target_of
 from training_cases import ESTIMATORS
 
@@ -26,7 +27,7 @@ def old_part(X):
     return sp.csr_array(X[:700, :OLD])
 
 
-@pytest.mark.parametrize("solver", ["adagrad", "sgd", "ftrl"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_growing_changes_nothing_that_was_learned(data, estimator, solver):
     X, y = data[0], target_of(estimator, data[1])

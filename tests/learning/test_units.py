@@ -8,6 +8,7 @@ from fastfm_ext import FMClassifier, FMRegressor
 from fastfm_ext._engine.parameters import Options, Parameters
 from fastfm_ext._learning.units import FeatureScale
 from fastfm_ext._validation.matrices import canonical_csr
+from registries import SOLVERS
 
 
 def csr(X):
@@ -111,7 +112,7 @@ def train(X, y, estimator, how, **params):
 
 
 @pytest.mark.parametrize("how", ["fit", "warm start", "partial_fit"])
-@pytest.mark.parametrize("solver", ["sgd", "adagrad"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("estimator", [FMRegressor, FMClassifier])
 def test_the_unit_of_a_numeric_column_changes_no_bit_of_a_prediction(rows, estimator, solver, how):
     X, y = rows
@@ -147,7 +148,7 @@ def test_validation_rows_are_read_in_the_same_units(rows):
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e6, 1e12])
-@pytest.mark.parametrize("solver", ["sgd", "adagrad"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_the_unit_of_the_target_hardly_matters(rows, solver, scale):
     X, y = rows
     if not 1e-11 < scale < 1e10:

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import FMClassifier, FMRegressor
+from registries import SOLVERS
 
 # Written by hand: 4 features, 3 factors.
 MODEL = """#global bias W0
@@ -54,7 +55,7 @@ def with_parameters(model, w0, w, V):
     return model
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adagrad", "ftrl"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_a_hand_made_model_of_libfm_predicts_what_its_formula_says(isa, solver):
     w0, w, V = parameters(MODEL)
     model = FMRegressor(n_factors=3, solver=solver, max_iter=1, random_state=0).fit(np.eye(4), np.arange(4.0))

@@ -10,6 +10,7 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._reference import fm
 from fastfm_ext._validation.matrices import canonical_csr
 from kernel_cases import K_PATHS, N_FEATURES, N_ROWS, TOLERANCE, make_options, random_rows, random_targets
+from registries import LOSSES, SOLVERS
 
 
 def random_parameters(rng, k, options):
@@ -60,8 +61,8 @@ def assert_same_parameters(params, reference):
 
 
 @pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])
-@pytest.mark.parametrize("solver", _engine.SOLVERS)
-@pytest.mark.parametrize("loss", _engine.LOSSES)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("k", K_PATHS)
 def test_training_follows_the_reference(isa, k, loss, solver, ones):
     order = np.random.default_rng(1).permutation(N_ROWS)
@@ -73,22 +74,22 @@ def test_training_follows_the_reference(isa, k, loss, solver, ones):
 
 @pytest.mark.parametrize("fit_linear", [False, True], ids=["no-linear", "linear"])
 @pytest.mark.parametrize("fit_intercept", [False, True], ids=["no-intercept", "intercept"])
-@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_parts_that_are_switched_off_do_not_move(isa, solver, fit_intercept, fit_linear):
     options = make_options(solver=solver, fit_intercept=fit_intercept, fit_linear=fit_linear)
     params, reference, *_ = train_both(options, k=5)
     assert_same_parameters(params, reference)
 
 
-@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_sample_weights_follow_the_reference(isa, solver):
     params, reference, kernel_loss, reference_loss = train_both(make_options(solver=solver), k=8, weighted=True)
     assert_same_parameters(params, reference)
     assert kernel_loss == pytest.approx(reference_loss, rel=2e-5)
 
 
-@pytest.mark.parametrize("solver", _engine.SOLVERS)
-@pytest.mark.parametrize("loss", _engine.LOSSES)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_clipped_gradients_follow_the_reference(isa, loss, solver):
     options = make_options(loss=loss, solver=solver, clip_gradient=0.3)
     params, reference, kernel_loss, reference_loss = train_both(options, k=8, weighted=True)
@@ -102,7 +103,7 @@ def test_the_order_may_repeat_and_leave_out_rows(isa):
     assert_same_parameters(params, reference)
 
 
-@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("k", K_PATHS)
 def test_padding_stays_zero(isa, k, solver):
     params, *_ = train_both(make_options(solver=solver), k)
@@ -142,7 +143,7 @@ def test_prediction_is_the_same_with_any_number_of_threads(isa, n_threads):
         np.testing.assert_array_equal(threaded, single)
 
 
-@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     rng = np.random.default_rng(5)
     n_rows, n_values = 40_000, 1_000
@@ -151,8 +152,8 @@ def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     y = weights[ids].sum(axis=1).astype(np.float32)
     indptr = np.arange(0, 2 * n_rows + 1, 2, dtype=np.int64)
     csr = _csr.Csr(indptr, ids.ravel().astype(np.int32), None, 2 * n_values)
-    rates = {"sgd": 0.1, "adagrad": 0.5, "ftrl": 0.5}
-    options = make_options(solver=solver, learning_rate_w=rates[solver], l2_w=0.0, l2_V=0.0, l1_w=0.0, l1_V=0.0)
+    rate = 0.1 if solver == "sgd" else 0.5
+    options = make_options(solver=solver, learning_rate_w=rate, l2_w=0.0, l2_V=0.0, l1_w=0.0, l1_V=0.0)
     errors = {}
     for n_threads in (1, 2):
         params = Parameters.initialise(2 * n_values, 4, options, 0.0, np.random.default_rng(6))
@@ -187,7 +188,7 @@ def test_the_bias_learns_from_the_rows_of_every_thread(isa):
     assert params.w0_record[1] == pytest.approx(25.0 * n_rows, rel=0.01)
 
 
-@pytest.mark.parametrize("solver", _engine.SOLVERS)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("k", [0, 4, 10, 48])
 def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
     rng = np.random.default_rng(14)

@@ -15,9 +15,10 @@ from fastfm_ext._reference import fm
 from fastfm_ext._reference import ranking as _reference_ranking
 from fastfm_ext._validation.matrices import canonical_csr
 from kernel_cases import K_PATHS, TOLERANCE
+from registries import RANKING_LOSSES, SAMPLED_LOSSES
 
 N_USERS, N_ITEMS, N_USER_FEATURES, N_FEATURES = 12, 15, 6, 14
-N_NEGATIVES = {"bpr": 1, "warp": 4, "softmax": 5}
+N_NEGATIVES = dict.fromkeys(RANKING_LOSSES, 4) | {"bpr": 1, "softmax": 5}
 
 
 def as_csr(X):
@@ -78,7 +79,7 @@ def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True,
 
 
 @pytest.mark.parametrize("style", ["ids", "ones", "values"])
-@pytest.mark.parametrize("loss", _ranking_engine.LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 @pytest.mark.parametrize("k", K_PATHS)
 def test_training_follows_the_reference(isa, k, loss, style):
     params = train_both(loss, k, style)
@@ -86,12 +87,12 @@ def test_training_follows_the_reference(isa, k, loss, style):
 
 
 @pytest.mark.parametrize("most", [3, 100])
-@pytest.mark.parametrize("loss", ["bpr", "softmax"])
+@pytest.mark.parametrize("loss", SAMPLED_LOSSES)
 def test_visits_to_several_choices_of_a_user_follow_the_reference(isa, loss, most):
     train_both(loss, 5, most=most)
 
 
-@pytest.mark.parametrize("loss", _ranking_engine.LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_unequal_draws_follow_the_reference(isa, loss):
     train_both(loss, 8, table=True)
 
@@ -108,7 +109,7 @@ def ids_only(n_users, n_items, interactions):
     return Choices.of(*(canonical_csr(X.astype(np.float32)) for X in (users, items)), as_csr(interactions))
 
 
-@pytest.mark.parametrize("loss", _ranking_engine.LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_what_a_user_chose_is_never_drawn(isa, loss):
     """Only what is chosen or drawn has its sum of squares moved; the user has chosen all others."""
     interactions = np.zeros((1, 40))
@@ -170,7 +171,7 @@ def test_an_epoch_visits_every_interaction_once_and_one_user_at_a_time(most):
     assert changes_of_user <= sum(-(-n // most) for n in np.bincount(users))
 
 
-@pytest.mark.parametrize("loss", _ranking_engine.LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_a_score_that_is_not_finite_names_its_interaction(isa, loss):
     data = ids_only(3, 4, np.eye(3, 4))
     options = make_options(loss=loss)
@@ -196,7 +197,7 @@ def test_a_drawn_item_whose_score_is_not_finite_ends_the_epoch(isa):
     np.testing.assert_array_equal(params.V, before)
 
 
-@pytest.mark.parametrize("loss", _ranking_engine.LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_threads_learn_as_well_as_one(isa, loss):
     rng = np.random.default_rng(1)
     n_users, n_items, n_groups = 600, 300, 6
@@ -219,7 +220,7 @@ def test_threads_learn_as_well_as_one(isa, loss):
         assert np.mean(higher) > 0.95
 
 
-@pytest.mark.parametrize("loss", _ranking_engine.LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 @pytest.mark.parametrize("k", [1, 5, 16, 40])
 def test_a_folded_in_user_is_at_the_minimum_of_the_loss(isa, k, loss):
     rng = np.random.default_rng(3)
@@ -233,7 +234,7 @@ def test_a_folded_in_user_is_at_the_minimum_of_the_loss(isa, k, loss):
     random = _reference_ranking.SplitMix64.of(5, 0)
     drawn = [_reference_ranking.draw_other(random, 30, {3, 11, 20}) for _ in range(8)]
     items = vectors[[3, 11, 20, *drawn]].astype(float)
-    loss_of = _reference_ranking.softmax if loss == "softmax" else _reference_ranking.bpr
+    loss_of = getattr(_reference_ranking, "bpr" if loss == "warp" else loss)  # every drawn item counts, as in BPR
     scores = items[:, 0] + items[:, 1:] @ found.astype(float)
     _, g_p, g_s = loss_of(scores[:3], scores[3:], weights)
     gradient = np.r_[g_p, g_s] @ items[:, 1:] + 0.1 * weights.sum() * (found - known[0])
@@ -254,7 +255,7 @@ def test_folding_in_with_softmax_corrects_for_unequal_draws(isa):
     assert not np.allclose(found, plain)
 
 
-@pytest.mark.parametrize("loss", _ranking_engine.LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_without_a_history_folding_in_leaves_the_known_factors(isa, loss):
     rng = np.random.default_rng(5)
     vectors, known = (rng.normal(size=shape).astype(np.float32) for shape in ((9, 4), (2, 3)))

@@ -6,7 +6,8 @@ import pytest
 import ranking_cases
 from fastfm_ext import DivergenceError
 from fastfm_ext._engine import ranking
-from ranking_cases import LOSSES, assert_same_model, make
+from ranking_cases import assert_same_model, make
+from registries import RANKING_LOSSES
 
 fitted = ranking_cases.fitted
 
@@ -89,7 +90,7 @@ def repeat(times, train, *arguments):
         train(*arguments)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_divergence_names_epoch_and_learning_rate_and_leaves_the_model_as_it_was(events, loss):
     model = make(loss=loss).fit(*events)
     w, V = model.w_.copy(), model.V_.copy()

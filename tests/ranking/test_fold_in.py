@@ -7,14 +7,15 @@ from sklearn.exceptions import NotFittedError
 
 import ranking_cases
 from fastfm_ext import FMRanker
-from ranking_cases import LOSSES, make
+from ranking_cases import make
+from registries import RANKING_LOSSES
 
 fitted = ranking_cases.fitted
 
 events = ranking_cases.events  # pytest finds fixtures among the names of the test's module
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_a_new_user_gets_items_like_those_of_the_history(events, loss):
     X_user, X_item, chosen = events
     model = make(loss=loss, max_iter=30, n_negatives=8).fit(X_user, X_item, chosen)

@@ -13,12 +13,13 @@ from sklearn.base import clone
 import ranking_cases
 from fastfm_ext import FMEncoder, FMRanker, ItemIndex, load_model, multi, save_model
 from fastfm_ext._reference import ranking
-from ranking_cases import LOSSES, assert_same_model, auc, make, scores_of
+from ranking_cases import assert_same_model, auc, make, scores_of
+from registries import RANKING_LOSSES
 
 events = ranking_cases.events  # pytest finds fixtures among the names of the test's module
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_every_loss_learns_who_chooses_what(events, loss):
     model = make(loss=loss).fit(*events)
     assert auc(scores_of(model, *events[:2]), events[2]) > 0.9
@@ -37,7 +38,7 @@ def test_the_inner_product_of_the_vectors_is_the_models_score(events):
     assert not model.w_[: ranking_cases.N_USERS].any()
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_one_seed_gives_one_model(events, loss):
     first = make(loss=loss, early_stopping=True).fit(*events)
     assert_same_model(first, make(loss=loss, early_stopping=True).fit(*events))
@@ -80,7 +81,7 @@ def test_zero_factors_rank_by_popularity(events):
 # --- weights ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_a_weight_of_zero_is_no_choice(events, loss):
     X_user, X_item, chosen = events
     with_zeros = chosen.copy()
@@ -92,7 +93,7 @@ def test_a_weight_of_zero_is_no_choice(events, loss):
     )
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_heavier_choices_count_for_more(events, loss):
     """Two items that the same users choose: the one of weight 5 ends up above the one of weight 1/5 for most."""
     X_user, X_item, _ = events
@@ -122,7 +123,7 @@ def test_users_who_chose_everything_teach_nothing(events):
 # --- features -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_items_without_a_history_are_ranked_by_their_features(events, loss):
     X_user, X_item, chosen = events
     known = np.arange(ranking_cases.N_ITEMS) < 21
@@ -182,7 +183,7 @@ def test_one_line_of_progress_an_epoch(events, capsys):
 # --- going on, copying, saving --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_partial_fit_is_an_epoch_of_fit(events, loss):
     one, model = make(loss=loss, max_iter=1).fit(*events), make(loss=loss).partial_fit(*events)
     assert_same_model(model, one)
@@ -212,7 +213,7 @@ def test_two_threads_learn_as_well():
     X_user = sp.eye_array(400, 600, format="csr")
     X_item = sp.eye_array(200, 600, k=400, format="csr")
     chosen = rng.random((400, 200)) < np.where(np.arange(400)[:, None] % 2 == np.arange(200) % 2, 0.4, 0.02)
-    for loss in LOSSES:
+    for loss in RANKING_LOSSES:
         one, two = (
             make(loss=loss, n_jobs=jobs, n_negatives=2, early_stopping=False).fit(X_user, X_item, chosen)
             for jobs in (1, 2)

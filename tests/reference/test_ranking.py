@@ -7,6 +7,7 @@ from differences import central_difference
 from fastfm_ext._reference import fm, ranking
 from fastfm_ext._reference.fm import StepSizes
 from fastfm_ext._reference.ranking import Alias, Ranker, SplitMix64, draw_other
+from registries import SAMPLED_LOSSES
 
 
 def random_pair(rng, n=9, k=3):
@@ -37,8 +38,9 @@ def test_score_gradients_match_differences():
             assert (item_side + user_side)[i, f] == pytest.approx(slope, abs=1e-9)
 
 
-@pytest.mark.parametrize("loss", [ranking.bpr, ranking.softmax])
+@pytest.mark.parametrize("loss", SAMPLED_LOSSES)
 def test_the_derivatives_of_a_loss_match_differences(loss):
+    loss = getattr(ranking, loss)
     rng = np.random.default_rng(1)
     p, s, a = rng.normal(size=3) * 2, rng.normal(size=5) * 2, np.array([1.0, 0.5, 2.0])
     _, g_p, g_s = loss(p, s, a)
@@ -57,7 +59,7 @@ def test_warp_weighs_a_violation_by_the_rank_that_it_suggests():
     assert slope == pytest.approx(central_difference(lambda s: ranking.warp(0.3, s, 2, 41)[0], 0.1))
 
 
-@pytest.mark.parametrize("loss", ["bpr", "softmax"])
+@pytest.mark.parametrize("loss", SAMPLED_LOSSES)
 def test_a_visit_moves_against_the_gradient_of_its_objective(loss):
     """With AdaGrad's sums so large that nothing else counts, a step is a constant times the gradient."""
     rng = np.random.default_rng(2)

@@ -6,7 +6,6 @@ import scipy.sparse as sp
 
 from fastfm_ext import FMRanker
 
-LOSSES = ["softmax", "bpr", "warp"]
 N_USERS, N_ITEMS, N_GROUPS = 60, 30, 3
 
 

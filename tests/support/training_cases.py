@@ -6,7 +6,6 @@ import pytest
 from fastfm_ext import FMClassifier, FMRegressor, _engine
 
 ESTIMATORS = [FMRegressor, FMClassifier]
-SOLVERS = ["sgd", "adagrad"]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 
 import stream_worker
 from fastfm_ext import FMClassifier, FMRegressor, ModelFileError, load_model, save_model
+from registries import SOLVERS
 from stream_cases import (
     BUFFER_ROWS,
     N_ROWS,
@@ -67,7 +68,7 @@ def test_a_fit_goes_on_where_it_ended(data, tmp_path, crash, cached):
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize("solver", ["sgd", "ftrl"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_s_state_is_saved(data, tmp_path, estimator, solver):
     for crash in (3, 7, 5):
         assert fit(data, tmp_path, estimator, crash=crash, solver=solver, validated=False) is None

@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import FMClassifier, FMRegressor
+from registries import SOLVERS
 from stream_cases import BUFFER_ROWS, N_ROWS, assert_same_states, batches, make, rows, target_of
 from training_cases import ESTIMATORS
 
@@ -20,7 +21,7 @@ def data():
     return rows()
 
 
-@pytest.mark.parametrize("solver", ["adagrad", "sgd", "ftrl"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_stream_in_order_gives_the_model_of_fit(data, estimator, solver):
     X, y = data[0], target_of(estimator, data[1])
