@@ -20,12 +20,14 @@ from codebase_checks import (
     eager_import_problems,
     forbidden_flags,
     long_files,
+    misplaced_tests,
     module_names,
     native_arrow_problems,
     native_files,
     native_room,
     python_arrow_problems,
     python_room,
+    stale_test_paths,
     upward_arrows,
 )
 from installation import installation_problem
@@ -143,6 +145,47 @@ def test_a_native_file_against_the_rules_is_found(tmp_path, name, source, proble
     }
     assert native_arrow_problems(write_tree(tmp_path / "legal", legal)) == []
     assert native_arrow_problems(write_tree(tmp_path / "illegal", legal | {name: source})) == [problem]
+
+
+def test_tests_stand_where_the_package_has_what_they_test():
+    assert misplaced_tests(ROOT / "python" / "fastfm_ext", ROOT / "tests") == []
+
+
+def test_misplaced_tests_are_found(tmp_path):
+    package = write_tree(
+        tmp_path / "package", {"__init__.py": "", "one.py": "", "_engine/csr.py": "", "cli/jobs/fit.py": ""}
+    )
+    right = {"test_one.py": "", "engine/test_csr.py": "", "cli/jobs/test_fit.py": "", "repo/test_docs.py": ""}
+    assert misplaced_tests(package, write_tree(tmp_path / "right", right)) == []
+    wrong = {"test_two.py": "", "engine/test_csr.py": "", "cli/test_fit.py": "", "data/a.txt": ""}
+    assert misplaced_tests(package, write_tree(tmp_path / "wrong", wrong)) == [
+        "cli/jobs has no tests in tests/cli/jobs",
+        "one.py has no tests in tests/test_one.py",
+        "tests/cli stands for nothing in the package",
+        "tests/test_two.py stands for nothing in the package",
+        "tests/data holds no tests, and TESTS_OF_NO_ROOM does not name it",
+    ]
+
+
+def test_scripts_and_pages_name_tests_that_are_there():
+    files = [
+        *(path for path in (ROOT / ".ci").iterdir() if path.is_file()),
+        *(ROOT / ".github").rglob("*.yml"),
+        *(path for folder in (".", "docs", "benchmarks", "tests/fuzz") for path in (ROOT / folder).glob("*.md")),
+        ROOT / "Makefile",
+        ROOT / "pyproject.toml",
+    ]
+    assert stale_test_paths(ROOT, [path for path in files if path.name != "CHANGELOG.md"]) == []
+
+
+def test_a_test_that_is_not_there_is_found(tmp_path):
+    write_tree(tmp_path, {"tests/a/test_b.py": "def test_c():\n"})
+    page = tmp_path / "page.md"
+    page.write_text("`tests/a`, tests/a/test_b.py::test_c; tests/old.py tests/a/test_b.py::test_d")
+    assert stale_test_paths(tmp_path, [page]) == [
+        "page.md names tests/old.py, which is not there",
+        "page.md names tests/a/test_b.py::test_d, which is not there",
+    ]
 
 
 def test_one_version_in_project_metadata_and_changelog():

@@ -91,6 +91,19 @@ FORBIDDEN_FLAGS = {
     *("-march=native", "-mcpu=native", "-mtune=native"),
     *("-ffast-math", "-Ofast", "-ffinite-math-only", "-funsafe-math-optimizations", "/fp:fast"),
 }
+# Folders of tests that stand for no folder of the package, each with its reason.
+TESTS_OF_NO_ROOM = {
+    "fuzz": "programs that search for inputs",
+    "golden": "kept numbers",
+    "repo": "the repository itself: its rules, pages and releases",
+    "saved": "model files of released versions",
+    "support": "what several tests import",
+}
+# Rooms without a place among the tests, each with its reason.
+ROOMS_WITHOUT_TESTS = {
+    "__init__": "every test imports from it",
+    "__main__": "the tests of the command line run it",
+}
 OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark", "zstandard"}
 
 
@@ -279,6 +292,45 @@ def changelog_version(text: str) -> str | None:
     """The topmost version of a changelog, passing over a heading that has only `Unreleased`."""
     match = re.search(r"^## \[(\d+\.\d+\.\d+[^\]]*)\]", text, re.M)
     return match.group(1) if match else None
+
+
+def place_of_tests(name: str) -> str:
+    """Where the tests of a folder or of a module at the top stand: its path without underscores in front."""
+    *folders, last = (part.removeprefix("_") for part in name.split("/"))
+    return "/".join([*folders, f"test_{last}" if last.endswith(".py") else last])
+
+
+def room_places(package: Path) -> set[str]:
+    """Folders of the package, at any depth, and modules at the top, by their POSIX path in it."""
+    folders = {path.parent.relative_to(package).as_posix() for path in module_names(package).values()}
+    modules = {path.name for path in package.glob("*.py") if path.stem not in ROOMS_WITHOUT_TESTS}
+    return folders - {"."} | modules
+
+
+def misplaced_tests(package: Path, tests: Path) -> list[str]:
+    """Folders of the package without tests, and tests that stand where the package has nothing."""
+    wanted = {place_of_tests(name): name for name in room_places(package)}
+    paths = [path for path in tests.rglob("test_*.py") if path.relative_to(tests).parts[0] not in TESTS_OF_NO_ROOM]
+    found = {(path if path.parent == tests else path.parent).relative_to(tests).as_posix() for path in paths}
+    files = [path for path in tests.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    used = {path.relative_to(tests).parts[0] for path in files if path.parent != tests}
+    problems = [f"{wanted[place]} has no tests in tests/{place}" for place in sorted(wanted.keys() - found)]
+    problems += [f"tests/{place} stands for nothing in the package" for place in sorted(found - wanted.keys())]
+    unknown = used - TESTS_OF_NO_ROOM.keys() - {place.split("/")[0] for place in found}
+    problems += [f"tests/{name} holds no tests, and TESTS_OF_NO_ROOM does not name it" for name in sorted(unknown)]
+    return problems
+
+
+def stale_test_paths(root: Path, files: list[Path]) -> list[str]:
+    """Paths below `tests/` that these files name, and functions in them, where there is nothing of that name."""
+    problems = []
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        for path, function in re.findall(r"\b(tests/[\w/]*\w(?:\.\w+)?)(?:::(\w+))?", text):
+            named = root / path
+            if not named.exists() or (function and f"def {function}(" not in named.read_text(encoding="utf-8")):
+                problems.append(f"{file.name} names {path}{'::' if function else ''}{function}, which is not there")
+    return problems
 
 
 def long_files(root: Path, folders: tuple[str, ...], limit: int) -> dict[str, int]:
