@@ -27,7 +27,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
 from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, multi, numeric
-from fastfm_ext._learning.defaults import DEFAULTS
+from fastfm_ext._learning.losses import LOGISTIC, SQUARED
+from fastfm_ext._learning.solvers.gradient import ADAGRAD
 from quality import find, read_films, read_frappe, read_ratings
 from tables import markdown_table
 
@@ -48,7 +49,7 @@ GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     },
 }
 ESTIMATORS = {"regression": FMRegressor, "classification": FMClassifier}
-LOSSES = {"regression": "squared", "classification": "logistic"}
+LOSSES = {"regression": SQUARED, "classification": LOGISTIC}
 
 
 class Split(NamedTuple):
@@ -155,7 +156,7 @@ def settings_of(task: str) -> list[Setting]:
     """Return the settings to try, with today's default among them."""
     grid = GRIDS[task]
     tried = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    default = {name: getattr(DEFAULTS[LOSSES[task], "adagrad"], name) for name in grid}
+    default = {name: getattr(ADAGRAD.defaults(LOSSES[task]), name) for name in grid}
     return tried if default in tried else [default, *tried]
 
 
@@ -203,7 +204,7 @@ def main() -> None:
         best = settings[int(losses.argmin())]
         print(f"{name}: a constant {constant:.4f}, the best {losses.min():.4f} with {best}", flush=True)
     mean = np.average(list(regrets.values()), axis=0, weights=weights)
-    default = {field: getattr(DEFAULTS[LOSSES[task], "adagrad"], field) for field in GRIDS[task]}
+    default = {field: getattr(ADAGRAD.defaults(LOSSES[task]), field) for field in GRIDS[task]}
     order = [*np.argsort(mean)[:8], settings.index(default)]
     table = [
         [

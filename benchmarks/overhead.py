@@ -79,7 +79,7 @@ def ratio_of_memory(model: Any, X: sp.csr_array, y: np.ndarray) -> float:
     model.fit(X, y)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    parameters = sum(array.nbytes for params in model._outputs for array in params.arrays)
+    parameters = sum(array.nbytes for params in model._scorers for array in params.arrays)
     return (given + peak) / (given + parameters)
 
 

@@ -157,7 +157,7 @@ def digest(path: Path) -> str:
     from fastfm_ext import load_model
 
     value = hashlib.sha256()
-    for params in load_model(path).model._outputs:
+    for params in load_model(path).model._scorers:
         for array in params.arrays:
             value.update(array.tobytes())
     return value.hexdigest()

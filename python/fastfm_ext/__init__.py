@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastfm_ext._engine.config import show_config
-    from fastfm_ext._learning.loop import DivergenceError
+    from fastfm_ext._learning.divergence import DivergenceError
     from fastfm_ext.encoding.encoder import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
     from fastfm_ext.evaluation import evaluate
     from fastfm_ext.export.tables import export_features, export_vectors
-    from fastfm_ext.fm.classifier import FMClassifier, FMRegressor
+    from fastfm_ext.fm import FMClassifier, FMRegressor
     from fastfm_ext.model_io.saved import ModelFileError, load_model, save_model
     from fastfm_ext.ranking.ranker import FMRanker
     from fastfm_ext.retrieval.for_users import recommend
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # only for what they use.
 _NAMES_OF = {
     "_engine.config": ("show_config",),
-    "_learning.loop": ("DivergenceError",),
+    "_learning.divergence": ("DivergenceError",),
     "encoding": ("FMEncoder", "binned", "categorical", "crossed", "hashed", "multi", "numeric"),
     "evaluation": ("evaluate",),
     "export": ("export_features", "export_vectors"),

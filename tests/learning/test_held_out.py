@@ -5,7 +5,8 @@ import pytest
 
 import ranking_cases
 from fastfm_ext._engine.ranking import Choices
-from fastfm_ext._learning.held_out import HeldOut, mark_held_out, to_interactions, without
+from fastfm_ext._learning.held_out import HeldOutChoices, mark_held_out, without
+from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import canonical_csr
 from ranking_cases import make, scores_of
 
@@ -32,7 +33,7 @@ def test_the_validation_metric_equals_a_ranking_item_by_item(events, metric, k):
     marked = mark_held_out(interactions, 0.3, np.random.default_rng(1))
     train, relevant = without(interactions, marked), without(interactions, ~marked)
     users, items = (canonical_csr(X.astype(np.float32)) for X in (X_user, X_item))
-    held_out = HeldOut.of(Choices.of(users, items, train), relevant, f"{metric}@{k}", np.random.default_rng(0))
+    held_out = HeldOutChoices.of(Choices.of(users, items, train), relevant, f"{metric}@{k}", np.random.default_rng(0))
     values, scores = [], scores_of(model, X_user, X_item)
     for u in range(ranking_cases.N_USERS):
         seen, wanted = (set(X.indices[X.indptr[u] : X.indptr[u + 1]].tolist()) for X in (train, relevant))
@@ -42,4 +43,4 @@ def test_the_validation_metric_equals_a_ranking_item_by_item(events, metric, k):
         gains = [(1.0 if metric == "recall" else 1 / np.log2(r + 2)) * (t in wanted) for r, t in enumerate(ranked)]
         best = len(wanted) if metric == "recall" else sum(1 / np.log2(r + 2) for r in range(min(k, len(wanted))))
         values.append(sum(gains) / best)
-    assert held_out.mean(model._outputs[0], 1) == pytest.approx(np.mean(values))
+    assert held_out.value(model._scorers, 1) == pytest.approx(np.mean(values))

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 import training_cases
 from fastfm_ext import FMClassifier, FMRegressor
-from fastfm_ext._learning import loop
+from fastfm_ext._estimators import base
 from registries import SOLVERS
 from training_cases import ESTIMATORS, assert_same_model, make, target_of
 
@@ -141,13 +141,13 @@ def test_training_ends_after_n_iter_no_change_epochs_without_gain():
 def splits(monkeypatch):
     """What each training was given: numbers of the training rows, and the validation rows."""
     seen = []
-    train = loop.train
+    solve = base.solve
 
-    def spy(outputs, rows, train_rows, validation, *others):
-        seen.append((rows, train_rows, validation))
-        return train(outputs, rows, train_rows, validation, *others)
+    def spy(problem, solver):
+        seen.append((problem.data, problem.visited, problem.held_out and problem.held_out.samples))
+        return solve(problem, solver)
 
-    monkeypatch.setattr(loop, "train", spy)
+    monkeypatch.setattr(base, "solve", spy)
     return seen
 
 

@@ -127,13 +127,13 @@ def test_later_rows_are_in_the_units_of_the_first(rows):
     """A batch of ages under 2 is no column of another unit."""
     X, y = rows
     model = FMRegressor(n_factors=3, random_state=0).partial_fit(X * UNITS, y)
-    columns, factors = model._feature_scale.columns.copy(), model._feature_scale.factors.copy()
+    columns, factors = model._units.features.columns.copy(), model._units.features.factors.copy()
     model.partial_fit(X * UNITS * 1e-3, y)
     model.set_params(warm_start=True, max_iter=2).fit(X * UNITS * 1e-3, y)
-    np.testing.assert_array_equal(model._feature_scale.columns, columns)
-    np.testing.assert_array_equal(model._feature_scale.factors, factors)
+    np.testing.assert_array_equal(model._units.features.columns, columns)
+    np.testing.assert_array_equal(model._units.features.factors, factors)
     model.set_params(warm_start=False).fit(X, y)
-    assert not np.array_equal(model._feature_scale.factors, factors)
+    assert not np.array_equal(model._units.features.factors, factors)
 
 
 def test_validation_rows_are_read_in_the_same_units(rows):

@@ -147,8 +147,8 @@ def test_the_unit_of_a_numeric_feature_does_not_matter(events):
 
 def test_scaling_of_both_sides_takes_the_smaller_factor():
     model = make(max_iter=1).fit([[2.0, 0.0], [2.0, 4.0]], [[8.0, 4.0], [8.0, 4.0]], [[1, 0], [0, 1]])
-    np.testing.assert_array_equal(model._feature_scale.columns, [0, 1])
-    np.testing.assert_array_equal(model._feature_scale.factors[:, 0], [1 / 8, 1 / 4])
+    np.testing.assert_array_equal(model._units.features.columns, [0, 1])
+    np.testing.assert_array_equal(model._units.features.factors[:, 0], [1 / 8, 1 / 4])
 
 
 # --- early stopping -----------------------------------------------------------------------------------------------

@@ -11,7 +11,10 @@ import pytest
 
 import fastfm_ext
 from codebase_checks import OPTIONAL_DEPENDENCIES, module_names
-from fastfm_ext._learning.defaults import DEFAULTS
+from fastfm_ext._learning.losses import LOSSES, RANKING_LOSSES
+from fastfm_ext._learning.solvers.base import Defaults
+from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
+from fastfm_ext._learning.solvers.registry import SOLVERS
 
 MODULES = sorted(
     name for name in module_names(Path(fastfm_ext.__file__).parent) if name not in {"__init__", "__main__"}
@@ -120,15 +123,22 @@ def documented_defaults(cls: type, parameters: str, solver: str) -> list[float]:
     return []
 
 
-@pytest.mark.parametrize(("loss", "solver"), DEFAULTS)
-def test_defaults_are_documented_as_they_are(loss, solver):
-    defaults = DEFAULTS[loss, solver]
-    by_solver = {c._loss: c for c in (fastfm_ext.FMRegressor, fastfm_ext.FMClassifier)}
-    # The ranker has one solver and several losses.
-    cls, name = (by_solver[loss], solver) if loss in by_solver else (fastfm_ext.FMRanker, loss)
+def assert_documented(cls: type, name: str, defaults: Defaults) -> None:
     assert documented_defaults(cls, "learning_rate", name) == [defaults.learning_rate]
     assert documented_defaults(cls, "l2_w, l2_V", name) == [defaults.l2_w, defaults.l2_V]
     assert documented_defaults(cls, "init_stdev", name) == [defaults.init_stdev]
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: solver.name)
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_defaults_are_documented_as_they_are(loss, solver):
+    cls = {"regression": fastfm_ext.FMRegressor, "classification": fastfm_ext.FMClassifier}[loss.task]
+    assert_documented(cls, solver.title.lower(), solver.defaults(loss))
+
+
+@pytest.mark.parametrize("loss", RANKING_LOSSES, ids=lambda loss: loss.name)
+def test_defaults_of_rankings_are_documented_as_they_are(loss):
+    assert_documented(fastfm_ext.FMRanker, loss.name, NegativeSampling.defaults(loss))
 
 
 def test_documented_defaults_are_found_across_lines_and_lists():

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fastfm_ext._engine.parameters import Options
+from fastfm_ext._learning.losses import losses_of
 
 # The kernel rounds to float32 (2^-24 = 6e-8) in every operation, the reference to float64. Over the few hundred steps
 # taken here the differences add up like a random walk to some 1e-6 of the parameters' size; AdaGrad's reciprocal root
@@ -39,4 +40,5 @@ def make_options(**changes):
 
 
 def random_targets(rng, loss, n_rows=N_ROWS):
-    return rng.normal(size=n_rows) if loss == "squared" else rng.integers(0, 2, n_rows).astype(float)
+    is_regression = loss in [of_regression.name for of_regression in losses_of("regression")]
+    return rng.normal(size=n_rows) if is_regression else rng.integers(0, 2, n_rows).astype(float)

@@ -60,7 +60,7 @@ def crash_after(n_buffers: int) -> Callable[[Any], None]:
 
 def states(model: Any) -> list[np.ndarray]:
     """Every number that the model has learned, the optimizer's state included."""
-    return [array for params in model._outputs for array in params.arrays]
+    return [array for params in model._scorers for array in params.arrays]
 
 
 def assert_same_states(a: Any, b: Any) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 from harness import AfterEpoch, Data, Job, Peer, main
 
-from fastfm_ext import FMClassifier, FMRegressor
-from fastfm_ext._learning.loop import DivergenceError
+from fastfm_ext import DivergenceError, FMClassifier, FMRegressor
 
 
 class FastfmExt(Peer):

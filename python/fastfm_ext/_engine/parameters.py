@@ -86,7 +86,8 @@ class Options:
     """Loss, solver and step sizes of one training run.
 
     ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from; ``beta_*`` and ``l1_*`` are FTRL's.
-    ``clip_gradient`` bounds the derivative of a row's loss with respect to its score.
+    ``clip_gradient`` bounds the derivative of a row's loss with respect to its score; ``delta`` is the threshold of
+    a loss that has one.
     """
 
     loss: str
@@ -103,6 +104,7 @@ class Options:
     initial_acc_w: float = 1.0
     initial_acc_V: float = 1.0
     clip_gradient: float = math.inf
+    delta: float = 1.0
     fit_intercept: bool = True
     fit_linear: bool = True
 
@@ -128,6 +130,7 @@ class Options:
             initial_acc_w=self.initial_acc_w * s**2,
             initial_acc_V=self.initial_acc_V * s**3,
             clip_gradient=self.clip_gradient * s,
+            delta=self.delta * s,
         )
 
     @property
@@ -202,6 +205,16 @@ class Parameters:
     def record_bytes(self) -> int:
         """Bytes that one feature takes."""
         return 4 * int(self.w_records.shape[1] + self.V_records.shape[1] * self.V_records.shape[2])
+
+    @property
+    def n_features(self) -> int:
+        """Features that have parameters."""
+        return len(self.w_records)
+
+    @property
+    def n_slots(self) -> int:
+        """State values of the optimizer for each parameter."""
+        return len(self.w0_record) - 1
 
     @property
     def w0(self) -> float:

@@ -1,19 +1,18 @@
-"""The hyperparameters that the estimators share: their names, what they may be, and what follows for the engine."""
+"""Hyperparameters of the estimators: valid ranges, and the engine options made from them."""
 
 from __future__ import annotations
 
+import inspect
 import math
-from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
-from typing import Any, Literal
+from typing import Any, Protocol
 
-from sklearn.base import BaseEstimator
-
-from fastfm_ext import _engine
 from fastfm_ext._common.checks import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
 from fastfm_ext._engine.parameters import Options
-from fastfm_ext._learning.defaults import DEFAULTS, Defaults
+from fastfm_ext._learning.losses import LOSSES, Loss, RankingLoss
+from fastfm_ext._learning.solvers.base import Defaults, Solver
+from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 
 MAX_THREADS = 1024
 
@@ -32,19 +31,21 @@ def _is_bool_or_auto(value: Any) -> bool:
 
 _AT_LEAST_0 = (is_real(0), "a finite number of at least 0")
 _AT_LEAST_0_OR_DEFAULT = (optional(is_real(0)), "a finite number of at least 0, or None for the default")
+_ABOVE_0 = (is_real(0, open_at_low=True), "a finite number above 0")
 _AT_LEAST_1 = (is_integer(1), "an integer of at least 1")
 _SWITCH = (is_bool, "True or False")
 
-# What each hyperparameter may be; an estimator checks those that it has.
+# Valid values of each hyperparameter; an estimator checks those that it has.
 CHECKS: dict[str, Check] = {
     "n_factors": (is_integer(0), "an integer of at least 0"),
-    "solver": one_of(_engine.SOLVERS),
+    "solver": one_of(solver.name for solver in SOLVERS),
     "learning_rate": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for the default"),
     "l2_w": _AT_LEAST_0_OR_DEFAULT,
     "l2_V": _AT_LEAST_0_OR_DEFAULT,
     "init_stdev": _AT_LEAST_0_OR_DEFAULT,
     "l1_w": _AT_LEAST_0,
     "l1_V": _AT_LEAST_0,
+    "delta": _ABOVE_0,
     "clip_gradient": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for no bound"),
     "max_iter": _AT_LEAST_1,
     "tol": _AT_LEAST_0,
@@ -63,92 +64,69 @@ CHECKS: dict[str, Check] = {
 }
 
 
-class Hyperparameters(BaseEstimator):
-    """Base of the estimators: what the user chooses."""
+class HasHyperparameters(Protocol):
+    """An estimator, as far as its hyperparameters go."""
 
-    _loss: str
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the hyperparameters by name."""
 
-    def __init__(
-        self,
-        n_factors: int = 16,
-        *,
-        solver: str = "adagrad",
-        learning_rate: float | None = None,
-        max_iter: int = 100,
-        l2_w: float | None = None,
-        l2_V: float | None = None,
-        l1_w: float = 0.0,
-        l1_V: float = 0.0,
-        clip_gradient: float | None = None,
-        init_stdev: float | None = None,
-        fit_intercept: bool = True,
-        fit_linear: bool = True,
-        shuffle: bool = True,
-        early_stopping: bool | Literal["auto"] = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 5,
-        tol: float = 1e-4,
-        warm_start: bool = False,
-        n_jobs: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_factors = n_factors
-        self.solver = solver
-        self.learning_rate = learning_rate
-        self.max_iter = max_iter
-        self.l2_w = l2_w
-        self.l2_V = l2_V
-        self.l1_w = l1_w
-        self.l1_V = l1_V
-        self.clip_gradient = clip_gradient
-        self.init_stdev = init_stdev
-        self.fit_intercept = fit_intercept
-        self.fit_linear = fit_linear
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
 
-    @abstractmethod
-    def _target_unit(self) -> float:
-        """Return the spread of the target: the unit in which step sizes and L2 are given."""
+def check_ranges(estimator: HasHyperparameters) -> None:
+    """Raise ValueError that names the first hyperparameter of an invalid value."""
+    for name in estimator.get_params(deep=False):
+        if name in CHECKS:
+            check_param(estimator, name, *CHECKS[name])
 
-    def _check_params(self) -> None:
-        for name in self.get_params(deep=False):
-            if name in CHECKS:
-                check_param(self, name, *CHECKS[name])
-        for name in ("l1_w", "l1_V"):
-            if getattr(self, name, 0.0) > 0 and self.solver != "ftrl":
-                raise ValueError(
-                    f'{name} needs solver="ftrl", which can make parameters exactly 0; got {self.solver!r}.'
-                )
 
-    def _chosen(self) -> Defaults:
-        """Return the step size, L2 and first spread: the user's where given, else the defaults."""
-        defaults = DEFAULTS[self._loss, self.solver]
-        given = {field.name: getattr(self, field.name) for field in fields(defaults)}
-        return replace(defaults, **{name: value for name, value in given.items() if value is not None})
+def check_solver(estimator: HasHyperparameters, solver: Solver, loss: Loss) -> None:
+    """Raise ValueError unless the solver has the loss, and both read every hyperparameter that was given.
 
-    def _options(self) -> Options:
-        chosen = self._chosen()
-        options = Options(
-            loss=self._loss,
-            solver=self.solver,
-            learning_rate_w=chosen.learning_rate,
-            learning_rate_V=chosen.learning_rate,
-            l2_w=chosen.l2_w,
-            l2_V=chosen.l2_V,
-            l1_w=self.l1_w,
-            l1_V=self.l1_V,
-            clip_gradient=math.inf if self.clip_gradient is None else self.clip_gradient,
-            init_stdev=chosen.init_stdev,
-            fit_intercept=bool(self.fit_intercept),
-            fit_linear=bool(self.fit_linear),
-        )
-        return options.in_units_of(self._target_unit())
+    A hyperparameter counts as given where its value is not the default.
+    """
+    if loss.name not in solver.losses:
+        known = ", ".join(f'"{name}"' for name in sorted(solver.losses))
+        raise ValueError(f'solver="{solver.name}" has no loss "{loss.name}"; "{solver.name}" has: {known}.')
+    defaults = inspect.signature(type(estimator).__init__).parameters
+    for name, value in estimator.get_params(deep=False).items():
+        if name not in defaults or value == defaults[name].default:
+            continue
+        readers = [reader.name for reader in solvers_that_read(name)]
+        if readers and solver.name not in readers:
+            raise ValueError(_unread(name, value, "solver", readers, solver.name, defaults[name].default))
+        readers = [reader.name for reader in LOSSES if name in reader.reads]
+        if readers and loss.name not in readers:
+            raise ValueError(_unread(name, value, "loss", readers, loss.name, defaults[name].default))
+
+
+def _unread(name: str, value: Any, kind: str, readers: list[str], given: str, default: Any) -> str:
+    wanted = " or ".join(f'{kind}="{reader}"' for reader in readers)
+    return (
+        f'{name} needs {wanted}; got {name}={value!r} with {kind}="{given}", which does not read it. Leave {name} at '
+        f"{default!r}, or change {kind}."
+    )
+
+
+def settings_of(estimator: HasHyperparameters, defaults: Defaults) -> Defaults:
+    """Return the step size, L2 and first spread: the user's where given, else the defaults."""
+    params = estimator.get_params(deep=False)
+    given = {field.name: params[field.name] for field in fields(defaults) if params.get(field.name) is not None}
+    return replace(defaults, **given)
+
+
+def options_of(estimator: HasHyperparameters, rule: str, loss: Loss | RankingLoss, defaults: Defaults) -> Options:
+    """Return the options of a training by this update rule, for targets of unit spread."""
+    params = estimator.get_params(deep=False)
+    settings = settings_of(estimator, defaults)
+    names = ("l1_w", "l1_V", "delta", "fit_intercept", "fit_linear")
+    clip = params.get("clip_gradient")
+    return Options(
+        loss=loss.name,
+        solver=rule,
+        learning_rate_w=settings.learning_rate,
+        learning_rate_V=settings.learning_rate,
+        l2_w=settings.l2_w,
+        l2_V=settings.l2_V,
+        init_stdev=settings.init_stdev,
+        clip_gradient=math.inf if clip is None else clip,
+        **{name: params[name] for name in names if name in params},
+    )

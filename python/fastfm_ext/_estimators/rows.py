@@ -1,58 +1,131 @@
-"""What the estimators of rows and targets share: the way through validation, training and prediction."""
+"""Base of the estimators that learn a target for each row."""
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
-from functools import partial
-from typing import Any, Self
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
-from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.arrays import Float32, Float64, Int64
 from fastfm_ext._common.checks import errors_that_name
-from fastfm_ext._engine import csr as _csr
+from fastfm_ext._engine import csr
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._estimators import streamed
 from fastfm_ext._estimators.base import FMEstimator
-from fastfm_ext._estimators.growing import GrowingFeatures
-from fastfm_ext._learning import loop
-from fastfm_ext._learning.loop import Rows, Run, Schedule
-from fastfm_ext._learning.units import FeatureScale
+from fastfm_ext._estimators.growing import grow, grow_to_fit
+from fastfm_ext._estimators.hyperparameters import check_solver
+from fastfm_ext._learning.held_out import HeldOutSamples, hold_out_rows
+from fastfm_ext._learning.losses import Loss
+from fastfm_ext._learning.mean_loss import mean_loss_of_w0
+from fastfm_ext._learning.samples import Samples
+from fastfm_ext._learning.solvers.base import Solver
+from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named
+from fastfm_ext._learning.stream.progress import StreamProgress
+from fastfm_ext._learning.units import FeatureScale, Units
 from fastfm_ext._validation.matrices import check_no_overflow, check_weights, to_csr
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 
-class BaseFM(GrowingFeatures, FMEstimator):
+
+def _trains_on_batches(estimator: Any) -> bool:
+    """Return whether the estimator's solver can go on with other rows; `fit` tells of a solver that does not exist."""
+    return all(solver.trains_on_batches for solver in SOLVERS if solver.name == estimator.solver)
+
+
+def if_on_batches(method: Method) -> Method:
+    """Let a method exist only where the solver trains on batches."""
+    available: Method = available_if(_trains_on_batches)(method)
+    return available
+
+
+class RowEstimator(FMEstimator):
     """Base of the estimators that learn a target for each row.
 
-    A subclass names its loss, turns targets into one row of numbers for each output, and turns scores into
-    predictions. Everything else stands here, once.
+    A subclass names its loss, turns targets into one row of numbers for each scorer, and turns scores into predictions.
     """
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        solver: str = "adagrad",
+        learning_rate: float | None = None,
+        max_iter: int = 100,
+        l2_w: float | None = None,
+        l2_V: float | None = None,
+        l1_w: float = 0.0,
+        l1_V: float = 0.0,
+        clip_gradient: float | None = None,
+        init_stdev: float | None = None,
+        fit_intercept: bool = True,
+        fit_linear: bool = True,
+        shuffle: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.l2_w = l2_w
+        self.l2_V = l2_V
+        self.l1_w = l1_w
+        self.l1_V = l1_V
+        self.clip_gradient = clip_gradient
+        self.init_stdev = init_stdev
+        self.fit_intercept = fit_intercept
+        self.fit_linear = fit_linear
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
 
     # --- what a subclass says ----------------------------------------------------------------------------------------
 
+    @property
     @abstractmethod
-    def _learn_target(self, y: Any, sample_weight: Float32 | None) -> None:
-        """Set the attributes that describe the target (its classes, its spread) from the first targets seen."""
+    def _loss(self) -> Loss:
+        """The loss of a row."""
+
+    @abstractmethod
+    def _learn_target(self, y: Any, sample_weight: Float32 | None, classes: Any) -> float:
+        """Learn from the first targets, (n_rows,), and from `classes` that the user named; return their spread."""
 
     @abstractmethod
     def _encode_target(self, y: Any, name: str) -> Float32:
-        """Return the targets as the loss wants them: (n_outputs, n_rows)."""
+        """Return the targets as the loss wants them: (n_scorers, n_rows)."""
 
     @abstractmethod
-    def _best_constants(self, targets: Float32, sample_weight: Float32 | None) -> NDArray[np.float64]:
-        """Return for each output the constant score of least loss."""
+    def _check_classes(self, classes: Any, *, first: bool) -> Any:
+        """Return the classes that will come, (n_classes,); ValueError for regression, or for others than before."""
 
     @abstractmethod
     def _strata(self, targets: Float32) -> NDArray[Any] | None:
-        """Return a small integer for each row, of each of which a hold-out takes the same share; None for no matter."""
+        """Return strata for a stratified hold-out, (n_rows,), or None."""
 
     # --- training ----------------------------------------------------------------------------------------------------
 
@@ -97,73 +170,189 @@ class BaseFM(GrowingFeatures, FMEstimator):
             raise ValueError("X_val and y_val go together; only one of them was given.")
         if X_val is None and sample_weight_val is not None:
             raise ValueError("sample_weight_val was given without X_val and y_val.")
-        continues = self.warm_start and hasattr(self, "_outputs")
-        with self._restored_on_error():
-            run = self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), continues)
-        run.raise_divergence()
-        return self
+        validation = None if X_val is None else (X_val, y_val, sample_weight_val)
+        return self._fit((X, y, sample_weight, None), validation)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, val: tuple[Any, Any, Any], continues: bool) -> Run:
-        """Become the model that training on these rows gives; return what happened on the way."""
-        rows = self._training_rows(X, y, sample_weight, first=not continues)
-        rng = self._generator()
-        if val[0] is not None:
-            train_rows = self._visiting_order(rows, rng)
-            validation: Rows | None = self._validation_rows(*val)
-        else:
-            train_rows, validation = self._hold_out(rows, rng)
-        options = self._options()
-        outputs = self._outputs_to_go_on_with() if continues else self._initial_outputs(rows, train_rows, options, rng)
-        schedule = self._schedule(outputs, rows)
-        run = loop.train(outputs, rows, train_rows, validation, options, schedule, rng)
-        self._to_user_units(outputs, rows, schedule, run.history.best_epoch)
-        self._keep(outputs, run.history)
-        return run
+    @if_on_batches
+    def fit_stream(
+        self,
+        batches: Iterable[Any] | Callable[[], Iterable[Any]],
+        n_epochs: int = 1,
+        *,
+        validation: Any = None,
+        classes: ArrayLike | None = None,
+        buffer_rows: int = 65_536,
+        read_ahead: int = 1,
+        cache: str | os.PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = 300.0,
+        progress: Callable[[StreamProgress], None] | None = None,
+    ) -> Self:
+        """Train on a stream of batches, of which only a few are in memory at a time.
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        """Make one pass over the rows; on an error of any kind, leave the model as it was."""
+        Rows are gathered in a buffer, shuffled there, and trained on, while a thread reads the next ones. The model
+        depends on the rows and their order, not on the size of the batches. With `shuffle` off it is the one that
+        `fit` learns from the same rows in the same order; what `fit` learns from all rows before the first step (the
+        spread of the target, the unit of each numeric feature, the first w0) is learned here from the first
+        `buffer_rows` rows.
+
+        Parameters
+        ----------
+        batches : iterable or callable
+            Gives tuples ``(X, y)`` or ``(X, y, sample_weight)``, X of any kind that `fit` takes: a list, a source of
+            `fastfm_ext.streaming`, or a function without arguments that begins anew at each call. A generator can be
+            gone through only once, which is enough for one epoch, and for several with a `cache`. A sparse X may be
+            narrower than others, or wider: then the model grows, see `grow`.
+        n_epochs : int, default=1
+            Most passes over the stream.
+        validation : tuple, iterable or callable, optional
+            Rows to validate on after each epoch: one tuple ``(X, y[, sample_weight])``, or a stream like `batches`. The
+            best epoch's parameters are kept, and training stops when the validation loss has not fallen for
+            `n_iter_no_change` epochs. Nothing is held out of the stream: `early_stopping` plays no part.
+        classes : array-like, optional
+            For classifiers: all classes that will come. Needed if the first `buffer_rows` rows do not hold every class.
+        buffer_rows : int, default=65_536
+            Rows that are shuffled and trained on together. Memory holds about four buffers, beside the model (twice
+            with `validation`).
+        read_ahead : int, default=1
+            Buffers that are read ahead. 0 reads in the calling thread, for iterators that may not leave it.
+        cache : path-like, optional
+            A folder, made if need be. The first epoch writes the rows there, and later ones read them from there: much
+            faster, from the second epoch on shuffled over the whole stream, and the stream is gone through only once.
+            Takes 8 bytes a value (4 where all are 1) and some 20 a row. Removed at the end.
+        checkpoint : path-like, optional
+            A file to save to now and then; it can also be loaded with `load_model`. If it exists, training goes on
+            from there. The same call, made again after a crash, gives to the bit the model that an unbroken run would
+            have given (one thread, the same machine); one that is complete gives its model at once, and more epochs go
+            on from it. It is not removed at the end.
+        checkpoint_every : float, default=300.0
+            Seconds between two checkpoints. One more is written at the end.
+        progress : callable, optional
+            Called after each buffer with a `StreamProgress`. With ``verbose=1``, a line is printed every ten seconds
+            and after each epoch.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For rows that cannot be trained on; the message names the batch, or the file. For a checkpoint of other
+            settings or of another stream.
+        ModelFileError
+            For a damaged checkpoint.
+        DivergenceError
+            When training diverges. With `validation`, the estimator then has the best epoch's parameters, if there was
+            one before.
+        KeyboardInterrupt
+            After Ctrl-C, at the end of the buffer: the estimator is then trained as far as it got, with the best
+            epoch's parameters if there is `validation`, and the checkpoint is up to date. A second Ctrl-C does not
+            wait, and writes none.
+
+        After any other error the estimator is as it was before.
+
+        See Also
+        --------
+        partial_fit : One batch at a time, with the loop in your hands.
+        fastfm_ext.streaming : Batches from files.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastfm_ext import FMRegressor
+        >>> def batches():  # begins anew for each epoch
+        ...     rng = np.random.default_rng(0)
+        ...     for _ in range(20):
+        ...         X = rng.integers(0, 2, size=(100, 5))
+        ...         yield X, X[:, 0] + 2 * X[:, 1] * X[:, 2]
+        >>> model = FMRegressor(n_factors=2, random_state=0).fit_stream(batches, n_epochs=20)
+        >>> model.predict([[1, 1, 1, 0, 0]]).round().tolist()
+        [3.0]
+        """
         self._check_params()
-        first = not hasattr(self, "_outputs")
-        with self._restored_on_error() as undo:
-            rows = self._training_rows(X, y, sample_weight, first=first)
-            rng, options = self._generator(), self._options()
-            everything = self._visiting_order(rows, rng)
-            touched = _engine.features_in(rows.X, self._feature_scale.columns)
-            if first:
-                outputs = self._initial_outputs(rows, everything, options, rng)
-            else:
-                outputs = self._outputs_to_change(touched, undo)
-            schedule = self._schedule(outputs, rows, epochs_before=getattr(self, "n_iter_", 0), max_iter=1)
-            run = loop.train(outputs, rows, everything, None, options, schedule, rng)
-            self._to_user_units(outputs, rows, schedule, 1, touched)
-        self._keep_one_more_epoch(outputs, run.history)
+        settings = streamed.checked_settings(
+            n_epochs, buffer_rows, read_ahead, cache, checkpoint, checkpoint_every, progress, verbose=bool(self.verbose)
+        )
+        streamed.fit_stream(self, batches, validation, classes, settings)
         return self
 
-    def _training_rows(self, X: Any, y: Any, sample_weight: Any, *, first: bool) -> Rows:
-        """Validate the rows to train on; from the first ones, learn the units of the target and of the features."""
+    def grow(self, n_features: int) -> Self:
+        """Make room for features that come later, as an encoder that has met new ids gives them.
+
+        What has been learned stays as it is, to the bit: a row without new features is predicted as before. The new
+        features have w = 0 and factors drawn as those of a new model, and their values are taken to be of unit size.
+
+        `partial_fit`, a warm `fit` and `fit_stream` do this by themselves for a sparse X of more columns. Call it to
+        predict rows with new features before training on any, or once for many, since each call copies the parameters.
+
+        Parameters
+        ----------
+        n_features : int
+            At least as many as now.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For fewer features than the model has, a model that was trained on named columns, or a changed `solver` or
+            `n_factors`.
+
+        Examples
+        --------
+        >>> from fastfm_ext import FMRegressor
+        >>> model = FMRegressor(n_factors=2, random_state=0).fit([[1.0, 0.0], [0.0, 1.0]], [1.0, 2.0])
+        >>> before = model.predict([[1.0, 0.0]])
+        >>> bool(model.grow(5).predict([[1.0, 0.0, 0.0, 0.0, 0.0]]) == before)
+        True
+        """
+        grow(self, n_features)
+        return self
+
+    # --- steps of training -------------------------------------------------------------------------------------------
+
+    @property
+    def _solver(self) -> Solver:
+        return solver_named(self.solver)
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        check_solver(self, self._solver, self._loss)
+
+    def _read(self, data: tuple[Any, Any, Any, Any], *, first: bool) -> Samples:
+        X, y, sample_weight, classes = data
         if not first:
-            self._grow_to_fit(X)
-        csr, y, weight, counted = self._counted_rows(X, y, sample_weight, first=first)
+            grow_to_fit(self, X)
+        csr, y, weight, numbers = self._counted(X, y, sample_weight, first=first)
         if first:
-            self._learn_units(csr, y, weight)
-        return Rows(self._feature_scale.apply(csr), self._encode_target(y, "y"), weight, counted)
+            self._learn_units(csr, y, weight, classes)
+        return self._samples(csr, y, weight, numbers)
 
-    def _learn_units(self, csr: Csr, y: Any, weight: Float32 | None) -> None:
-        self._learn_target(y, weight)
-        self._feature_scale = FeatureScale.of(csr)
-
-    def _counted_rows(
+    def _counted(
         self, X: Any, y: Any, sample_weight: Any, *, first: bool
-    ) -> tuple[Csr, Any, Float32 | None, NDArray[np.int64] | None]:
+    ) -> tuple[Csr, Any, Float32 | None, Int64 | None]:
         """Validate; return the rows of positive weight, their targets and weights, and if not all, their numbers."""
-        csr = to_csr(self, X, reset=first)
-        y = self._check_target(y, csr, "y")
-        weight = check_weights(sample_weight, csr, "sample_weight")
-        counted = None
+        rows = to_csr(self, X, reset=first)
+        y = self._check_target(y, rows, "y")
+        weight = check_weights(sample_weight, rows, "sample_weight")
+        numbers = None
         if weight is not None and not weight.all():
-            counted = np.flatnonzero(weight).astype(np.int64)
-            csr, y, weight = _csr.take_rows(csr, counted), y[counted], weight[counted]
-        return csr, y, weight, counted
+            numbers = np.flatnonzero(weight).astype(np.int64)
+            rows, y, weight = csr.take_rows(rows, numbers), y[numbers], weight[numbers]
+        return rows, y, weight, numbers
+
+    def _learn_units(self, rows: Csr, y: Any, weight: Float32 | None, classes: Any) -> None:
+        """Learn the units of the target and of the features from the first rows, (n_rows, n_features)."""
+        self._units = Units(FeatureScale.of(rows), self._learn_target(y, weight, classes))
+
+    def _samples(self, rows: Csr, y: Any, weight: Float32 | None, numbers: Int64 | None, name: str = "y") -> Samples:
+        """Return validated rows, (n_rows, n_features), in the units of training."""
+        return Samples(self._units.features.apply(rows), self._encode_target(y, name), weight, numbers)
 
     def _check_target(self, y: Any, X: Csr, name: str) -> Any:
         if y is None:
@@ -179,77 +368,62 @@ class BaseFM(GrowingFeatures, FMEstimator):
             )
         return y
 
-    def _announce_classes(self, classes: Any, *, first: bool) -> None:
-        """Note the classes that will come; not for regression."""
-        raise ValueError(f"classes is for classifiers; {type(self).__name__} has none.")
-
-    def _schedule(
-        self, outputs: list[Parameters], rows: Rows, *, epochs_before: int = 0, max_iter: int | None = None
-    ) -> Schedule:
-        typical_loss = loop.mean_loss_of_bias(outputs, rows, self._loss)
-        return Schedule(
-            max_iter=self.max_iter if max_iter is None else max_iter,
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol * self._target_unit() ** 2,
-            shuffle=self.shuffle,
-            n_threads=effective_n_jobs(self.n_jobs),
-            learning_rate=self._chosen().learning_rate,
-            typical_loss=max(typical_loss, 0.5 * self._target_unit() ** 2),
-            report=partial(self._print_progress, epochs_before) if self.verbose else None,
-        )
-
-    def _initial_outputs(
-        self, rows: Rows, train_rows: NDArray[np.int64], options: Options, rng: np.random.Generator
-    ) -> list[Parameters]:
-        weight = None if rows.sample_weight is None else rows.sample_weight[train_rows]
-        intercepts = self._best_constants(np.take(rows.targets, train_rows, axis=1, mode="clip"), weight)
-        if not self.fit_intercept:
-            intercepts = np.zeros_like(intercepts)
-        return [
-            Parameters.initialise(rows.X.n_features, int(self.n_factors), options, intercept, rng)
-            for intercept in intercepts
-        ]
-
-    def _validation_rows(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Rows:
-        csr = to_csr(self, X_val, name="X_val")
-        targets = self._encode_target(self._check_target(y_val, csr, "y_val"), "y_val")
-        weight = check_weights(sample_weight_val, csr, "sample_weight_val")
-        return Rows(self._feature_scale.apply(csr), targets, weight)
-
-    def _hold_out(self, rows: Rows, rng: np.random.Generator) -> tuple[NDArray[np.int64], Rows | None]:
-        """Split off `validation_fraction` of the rows at random, with the share of each class kept."""
-        n = rows.X.n_rows
+    def _split(
+        self, data: Samples, validation: Any, rng: np.random.Generator
+    ) -> tuple[Samples, Int64, HeldOutSamples | None]:
+        """Split off `validation_fraction` of the rows at random, unless there are other rows to validate on."""
+        n = data.X.n_rows
+        if validation is not None:
+            return data, self._all_visits(data, rng), self._held_out(self._validation_samples(*validation))
         wanted = n >= AUTO_EARLY_STOPPING_ROWS if self.early_stopping == "auto" else self.early_stopping
         if not wanted:
-            return self._visiting_order(rows, rng), None
+            return data, self._all_visits(data, rng), None
         n_val = max(1, round(n * self.validation_fraction))
         if n_val >= n:
             raise ValueError(
                 f"early_stopping holds out validation_fraction={self.validation_fraction} of the rows, and of {n} rows "
                 "none would be left to train on. Set early_stopping=False or pass X_val and y_val."
             )
-        by_stratum = in_random_order = _csr.permutation(n, rng)
-        strata = self._strata(rows.targets)
-        if strata is not None:
-            by_stratum = in_random_order[np.argsort(strata[in_random_order], kind="stable")]
-        val_rows = by_stratum[(2 * np.arange(n_val) + 1) * n // (2 * n_val)]
-        kept = np.ones(n, dtype=bool)
-        kept[val_rows] = False
-        train_rows = in_random_order[kept[in_random_order]] if self.shuffle else np.flatnonzero(kept).astype(np.int64)
-        return train_rows, rows.take(val_rows)
+        trained, held_out = hold_out_rows(n, n_val, self._strata(data.targets), rng)
+        return data, trained if self.shuffle else np.sort(trained), self._held_out(data.take(held_out))
 
-    def _visiting_order(self, rows: Rows, rng: np.random.Generator) -> NDArray[np.int64]:
-        n = rows.X.n_rows
-        return _csr.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
+    def _validation_samples(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Samples:
+        rows = to_csr(self, X_val, name="X_val")
+        y = self._check_target(y_val, rows, "y_val")
+        weight = check_weights(sample_weight_val, rows, "sample_weight_val")
+        return self._samples(rows, y, weight, None, "y_val")
+
+    def _held_out(self, samples: Samples) -> HeldOutSamples:
+        return HeldOutSamples(samples, self._loss, self._options().delta)
+
+    def _all_visits(self, data: Samples, rng: np.random.Generator) -> Int64:
+        n = data.X.n_rows
+        return csr.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
+
+    def _first_w0(self, data: Samples, visited: Int64) -> Float64:
+        weight = None if data.sample_weight is None else data.sample_weight[visited]
+        best = self._loss.best_constants(np.take(data.targets, visited, axis=1, mode="clip"), weight)
+        return best if self.fit_intercept else np.zeros_like(best)
+
+    def _typical_loss(self, scorers: list[Parameters], data: Samples) -> float:
+        loss = self._loss
+        of_constant = mean_loss_of_w0(scorers, data, loss, self._options().delta)
+        return max(of_constant, self._units.loss(loss.typical))
+
+    def _features_of(self, data: Samples) -> tuple[Csr]:
+        return (data.X,)
+
+    def _show_validation(self, value: float) -> str:
+        return self._loss.show(value)
 
     # --- prediction --------------------------------------------------------------------------------------------------
 
     def _raw_predictions(self, X: Any) -> Float32:
-        """Return the scores before the link: (n_outputs, n_rows)."""
-        check_is_fitted(self, "_outputs")
-        csr = to_csr(self, X)
+        """Return the scores before the link: (n_scorers, n_rows)."""
+        check_is_fitted(self, "_scorers")
+        rows = to_csr(self, X)
         n_threads = effective_n_jobs(self.n_jobs)
-        scores = [_engine.predict(csr, params, n_threads) for params in self._outputs]
+        scores = [_engine.predict(rows, params, n_threads) for params in self._scorers]
         for score in scores:
-            check_no_overflow(score, csr, "score")
+            check_no_overflow(score, rows, "score")
         return scores[0][None, :] if len(scores) == 1 else np.stack(scores)

@@ -16,9 +16,9 @@ from fastfm_ext._validation.matrices import check_no_overflow, to_csr
 
 
 class FittedParameters:
-    """Mixin of the estimators: `_outputs`, the parameters of each score, from the outside."""
+    """Mixin of the estimators: `_scorers`, the parameters of each score, from the outside."""
 
-    _outputs: list[Parameters]
+    _scorers: list[Parameters]
     n_jobs: int | None
 
     @property
@@ -40,9 +40,9 @@ class FittedParameters:
         return V
 
     def _per_output(self, get: Callable[[Parameters], Any]) -> Any:
-        if "_outputs" not in vars(self):
+        if "_scorers" not in vars(self):
             raise AttributeError(f"This {type(self).__name__} is not fitted yet; call fit first.")
-        values = [get(params) for params in self._outputs]
+        values = [get(params) for params in self._scorers]
         return values[0] if len(values) == 1 else np.stack(values)
 
     def user_vector(self, X: Any) -> Float32:
@@ -123,17 +123,17 @@ class FittedParameters:
             features than in `fit`, or values so large that what is computed of them is beyond float32.
         """
         own, _ = self._pool(X)
-        return np.float32(self._outputs[0].w0) + own
+        return np.float32(self._scorers[0].w0) + own
 
     def _pool(self, X: Any) -> tuple[Float32, Float32]:
-        check_is_fitted(self, "_outputs")
-        if len(self._outputs) > 1:
+        check_is_fitted(self, "_scorers")
+        if len(self._scorers) > 1:
             raise ValueError(
-                f"user and item vectors need a single score, and this model has one for each of {len(self._outputs)} "
+                f"user and item vectors need a single score, and this model has one for each of {len(self._scorers)} "
                 "classes. Train a regressor or a two-class model to rank by."
             )
         csr = to_csr(self, X)
-        own, sum_vx = _engine.pool(csr, self._outputs[0], effective_n_jobs(self.n_jobs))
+        own, sum_vx = _engine.pool(csr, self._scorers[0], effective_n_jobs(self.n_jobs))
         check_no_overflow(own, csr, "score")
         check_no_overflow(sum_vx, csr, "vector")
         return own, sum_vx

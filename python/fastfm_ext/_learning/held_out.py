@@ -1,78 +1,93 @@
-"""What users chose: checked, split, and how well a model ranks what was held out."""
+"""Held-out data: rows or choices that are kept from training, and how well a model does on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_array
 
 from fastfm_ext import _engine
-from fastfm_ext._common.checks import errors_that_name
-from fastfm_ext._engine import csr as _csr
+from fastfm_ext._common.arrays import Bools, Int64
+from fastfm_ext._engine import csr
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._engine.ranking import Choices
+from fastfm_ext._engine.ranking import Choices, largest_value
 from fastfm_ext._engine.search import MAX_NORM, ItemLists, PackedItems, norms, top_n
-from fastfm_ext._validation.matrices import canonical_csr, check_not_misread, checked_csr
+from fastfm_ext._learning.losses import Loss
+from fastfm_ext._learning.mean_loss import mean_loss
+from fastfm_ext._learning.samples import Samples
 from fastfm_ext.metrics.hits import hits_in_matrix, mean_over_users, per_user
 
 # A validation looks at no more users than this, taken at random, so that it stays cheap beside an epoch.
 VALIDATION_USERS = 5_000
 
 
-def to_interactions(
-    interactions: Any, n_users: int, n_items: int, name: str = "interactions", *, may_be_empty: bool = False
-) -> Csr:
-    """Return weights of what users chose, (n_users, n_items), as the kernels read them; explicit zeros are dropped.
+# --- rows ------------------------------------------------------------------------------------------------------------
 
-    Raises
-    ------
-    ValueError
-        For another shape, negative, NaN or infinite values, and, unless it may be so, for no interaction at all.
+
+def hold_out_rows(
+    n: int, n_held_out: int, strata: NDArray[np.integer] | None, rng: np.random.Generator
+) -> tuple[Int64, Int64]:
+    """Split row numbers at random into those to train on and those held out.
+
+    Parameters
+    ----------
+    n, n_held_out : int
+    strata : ndarray of shape (n,), or None
+        Small integers; the held-out rows have the same share of each.
+    rng : Generator
+
+    Returns
+    -------
+    trained : ndarray of shape (n - n_held_out,)
+        In random order.
+    held_out : ndarray of shape (n_held_out,)
     """
-    if sp.issparse(interactions):
-        matrix = checked_csr(interactions, name)
-    else:
-        check_not_misread(interactions, name)
-        with errors_that_name(name):
-            matrix = sp.csr_array(check_array(interactions, dtype=np.float64, input_name=name))
-    if matrix.shape != (n_users, n_items):
-        raise ValueError(
-            f"{name} must have a row for each row of X_user and a column for each row of X_item, ({n_users}, "
-            f"{n_items}); got shape {matrix.shape}."
-        )
-    if matrix.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must hold numbers, the weights of interactions; got dtype {matrix.dtype}.")
-    with np.errstate(over="ignore"):
-        matrix = matrix.astype(np.float32)
-    if matrix.nnz and not np.isfinite([matrix.data.min(), matrix.data.max()]).all():
-        raise ValueError(f"{name} has a value that is NaN or infinite in float32; leave it out, or use a weight.")
-    if matrix.nnz and matrix.data.min() < 0:
-        u, t = (int(a[matrix.data.argmin()]) for a in matrix.tocoo().coords)
-        raise ValueError(
-            f"{name} must not be negative: values are weights of what was chosen; user {u} has {matrix.data.min()} for "
-            f"item {t}. Leave out what was not liked."
-        )
-    csr = canonical_csr(matrix)
-    if csr.nnz == 0 and not may_be_empty:
-        raise ValueError(f"{name} has no value above 0; there is nothing to learn from.")
-    return csr
+    by_stratum = in_random_order = csr.permutation(n, rng)
+    if strata is not None:
+        by_stratum = in_random_order[np.argsort(strata[in_random_order], kind="stable")]
+    held_out = by_stratum[(2 * np.arange(n_held_out) + 1) * n // (2 * n_held_out)]
+    kept = np.ones(n, dtype=bool)
+    kept[held_out] = False
+    return in_random_order[kept[in_random_order]], held_out
 
 
-def without(interactions: Csr, left_out: NDArray[np.bool_]) -> Csr:
-    """Return the interactions without those that are marked."""
+@dataclass(frozen=True)
+class HeldOutSamples:
+    """Held-out rows, on which models are compared by the mean loss."""
+
+    samples: Samples
+    loss: Loss
+    delta: float
+    higher_is_better = False
+    subject = "the validation loss"
+
+    @property
+    def largest(self) -> tuple[float, float]:
+        """The largest absolute feature value, and the largest weight."""
+        return self.samples.largest
+
+    def value(self, scorers: list[Parameters], n_threads: int) -> float:
+        """Return the mean loss, summed over the scorers."""
+        return mean_loss(scorers, self.samples, self.loss, self.delta, n_threads)
+
+
+# --- choices ---------------------------------------------------------------------------------------------------------
+
+
+def without(interactions: Csr, left_out: Bools) -> Csr:
+    """Return the interactions, (n_users, n_items), without those that `left_out`, (nnz,), marks."""
     kept = ~left_out
     counts = np.concatenate(([0], np.cumsum(kept)))
     data = None if interactions.data is None else interactions.data[kept]
     return Csr(counts[interactions.indptr].astype(np.int64), interactions.indices[kept], data, interactions.n_features)
 
 
-def mark_held_out(interactions: Csr, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Mark about this share of each user's interactions at random; each user keeps at least one."""
+def mark_held_out(interactions: Csr, share: float, rng: np.random.Generator) -> Bools:
+    """Mark about this share of each user's interactions at random, (nnz,); each user keeps at least one."""
     lengths = np.diff(interactions.indptr)
     users = np.repeat(np.arange(interactions.n_rows), lengths)
     order = np.lexsort((rng.random(interactions.nnz), users))
@@ -84,8 +99,8 @@ def mark_held_out(interactions: Csr, share: float, rng: np.random.Generator) -> 
     return marked
 
 
-def to_visit(choices: Choices) -> NDArray[np.int64]:
-    """Return the interactions of users for whom there is an item to draw."""
+def to_visit(choices: Choices) -> Int64:
+    """Return the numbers of the interactions whose users have an item to draw, (n_visited,)."""
     lengths = np.diff(choices.interactions.indptr)
     numbers = np.arange(choices.interactions.nnz, dtype=np.int64)
     if (lengths < choices.items.n_rows).all():
@@ -97,7 +112,7 @@ def to_visit(choices: Choices) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutChoices:
     """Held-out interactions of some users, to be found among all items that they do not have in training.
 
     ``users`` and ``items`` hold features, ``seen`` and ``relevant`` (n_users, n_items) what the users chose.
@@ -109,6 +124,8 @@ class HeldOut:
     relevant: sp.csr_array
     metric: str
     k: int
+    higher_is_better = True
+    subject = "a score of the validation"
 
     @classmethod
     def of(cls, choices: Choices, relevant: Csr, metric: str, rng: np.random.Generator) -> Self:
@@ -116,7 +133,7 @@ class HeldOut:
         users = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
         if len(users) > VALIDATION_USERS:
             users = np.sort(rng.choice(users, VALIDATION_USERS, replace=False))
-        features, seen, wanted = (_csr.take_rows(X, users) for X in (choices.users, choices.interactions, relevant))
+        features, seen, wanted = (csr.take_rows(X, users) for X in (choices.users, choices.interactions, relevant))
         ones = np.ones(wanted.nnz, dtype=np.int8)
         matrix = sp.csr_array((ones, wanted.indices, wanted.indptr), shape=(wanted.n_rows, wanted.n_features))
         matrix.sort_indices()
@@ -125,8 +142,14 @@ class HeldOut:
         known = ItemLists(seen.indptr.astype(np.int64), seen.indices, may_get=False)
         return cls(features, choices.items, known, matrix, name, places)
 
-    def mean(self, params: Parameters, n_threads: int) -> float:
+    @property
+    def largest(self) -> tuple[float, float]:
+        """The largest absolute feature value; weights play no part."""
+        return max(largest_value(self.users), largest_value(self.items)), 1.0
+
+    def value(self, scorers: list[Parameters], n_threads: int) -> float:
         """Return the mean of the metric over the users; NaN if a score is, or may be."""
+        params = scorers[0]
         own, item_sums = _engine.pool(self.items, params, n_threads)
         user_sums = _engine.pool(self.users, params, n_threads)[1]
         items = np.concatenate([own[:, None], item_sums], axis=1)

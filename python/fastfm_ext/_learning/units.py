@@ -1,8 +1,9 @@
-"""Numeric features of any unit: training sees them at about unit size, the model keeps the user's units.
+"""Units of features and targets: training works at about unit size, the model keeps the user's units.
 
 One step size and one L2 for all features suit values of about 1, as one-hot features have. A column of another unit
 (an age, a price, a coordinate of 1e6) is divided by a power of two while training, and what was learned for it is
-divided by the same power afterwards: w_i x_i and v_i x_i stay what they were. Powers of two make this exact.
+divided by the same power afterwards: w_i x_i and v_i x_i stay what they were. Powers of two make this exact. Targets
+stay as they are; step sizes, L2 and tolerances are given in units of their spread.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._engine.parameters import Options, Parameters
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class FeatureScale:
             return replace(X, data=X.data * factor_of[X.indices])
 
     def to_user_units(self, params: Parameters) -> None:
-        """Turn parameters learned on scaled values into parameters for values as they are."""
+        """Turn parameters learned on scaled values into parameters for values as they are, in place."""
         self._multiply(params, self.factors)
 
     def to_unit_size(self, params: Parameters) -> None:
@@ -90,3 +91,45 @@ class FeatureScale:
         if len(self.columns):
             params.w_records[self.columns, 0] *= factors[:, 0]
             params.V_records[self.columns, 0] *= factors
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units of a model's training.
+
+    Attributes
+    ----------
+    features : FeatureScale
+    target : float
+        Spread of the target; 1 for classes and rankings.
+    """
+
+    features: FeatureScale
+    target: float = 1.0
+
+    def options(self, options: Options) -> Options:
+        """Return options that train on these targets as `options` do on targets of unit spread."""
+        return options.in_units_of(self.target)
+
+    def loss(self, loss: float) -> float:
+        """Return a loss of targets of unit spread as a loss of these targets."""
+        return loss * self.target**2
+
+    def to_training(self, scorers: list[Parameters]) -> None:
+        """Turn parameters for values as the user has them into parameters for scaled values, in place."""
+        for params in scorers:
+            self.features.to_unit_size(params)
+
+    def to_user(self, scorers: list[Parameters]) -> None:
+        """Undo `to_training`."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            for params in scorers:
+                self.features.to_user_units(params)
+
+    def copies_for_user(self, scorers: list[Parameters]) -> list[Parameters]:
+        """Return the parameters in the user's units: copies, or the same where the units are."""
+        if not len(self.features.columns):
+            return scorers
+        copies = [params.copy() for params in scorers]
+        self.to_user(copies)
+        return copies

@@ -1,6 +1,7 @@
 """Factorization machines for regression and classification."""
 
-from fastfm_ext.fm.classifier import FMClassifier, FMRegressor
+from fastfm_ext.fm.classifier import FMClassifier
+from fastfm_ext.fm.regressor import FMRegressor
 
 __all__ = [
     "FMClassifier",

@@ -1,219 +1,24 @@
-"""Factorization machines as scikit-learn estimators: `FMRegressor` and `FMClassifier`."""
+"""Factorization machine for classification."""
 
 from __future__ import annotations
 
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
-from sklearn.base import ClassifierMixin, RegressorMixin
+from numpy.typing import ArrayLike
+from scipy.special import expit
+from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
-from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._estimators.streamed import StreamedFM
-
-# AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
-# float32, with room for a hundred thousand visits.
-LARGEST_TARGET = 1e11
-SMALLEST_SPREAD = 1e-11
+from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
+from fastfm_ext._estimators.vectors import FittedParameters
+from fastfm_ext._learning.losses import LOGISTIC, Loss
 
 
-class FMRegressor(RegressorMixin, StreamedFM):
-    """Factorization machine for regression: ratings, prices, counts.
-
-    Learns ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by per-sample gradient
-    descent on ``(p - y)^2 / 2`` plus L2, over sparse rows.
-
-    The unit of the target does not matter: step sizes, L2, `init_stdev` and `tol` are in units of its standard
-    deviation. Nor does the unit of a numeric feature: values far from 1 are brought near it while training.
-
-    Parameters
-    ----------
-    n_factors : int, default=16
-        Length k of each feature's factor vector v_i; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no
-        memory.
-    solver : {"adagrad", "sgd", "ftrl"}, default="adagrad"
-        Per-sample descent with AdaGrad's step sizes, with a constant one, or FTRL-Proximal. AdaGrad needs least tuning
-        and is the better choice where some features are frequent and others rare; SGD takes half the memory; FTRL can
-        make parameters exactly 0.
-    learning_rate : float, optional
-        Default: 0.05 for AdaGrad, 0.01 for SGD, 0.1 for FTRL.
-    max_iter : int, default=100
-        Most epochs (passes over the rows).
-    l2_w, l2_V : float, optional
-        L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
-        by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
-        parameters is paid once, not at each visit. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.02 for SGD,
-        5.0 and 5.0 for FTRL.
-    l1_w, l1_V : float, default=0.0
-        L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
-    clip_gradient : float, optional
-        Lets no row pull harder than this: bounds the derivative of a row's loss, ``p - y``, in units of the target's
-        standard deviation. Training then minimises Huber's loss with this threshold (Huber 1964), so that a few rows
-        with wrong targets do little harm. Default: no bound.
-    init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.05 for SGD, 0.05 for FTRL.
-    fit_intercept, fit_linear : bool, default=True
-        Whether to learn w0, and w.
-    shuffle : bool, default=True
-        Visit the rows in a new random order in each epoch; otherwise in the order they come.
-    early_stopping : bool or "auto", default="auto"
-        Hold out `validation_fraction` of the rows, validate after each epoch, and keep the best epoch's parameters.
-        "auto" does so from 10,000 rows on. Rows given to `fit` as `X_val`, `y_val` are used in any case, and nothing
-        is held out then.
-    validation_fraction : float, default=0.1
-        Share of the rows to hold out, chosen at random.
-    n_iter_no_change : int, default=5
-        Stop after this many epochs in which the validation loss (without validation rows: the training loss) has not
-        fallen by more than `tol`.
-    tol : float, default=1e-4
-        In units of the target's variance.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the last fit's parameters.
-    n_jobs : int, optional
-        Threads; -1 takes all cores. With more than one, threads update the parameters without locks (Hogwild), and a
-        fit is no longer reproducible to the bit. Prediction is.
-    random_state : int, RandomState or None, default=None
-        Seed of the first factors, the hold-out and the row order. The same seed gives bit-equal models on one machine
-        with one thread.
-    verbose : int, default=0
-        1 prints a line for each epoch.
-
-    Attributes
-    ----------
-    w0_ : float
-    w_ : ndarray of shape (n_features,), float32
-    V_ : ndarray of shape (n_features, n_factors), float32
-    n_iter_ : int
-        Epochs in `history_`: those of the last `fit`, and one for each `partial_fit` since.
-    best_epoch_ : int
-        The epoch, from 1, whose parameters were kept.
-    history_ : dict of str to list of float
-        "train_loss" (mean over an epoch, each row before its own step), "val_loss" (empty without validation rows) and
-        "seconds", one value an epoch. The loss is half the mean squared error.
-    n_features_in_ : int
-    feature_names_in_ : ndarray of str
-        Only after a fit on a data frame.
-
-    Raises
-    ------
-    DivergenceError
-        From `fit` and `partial_fit`, when training diverges.
-
-    References
-    ----------
-    Rendle, "Factorization Machines" (ICDM 2010). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
-    Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
-    (KDD 2013). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastfm_ext import FMRegressor
-    >>> X = np.eye(6)[[0, 0, 1, 1, 2, 2]] + np.eye(6)[[3, 4, 3, 5, 4, 5]]  # one of three users, one of three films
-    >>> y = [5.0, 4.0, 3.0, 1.0, 4.0, 2.0]
-    >>> model = FMRegressor(n_factors=4, random_state=0).fit(X, y)
-    >>> model.predict(X).round().tolist()
-    [5.0, 4.0, 3.0, 1.0, 4.0, 2.0]
-    """
-
-    _loss = "squared"
-    _target_attributes = ("_target_spread",)
-
-    def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train one epoch on these rows, going on from what has been learned.
-
-        The first call's rows decide the units: of the target, in whose spread step sizes and L2 are given, and of each
-        numeric column. So let the first batch be one of many rows, taken at random.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        sample_weight : array-like of shape (n_samples,), optional
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For input that cannot be trained on, fewer features than before (a sparse X of more lets the model
-            `grow`), or a changed `solver` or
-            `n_factors`.
-        DivergenceError
-            When a score stops being finite. After an error, the model is as it was before the call.
-        """
-        return self._partial_fit(X, y, sample_weight)
-
-    def predict(self, X: Any) -> Float32:
-        """Return the predicted targets.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float32
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
-            what is computed of them is beyond float32.
-        """
-        predictions: Float32 = self._raw_predictions(X)[0]
-        return predictions
-
-    def _check_target(self, y: Any, X: Csr, name: str) -> Any:
-        y = super()._check_target(y, X, name)
-        try:
-            y = np.asarray(y, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{name} must hold numbers: {error}") from error
-        assert_all_finite(y, input_name=name)
-        if np.abs(y).max() > LARGEST_TARGET:
-            largest = np.abs(y).max()
-            raise ValueError(f"{name} is too large for float32 arithmetic: {largest:g}. Scale it to at most 1e11.")
-        return y
-
-    def _learn_target(self, y: NDArray[np.float64], sample_weight: Float32 | None) -> None:
-        center = np.average(y, weights=sample_weight) if self.fit_intercept else 0.0
-        spread = float(np.sqrt(np.average((y - center) ** 2, weights=sample_weight)))
-        # Rounding leaves a constant target a spread of its last digits.
-        is_constant = spread <= 1e-6 * np.abs(y).max()
-        if not is_constant and spread < SMALLEST_SPREAD:
-            raise ValueError(f"y is too small for float32 arithmetic: its spread is {spread:g}. Scale it up.")
-        self._target_spread = 1.0 if is_constant else spread
-
-    def _encode_target(self, y: NDArray[np.float64], name: str) -> Float32:
-        return y.astype(np.float32)[None, :]
-
-    def _best_constants(self, targets: Float32, sample_weight: Float32 | None) -> NDArray[np.float64]:
-        return np.atleast_1d(np.average(targets[0].astype(np.float64), weights=sample_weight))
-
-    def _target_unit(self) -> float:
-        return self._target_spread
-
-    def _check_learned_target(self) -> None:
-        if len(self._outputs) != 1 or not self._target_spread > 0:
-            raise ValueError(f"a regressor with {len(self._outputs)} outputs and a spread of {self._target_spread}")
-
-    def _format_loss(self, loss: float) -> str:
-        return f"rmse {np.sqrt(2.0 * loss):.4f}"
-
-    def _strata(self, targets: Float32) -> None:
-        return None
-
-
-class FMClassifier(ClassifierMixin, StreamedFM):
+class FMClassifier(FittedParameters, ClassifierMixin, RowEstimator):
     """Factorization machine for classification: clicks, purchases, categories.
 
     Learns the log odds ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by
@@ -315,9 +120,7 @@ class FMClassifier(ClassifierMixin, StreamedFM):
     ['like', 'skip', 'skip', 'like']
     """
 
-    _loss = "logistic"
-    _target_attributes = ("classes_",)
-
+    @if_on_batches
     def partial_fit(
         self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -339,28 +142,15 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         ------
         ValueError
             For input that cannot be trained on, fewer features than before (a sparse X of more lets the model
-            `grow`), or a changed `solver` or
-            `n_factors`; if `classes` are not those of the first call, or `y` holds a class that is not among them.
+            `grow`), or a changed `solver` or `n_factors`; if `classes` are not those of the first call, or `y` holds a
+            class that is not among them.
         DivergenceError
             When a score stops being finite. After an error, the model is as it was before the call.
         """
-        if classes is not None:
-            self._announce_classes(classes, first=not hasattr(self, "_outputs"))
-        try:
-            return self._partial_fit(X, y, sample_weight)
-        finally:
-            self.__dict__.pop("_announced_classes", None)
+        named = None if classes is None else self._check_classes(classes, first=not hasattr(self, "_scorers"))
+        return self._partial_fit((X, y, sample_weight, named))
 
-    def _announce_classes(self, classes: Any, *, first: bool) -> None:
-        classes = np.unique(np.asarray(classes))
-        if first:
-            if len(classes) < 2:
-                raise ValueError(f"classes must hold at least two classes; got {classes}.")
-            self._announced_classes = classes
-        elif not np.array_equal(classes, self.classes_):
-            raise ValueError(f"classes is {classes}, but the first call had {self.classes_}.")
-
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any) -> AnyArray:
         """Return the most probable class of each row.
 
         Parameters
@@ -382,7 +172,7 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         """
         scores = self._raw_predictions(X)
         chosen = (scores[0] > 0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
-        labels: NDArray[Any] = self.classes_[chosen]
+        labels: AnyArray = self.classes_[chosen]
         return labels
 
     def decision_function(self, X: Any) -> Float32:
@@ -408,7 +198,7 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         scores = self._raw_predictions(X)
         return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> Float64:
         """Return the probability of each class.
 
         Parameters
@@ -435,8 +225,22 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         # Dividing by the largest first keeps rows apart where every class is improbable.
         log_p = -np.logaddexp(0.0, -scores)
         p = np.exp(log_p - log_p.max(axis=0))
-        probabilities: NDArray[np.float64] = (p / p.sum(axis=0)).T
+        probabilities: Float64 = (p / p.sum(axis=0)).T
         return probabilities
+
+    # --- what the base asks ------------------------------------------------------------------------------------------
+
+    @property
+    def _loss(self) -> Loss:
+        return LOGISTIC
+
+    def _check_classes(self, classes: Any, *, first: bool) -> AnyArray:
+        named = np.unique(np.asarray(classes))
+        if first and len(named) < 2:
+            raise ValueError(f"classes must hold at least two classes; got {named}.")
+        if not first and not np.array_equal(named, self.classes_):
+            raise ValueError(f"classes is {named}, but the first call had {self.classes_}.")
+        return named
 
     def _check_target(self, y: Any, X: Csr, name: str) -> Any:
         y = super()._check_target(y, X, name)
@@ -451,17 +255,17 @@ class FMClassifier(ClassifierMixin, StreamedFM):
             check_classification_targets(y)
         return y
 
-    def _learn_target(self, y: NDArray[Any], sample_weight: Float32 | None) -> None:
-        announced = self.__dict__.pop("_announced_classes", None)
-        classes = np.unique(y) if announced is None else announced
-        if len(classes) < 2:
+    def _learn_target(self, y: AnyArray, sample_weight: Float32 | None, classes: Any) -> float:
+        found = np.unique(y) if classes is None else classes
+        if len(found) < 2:
             raise ValueError(
-                f"y holds one class only, {classes[0]}; at least two classes are needed. "
+                f"y holds one class only, {found[0]}; at least two classes are needed. "
                 "In partial_fit, name all of them with classes=."
             )
-        self.classes_ = classes
+        self.classes_ = found
+        return 1.0
 
-    def _encode_target(self, y: NDArray[Any], name: str) -> Float32:
+    def _encode_target(self, y: AnyArray, name: str) -> Float32:
         known = np.isin(y, self.classes_)
         if not known.all():
             advice = (
@@ -476,25 +280,12 @@ class FMClassifier(ClassifierMixin, StreamedFM):
         one_of_each: Float32 = (codes == np.arange(len(self.classes_))[:, None]).astype(np.float32)
         return one_of_each
 
-    def _best_constants(self, targets: Float32, sample_weight: Float32 | None) -> NDArray[np.float64]:
-        rates = np.average(targets.astype(np.float64), axis=1, weights=sample_weight)
-        n = targets.shape[1]
-        # As if each class had been seen once more, so that a class without rows gets a finite log odds.
-        log_odds: NDArray[np.float64] = logit((rates * n + 0.5) / (n + 1.0))
-        return log_odds
-
-    def _target_unit(self) -> float:
-        return 1.0
-
     def _check_learned_target(self) -> None:
         n_classes = len(self.classes_)
-        if n_classes < 2 or len(self._outputs) != (1 if n_classes == 2 else n_classes):
-            raise ValueError(f"{n_classes} classes with {len(self._outputs)} outputs")
+        if n_classes < 2 or len(self._scorers) != (1 if n_classes == 2 else n_classes):
+            raise ValueError(f"{n_classes} classes with {len(self._scorers)} scorers")
 
-    def _format_loss(self, loss: float) -> str:
-        return f"log loss {loss:.4f}"
-
-    def _strata(self, targets: Float32) -> NDArray[Any]:
+    def _strata(self, targets: Float32) -> AnyArray:
         strata = targets[0] if len(targets) == 1 else targets.argmax(axis=0)
-        small: NDArray[Any] = strata.astype(np.min_scalar_type(len(self.classes_)))
+        small: AnyArray = strata.astype(np.min_scalar_type(len(self.classes_)))
         return small

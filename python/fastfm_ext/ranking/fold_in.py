@@ -7,98 +7,70 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import Float32, as_kernels_read
 from fastfm_ext._common.checks import errors_that_name, is_integer
 from fastfm_ext._engine import csr, ranking
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import Parameters, StepSizes
+from fastfm_ext._engine.parameters import StepSizes
 from fastfm_ext._engine.ranking import Negatives
-from fastfm_ext._learning.held_out import to_interactions
+from fastfm_ext._learning.losses import RankingLoss
+from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import is_table_of_0_and_1
 
 # Chosen by hand, and only timed on Gowalla: nobody has searched for better ones. The problem is convex and small.
 FOLD_IN_STEPS, FOLD_IN_RATE = 40, 0.2
-FOLD_IN_NEGATIVES = {"bpr": 64, "warp": 64, "softmax": 256}
 
 
-class FoldsIn:
-    """Mixin of the ranker."""
+def fold_in(
+    history: Any,
+    item_vectors: ArrayLike,
+    known: Float32 | None,
+    loss: RankingLoss,
+    l2: float,
+    n_factors: int,
+    random_state: int | None,
+) -> Float32:
+    """Return the vectors of users, (n_users, n_factors + 1), or of one user: see `FMRanker.fold_in`.
 
-    _outputs: list[Parameters]
-    loss: Any
-    _pool: Any
-    _chosen: Any
-    _check_params: Any
+    Parameters
+    ----------
+    history : array-like of int, or sparse matrix of shape (n_users, n_items)
+    item_vectors : array-like of shape (n_items, n_factors + 1)
+    known : ndarray of shape (n_users, n_factors), or None
+        The sums S_u of the users' known features.
+    loss : RankingLoss
+    l2 : float
+        L2 on factors.
+    n_factors : int
+    random_state : int or None
+    """
+    seed = _seed_of(random_state)
+    vectors = _check_vectors(item_vectors, n_factors)
+    single = not sp.issparse(history)
+    chosen = _one_history(history, len(vectors)) if single else _histories(history, len(vectors))
+    if known is not None and len(known) != chosen.n_rows:
+        raise ValueError(f"X_user has {len(known)} rows, and history is of {chosen.n_rows} users.")
+    result = np.ones((chosen.n_rows, vectors.shape[1]), dtype=np.float32)
+    if chosen.n_rows:
+        sums = np.zeros((chosen.n_rows, n_factors), dtype=np.float32) if known is None else np.ascontiguousarray(known)
+        result[:, 1:] = _sums(chosen, vectors, sums, Negatives(loss.n_negatives_of_fold_in, seed=seed), loss, l2)
+    return result[0] if single else result
 
-    def fold_in(
-        self, history: Any, item_vectors: ArrayLike, X_user: Any = None, *, random_state: int | None = 0
-    ) -> Float32:
-        """Return the vectors of users who came after training, from what they chose.
 
-        A few steps on the users' factors alone, the items as they are, on the loss of training (BPR's for WARP) with
-        its L2: what training would have learned for a feature that only this user has.
-
-        Parameters
-        ----------
-        history : {array-like of int, sparse matrix of shape (n_users, n_items)}
-            The rows of `item_vectors` that one user chose, or weights of what several users chose. Those of several who
-            chose nothing get the vectors of their known features.
-        item_vectors : ndarray of shape (n_items, n_factors + 1)
-            What `item_vector` returns for all items; fastest as C-ordered float32.
-        X_user : {array-like, sparse matrix} of shape (n_users, n_features), optional
-            The features of these users that training knew, without an id.
-        random_state : int or None, default=0
-            Seed of the items drawn to stand against the chosen ones; None takes a new one.
-
-        Returns
-        -------
-        ndarray of shape (n_factors + 1,) for one user, or (n_users, n_factors + 1), float32
-            User vectors, as those of `user_vector`.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            For items that do not exist, an empty history of one user, vectors of another width, or users who chose
-            everything.
-
-        See Also
-        --------
-        user_vector : For a new user of whom only features are known.
-        """
-        check_is_fitted(self, "_outputs")
-        self._check_params()
-        seed = _seed_of(random_state)
-        vectors = _check_vectors(item_vectors, self._outputs[0].n_factors)
-        single = not sp.issparse(history)
-        chosen = _one_history(history, len(vectors)) if single else _histories(history, len(vectors))
-        result = np.ones((chosen.n_rows, vectors.shape[1]), dtype=np.float32)
-        if chosen.n_rows:
-            result[:, 1:] = self._fold_in(chosen, vectors, X_user, seed)
-        return result[0] if single else result
-
-    def _fold_in(self, chosen: Csr, vectors: Float32, X_user: Any, seed: int) -> Float32:
-        """Return S_u, (n_users, n_factors)."""
-        sums = np.zeros((chosen.n_rows, vectors.shape[1] - 1), dtype=np.float32)
-        if X_user is not None:
-            sums = np.ascontiguousarray(self._pool(X_user)[1])
-            if len(sums) != chosen.n_rows:
-                raise ValueError(f"X_user has {len(sums)} rows, and history is of {chosen.n_rows} users.")
-        # Without a history, L2 alone is least where nothing is added to the known features.
-        users = np.flatnonzero(np.diff(chosen.indptr)).astype(np.int64)
-        if not len(users):
-            return sums
-        negatives = Negatives(FOLD_IN_NEGATIVES[self.loss], seed=seed)
-        sizes = StepSizes(FOLD_IN_RATE, 0.0, 0.0, self._chosen().l2_V)
-        histories = csr.take_rows(chosen, users)
-        try:
-            sums[users] = ranking.fold_in(vectors, histories, negatives, sums[users], self.loss, sizes, FOLD_IN_STEPS)
-        except ranking.NonFiniteScoreError:
-            raise ValueError("item_vectors has a value that is NaN or infinite, or too large for float32.") from None
+def _sums(chosen: Csr, vectors: Float32, sums: Float32, negatives: Negatives, loss: RankingLoss, l2: float) -> Float32:
+    """Return S_u, (n_users, n_factors), for `chosen` (n_users, n_items), from the `sums` of known features."""
+    # Without a history, L2 alone is least where nothing is added to the known features.
+    users = np.flatnonzero(np.diff(chosen.indptr)).astype(np.int64)
+    if not len(users):
         return sums
+    sizes = StepSizes(FOLD_IN_RATE, 0.0, 0.0, l2)
+    histories = csr.take_rows(chosen, users)
+    try:
+        sums[users] = ranking.fold_in(vectors, histories, negatives, sums[users], loss.name, sizes, FOLD_IN_STEPS)
+    except ranking.NonFiniteScoreError:
+        raise ValueError("item_vectors has a value that is NaN or infinite, or too large for float32.") from None
+    return sums
 
 
 def _seed_of(random_state: Any) -> int:

@@ -1,40 +1,37 @@
-"""Learning to rank from what users chose: `FMRanker`."""
+"""Factorization machine that ranks items for users."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
-from joblib import effective_n_jobs
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext import _engine
+from fastfm_ext._common.arrays import Float32, Float64, Int64
 from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
-from fastfm_ext._engine import ranking
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._engine.ranking import Choices, Negatives, Visits
+from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._estimators.base import FMEstimator
-from fastfm_ext._estimators.hyperparameters import one_of
-from fastfm_ext._learning import loop
-from fastfm_ext._learning.held_out import HeldOut, mark_held_out, to_interactions, to_visit, without
-from fastfm_ext._learning.loop import History, Run, Schedule
-from fastfm_ext._learning.units import FeatureScale
+from fastfm_ext._estimators.hyperparameters import one_of, settings_of
+from fastfm_ext._estimators.vectors import FittedParameters
+from fastfm_ext._learning.held_out import HeldOutChoices, mark_held_out, to_visit, without
+from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
+from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
+from fastfm_ext._learning.units import FeatureScale, Units
+from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import to_csr
-from fastfm_ext.ranking.fold_in import FoldsIn
+from fastfm_ext.ranking.fold_in import fold_in
 
 # With early_stopping="auto", interactions are held out from this many on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_INTERACTIONS = 10_000
 
-NEGATIVES = {"bpr": 1, "warp": 10, "softmax": 256}
-# Softmax shares the drawn items between several choices of a user, so that about this many are drawn for each choice.
-NEGATIVES_PER_CHOICE = 32
-CHOICES_IN_A_ROW = 8  # visits of one user one after the other find its parameters in the cache
 MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
 
 
-class FMRanker(FoldsIn, FMEstimator):
+class FMRanker(FittedParameters, FMEstimator):
     """Factorization machine that ranks items for users, from implicit feedback: clicks, plays, purchases, check-ins.
 
     Learns from two feature matrices, of users (with the context of the request, if there is any) and of items, and
@@ -147,11 +144,7 @@ class FMRanker(FoldsIn, FMEstimator):
     3
     """
 
-    solver = "adagrad"
-    fit_intercept = False
-    l1_w = l1_V = 0.0
-    clip_gradient = None  # of a choice, no loss has one above 1
-    _history_names = (("train_loss", "train_loss"), ("val_score", "val_loss"), ("seconds", "seconds"))
+    _validation_name = "val_score"
 
     def __init__(
         self,
@@ -223,19 +216,7 @@ class FMRanker(FoldsIn, FMEstimator):
             When a score stops being finite or the loss explodes. The estimator then has the parameters of the best
             epoch, if one was validated before; else it is as it was before.
         """
-        self._check_params()
-        continues = self.warm_start and hasattr(self, "_outputs")
-        with self._restored_on_error():
-            choices = self._choices(X_user, X_item, interactions, first=not continues)
-            rng = self._generator()
-            choices, held_out = self._hold_out(choices, rng)
-            outputs = self._outputs_to_go_on_with() if continues else self._initial_outputs(choices, rng)
-            schedule = self._schedule(choices)
-            run = self._train(outputs, choices, held_out, schedule, rng)
-            self._to_user_units(outputs, choices, schedule, run.history.best_epoch)
-        self._keep(outputs, run.history)
-        run.raise_divergence()
-        return self
+        return self._fit((X_user, X_item, interactions))
 
     def partial_fit(self, X_user: Any, X_item: Any, interactions: Any) -> Self:
         """Train one epoch on these interactions, going on from what has been learned.
@@ -257,140 +238,115 @@ class FMRanker(FoldsIn, FMEstimator):
         DivergenceError
             When a score stops being finite. After an error, the model is as it was before the call.
         """
+        return self._partial_fit((X_user, X_item, interactions))
+
+    def fold_in(
+        self, history: Any, item_vectors: ArrayLike, X_user: Any = None, *, random_state: int | None = 0
+    ) -> Float32:
+        """Return the vectors of users who came after training, from what they chose.
+
+        A few steps on the users' factors alone, the items as they are, on the loss of training (BPR's for WARP) with
+        its L2: what training would have learned for a feature that only this user has.
+
+        Parameters
+        ----------
+        history : {array-like of int, sparse matrix of shape (n_users, n_items)}
+            The rows of `item_vectors` that one user chose, or weights of what several users chose. Those of several who
+            chose nothing get the vectors of their known features.
+        item_vectors : ndarray of shape (n_items, n_factors + 1)
+            What `item_vector` returns for all items; fastest as C-ordered float32.
+        X_user : {array-like, sparse matrix} of shape (n_users, n_features), optional
+            The features of these users that training knew, without an id.
+        random_state : int or None, default=0
+            Seed of the items drawn to stand against the chosen ones; None takes a new one.
+
+        Returns
+        -------
+        ndarray of shape (n_factors + 1,) for one user, or (n_users, n_factors + 1), float32
+            User vectors, as those of `user_vector`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For items that do not exist, an empty history of one user, vectors of another width, or users who chose
+            everything.
+
+        See Also
+        --------
+        user_vector : For a new user of whom only features are known.
+        """
+        check_is_fitted(self, "_scorers")
         self._check_params()
-        first = not hasattr(self, "_outputs")
-        with self._restored_on_error() as undo:
-            choices = self._choices(X_user, X_item, interactions, first=first)
-            rng = self._generator()
-            touched = _engine.features_in(choices.users, self._feature_scale.columns)
-            touched = _engine.features_in(choices.items, touched)
-            outputs = self._initial_outputs(choices, rng) if first else self._outputs_to_change(touched, undo)
-            schedule = replace(self._schedule(choices, epochs_before=getattr(self, "n_iter_", 0)), max_iter=1)
-            run = self._train(outputs, choices, None, schedule, rng)
-            self._to_user_units(outputs, choices, schedule, 1, touched)
-        self._keep_one_more_epoch(outputs, run.history)
-        return self
-
-    def _choices(self, X_user: Any, X_item: Any, interactions: Any, *, first: bool) -> Choices:
-        """Validate what to train on; from the first, learn the units of the features."""
-        users = to_csr(self, X_user, reset=first, name="X_user")
-        items = to_csr(self, X_item, name="X_item")
-        chosen = to_interactions(interactions, users.n_rows, items.n_rows)
-        if first:
-            self._feature_scale = FeatureScale.of(users).and_of(FeatureScale.of(items))
-        return Choices.of(self._feature_scale.apply(users), self._feature_scale.apply(items), chosen)
-
-    def _hold_out(self, choices: Choices, rng: np.random.Generator) -> tuple[Choices, HeldOut | None]:
-        nnz = choices.interactions.nnz
-        wanted = nnz >= AUTO_EARLY_STOPPING_INTERACTIONS if self.early_stopping == "auto" else self.early_stopping
-        if not wanted:
-            return choices, None
-        marked = mark_held_out(choices.interactions, self.validation_fraction, rng)
-        if not marked.any():
-            raise ValueError(
-                f"early_stopping holds out validation_fraction={self.validation_fraction} of each user's interactions, "
-                "and no user has enough of them. Set early_stopping=False or raise validation_fraction."
-            )
-        train = Choices.of(choices.users, choices.items, without(choices.interactions, marked))
-        relevant = without(choices.interactions, ~marked)
-        return train, HeldOut.of(train, relevant, self.validation_metric, rng)
-
-    def _train(
-        self,
-        outputs: list[Parameters],
-        choices: Choices,
-        held_out: HeldOut | None,
-        schedule: Schedule,
-        rng: np.random.Generator,
-    ) -> Run:
-        params, options = outputs[0], self._options()
-        negatives = self._negatives(choices)
-        visited = to_visit(choices)
-        together = max(1, negatives.n // NEGATIVES_PER_CHOICE) if self.loss == "softmax" else 1
-        most = together if together > 1 else CHOICES_IN_A_ROW
-        users = choices.users_of_interactions[visited]
-        weights = choices.interactions.data
-        total_weight = float(len(visited) if weights is None else weights[visited].sum(dtype=np.float64))
-
-        def run_epoch(epoch: int) -> float:
-            visits = Visits.at_random(visited, users, most, rng, at_once=together > 1)
-            seeded = replace(negatives, seed=int(rng.integers(2**63)))
-            try:
-                loss = ranking.train_epoch(choices, visits, seeded, params, options, schedule.n_threads)
-            except ranking.NonFiniteScoreError as error:
-                user, item = choices.users_of_interactions[error.row], choices.interactions.indices[error.row]
-                reason = f"a score became NaN or infinite at user {user}, who chose item {item}"
-                raise loop.divergence(reason, epoch, choices, schedule) from None
-            loop.check_loss(loss / total_weight, epoch, choices, schedule)
-            return loss / total_weight
-
-        def validate(epoch: int) -> float:
-            assert held_out is not None
-            value = held_out.mean(params, schedule.n_threads)
-            if np.isnan(value):
-                reason = "a score of the validation became NaN or infinite"
-                raise loop.divergence(reason, epoch, choices, schedule)
-            return -value
-
-        return loop.run_epochs(outputs, run_epoch, None if held_out is None else validate, schedule)
-
-    def _negatives(self, choices: Choices) -> Negatives:
-        n = self._negatives_of_visit()
-        if self.popularity == 0:
-            return Negatives(n)
-        counts = np.bincount(choices.interactions.indices, minlength=choices.items.n_rows)
-        return Negatives.in_proportion(n, np.power(1.0 + counts.astype(np.float64), float(self.popularity)))
-
-    def _initial_outputs(self, choices: Choices, rng: np.random.Generator) -> list[Parameters]:
-        return [Parameters.initialise(choices.users.n_features, int(self.n_factors), self._options(), 0.0, rng)]
-
-    def _schedule(self, choices: Choices, *, epochs_before: int = 0) -> Schedule:
-        n = self._negatives_of_visit()
-        loss_of_zeros = {"bpr": np.log(2), "warp": 1 + np.log(choices.items.n_rows), "softmax": np.log(1 + n)}
-        return Schedule(
-            max_iter=self.max_iter,
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-            shuffle=True,
-            n_threads=effective_n_jobs(self.n_jobs),
-            learning_rate=self._chosen().learning_rate,
-            typical_loss=float(loss_of_zeros[self.loss]),
-            report=partial(self._print_progress, epochs_before) if self.verbose else None,
-        )
-
-    def _negatives_of_visit(self) -> int:
-        return NEGATIVES[self.loss] if self.n_negatives is None else int(self.n_negatives)
+        known = None if X_user is None else self._pool(X_user)[1]
+        l2 = settings_of(self, self._solver.defaults(self._loss)).l2_V
+        return fold_in(history, item_vectors, known, self._loss, l2, self._scorers[0].n_factors, random_state)
 
     # --- what the base asks ------------------------------------------------------------------------------------------
 
     @property
-    def _loss(self) -> str:  # type: ignore[override]
-        return str(self.loss)
+    def _loss(self) -> RankingLoss:
+        return next(loss for loss in RANKING_LOSSES if loss.name == self.loss)
 
-    def _target_unit(self) -> float:
-        return 1.0
+    @property
+    def _solver(self) -> NegativeSampling:
+        return NegativeSampling(self._loss, self.n_negatives, self.popularity)
 
     def _check_params(self) -> None:
-        check_param(self, "loss", *one_of(ranking.LOSSES))
+        check_param(self, "loss", *one_of(loss.name for loss in RANKING_LOSSES))
         super()._check_params()
         wanted = f"an integer of at least 1 and at most {MAX_NEGATIVES}, or None for the default"
         check_param(self, "n_negatives", optional(_is_number_of_negatives), wanted)
         check_param(self, "popularity", is_real(0, high=10), "a finite number of at least 0 and below 10")
         check_param(self, "validation_metric", _is_metric, '"recall@k" or "ndcg@k" with a whole number k')
 
+    def _read(self, data: tuple[Any, Any, Any], *, first: bool) -> Choices:
+        X_user, X_item, interactions = data
+        users = to_csr(self, X_user, reset=first, name="X_user")
+        items = to_csr(self, X_item, name="X_item")
+        chosen = to_interactions(interactions, users.n_rows, items.n_rows)
+        if first:
+            self._units = Units(FeatureScale.of(users).and_of(FeatureScale.of(items)))
+        features = self._units.features
+        return Choices.of(features.apply(users), features.apply(items), chosen)
+
+    def _split(
+        self, data: Choices, validation: None, rng: np.random.Generator
+    ) -> tuple[Choices, Int64, HeldOutChoices | None]:
+        """Hold out `validation_fraction` of each user's interactions at random."""
+        nnz = data.interactions.nnz
+        wanted = nnz >= AUTO_EARLY_STOPPING_INTERACTIONS if self.early_stopping == "auto" else self.early_stopping
+        if not wanted:
+            return data, to_visit(data), None
+        marked = mark_held_out(data.interactions, self.validation_fraction, rng)
+        if not marked.any():
+            raise ValueError(
+                f"early_stopping holds out validation_fraction={self.validation_fraction} of each user's interactions, "
+                "and no user has enough of them. Set early_stopping=False or raise validation_fraction."
+            )
+        train = Choices.of(data.users, data.items, without(data.interactions, marked))
+        held_out = HeldOutChoices.of(train, without(data.interactions, ~marked), self.validation_metric, rng)
+        return train, to_visit(train), held_out
+
+    def _all_visits(self, data: Choices, rng: np.random.Generator) -> Int64:
+        return to_visit(data)
+
+    def _first_w0(self, data: Choices, visited: Int64) -> Float64:
+        return np.zeros(1)
+
+    def _typical_loss(self, scorers: list[Parameters], data: Choices) -> float:
+        return self._solver.typical_loss(data.items.n_rows)
+
+    def _features_of(self, data: Choices) -> tuple[Csr, Csr]:
+        return data.users, data.items
+
+    def _show_validation(self, value: float) -> str:
+        return f"{self.validation_metric} {value:.4f}"
+
     def _check_learned_target(self) -> None:
-        if len(self._outputs) != 1:
-            raise ValueError(f"a ranker with {len(self._outputs)} outputs")
-
-    def _as_attribute(self, history: History) -> dict[str, list[float]]:
-        attribute = super()._as_attribute(history)
-        return attribute | {"val_score": [-value for value in attribute["val_score"]]}
-
-    def _format_loss(self, loss: float) -> str:
-        return f"loss {loss:.4f}"
-
-    def _format_validation(self, value: float) -> str:
-        return f"{self.validation_metric} {-value:.4f}"
+        if len(self._scorers) != 1:
+            raise ValueError(f"a ranker with {len(self._scorers)} scorers")
 
 
 def _is_number_of_negatives(value: Any) -> bool:

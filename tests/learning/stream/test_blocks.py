@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fastfm_ext import FMRegressor
-from fastfm_ext._learning.loop import Rows
-from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter, concat_rows, slice_rows
+from fastfm_ext._learning.samples import Samples, concat_samples, slice_samples
+from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter
 from fastfm_ext._validation.matrices import to_csr
 from stream_cases import rows
 
@@ -23,10 +23,10 @@ def data():
 def blocks(data, tmp_path):
     path = str(tmp_path / "rows")
     csr = to_csr(FMRegressor(), data[0] * np.linspace(1, 2, 60), reset=True)
-    whole = Rows(csr, data[1].astype(np.float32)[None], None, np.arange(csr.n_rows))
+    whole = Samples(csr, data[1].astype(np.float32)[None], None, np.arange(csr.n_rows))
     writer = RowBlockWriter(path)
     for first in range(0, csr.n_rows, 400):
-        writer.append(slice_rows(whole, first, min(first + 400, csr.n_rows)))
+        writer.append(slice_samples(whole, first, min(first + 400, csr.n_rows)))
     writer.finish()
     return path, whole
 
@@ -36,7 +36,8 @@ def test_blocks_of_rows_come_back(blocks):
     with RowBlocks(path) as file:
         assert (len(file), file.n_rows) == (4, whole.X.n_rows)
         in_order, in_another = file.read(range(4), 1, 60), file.read([3, 0, 2], 1, 60)
-    others = concat_rows([slice_rows(whole, first, last) for first, last in ((1200, 1500), (0, 400), (800, 1200))])
+    places = ((1200, 1500), (0, 400), (800, 1200))
+    others = concat_samples([slice_samples(whole, first, last) for first, last in places])
     for again, expected in ((in_order, whole), (in_another, others)):
         for name in ("indptr", "indices", "data"):
             np.testing.assert_array_equal(getattr(again.X, name), getattr(expected.X, name))
@@ -46,7 +47,7 @@ def test_blocks_of_rows_come_back(blocks):
 
 
 def test_blocks_with_and_without_values_and_weights_are_read_together(blocks, tmp_path):
-    path, rows = str(tmp_path / "mixed"), slice_rows(blocks[1], 0, 100)
+    path, rows = str(tmp_path / "mixed"), slice_samples(blocks[1], 0, 100)
     targets = np.concatenate([rows.targets, 2 * rows.targets])
     zero = np.where(np.arange(rows.X.nnz) == 5, np.float32(0), rows.X.data)
     first = replace(rows, X=replace(rows.X, data=zero), targets=targets)
@@ -104,6 +105,6 @@ def test_damaged_blocks_are_refused(blocks):
 def test_an_unfinished_file_of_blocks_has_no_name(blocks, tmp_path):
     path = str(tmp_path / "others")
     writer = RowBlockWriter(path)
-    writer.append(slice_rows(blocks[1], 0, 10))
+    writer.append(slice_samples(blocks[1], 0, 10))
     writer.abandon()
     assert [p.name for p in tmp_path.iterdir()] == ["rows"]

@@ -51,7 +51,7 @@ def fit(data, folder, estimator=FMClassifier, n_epochs=3, crash=None, cached=Fal
             progress=listener,
         )
     except Crash:
-        assert not hasattr(model, "_outputs")
+        assert not hasattr(model, "_scorers")
         return None
 
 

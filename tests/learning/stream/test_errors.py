@@ -59,7 +59,7 @@ def test_an_error_of_the_stream_itself_comes_through(data, tmp_path, cached):
     model = make()
     with pytest.raises(ConnectionError, match="the bucket is gone"):
         model.fit_stream(stream, cache=tmp_path if cached else None, buffer_rows=BUFFER_ROWS)
-    assert not hasattr(model, "_outputs")
+    assert not hasattr(model, "_scorers")
     assert list(tmp_path.iterdir()) == []
 
 

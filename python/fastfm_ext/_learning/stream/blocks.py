@@ -1,4 +1,4 @@
-"""Rows in blocks on disk: what a stream's later epochs read in place of the source.
+"""Cache of rows on disk: a stream's later epochs read it in place of the source.
 
 The file
 --------
@@ -16,7 +16,6 @@ import json
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import IO, Self
 
@@ -25,66 +24,11 @@ import numpy as np
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._learning.loop import Rows
+from fastfm_ext._learning.samples import Samples
 
 _MAGIC = b"fastfm-ext rows 1\n"
 _ENTRY = 5  # where a block begins, its rows, its values, whether it has data, and weights
 _FOOTER = struct.Struct("<QQ")
-
-
-def slice_rows(rows: Rows, first: int, last: int) -> Rows:
-    """Return rows ``first <= r < last``, over the same memory."""
-    X = rows.X
-    begin, end = int(X.indptr[first]), int(X.indptr[last])
-    csr = Csr(
-        X.indptr[first : last + 1] - begin,
-        X.indices[begin:end],
-        None if X.data is None else X.data[begin:end],
-        X.n_features,
-    )
-    weight = None if rows.sample_weight is None else rows.sample_weight[first:last]
-    numbers = None if rows.numbers is None else rows.numbers[first:last]
-    return Rows(csr, np.ascontiguousarray(rows.targets[:, first:last]), weight, numbers)
-
-
-def concat_csr(parts: Sequence[Csr]) -> Csr:
-    """Return the rows of all parts, one below the other; as wide as the widest."""
-    if len(parts) == 1:
-        return parts[0]
-    starts = np.cumsum([0, *(part.nnz for part in parts)])
-    indptr = np.concatenate(
-        [
-            np.zeros(1, dtype=np.int64),
-            *(p.indptr[1:].astype(np.int64) + start for p, start in zip(parts, starts, strict=False)),
-        ]
-    )
-    data = None
-    if any(part.data is not None for part in parts):
-        data = np.concatenate([np.ones(p.nnz, dtype=np.float32) if p.data is None else p.data for p in parts])
-    return Csr(indptr, np.concatenate([p.indices for p in parts]), data, max(p.n_features for p in parts))
-
-
-def concat_rows(parts: Sequence[Rows]) -> Rows:
-    """Return the rows of all parts, one below the other; all have numbers, or none has."""
-    if len(parts) == 1:
-        return parts[0]
-    weight = None
-    if any(part.sample_weight is not None for part in parts):
-        weight = concat_weights([part.sample_weight for part in parts], [part.X.n_rows for part in parts])
-    numbers = [part.numbers for part in parts if part.numbers is not None]
-    return Rows(
-        concat_csr([part.X for part in parts]),
-        np.concatenate([part.targets for part in parts], axis=1),
-        weight,
-        np.concatenate(numbers) if numbers else None,
-    )
-
-
-def concat_weights(weights: Sequence[AnyArray | None], n_rows: Sequence[int]) -> AnyArray:
-    """Return the weights of all parts; 1 for rows of a part without."""
-    return np.concatenate(
-        [np.ones(n, dtype=np.float32) if w is None else w for w, n in zip(weights, n_rows, strict=True)]
-    )
 
 
 class RowBlockWriter:
@@ -98,19 +42,19 @@ class RowBlockWriter:
         self._offset = len(_MAGIC)
         self._table: list[list[int]] = []
 
-    def append(self, rows: Rows) -> None:
+    def append(self, samples: Samples) -> None:
         """Add one block."""
-        X = rows.X
-        if rows.numbers is None:
+        X = samples.X
+        if samples.numbers is None:
             raise ValueError("rows without numbers")
-        self._table.append([self._offset, X.n_rows, X.nnz, X.data is not None, rows.sample_weight is not None])
+        self._table.append([self._offset, X.n_rows, X.nnz, X.data is not None, samples.sample_weight is not None])
         for array in (
             (X.indptr - X.indptr[0]).astype(np.int64),
             X.indices,
             X.data,
-            rows.targets,
-            rows.sample_weight,
-            rows.numbers,
+            samples.targets,
+            samples.sample_weight,
+            samples.numbers,
         ):
             if array is not None:
                 content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
@@ -164,13 +108,13 @@ class RowBlocks:
     def n_rows(self) -> int:
         return sum(entry[1] for entry in self._table)
 
-    def read(self, blocks: Sequence[int], n_outputs: int, n_features: int) -> Rows:
+    def read(self, blocks: Sequence[int], n_scorers: int, n_features: int) -> Samples:
         """Return the rows of these blocks, one below the other, checked, as rows of ``n_features`` features."""
         entries = [self._table[block] for block in blocks]
         n_rows, nnz = (sum(entry[place] for entry in entries) for place in (1, 2))
         indptr, indices = np.zeros(n_rows + 1, dtype=np.int64), np.empty(nnz, dtype=np.int32)
         data = np.ones(nnz, dtype=np.float32) if any(entry[3] for entry in entries) else None
-        targets = np.empty((n_outputs, n_rows), dtype=np.float32)
+        targets = np.empty((n_scorers, n_rows), dtype=np.float32)
         weight = np.ones(n_rows, dtype=np.float32) if any(entry[4] for entry in entries) else None
         numbers = np.empty(n_rows, dtype=np.int64)
         row = place = 0
@@ -185,15 +129,15 @@ class RowBlocks:
             self._fill(indices[of_values])
             if data is not None and has_data:
                 self._fill(data[of_values])
-            for output in range(n_outputs):
-                self._fill(targets[output, of_rows])
+            for scorer in range(n_scorers):
+                self._fill(targets[scorer, of_rows])
             if weight is not None and has_weight:
                 self._fill(weight[of_rows])
             self._fill(numbers[of_rows])
             row, place = row + n, place + n_values
         if not _is_valid(indptr, indices, data, n_features):
             raise self._damaged("a block holds no valid rows")
-        return Rows(Csr(indptr, indices, data, n_features), targets, weight, numbers)
+        return Samples(Csr(indptr, indices, data, n_features), targets, weight, numbers)
 
     def _fill(self, array: AnyArray) -> None:
         """Read the next values straight to where they are wanted."""
@@ -240,8 +184,3 @@ def _read_into(file: IO[bytes], content: memoryview) -> int:
             break
         done += n
     return done
-
-
-def with_features(rows: Rows, n_features: int) -> Rows:
-    """Return the rows as rows of a wider matrix."""
-    return rows if rows.X.n_features == n_features else replace(rows, X=replace(rows.X, n_features=n_features))

@@ -1,4 +1,4 @@
-"""From a stream of batches to buffers of rows, in the order in which an epoch trains on them.
+"""Buffers of rows of a stream, in the order in which an epoch trains on them.
 
 A buffer holds the same number of rows whatever the size of the batches, so that batches of any size train the same
 model. Its rows are shuffled by a generator of its own, seeded by the run, the epoch and the buffer's number: whoever
@@ -8,7 +8,7 @@ goes on in the middle of an epoch needs no state of a generator.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr
-from fastfm_ext._learning.loop import Rows
-from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter, concat_rows, slice_rows
+from fastfm_ext._learning.samples import Samples, concat_samples, slice_samples
+from fastfm_ext._learning.solvers.descent import with_hot_features
+from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter
 
 # A buffer is this many blocks of the cache: the more, the better the cache's rows mix from epoch to epoch.
 BLOCKS_OF_A_BUFFER = 16
@@ -48,20 +49,18 @@ class Plan:
 
 
 class Buffer:
-    """Rows that are trained on in one go, in the order in which they lie: `Visits` of the epoch loop."""
+    """Samples that are trained on in one go, in the order in which they lie: `RowVisits` of an epoch."""
 
-    def __init__(self, rows: Rows, plan: Plan, epoch: int, number: int) -> None:
+    def __init__(self, samples: Samples, plan: Plan, epoch: int, number: int) -> None:
         if plan.shuffle:
             rng = np.random.default_rng([plan.seed, epoch, number])
-            rows = rows.take(csr.permutation(rows.X.n_rows, rng))
+            samples = samples.take(csr.permutation(samples.X.n_rows, rng))
         self.hot_features = _engine.NO_FEATURES
-        self.n_features = rows.X.n_features
+        self.n_features = samples.X.n_features
+        self.total_weight = samples.total_weight()
         if plan.n_threads > 1:
-            self.hot_features = _engine.hot_features(rows.X, plan.record_bytes)
-            rows = replace(rows, X=_engine.rename_hot_features(rows.X, self.hot_features))
-        self.rows = rows
-        weight = rows.sample_weight
-        self.total_weight = float(rows.X.n_rows if weight is None else weight.sum(dtype=np.float64))
+            samples, self.hot_features = with_hot_features(samples, plan.record_bytes)
+        self.samples = samples
 
     def orders(self) -> Iterable[None]:
         """Give None once: the rows have been brought into the order of the visits."""
@@ -105,21 +104,21 @@ def parts_of(batch: Any, number: int) -> Batch:
 
 
 def source_buffers(
-    rows: Iterable[Rows], plan: Plan, epoch: int, first: int | None, writer: RowBlockWriter | None
+    samples: Iterable[Samples], plan: Plan, epoch: int, first: int | None, writer: RowBlockWriter | None
 ) -> Iterator[Buffer | None]:
     """Yield the buffers of an epoch over the source from number ``first`` on, before that None; all go to the cache.
 
     Where ``first`` is None, only the cache is wanted.
     """
-    for number, buffer in enumerate(_cut(rows, plan.buffer_rows)):
+    for number, buffer in enumerate(_cut(samples, plan.buffer_rows)):
         if writer is not None:
             for begin in range(0, buffer.X.n_rows, plan.block_rows):
-                writer.append(slice_rows(buffer, begin, min(begin + plan.block_rows, buffer.X.n_rows)))
+                writer.append(slice_samples(buffer, begin, min(begin + plan.block_rows, buffer.X.n_rows)))
         yield None if first is None or number < first else Buffer(buffer, plan, epoch, number)
 
 
 def cached_buffers(
-    blocks: RowBlocks, plan: Plan, epoch: int, first: int, n_outputs: int, n_features: int
+    blocks: RowBlocks, plan: Plan, epoch: int, first: int, n_scorers: int, n_features: int
 ) -> Iterator[Buffer]:
     """Yield the buffers of an epoch over the cache, from number ``first`` on: blocks in random order if shuffled."""
     order: NDArray[np.int64] = np.arange(len(blocks))
@@ -128,25 +127,25 @@ def cached_buffers(
     for number, begin in enumerate(range(0, len(order), BLOCKS_OF_A_BUFFER)):
         if number >= first:
             chosen = order[begin : begin + BLOCKS_OF_A_BUFFER]
-            yield Buffer(blocks.read(chosen.tolist(), n_outputs, n_features), plan, epoch, number)
+            yield Buffer(blocks.read(chosen.tolist(), n_scorers, n_features), plan, epoch, number)
 
 
-def _cut(batches: Iterable[Rows], n_rows: int) -> Iterator[Rows]:
+def _cut(batches: Iterable[Samples], n_rows: int) -> Iterator[Samples]:
     """Yield the rows of all batches in pieces of ``n_rows``; the last may be shorter."""
-    waiting: list[Rows] = []
+    waiting: list[Samples] = []
     n_waiting = 0
     for batch in batches:
         waiting.append(batch)
         n_waiting += batch.X.n_rows
         if n_waiting < n_rows:
             continue
-        whole = concat_rows(waiting)
+        whole = concat_samples(waiting)
         waiting.clear()
         for begin in range(0, n_waiting - n_rows + 1, n_rows):
-            yield slice_rows(whole, begin, begin + n_rows)
+            yield slice_samples(whole, begin, begin + n_rows)
         n_waiting %= n_rows
         if n_waiting:
-            waiting.append(slice_rows(whole, whole.X.n_rows - n_waiting, whole.X.n_rows))
+            waiting.append(slice_samples(whole, whole.X.n_rows - n_waiting, whole.X.n_rows))
         del whole
     if n_waiting:
-        yield concat_rows(waiting)
+        yield concat_samples(waiting)

@@ -1,8 +1,9 @@
-"""Checkpoints of a streamed fit: a model file with one more part, which says where in the stream the fit stands."""
+"""Checkpoints of a streamed fit: model files with one more part, the position in the stream."""
 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
@@ -67,11 +68,13 @@ class StreamPosition:
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "run"}
-        meta |= {"history": asdict(self.run.history), "monitor": asdict(self.run.monitor)}
+        history = asdict(self.run.history)
+        history["val_loss"] = history.pop("validation")
+        meta |= {"history": history, "monitor": asdict(self.run.monitor)}
         meta["n_factors"] = self.run.best[0].n_factors if self.run.best else 0
         arrays = {
-            f"{name}_{output}": getattr(params, name)
-            for output, params in enumerate(self.run.best)
+            f"{name}_{number}": getattr(params, name)
+            for number, params in enumerate(self.run.best)
             for name in _PARAMETER_ARRAYS
         }
         return meta, arrays
@@ -89,8 +92,8 @@ class StreamPosition:
         n_factors = meta.pop("n_factors")
         run = Run(_history_from(meta.pop("history")), Monitor(**meta.pop("monitor")))
         run.best = [
-            Parameters(**{name: arrays[f"{name}_{output}"] for name in _PARAMETER_ARRAYS}, n_factors=n_factors)
-            for output in range(len(arrays) // len(_PARAMETER_ARRAYS))
+            Parameters(**{name: arrays[f"{name}_{number}"] for name in _PARAMETER_ARRAYS}, n_factors=n_factors)
+            for number in range(len(arrays) // len(_PARAMETER_ARRAYS))
         ]
         for params in run.best:
             params.check(len(params.w_records))
@@ -105,16 +108,44 @@ class StreamPosition:
 
 
 def _history_from(meta: dict[str, Any]) -> History:
-    history = History(**meta)
-    lengths = {len(history.train_loss), len(history.seconds), len(history.val_loss) or len(history.seconds)}
+    history = History(meta["train_loss"], meta["val_loss"], meta["seconds"], meta["best_epoch"])
+    lengths = {len(history.train_loss), len(history.seconds), len(history.validation) or len(history.seconds)}
     if len(lengths) > 1 or not 0 <= history.best_epoch <= len(history.seconds):
         raise ValueError(f"a history of {sorted(lengths)} epochs")
     return history
 
 
-def write_checkpoint(path: str, model: Any, position: StreamPosition) -> None:
-    """Write model and position to one file, replacing an earlier one in one step."""
-    write_parts(path, {_MODEL: model, _POSITION: position})
+class Checkpoints:
+    """Writes checkpoints now and then.
+
+    Parameters
+    ----------
+    path : str or None
+        The file; None writes none.
+    every : float
+        Seconds between two checkpoints.
+    """
+
+    def __init__(self, path: str | None, every: float) -> None:
+        self._path = path
+        self._every = every
+        self._last = time.monotonic()
+
+    @property
+    def are_wanted(self) -> bool:
+        """Whether there is a file to write to."""
+        return self._path is not None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last checkpoint is old enough for another."""
+        return self.are_wanted and time.monotonic() - self._last >= self._every
+
+    def write(self, model: Any, position: StreamPosition) -> None:
+        """Write model and position to one file, replacing an earlier one in one step."""
+        assert self._path is not None
+        write_parts(self._path, {_MODEL: model, _POSITION: position})
+        self._last = time.monotonic()
 
 
 def remove_leftovers(path: str) -> None:
@@ -155,8 +186,8 @@ def read_checkpoint(path: str, model_class: type[Any], settings: dict[str, Any])
         if differing:
             raise ValueError(_advice(path, "; ".join(differing)))
         model = reader.build(_MODEL, model_class, mmap=False)
-        widths = {len(params.w_records) for params in (*model._outputs, *position.run.best)}
-        if len(widths) > 1 or len(position.run.best) not in (0, len(model._outputs)):
+        widths = {len(params.w_records) for params in (*model._scorers, *position.run.best)}
+        if len(widths) > 1 or len(position.run.best) not in (0, len(model._scorers)):
             raise reader.damaged("the best parameters do not fit the model")
         return model, position
 

@@ -15,7 +15,7 @@ from scipy import sparse
 from fastfm_ext.cli.columns import Columns
 from fastfm_ext.cli.jobs.data import DataFile, of_width
 from fastfm_ext.cli.settings import FitSettings
-from fastfm_ext.fm.classifier import FMClassifier, FMRegressor
+from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io.saved import save_model
 
 if TYPE_CHECKING:

@@ -46,7 +46,7 @@ def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:
             "model": type(model).__name__,
             "features": int(model.n_features_in_),
             "factors": int(model.n_factors),
-            "solver": model.solver,
+            **{name: value for name, value in model.get_params().items() if name in ("loss", "solver")},
             "epochs": int(model.n_iter_),
             "best epoch": int(model.best_epoch_),
         }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext.cli.jobs.data import DataFile, Rows
 from fastfm_ext.cli.settings import PredictSettings
-from fastfm_ext.fm.classifier import FMClassifier, FMRegressor
+from fastfm_ext.fm import FMClassifier, FMRegressor
 from fastfm_ext.model_io.saved import SavedModel, load_model
 from fastfm_ext.ranking.ranker import FMRanker
 

@@ -1,0 +1,90 @@
+"""Problem of a solver: data, parameters, and the terms of training; and its solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastfm_ext._common.arrays import Int64
+from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._learning.divergence import Guard, HasLargest
+from fastfm_ext._learning.loop import Monitor, Run, Schedule, run_epochs
+from fastfm_ext._learning.solvers.base import Training
+
+
+class HeldOut(HasLargest, Protocol):
+    """Data that is held out of training, and the loss or metric by which models are compared on it."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether `value` is a metric; else it is a loss."""
+
+    @property
+    def subject(self) -> str:
+        """What became NaN or infinite after a divergence, in the words of the error."""
+
+    def value(self, scorers: list[Parameters], n_threads: int) -> float:
+        """Return the loss or metric; NaN or infinity after a divergence."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that a solver is given.
+
+    Attributes
+    ----------
+    data : Samples or Choices
+    visited : ndarray of shape (n_visited,)
+        Numbers of the rows, or of the interactions, to train on.
+    scorers : list of Parameters
+        One for each score; changed in place.
+    options : Options
+    schedule : Schedule
+    guard : Guard
+    rng : Generator
+    held_out : HeldOut or None
+    """
+
+    data: Any
+    visited: Int64
+    scorers: list[Parameters]
+    options: Options
+    schedule: Schedule
+    guard: Guard
+    rng: np.random.Generator
+    held_out: HeldOut | None = None
+
+
+class Begins(Protocol):
+    """A solver, as far as a solution asks."""
+
+    def begin(self, problem: Problem) -> Training:
+        """Return the training that changes the problem's parameters in place."""
+
+
+def solve(problem: Problem, solver: Begins) -> Run:
+    """Change the problem's parameters into those that the solver finds, and return what happened on the way.
+
+    With held-out data, the parameters are left as they were after the best epoch, and training ends when the loss no
+    longer falls (or the metric no longer rises) there; without, when the training loss no longer falls.
+
+    Raises
+    ------
+    DivergenceError
+        If there is no best epoch to fall back on. The parameters are then of no use.
+    """
+    training = solver.begin(problem)
+    held_out, schedule = problem.held_out, problem.schedule
+    if held_out is None:
+        return run_epochs(problem.scorers, training.run_epoch, None, schedule, Run())
+
+    def validate(epoch: int) -> float:
+        value = held_out.value(problem.scorers, schedule.n_threads)
+        if not np.isfinite(value):
+            raise problem.guard.error(f"{held_out.subject} became NaN or infinite", epoch, held_out)
+        return value
+
+    run = Run(monitor=Monitor(higher_is_better=held_out.higher_is_better))
+    return run_epochs(problem.scorers, training.run_epoch, validate, schedule, run)

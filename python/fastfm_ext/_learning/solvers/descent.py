@@ -1,0 +1,114 @@
+"""Per-sample gradient descent at work: visits to rows, and one epoch over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from fastfm_ext import _engine
+from fastfm_ext._common.arrays import Int32, Int64
+from fastfm_ext._engine import csr
+from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._learning.divergence import Guard
+from fastfm_ext._learning.loop import Schedule
+from fastfm_ext._learning.problem import Problem
+from fastfm_ext._learning.samples import Samples
+
+
+class RowVisits(Protocol):
+    """Rows to train on, which of their features have copies for each thread, and the order of the visits."""
+
+    samples: Samples
+    hot_features: Int32
+    total_weight: float
+
+    def orders(self) -> Iterable[Int64 | None]:
+        """Give the order of the next epoch's visits in chunks; None means all rows as they lie."""
+
+
+class ShuffledRows:
+    """Rows in a new random order each epoch, or in the order given.
+
+    For several shuffled epochs the rows are copied into the random order in which they come, and each epoch permutes
+    blocks of them; see ``rows.hpp`` for why. A single epoch gains nothing from that and takes the rows from where they
+    are.
+
+    Several threads keep copies of `hot_features`, which the rows name by other numbers then; see ``gradient.hpp``.
+
+    Parameters
+    ----------
+    samples : Samples
+    order : ndarray of shape (n_visits,)
+        Numbers of the rows to train on.
+    record_bytes : int
+        Bytes of a feature's parameters.
+    schedule : Schedule
+    rng : Generator
+    """
+
+    def __init__(
+        self, samples: Samples, order: Int64, record_bytes: int, schedule: Schedule, rng: np.random.Generator
+    ) -> None:
+        self._order = order
+        self._copied = schedule.shuffle and schedule.max_iter > 1
+        self._rng = rng
+        self.total_weight = samples.total_weight(order)
+        self.samples = samples.take(order) if self._copied else samples
+        self.hot_features = _engine.NO_FEATURES
+        if schedule.n_threads > 1:
+            self.samples, self.hot_features = with_hot_features(self.samples, record_bytes)
+
+    def orders(self) -> Iterable[Int64]:
+        """Give the order of the next epoch's visits in chunks."""
+        return csr.block_orders(self.samples.X, self._rng) if self._copied else (self._order,)
+
+
+def with_hot_features(samples: Samples, record_bytes: int) -> tuple[Samples, Int32]:
+    """Return samples whose rows name copies of hot features, and these features, (n_hot,)."""
+    hot = _engine.hot_features(samples.X, record_bytes)
+    return replace(samples, X=_engine.rename_hot_features(samples.X, hot)), hot
+
+
+class Descent:
+    """Training of a problem's parameters by one step for each row."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        scorers, schedule = problem.scorers, problem.schedule
+        self._visits = ShuffledRows(problem.data, problem.visited, scorers[0].record_bytes, schedule, problem.rng)
+
+    def run_epoch(self, epoch: int) -> float:
+        """Train on all rows once; return the mean loss on the way."""
+        problem = self._problem
+        options, n_threads, guard = problem.options, problem.schedule.n_threads, problem.guard
+        return descend(epoch, problem.scorers, self._visits, options, n_threads, guard)
+
+
+def descend(
+    epoch: int, scorers: list[Parameters], visits: RowVisits, options: Options, n_threads: int, guard: Guard
+) -> float:
+    """Train every scorer for one epoch; return the mean loss on the way, summed over the scorers.
+
+    Raises
+    ------
+    DivergenceError
+        When a score stops being finite or the loss explodes.
+    """
+    samples = visits.samples
+    try:
+        loss_sum = sum(
+            _engine.train_epoch(
+                samples.X, y, samples.sample_weight, order, params, options, n_threads, visits.hot_features
+            )
+            for order in visits.orders()
+            for params, y in zip(scorers, samples.targets, strict=True)
+        )
+    except _engine.NonFiniteScoreError as error:
+        number = error.row if samples.numbers is None else samples.numbers[error.row]
+        raise guard.error(f"the score of row {number} became NaN or infinite", epoch, samples) from None
+    loss = loss_sum / visits.total_weight
+    guard.check(loss, epoch, samples)
+    return loss

@@ -1,0 +1,114 @@
+"""Solver of rankings: each choice against items drawn at random, one AdaGrad step a visit.
+
+Softmax's default settings are the outcome of searches over parts of the training files of Gowalla and MovieLens 1M;
+those of BPR and WARP are customary values that nobody has searched for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from fastfm_ext._engine import ranking
+from fastfm_ext._engine.ranking import Choices, Negatives, Visits
+from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
+from fastfm_ext._learning.problem import Problem
+from fastfm_ext._learning.solvers.base import Defaults
+
+# Losses that share the drawn items between several choices of a user have about this many drawn for each choice.
+NEGATIVES_PER_CHOICE = 32
+CHOICES_IN_A_ROW = 8  # visits of one user one after the other find its parameters in the cache
+
+BY_LOSS: Mapping[str, Defaults] = MappingProxyType(
+    {
+        "softmax": Defaults(learning_rate=0.1, l2_w=0.1, l2_V=0.1, init_stdev=0.1),
+        "bpr": Defaults(learning_rate=0.1, l2_w=0.01, l2_V=0.01, init_stdev=0.1),
+        "warp": Defaults(learning_rate=0.1, l2_w=0.01, l2_V=0.01, init_stdev=0.1),
+    }
+)
+
+
+@dataclass(frozen=True)
+class NegativeSampling:
+    """Solver of rankings by negative sampling.
+
+    Attributes
+    ----------
+    loss : RankingLoss
+    n_negatives : int or None
+        Items drawn for a visit; None takes the loss's own number.
+    popularity : float
+        Items are drawn in proportion to ``(1 + n)**popularity``, n being how many users chose them.
+    """
+
+    loss: RankingLoss
+    n_negatives: int | None
+    popularity: float
+    name = "adagrad"  # the update rule, and with it the layout of the parameters
+    title = "negative sampling"
+    models = frozenset({"fm"})
+    losses = frozenset(loss.name for loss in RANKING_LOSSES)
+    reads = frozenset({"learning_rate", "n_negatives", "popularity"})
+    trains_on_batches = True
+    advice = "Try a smaller learning_rate, features scaled to about [-1, 1], a larger l2_V or a smaller init_stdev."
+
+    @staticmethod
+    def defaults(loss: RankingLoss) -> Defaults:
+        """Return the settings where the user names none."""
+        return BY_LOSS[loss.name]
+
+    @property
+    def n_drawn(self) -> int:
+        """Items drawn for a visit."""
+        return self.loss.n_negatives if self.n_negatives is None else int(self.n_negatives)
+
+    def typical_loss(self, n_items: int) -> float:
+        """Return the loss of a choice when all scores are 0."""
+        return self.loss.of_zeros(n_items, self.n_drawn)
+
+    def begin(self, problem: Problem) -> SampledRanking:
+        """Return the training that changes the problem's parameters in place."""
+        return SampledRanking(problem, self.loss, self._negatives(problem.data))
+
+    def _negatives(self, choices: Choices) -> Negatives:
+        if self.popularity == 0:
+            return Negatives(self.n_drawn)
+        counts = np.bincount(choices.interactions.indices, minlength=choices.items.n_rows)
+        weights = np.power(1.0 + counts.astype(np.float64), float(self.popularity))
+        return Negatives.in_proportion(self.n_drawn, weights)
+
+
+class SampledRanking:
+    """Training of a problem's parameters by one step for each visit to a user's choices."""
+
+    def __init__(self, problem: Problem, loss: RankingLoss, negatives: Negatives) -> None:
+        self._problem = problem
+        self._negatives = negatives
+        self._together = max(1, negatives.n // NEGATIVES_PER_CHOICE) if loss.shares_negatives else 1
+        choices: Choices = problem.data
+        self._choices = choices
+        self._users = choices.users_of_interactions[problem.visited]
+        weights = choices.interactions.data
+        self._total_weight = float(
+            len(problem.visited) if weights is None else weights[problem.visited].sum(dtype=np.float64)
+        )
+
+    def run_epoch(self, epoch: int) -> float:
+        """Visit all choices once; return the mean loss on the way."""
+        problem, choices, rng = self._problem, self._choices, self._problem.rng
+        most = self._together if self._together > 1 else CHOICES_IN_A_ROW
+        visits = Visits.at_random(problem.visited, self._users, most, rng, at_once=self._together > 1)
+        negatives = replace(self._negatives, seed=int(rng.integers(2**63)))
+        n_threads = problem.schedule.n_threads
+        try:
+            loss = ranking.train_epoch(choices, visits, negatives, problem.scorers[0], problem.options, n_threads)
+        except ranking.NonFiniteScoreError as error:
+            user, item = choices.users_of_interactions[error.row], choices.interactions.indices[error.row]
+            reason = f"a score became NaN or infinite at user {user}, who chose item {item}"
+            raise problem.guard.error(reason, epoch, choices) from None
+        mean = loss / self._total_weight
+        problem.guard.check(mean, epoch, choices)
+        return mean

@@ -1,0 +1,211 @@
+"""Factorization machine for regression."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import assert_all_finite
+
+from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._engine.csr import Csr
+from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
+from fastfm_ext._estimators.vectors import FittedParameters
+from fastfm_ext._learning.losses import SQUARED, Loss
+
+# AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
+# float32, with room for a hundred thousand visits.
+LARGEST_TARGET = 1e11
+SMALLEST_SPREAD = 1e-11
+
+
+class FMRegressor(FittedParameters, RegressorMixin, RowEstimator):
+    """Factorization machine for regression: ratings, prices, counts.
+
+    Learns ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by per-sample gradient
+    descent on ``(p - y)^2 / 2`` plus L2, over sparse rows.
+
+    The unit of the target does not matter: step sizes, L2, `init_stdev` and `tol` are in units of its standard
+    deviation. Nor does the unit of a numeric feature: values far from 1 are brought near it while training.
+
+    Parameters
+    ----------
+    n_factors : int, default=16
+        Length k of each feature's factor vector v_i; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no
+        memory.
+    solver : {"adagrad", "sgd", "ftrl"}, default="adagrad"
+        Per-sample descent with AdaGrad's step sizes, with a constant one, or FTRL-Proximal. AdaGrad needs least tuning
+        and is the better choice where some features are frequent and others rare; SGD takes half the memory; FTRL can
+        make parameters exactly 0.
+    learning_rate : float, optional
+        Default: 0.05 for AdaGrad, 0.01 for SGD, 0.1 for FTRL.
+    max_iter : int, default=100
+        Most epochs (passes over the rows).
+    l2_w, l2_V : float, optional
+        L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
+        by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
+        parameters is paid once, not at each visit. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.02 for SGD,
+        5.0 and 5.0 for FTRL.
+    l1_w, l1_V : float, default=0.0
+        L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
+    clip_gradient : float, optional
+        Lets no row pull harder than this: bounds the derivative of a row's loss, ``p - y``, in units of the target's
+        standard deviation. Training then minimises Huber's loss with this threshold (Huber 1964), so that a few rows
+        with wrong targets do little harm. Default: no bound.
+    init_stdev : float, optional
+        Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.05 for SGD, 0.05 for FTRL.
+    fit_intercept, fit_linear : bool, default=True
+        Whether to learn w0, and w.
+    shuffle : bool, default=True
+        Visit the rows in a new random order in each epoch; otherwise in the order they come.
+    early_stopping : bool or "auto", default="auto"
+        Hold out `validation_fraction` of the rows, validate after each epoch, and keep the best epoch's parameters.
+        "auto" does so from 10,000 rows on. Rows given to `fit` as `X_val`, `y_val` are used in any case, and nothing
+        is held out then.
+    validation_fraction : float, default=0.1
+        Share of the rows to hold out, chosen at random.
+    n_iter_no_change : int, default=5
+        Stop after this many epochs in which the validation loss (without validation rows: the training loss) has not
+        fallen by more than `tol`.
+    tol : float, default=1e-4
+        In units of the target's variance.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit's parameters.
+    n_jobs : int, optional
+        Threads; -1 takes all cores. With more than one, threads update the parameters without locks (Hogwild), and a
+        fit is no longer reproducible to the bit. Prediction is.
+    random_state : int, RandomState or None, default=None
+        Seed of the first factors, the hold-out and the row order. The same seed gives bit-equal models on one machine
+        with one thread.
+    verbose : int, default=0
+        1 prints a line for each epoch.
+
+    Attributes
+    ----------
+    w0_ : float
+    w_ : ndarray of shape (n_features,), float32
+    V_ : ndarray of shape (n_features, n_factors), float32
+    n_iter_ : int
+        Epochs in `history_`: those of the last `fit`, and one for each `partial_fit` since.
+    best_epoch_ : int
+        The epoch, from 1, whose parameters were kept.
+    history_ : dict of str to list of float
+        "train_loss" (mean over an epoch, each row before its own step), "val_loss" (empty without validation rows) and
+        "seconds", one value an epoch. The loss is half the mean squared error.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Only after a fit on a data frame.
+
+    Raises
+    ------
+    DivergenceError
+        From `fit` and `partial_fit`, when training diverges.
+
+    References
+    ----------
+    Rendle, "Factorization Machines" (ICDM 2010). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
+    Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
+    (KDD 2013). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastfm_ext import FMRegressor
+    >>> X = np.eye(6)[[0, 0, 1, 1, 2, 2]] + np.eye(6)[[3, 4, 3, 5, 4, 5]]  # one of three users, one of three films
+    >>> y = [5.0, 4.0, 3.0, 1.0, 4.0, 2.0]
+    >>> model = FMRegressor(n_factors=4, random_state=0).fit(X, y)
+    >>> model.predict(X).round().tolist()
+    [5.0, 4.0, 3.0, 1.0, 4.0, 2.0]
+    """
+
+    @if_on_batches
+    def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train one epoch on these rows, going on from what has been learned.
+
+        The first call's rows decide the units: of the target, in whose spread step sizes and L2 are given, and of each
+        numeric column. So let the first batch be one of many rows, taken at random.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be trained on, fewer features than before (a sparse X of more lets the model
+            `grow`), or a changed `solver` or `n_factors`.
+        DivergenceError
+            When a score stops being finite. After an error, the model is as it was before the call.
+        """
+        return self._partial_fit((X, y, sample_weight, None))
+
+    def predict(self, X: Any) -> Float32:
+        """Return the predicted targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float32
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
+            what is computed of them is beyond float32.
+        """
+        predictions: Float32 = self._raw_predictions(X)[0]
+        return predictions
+
+    # --- what the base asks ------------------------------------------------------------------------------------------
+
+    @property
+    def _loss(self) -> Loss:
+        return SQUARED
+
+    def _check_target(self, y: Any, X: Csr, name: str) -> Float64:
+        y = super()._check_target(y, X, name)
+        try:
+            y = np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"{name} must hold numbers: {error}") from error
+        assert_all_finite(y, input_name=name)
+        if np.abs(y).max() > LARGEST_TARGET:
+            largest = np.abs(y).max()
+            raise ValueError(f"{name} is too large for float32 arithmetic: {largest:g}. Scale it to at most 1e11.")
+        targets: Float64 = y
+        return targets
+
+    def _learn_target(self, y: Float64, sample_weight: Float32 | None, classes: Any) -> float:
+        center = np.average(y, weights=sample_weight) if self.fit_intercept else 0.0
+        spread = float(np.sqrt(np.average((y - center) ** 2, weights=sample_weight)))
+        # Rounding leaves a constant target a spread of its last digits.
+        is_constant = spread <= 1e-6 * np.abs(y).max()
+        if not is_constant and spread < SMALLEST_SPREAD:
+            raise ValueError(f"y is too small for float32 arithmetic: its spread is {spread:g}. Scale it up.")
+        return 1.0 if is_constant else spread
+
+    def _encode_target(self, y: Float64, name: str) -> Float32:
+        return y.astype(np.float32)[None, :]
+
+    def _check_classes(self, classes: Any, *, first: bool) -> Any:
+        raise ValueError(f"classes is for classifiers; {type(self).__name__} has none.")
+
+    def _check_learned_target(self) -> None:
+        if len(self._scorers) != 1:
+            raise ValueError(f"a regressor with {len(self._scorers)} scorers")
+
+    def _strata(self, targets: Float32) -> None:
+        return None
