@@ -27,7 +27,7 @@ NO_COUNTS = [0, -1, 2.5, 3.0, "8", True, None, np.float64(3)]
 
 BAD_PARAMETERS = {
     "n_factors": [-1, *NO_COUNTS[2:]],
-    "solver": ["adam", None, 1, ["sgd"], b"sgd"],
+    "solver": ["newton", None, 1, ["sgd"], b"sgd"],
     "learning_rate": NO_POSITIVE_NUMBERS,
     "max_iter": NO_COUNTS,
     "l2_w": NO_NUMBERS_FROM_ZERO,

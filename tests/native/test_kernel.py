@@ -35,6 +35,7 @@ def reference_model(params, options):
         fit_intercept=options.fit_intercept,
         fit_linear=options.fit_linear,
         clip_gradient=options.clip_gradient,
+        delta=options.delta,
     )
 
 

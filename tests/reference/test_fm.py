@@ -100,13 +100,13 @@ def test_ftrl_is_the_proximal_minimum_of_the_linearised_losses():
     rng = np.random.default_rng(2)
     sizes = StepSizes(learning_rate=0.3, l2=0.7, l1=0.4, beta=1.1)
     theta = np.array([0.5])
-    state = fm.initial_state("ftrl", theta, sizes)
+    state = fm.RULES["ftrl"].begin(theta, sizes)
     z0, sum_g, sigmas, thetas = state[0].copy(), 0.0, [], []
     for g in rng.normal(size=(20, 1)):
         n = state[1]
         sigmas.append((np.sqrt(n + g**2) - np.sqrt(n)) / 0.3)
         thetas.append(theta)
-        theta, state = fm.ftrl(theta, g, state, sizes, 1.0)
+        theta, state = fm.RULES["ftrl"].step(theta, g, state, sizes, 1.0)
         sum_g = sum_g + g
 
     def objective(at):
@@ -120,8 +120,8 @@ def test_ftrl_is_the_proximal_minimum_of_the_linearised_losses():
 def test_ftrl_begins_with_the_parameters_it_is_given_and_l1_makes_zeros():
     sizes = StepSizes(learning_rate=0.1, l1=0.2)
     theta = np.array([0.3, -0.2, 0.0])
-    state = fm.initial_state("ftrl", theta, sizes)
-    stepped, _ = fm.ftrl(theta, np.zeros(3), state, sizes, 1.0)
+    state = fm.RULES["ftrl"].begin(theta, sizes)
+    stepped, _ = fm.RULES["ftrl"].step(theta, np.zeros(3), state, sizes, 1.0)
     np.testing.assert_allclose(stepped, theta, atol=1e-12)
-    stepped, _ = fm.ftrl(np.zeros(1), np.array([0.19]), np.zeros((2, 1)), sizes, 1.0)
+    stepped, _ = fm.RULES["ftrl"].step(np.zeros(1), np.array([0.19]), np.zeros((2, 1)), sizes, 1.0)
     assert stepped == 0.0

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,15 +45,15 @@ def predict(X: Array, w0: float, w: Array, V: Array) -> Array:
     return p
 
 
-# --- losses: functions of the target y and the score p ---------------------------------------------------------------
+# --- losses: functions of the target y, the score p, and a threshold delta, where they have one ----------------------
 
 
-def squared(y: float, p: float) -> tuple[float, float]:
+def squared(y: float, p: float, delta: float = 1.0) -> tuple[float, float]:
     """Return (p - y)^2 / 2 and its derivative in p."""
     return 0.5 * (p - y) ** 2, p - y
 
 
-def logistic(y: float, p: float) -> tuple[float, float]:
+def logistic(y: float, p: float, delta: float = 1.0) -> tuple[float, float]:
     """Return log(1 + e^p) - y p, for y in {0, 1}, and its derivative in p."""
     return float(np.logaddexp(0.0, p) - y * p), float(expit(p) - y)
 
@@ -70,7 +70,7 @@ def score_gradients(x: Array, V: Array) -> tuple[float, Array, Array]:
     return 1.0, x, x[:, None] * (S - V * x[:, None])
 
 
-# --- optimizers: a step on parameters `theta` with the gradient `g` of the loss, and their state ---------------------
+# --- update rules: the state before the first step on parameters `theta`, and a step with the gradient `g` of the loss
 
 
 class StepSizes(NamedTuple):
@@ -83,39 +83,67 @@ class StepSizes(NamedTuple):
     initial_acc: float = 1.0
 
 
-def sgd(theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+class Sgd:
     """Gradient descent; s is the row's weight, which its L2 shares."""
-    return theta - sizes.learning_rate * (g + s * sizes.l2 * theta), state
+
+    @staticmethod
+    def begin(theta: Array, sizes: StepSizes) -> Array:
+        """Return no state, of shape (0, ...)."""
+        return np.zeros((0, *theta.shape))
+
+    @staticmethod
+    def step(theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+        """Return theta - eta (g + s l2 theta), and the state."""
+        return theta - sizes.learning_rate * (g + s * sizes.l2 * theta), state
 
 
-def adagrad(theta: Array, g: Array, acc: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
-    """Divide the step by the root of the sum of squared gradients (Duchi, Hazan, Singer 2011, diagonal form)."""
-    G = g + s * sizes.l2 * theta
-    acc = acc + G**2
-    return theta - sizes.learning_rate * G / np.sqrt(acc), acc
+class AdaGrad:
+    """AdaGrad: steps divided by the root of the sum of squared gradients (Duchi, Hazan, Singer 2011, diagonal form)."""
+
+    @staticmethod
+    def begin(theta: Array, sizes: StepSizes) -> Array:
+        """Return the sums' first values, of shape (1, ...)."""
+        return np.full((1, *theta.shape), sizes.initial_acc)
+
+    @staticmethod
+    def step(theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+        """Return theta - eta G / sqrt(acc), and acc, for G = g + s l2 theta."""
+        G = g + s * sizes.l2 * theta
+        acc = state[0] + G**2
+        return theta - sizes.learning_rate * G / np.sqrt(acc), np.stack([acc])
 
 
-def ftrl(theta: Array, g: Array, z_and_n: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+class Ftrl:
     """FTRL-Proximal (McMahan et al. 2013, algorithm 1); its L2 belongs to the sum of all losses, so s plays no part."""
-    z, n = z_and_n
-    sigma = (np.sqrt(n + g**2) - np.sqrt(n)) / sizes.learning_rate
-    z = z + g - sigma * theta
-    n = n + g**2
-    shrunk = np.sign(z) * np.maximum(np.abs(z) - sizes.l1, 0.0)
-    return -shrunk / ((sizes.beta + np.sqrt(n)) / sizes.learning_rate + sizes.l2), np.stack([z, n])
 
-
-def initial_state(solver: str, theta: Array, sizes: StepSizes) -> Array:
-    """Return the state before the first step; FTRL's is the one whose formula gives ``theta``."""
-    if solver == "adagrad":
-        return np.full_like(theta, sizes.initial_acc)
-    if solver == "ftrl":
+    @staticmethod
+    def begin(theta: Array, sizes: StepSizes) -> Array:
+        """Return the z and n, of shape (2, ...), whose formula gives theta."""
         z = -theta * (sizes.beta / sizes.learning_rate + sizes.l2) - np.sign(theta) * sizes.l1
         return np.stack([z, np.zeros_like(theta)])
-    return np.zeros_like(theta)
+
+    @staticmethod
+    def step(theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+        """Return the theta of the paper's closed form, and z and n."""
+        z, n = state
+        sigma = (np.sqrt(n + g**2) - np.sqrt(n)) / sizes.learning_rate
+        z = z + g - sigma * theta
+        n = n + g**2
+        shrunk = np.sign(z) * np.maximum(np.abs(z) - sizes.l1, 0.0)
+        return -shrunk / ((sizes.beta + np.sqrt(n)) / sizes.learning_rate + sizes.l2), np.stack([z, n])
 
 
-OPTIMIZERS = {"sgd": sgd, "adagrad": adagrad, "ftrl": ftrl}
+class Rule(Protocol):
+    """An update rule."""
+
+    def begin(self, theta: Array, sizes: StepSizes) -> Array:
+        """Return the state before the first step: (n_slots, ...) for theta of shape (...)."""
+
+    def step(self, theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+        """Return theta and the state after a step on a row of weight s."""
+
+
+RULES: dict[str, Rule] = {"sgd": Sgd(), "adagrad": AdaGrad(), "ftrl": Ftrl()}
 
 
 # --- one row at a time -----------------------------------------------------------------------------------------------
@@ -137,14 +165,16 @@ class Fm:
     sizes_w: StepSizes = field(default_factory=StepSizes)
     sizes_V: StepSizes = field(default_factory=StepSizes)
     clip_gradient: float = np.inf
+    delta: float = 1.0
     fit_intercept: bool = True
     fit_linear: bool = True
 
     def __post_init__(self) -> None:
         self.sizes_w0 = self.sizes_w._replace(l1=0.0, l2=0.0)
-        self.state_w0 = initial_state(self.solver, np.array(self.w0), self.sizes_w0)
-        self.state_w = initial_state(self.solver, self.w, self.sizes_w)
-        self.state_V = initial_state(self.solver, self.V, self.sizes_V)
+        begin = RULES[self.solver].begin
+        self.state_w0 = begin(np.array(self.w0), self.sizes_w0)
+        self.state_w = begin(self.w, self.sizes_w)
+        self.state_V = begin(self.V, self.sizes_V)
 
     def epoch(
         self, X: Array, y: Array, sample_weight: Array | None = None, order: Iterable[int] | None = None
@@ -158,17 +188,17 @@ class Fm:
         return total
 
     def _step(self, x: Array, y: float, s: float) -> float:
-        value, g = LOSSES[self.loss](y, score(x, self.w0, self.w, self.V))
+        value, g = LOSSES[self.loss](y, score(x, self.w0, self.w, self.V), self.delta)
         g = np.clip(g, -self.clip_gradient, self.clip_gradient)
         dw0, dw, dV = score_gradients(x, self.V)
-        step = OPTIMIZERS[self.solver]
+        step = RULES[self.solver].step
         if self.fit_intercept:
             w0, self.state_w0 = step(np.array(self.w0), np.array(s * g * dw0), self.state_w0, self.sizes_w0, s)
             self.w0 = float(w0)
         i = np.flatnonzero(x)  # the row's own features: no other is touched
         if self.fit_linear:
             self.w = self.w.copy()
-            self.w[i], self.state_w[..., i] = step(self.w[i], s * g * dw[i], self.state_w[..., i], self.sizes_w, s)
+            self.w[i], self.state_w[:, i] = step(self.w[i], s * g * dw[i], self.state_w[:, i], self.sizes_w, s)
         self.V = self.V.copy()
-        self.V[i], self.state_V[..., i, :] = step(self.V[i], s * g * dV[i], self.state_V[..., i, :], self.sizes_V, s)
+        self.V[i], self.state_V[:, i] = step(self.V[i], s * g * dV[i], self.state_V[:, i], self.sizes_V, s)
         return value

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from fastfm_ext._reference.fm import Array, StepSizes, adagrad
+from fastfm_ext._reference.fm import AdaGrad, Array, StepSizes
 
 MASK = 2**64 - 1
 MOST_MISSES = 64
@@ -133,8 +133,8 @@ class Ranker:
     table: Alias | None = None
 
     def __post_init__(self) -> None:
-        self.acc_w = np.full_like(self.w, self.sizes_w.initial_acc)
-        self.acc_V = np.full_like(self.V, self.sizes_V.initial_acc)
+        self.acc_w = AdaGrad.begin(self.w, self.sizes_w)
+        self.acc_V = AdaGrad.begin(self.V, self.sizes_V)
 
     def epoch(
         self, X_user: Array, X_item: Array, choices: Array, visits: Iterable[tuple[int, list[int]]], seed: int
@@ -183,10 +183,10 @@ class Ranker:
             i, S_t = np.flatnonzero(x), self.V.T @ x
             gradient += g_t * S_t
             if self.fit_linear:
-                self.w[i], self.acc_w[i] = adagrad(self.w[i], g_t * x[i], self.acc_w[i], self.sizes_w, share)
+                self.w[i], self.acc_w[:, i] = AdaGrad.step(self.w[i], g_t * x[i], self.acc_w[:, i], self.sizes_w, share)
             self._step_V(i, g_t * x[i, None] * (S_u + S_t - self.V[i] * x[i, None]), share)
         i = np.flatnonzero(x_user)
         self._step_V(i, x_user[i, None] * gradient, A)
 
     def _step_V(self, i: NDArray[np.intp], g: Array, share: float) -> None:
-        self.V[i], self.acc_V[i] = adagrad(self.V[i], g, self.acc_V[i], self.sizes_V, share)
+        self.V[i], self.acc_V[:, i] = AdaGrad.step(self.V[i], g, self.acc_V[:, i], self.sizes_V, share)

@@ -1,0 +1,216 @@
+"""Every (model, loss, solver) that the lists name, against the NumPy reference, on every instruction set.
+
+A new loss or solver is tested here by being listed, and by being in the reference under the same name.
+"""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from differences import central_difference
+from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._estimators.hyperparameters import options_of
+from fastfm_ext._learning.divergence import Guard
+from fastfm_ext._learning.loop import Schedule
+from fastfm_ext._learning.losses import LOSSES, losses_of
+from fastfm_ext._learning.problem import Problem, solve
+from fastfm_ext._learning.samples import Samples
+from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named, solvers_that_read
+from fastfm_ext._reference import fm
+from fastfm_ext._validation.matrices import canonical_csr
+from kernel_cases import N_ROWS, TOLERANCE, random_rows, random_targets
+
+ESTIMATORS = {"regression": FMRegressor, "classification": FMClassifier}
+COMBINATIONS = [
+    pytest.param(model, loss, solver, id=f"{model}-{loss.name}-{solver.name}")
+    for solver in SOLVERS
+    for loss in LOSSES
+    for model in sorted(solver.models)
+    if loss.name in solver.losses
+]
+SPREAD, K, N_EPOCHS = 2.5, 5, 3
+
+
+def estimator_of(loss, solver, **params):
+    """An estimator that learns this loss by this solver."""
+    cls = ESTIMATORS[loss.task]
+    if len(losses_of(loss.task)) > 1:
+        params["loss"] = loss.name
+    return cls(n_factors=K, solver=solver.name, random_state=0, **params)
+
+
+def reference_of(params, options):
+    """The reference model that begins with these parameters."""
+    sizes = [
+        fm.StepSizes(**sizes._asdict(), initial_acc=initial_acc)
+        for sizes, initial_acc in ((options.w, options.initial_acc_w), (options.V, options.initial_acc_V))
+    ]
+    w, V = params.w.astype(float), params.V.astype(float)
+    return fm.Fm(params.w0, w, V, options.loss, options.solver, *sizes, delta=options.delta)
+
+
+@pytest.mark.parametrize(("model", "loss", "solver"), COMBINATIONS)
+def test_training_follows_the_reference(isa, model, loss, solver):
+    assert model == "fm", "the reference of another model is to be called here"
+    rng = np.random.default_rng(0)
+    X, y = random_rows(rng), random_targets(rng, loss.name)
+    unit = SPREAD if loss.task == "regression" else 1.0
+    y = (unit * y).astype(np.float32).astype(float)
+    settings = options_of(estimator_of(loss, solver), solver.name, loss, solver.defaults(loss))
+    options = settings.in_units_of(unit)
+    params = Parameters.initialise(X.shape[1], K, options, intercept=0.3, rng=rng)
+    reference = reference_of(params, options)
+    samples = Samples(canonical_csr(sp.csr_array(X.astype(np.float32))), y.astype(np.float32)[None], None)
+    schedule = Schedule(max_iter=N_EPOCHS, n_iter_no_change=N_EPOCHS, tol=0.0, n_threads=1, shuffle=False)
+    guard = Guard(typical_loss=unit**2, advice="")
+    problem = Problem(samples, np.arange(N_ROWS), [params], options, schedule, guard, rng)
+    run = solve(problem, solver)
+    losses = [reference.epoch(X, y) / N_ROWS for _ in range(N_EPOCHS)]
+    np.testing.assert_allclose(run.history.train_loss, losses, rtol=2e-5)
+    np.testing.assert_allclose(params.w0, reference.w0, **TOLERANCE)
+    np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
+    np.testing.assert_allclose(params.V, reference.V, **TOLERANCE)
+
+
+@pytest.mark.parametrize(("model", "loss", "solver"), COMBINATIONS)
+def test_a_fit_beats_a_constant(model, loss, solver):
+    rng = np.random.default_rng(1)
+    X = rng.integers(0, 2, size=(2000, 8)).astype(float)
+    y = 1.0 + X[:, 0] + 2.0 * X[:, 1] * X[:, 2] - X[:, 3]
+    y = y if loss.task == "regression" else (y > 1.5).astype(int)
+    fitted = estimator_of(loss, solver, early_stopping=False).fit(X, y)
+    best = fitted.history_["train_loss"][-1]
+    constants = loss.best_constants(np.asarray(y, dtype=np.float32)[None], None)
+    delta = fitted._options().delta
+    of_constant = loss.values(np.asarray(y, dtype=np.float32), np.full(len(y), constants[0], np.float32), delta)
+    assert best < 0.5 * of_constant.mean()
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@pytest.mark.parametrize("delta", [0.3, 1.0, 5.0])
+class TestLoss:
+    def test_values_are_those_of_the_reference(self, loss, delta):
+        y = np.array([0, 0, 1, 1, 0, 1], dtype=np.float32)
+        p = np.array([-3, 0.2, 0.7, 8, 40, -40], dtype=np.float32)
+        expected = [fm.LOSSES[loss.name](y_r, p_r, delta)[0] for y_r, p_r in zip(y.astype(float), p.astype(float))]  # noqa: B905
+        np.testing.assert_allclose(loss.values(y, p, delta), expected, rtol=1e-6, atol=1e-12)
+
+    @pytest.mark.parametrize(("y", "p"), list(itertools.product([0.0, 1.0], [-4.1, -0.35, 0.1, 0.8, 5.2])))
+    def test_the_derivative_of_the_reference_matches_differences(self, loss, delta, y, p):
+        f = fm.LOSSES[loss.name]
+        assert f(y, p, delta)[1] == pytest.approx(central_difference(lambda q: f(y, q, delta)[0], p), abs=1e-8)
+
+    def test_the_best_constant_is_least(self, loss, delta):
+        rng = np.random.default_rng(2)
+        y = random_targets(rng, loss.name, 2000).astype(np.float32)
+        if loss.task == "regression":
+            y = (np.exp(y) * delta).astype(np.float32)  # skewed, so that the mean is not every loss's constant
+        weight = rng.integers(1, 4, len(y)).astype(np.float32)
+        (best,) = loss.best_constants(y[None], weight)
+
+        def mean(constant):
+            return np.average(loss.values(y, np.full(len(y), constant, np.float32), delta), weights=weight)
+
+        assert mean(best) <= min(mean(best - 0.05), mean(best + 0.05)) + 1e-7 or loss.like, "it is where a fit begins"
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_progress_shows_a_loss_with_its_name(loss):
+    assert any(character.isdigit() for character in loss.show(0.25))
+    assert loss.show(0.25) != loss.show(0.5)
+
+
+def test_the_names_of_losses_and_solvers_are_those_of_the_reference():
+    assert {loss.name for loss in LOSSES} == set(fm.LOSSES)
+    assert {solver.name for solver in SOLVERS} == set(fm.RULES)
+
+
+# --- hyperparameters that a solver or a loss does not read ----------------------------------------------------------
+
+VALUES = {"l1_w": 0.1, "l1_V": 0.1, "delta": 0.5, "learning_rate": 0.1, "clip_gradient": 1.0, "shuffle": False}
+
+
+def _pairs():
+    for cls, task in ((FMRegressor, "regression"), (FMClassifier, "classification")):
+        for solver in SOLVERS:
+            for name in cls().get_params():
+                if solvers_that_read(name):
+                    yield pytest.param(cls, losses_of(task)[0], solver, name, id=f"{cls.__name__}-{solver.name}-{name}")
+
+
+@pytest.mark.parametrize(("cls", "loss", "solver", "name"), list(_pairs()))
+def test_a_hyperparameter_that_the_solver_does_not_read_is_refused_by_name(cls, loss, solver, name):
+    X, y = np.eye(6), np.arange(6) % 2
+    model = cls(solver=solver.name, max_iter=1, **{name: VALUES[name]})
+    if name in solver.reads:
+        model.fit(X, y)
+        return
+    with pytest.raises(ValueError, match=f'^{name} needs solver="') as error:
+        model.fit(X, y)
+    for reader in solvers_that_read(name):
+        assert f'solver="{reader.name}"' in str(error.value)
+    assert f'solver="{solver.name}", which does not read it' in str(error.value)
+
+
+@pytest.mark.parametrize("loss", losses_of("regression"), ids=lambda loss: loss.name)
+@pytest.mark.parametrize("name", sorted(set().union(*(loss.reads for loss in LOSSES))))
+def test_a_hyperparameter_that_the_loss_does_not_read_is_refused_by_name(loss, name):
+    X, y = np.eye(6), np.arange(6.0)
+    model = FMRegressor(loss=loss.name, max_iter=1, **{name: VALUES[name]})
+    if name in loss.reads:
+        model.fit(X, y)
+    else:
+        with pytest.raises(ValueError, match=f'^{name} needs loss="'):
+            model.fit(X, y)
+
+
+class WithoutLogistic:
+    """A solver that lacks a loss and does not train on batches, as one over whole data does."""
+
+    def __init__(self, solver):
+        self._solver = solver
+        self.losses = frozenset({"squared"})
+        self.trains_on_batches = False
+
+    def __getattr__(self, name):
+        return getattr(self._solver, name)
+
+
+@pytest.fixture
+def whole_data(monkeypatch):
+    """Let "sgd" be a solver that needs all data at once and has the squared loss only."""
+    from fastfm_ext._estimators import rows
+    from fastfm_ext._learning.solvers import registry
+
+    solvers = tuple(WithoutLogistic(s) if s.name == "sgd" else s for s in SOLVERS)
+    monkeypatch.setattr(registry, "SOLVERS", solvers)
+    monkeypatch.setattr(rows, "SOLVERS", solvers)
+
+
+def test_a_loss_that_the_solver_lacks_is_refused_with_those_it_has(whole_data):
+    with pytest.raises(ValueError, match='solver="sgd" has no loss "logistic"; "sgd" has: "squared"'):
+        FMClassifier(solver="sgd").fit(np.eye(4), [0, 1, 0, 1])
+
+
+def test_a_solver_of_whole_data_gives_no_training_on_batches(whole_data):
+    for cls in (FMRegressor, FMClassifier):
+        assert not hasattr(cls(solver="sgd"), "partial_fit")
+        assert not hasattr(cls(solver="sgd"), "fit_stream")
+        assert hasattr(cls(solver="adagrad"), "partial_fit")
+    with pytest.raises(AttributeError, match="partial_fit"):
+        FMRegressor(solver="sgd").partial_fit  # noqa: B018
+
+
+def test_settings_of_a_loss_that_is_like_another_are_those_of_the_other():
+    for solver in SOLVERS:
+        for loss in LOSSES:
+            like = replace(loss, name="another", like=loss.name)
+            assert solver.defaults(like) == solver.defaults(loss)
+
+
+def test_solvers_are_found_by_name():
+    assert [solver_named(solver.name) for solver in SOLVERS] == list(SOLVERS)
