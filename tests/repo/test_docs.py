@@ -7,6 +7,8 @@ import shlex
 
 import pytest
 
+from fastfm_ext._learning.losses import LOSSES
+from fastfm_ext._learning.solvers.registry import SOLVERS
 from fastfm_ext.cli import program
 from markdown_examples import commands, examples, run_examples
 from repository import ROOT
@@ -67,3 +69,24 @@ def test_an_example_that_fails_is_an_error_that_names_its_page_and_heading(tmp_p
     with pytest.raises(ZeroDivisionError) as error:
         run_examples(page, tmp_path)
     assert str(error.traceback[-1].path) == "page.md, One"
+
+
+def solver_table() -> list[str]:
+    """The table of solvers as the registry has it."""
+    everyone = frozenset.intersection(*(solver.reads for solver in SOLVERS))
+    head = ["solver", "losses", "reads, beside what all read", "`partial_fit`, `fit_stream`"]
+    rows = [
+        [
+            f"`{solver.name}`",
+            ", ".join(f"`{loss.name}`" for loss in LOSSES if loss.name in solver.losses),
+            ", ".join(f"`{name}`" for name in sorted(solver.reads - everyone)) or "nothing",
+            "yes" if solver.trains_on_batches else "no",
+        ]
+        for solver in SOLVERS
+    ]
+    return [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+
+
+def test_the_guide_has_the_table_of_solvers():
+    table = "\n".join(solver_table())
+    assert table in (ROOT / "docs" / "guide.md").read_text(encoding="utf-8"), f"put this into the guide:\n{table}"

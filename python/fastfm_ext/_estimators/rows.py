@@ -402,7 +402,8 @@ class RowEstimator(FMEstimator):
 
     def _first_w0(self, data: Samples, visited: Int64) -> Float64:
         weight = None if data.sample_weight is None else data.sample_weight[visited]
-        best = self._loss.best_constants(np.take(data.targets, visited, axis=1, mode="clip"), weight)
+        targets = np.take(data.targets, visited, axis=1, mode="clip")
+        best = self._loss.best_constants(targets, weight, self._options().delta)
         return best if self.fit_intercept else np.zeros_like(best)
 
     def _typical_loss(self, scorers: list[Parameters], data: Samples) -> float:

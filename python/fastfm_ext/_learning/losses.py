@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastfm_ext._common.arrays import Float32, Float64
 
 Values = Callable[["Float32", "Float32", float], "Float64"]
-BestConstants = Callable[["Float32", "Float32 | None"], "Float64"]
+BestConstants = Callable[["Float32", "Float32 | None", float], "Float64"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Loss:
     values : callable
         ``(y, p, delta)``, arrays of shape (n_rows,) and `delta` in the unit of y, to losses, (n_rows,), float64.
     best_constants : callable
-        ``(targets, sample_weight)``, of shape (n_scorers, n_rows) and (n_rows,) or None, to the constant score of least
-        loss of each scorer, (n_scorers,), float64.
+        ``(targets, sample_weight, delta)``, targets of shape (n_scorers, n_rows) and weights of shape (n_rows,) or None,
+        to the constant score of least loss of each scorer, (n_scorers,), float64.
     typical : float
         About the loss of a constant prediction, for targets of unit spread.
     show : callable
@@ -91,7 +91,7 @@ def _squared(y: Float32, p: Float32, delta: float) -> Float64:
     return 0.5 * residual**2
 
 
-def _mean(targets: Float32, sample_weight: Float32 | None) -> Float64:
+def _mean(targets: Float32, sample_weight: Float32 | None, delta: float) -> Float64:
     import numpy as np
 
     return np.atleast_1d(np.average(targets[0].astype(np.float64), weights=sample_weight))
@@ -105,7 +105,7 @@ def _logistic(y: Float32, p: Float32, delta: float) -> Float64:
     return values
 
 
-def _log_odds(targets: Float32, sample_weight: Float32 | None) -> Float64:
+def _log_odds(targets: Float32, sample_weight: Float32 | None, delta: float) -> Float64:
     import numpy as np
     from scipy.special import logit
 
