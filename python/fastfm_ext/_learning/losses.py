@@ -29,7 +29,7 @@ class Loss:
     values : callable
         ``(y, p, delta)``, arrays of shape (n_rows,) and `delta` in the unit of y, to losses, (n_rows,), float64.
     best_constants : callable
-        ``(targets, sample_weight, delta)``, targets of shape (n_scorers, n_rows) and weights of shape (n_rows,) or None,
+        ``(targets, sample_weight, delta)``, targets (n_scorers, n_rows) and weights (n_rows,) or None,
         to the constant score of least loss of each scorer, (n_scorers,), float64.
     typical : float
         About the loss of a constant prediction, for targets of unit spread.
