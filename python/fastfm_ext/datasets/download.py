@@ -1,8 +1,7 @@
-"""Download one file into a folder: checked before it takes its final name, so that a partial file is never seen."""
+"""Download of one file, which is checked before it takes its name."""
 
 import hashlib
 import http.client
-import os
 import shutil
 import subprocess
 import sys
@@ -11,9 +10,12 @@ import urllib.error
 import urllib.request
 import warnings
 import zipfile
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import IO, NamedTuple
+
+from fastfm_ext._common.files import replacing
 
 # Long enough for a slow server to answer, short enough that a closed network is noticed.
 CONNECT_TIMEOUT = 10.0
@@ -27,14 +29,15 @@ class Digest(NamedTuple):
     hexdigest: str
 
 
-def problem_with(path: Path, digest: Digest | None) -> str | None:
-    """Say what is wrong with a zip file, or None when it is as expected."""
+def problem_with(file: IO[bytes], digest: Digest | None) -> str | None:
+    """Say what is wrong with a zip file that is open for reading, or None when it is as expected."""
     if digest is not None:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, lambda: hashlib.new(digest.algorithm, usedforsecurity=False)).hexdigest()
+        file.seek(0)
+        new_hash = partial(hashlib.new, digest.algorithm, usedforsecurity=False)
+        found = hashlib.file_digest(file, new_hash).hexdigest()  # type: ignore[arg-type]
         if found != digest.hexdigest:
             return f"its {digest.algorithm} checksum is {found}, expected {digest.hexdigest}"
-    if not zipfile.is_zipfile(path):
+    if not zipfile.is_zipfile(file):
         return "it is not a zip file"
     return None
 
@@ -50,11 +53,10 @@ def download_url(url: str, target: Path, *, digest: Digest | None, n_retries: in
     OSError
         If the file cannot be had, or is not the expected one.
     """
-    with TemporaryDirectory(dir=target.parent, prefix="part-") as folder:
-        part = Path(folder) / target.name
+    with replacing(target) as file:
         while True:
             try:
-                _copy(url, part)
+                _copy(url, file)
                 break
             except (OSError, http.client.HTTPException) as error:
                 if n_retries <= 0 or not _worth_a_retry(error):
@@ -62,7 +64,7 @@ def download_url(url: str, target: Path, *, digest: Digest | None, n_retries: in
                 warnings.warn(f"{url}: {_reason(error)}; trying again", stacklevel=2)
                 n_retries -= 1
                 time.sleep(delay)
-        _put(part, target, digest)
+        _check(file, digest)
 
 
 def download_with_pip(requirement: str, target: Path, *, digest: Digest) -> None:
@@ -73,7 +75,7 @@ def download_with_pip(requirement: str, target: Path, *, digest: Digest) -> None
     OSError
         If pip is missing or fails, or the wheel is not the expected one.
     """
-    with TemporaryDirectory(dir=target.parent, prefix="part-") as folder:
+    with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
         command += ["--no-input", "--disable-pip-version-check", "--quiet", "--dest", folder, requirement]
         try:
@@ -86,19 +88,23 @@ def download_with_pip(requirement: str, target: Path, *, digest: Digest) -> None
         wheel = Path(folder) / target.name
         if not wheel.exists():
             raise OSError(f"pip did not deliver {target.name}")
-        _put(wheel, target, digest)
+        with wheel.open("rb") as downloaded, replacing(target) as file:
+            shutil.copyfileobj(downloaded, file)
+            _check(file, digest)
 
 
-def _copy(url: str, part: Path) -> None:
-    with urllib.request.urlopen(url, timeout=CONNECT_TIMEOUT) as response, part.open("wb") as file:
+def _copy(url: str, file: IO[bytes]) -> None:
+    # An earlier try may have left a part.
+    file.seek(0)
+    file.truncate()
+    with urllib.request.urlopen(url, timeout=CONNECT_TIMEOUT) as response:
         shutil.copyfileobj(response, file)
 
 
-def _put(part: Path, target: Path, digest: Digest | None) -> None:
-    problem = problem_with(part, digest)
+def _check(file: IO[bytes], digest: Digest | None) -> None:
+    problem = problem_with(file, digest)
     if problem is not None:
         raise OSError(f"the downloaded file is not the expected one: {problem}")
-    os.replace(part, target)
 
 
 def _worth_a_retry(error: Exception) -> bool:

@@ -201,7 +201,8 @@ def _archive_on_disk(variant: str, folder: Path) -> _Archive | None:
     for archive in _ARCHIVES[variant]:
         path = folder / archive.file_name
         if path.exists():
-            problem = problem_with(path, archive.digest)
+            with path.open("rb") as file:
+                problem = problem_with(file, archive.digest)
             if problem is None:
                 return archive
             warn(f"{path} is not used: {problem}", stacklevel=3)

@@ -13,14 +13,13 @@ from numpy.typing import ArrayLike
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._common.extras import require
+from fastfm_ext._common.files import PathLike, replacing
 from fastfm_ext._validation.vectors import check_matrix
-from fastfm_ext.model_io.container import replacing
 from fastfm_ext.retrieval.ids import as_ordered_ids
 from fastfm_ext.retrieval.index import ItemIndex
 
 __all__ = ["export_features", "export_vectors"]
 
-PathLike = str | os.PathLike[str]
 _ENDINGS = (".npz", ".parquet")
 # pandas gives what stands under this name as `DataFrame.attrs`.
 _ATTRIBUTES = b"PANDAS_ATTRS"

@@ -22,22 +22,19 @@ import math
 import mmap as mmap_module
 import os
 import re
-import secrets
 import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._common.files import PathLike, replacing
 from fastfm_ext.model_io.plain_json import from_json, to_json
-
-Array = npt.NDArray[Any]
 
 FORMAT = "fastfm-ext model"
 FORMAT_VERSION = 1
@@ -59,13 +56,13 @@ class ModelFileError(ValueError):
 class Part(Protocol):
     """What a class offers to be saved: its state as plain values and arrays, and a way back."""
 
-    def _to_state(self) -> tuple[dict[str, Any], dict[str, Array]]: ...
+    def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]: ...
 
     @classmethod
-    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, Array]) -> Self: ...
+    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Self: ...
 
 
-def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Part]) -> None:
+def write_parts(path: PathLike, parts: Mapping[str, Part]) -> None:
     """Write parts under their names, replacing `path` in one step.
 
     Raises
@@ -75,7 +72,7 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Part]) -> None
     OSError
         If the file cannot be written.
     """
-    members: dict[str, Array] = {}
+    members: dict[str, AnyArray] = {}
     entries: dict[str, Any] = {}
     for slot, part in parts.items():
         meta, arrays = part._to_state()
@@ -96,7 +93,7 @@ def write_parts(path: str | os.PathLike[str], parts: Mapping[str, Part]) -> None
             _write_member(archive, file, member, [_npy_header(array.dtype.str, array.shape), _bytes_of(array)])
 
 
-def _storable(array: Array, slot: str, name: str) -> Array:
+def _storable(array: AnyArray, slot: str, name: str) -> AnyArray:
     """Return the array little-endian and in C order."""
     if not _ARRAY_NAME.fullmatch(name):
         raise ValueError(f"{slot} has an array named {name!r}; use letters, digits, '_', '.' and '-' only.")
@@ -105,27 +102,6 @@ def _storable(array: Array, slot: str, name: str) -> Array:
     if not _DTYPE.fullmatch(array.dtype.str):
         raise TypeError(f"{slot}.{name} is an array of dtype {array.dtype}, which a model file cannot hold.")
     return np.asarray(array, order="C")
-
-
-@contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a new file that takes the place of `path` when all went well."""
-    target = os.path.realpath(os.fsdecode(path))
-    folder, name = os.path.split(target)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"Cannot save to {os.fsdecode(path)!r}: there is no folder {folder!r}.")
-    # Not tempfile: its files are readable by their owner only, and the model would inherit that.
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
 
 
 def _write_member(archive: zipfile.ZipFile, file: IO[bytes], name: str, chunks: list[bytes | memoryview]) -> None:
@@ -155,7 +131,7 @@ def _npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
 
 
-def _bytes_of(array: Array) -> memoryview:
+def _bytes_of(array: AnyArray) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
@@ -179,7 +155,7 @@ class ModelFileReader:
         Names of the parts.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: PathLike) -> None:
         self.path = os.fsdecode(path)
         self._file = open(self.path, "rb")  # noqa: SIM115 - closed by __exit__
         try:
@@ -243,7 +219,7 @@ class ModelFileReader:
             "or save the model again."
         )
 
-    def _arrays(self, slot: str, *, mmap: bool) -> dict[str, Array]:
+    def _arrays(self, slot: str, *, mmap: bool) -> dict[str, AnyArray]:
         table = self._parts[slot].get("arrays")
         if not isinstance(table, dict):
             raise self.damaged(f"{slot} has no table of arrays")
@@ -252,7 +228,7 @@ class ModelFileReader:
             mapped = mmap_module.mmap(self._file.fileno(), self._size, access=mmap_module.ACCESS_READ)
         return {name: self._array(f"{slot}/{name}.npy", entry, mapped) for name, entry in table.items()}
 
-    def _array(self, member: str, entry: Any, mapped: mmap_module.mmap | None) -> Array:
+    def _array(self, member: str, entry: Any, mapped: mmap_module.mmap | None) -> AnyArray:
         dtype, shape = self._dtype_and_shape(member, entry)
         header = _npy_header(dtype.str, shape)
         extent = self._extent(member)

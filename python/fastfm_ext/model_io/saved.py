@@ -6,9 +6,9 @@ The format is described in `fastfm_ext.model_io.container`.
 from __future__ import annotations
 
 import importlib
-import os
 from typing import Any, NamedTuple
 
+from fastfm_ext._common.files import PathLike
 from fastfm_ext.model_io.container import ModelFileError, ModelFileReader, Part, write_parts
 
 __all__ = ["ModelFileError", "SavedModel", "load_model", "save_model"]
@@ -42,7 +42,7 @@ class SavedModel(NamedTuple):
     index: Any = None
 
 
-def save_model(path: str | os.PathLike[str], model: Any = None, *, encoder: Any = None, index: Any = None) -> None:
+def save_model(path: PathLike, model: Any = None, *, encoder: Any = None, index: Any = None) -> None:
     """Write a fitted model, its encoder, its index, or several of these to one file.
 
     Parameters
@@ -91,7 +91,7 @@ def save_model(path: str | os.PathLike[str], model: Any = None, *, encoder: Any 
     write_parts(path, parts)
 
 
-def load_model(path: str | os.PathLike[str], *, mmap: bool = False) -> SavedModel:
+def load_model(path: PathLike, *, mmap: bool = False) -> SavedModel:
     """Read a file written by `save_model`, or a checkpoint of `fit_stream`.
 
     Parameters

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from fastfm_ext._common.checks import is_integer
+from fastfm_ext._common.files import PathLike
 from fastfm_ext._learning.stream.buffers import Batch
 
-PathLike = str | os.PathLike[str]
 Paths = PathLike | Iterable[PathLike]
 BatchParts = tuple[Any, Any, Any]  # X, y, sample_weight
 

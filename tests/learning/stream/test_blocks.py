@@ -8,7 +8,7 @@ import pytest
 
 from fastfm_ext import FMRegressor
 from fastfm_ext._learning.samples import Samples, concat_samples, slice_samples
-from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter
+from fastfm_ext._learning.stream.blocks import RowCache, RowCacheWriter
 from fastfm_ext._validation.matrices import to_csr
 from stream_cases import rows
 
@@ -24,7 +24,7 @@ def blocks(data, tmp_path):
     path = str(tmp_path / "rows")
     csr = to_csr(FMRegressor(), data[0] * np.linspace(1, 2, 60), reset=True)
     whole = Samples(csr, data[1].astype(np.float32)[None], None, np.arange(csr.n_rows))
-    writer = RowBlockWriter(path)
+    writer = RowCacheWriter(path)
     for first in range(0, csr.n_rows, 400):
         writer.append(slice_samples(whole, first, min(first + 400, csr.n_rows)))
     writer.finish()
@@ -33,7 +33,7 @@ def blocks(data, tmp_path):
 
 def test_blocks_of_rows_come_back(blocks):
     path, whole = blocks
-    with RowBlocks(path) as file:
+    with RowCache(path) as file:
         assert (len(file), file.n_rows) == (4, whole.X.n_rows)
         in_order, in_another = file.read(range(4), 1, 60), file.read([3, 0, 2], 1, 60)
     places = ((1200, 1500), (0, 400), (800, 1200))
@@ -52,11 +52,11 @@ def test_blocks_with_and_without_values_and_weights_are_read_together(blocks, tm
     zero = np.where(np.arange(rows.X.nnz) == 5, np.float32(0), rows.X.data)
     first = replace(rows, X=replace(rows.X, data=zero), targets=targets)
     second = replace(rows, X=replace(rows.X, data=None), targets=targets, sample_weight=np.full(100, 2, np.float32))
-    writer = RowBlockWriter(path)
+    writer = RowCacheWriter(path)
     writer.append(first)
     writer.append(second)
     writer.finish()
-    with RowBlocks(path) as file:
+    with RowCache(path) as file:
         again = file.read([1, 0], 2, 60)
     np.testing.assert_array_equal(again.X.data, np.concatenate([np.ones(rows.X.nnz, np.float32), zero]))
     np.testing.assert_array_equal(again.targets, np.concatenate([targets, targets], axis=1))
@@ -92,7 +92,7 @@ def test_damaged_blocks_are_refused(blocks):
                 damaged[at] = rng.integers(256)
         with open(path, "wb") as file:
             file.write(damaged)
-        with contextlib.suppress(RefusedError), refusal_of(path), RowBlocks(path) as again:
+        with contextlib.suppress(RefusedError), refusal_of(path), RowCache(path) as again:
             for block in range(len(again)):
                 X = again.read([block], 1, 60).X
                 assert 0 <= X.indices.min(initial=0) <= X.indices.max(initial=0) < 60
@@ -104,7 +104,7 @@ def test_damaged_blocks_are_refused(blocks):
 
 def test_an_unfinished_file_of_blocks_has_no_name(blocks, tmp_path):
     path = str(tmp_path / "others")
-    writer = RowBlockWriter(path)
+    writer = RowCacheWriter(path)
     writer.append(slice_samples(blocks[1], 0, 10))
     writer.abandon()
     assert [p.name for p in tmp_path.iterdir()] == ["rows"]

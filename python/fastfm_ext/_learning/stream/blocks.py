@@ -22,6 +22,7 @@ from typing import IO, Self
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._common.files import PendingFile
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._learning.samples import Samples
@@ -31,13 +32,12 @@ _ENTRY = 5  # where a block begins, its rows, its values, whether it has data, a
 _FOOTER = struct.Struct("<QQ")
 
 
-class RowBlockWriter:
-    """Write blocks of rows to a file that appears under its name only when all are there."""
+class RowCacheWriter:
+    """Writer of a cache file, which has its name only when all blocks are there."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._partial = f"{path}.partial"
-        self._file = open(self._partial, "wb")  # noqa: SIM115 - closed by finish and abandon
+        self._pending = PendingFile(path, f"{path}.partial")
+        self._file = self._pending.file
         self._file.write(_MAGIC)
         self._offset = len(_MAGIC)
         self._table: list[list[int]] = []
@@ -65,20 +65,15 @@ class RowBlockWriter:
         """Write the table, and give the file its name."""
         table = json.dumps(self._table).encode()
         self._file.write(table + _FOOTER.pack(self._offset, len(table)))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        os.replace(self._partial, self._path)
+        self._pending.finish()
 
     def abandon(self) -> None:
         """Remove what has been written, unless it is complete."""
-        if not self._file.closed:
-            self._file.close()
-            os.unlink(self._partial)
+        self._pending.abandon()
 
 
-class RowBlocks:
-    """The blocks of a file that `RowBlockWriter` wrote.
+class RowCache:
+    """Cache of a stream's rows: the blocks of a file that `RowCacheWriter` wrote.
 
     Raises
     ------

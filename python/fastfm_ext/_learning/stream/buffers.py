@@ -18,7 +18,7 @@ from fastfm_ext import _engine
 from fastfm_ext._engine import csr
 from fastfm_ext._learning.samples import Samples, concat_samples, slice_samples
 from fastfm_ext._learning.solvers.descent import with_hot_features
-from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter
+from fastfm_ext._learning.stream.blocks import RowCache, RowCacheWriter
 
 # A buffer is this many blocks of the cache: the more, the better the cache's rows mix from epoch to epoch.
 BLOCKS_OF_A_BUFFER = 16
@@ -104,7 +104,7 @@ def parts_of(batch: Any, number: int) -> Batch:
 
 
 def source_buffers(
-    samples: Iterable[Samples], plan: Plan, epoch: int, first: int | None, writer: RowBlockWriter | None
+    samples: Iterable[Samples], plan: Plan, epoch: int, first: int | None, writer: RowCacheWriter | None
 ) -> Iterator[Buffer | None]:
     """Yield the buffers of an epoch over the source from number ``first`` on, before that None; all go to the cache.
 
@@ -118,7 +118,7 @@ def source_buffers(
 
 
 def cached_buffers(
-    blocks: RowBlocks, plan: Plan, epoch: int, first: int, n_scorers: int, n_features: int
+    blocks: RowCache, plan: Plan, epoch: int, first: int, n_scorers: int, n_features: int
 ) -> Iterator[Buffer]:
     """Yield the buffers of an epoch over the cache, from number ``first`` on: blocks in random order if shuffled."""
     order: NDArray[np.int64] = np.arange(len(blocks))

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastfm_ext._learning.learner import Learner
 from fastfm_ext._learning.samples import Samples, concat_samples
-from fastfm_ext._learning.stream.blocks import RowBlocks, RowBlockWriter
+from fastfm_ext._learning.stream.blocks import RowCache, RowCacheWriter
 from fastfm_ext._learning.stream.buffers import Buffer, Plan, batches_of, cached_buffers, source_buffers
 from fastfm_ext._learning.stream.rows import BatchReader, checksum, handed_over
 
@@ -63,7 +63,7 @@ class BufferSource:
             return
         if not os.path.exists(self._cache):  # the fit goes on where the cache has been lost
             yield from self._from_stream(epoch, None, self._cache)
-        with RowBlocks(self._cache) as blocks:
+        with RowCache(self._cache) as blocks:
             yield from cached_buffers(blocks, self._plan, epoch, first, n_scorers, n_features)
 
     def remove_cache(self) -> None:
@@ -76,7 +76,7 @@ class BufferSource:
         begun, self._begun = self._begun, None
         batches = batches_of(self._stream) if begun is None else begun
         samples = BatchReader(self._learner).samples(batches)
-        writer = None if cache is None else RowBlockWriter(cache)
+        writer = None if cache is None else RowCacheWriter(cache)
         try:
             if first != 0 or (epoch == 1 and self._is_resumed):
                 samples = self._checked_beginning(samples, self._plan.buffer_rows)
