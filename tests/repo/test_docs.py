@@ -1,14 +1,17 @@
 """What the pages show runs: their examples one after the other, and their commands as far as their words."""
 
 import contextlib
+import importlib
 import io
 import re
 import shlex
 
 import pytest
 
+import fastfm_ext
 from fastfm_ext._learning.losses import LOSSES
 from fastfm_ext._learning.solvers.registry import SOLVERS
+from fastfm_ext._names import PUBLIC_MODULES, PUBLIC_NAMES
 from fastfm_ext.cli import program
 from markdown_examples import commands, examples, run_examples
 from repository import ROOT
@@ -46,6 +49,17 @@ def test_links_to_files_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)", text)
     missing = [t for t in targets if not t.startswith("https:") and not (page.parent / t).exists()]
     assert missing == []
+
+
+def test_the_reference_has_every_public_name():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    shown = {name.rpartition(".")[2] for name in re.findall(r"^\.\. auto\w+:: (\S+)$", page, re.M)}
+    modules = [importlib.import_module(f"fastfm_ext.{name}") for name in PUBLIC_MODULES]
+    assert {name for module in [fastfm_ext, *modules] for name in module.__all__} - shown == set()
+
+
+def test_the_package_offers_the_names_of_its_list():
+    assert fastfm_ext.__all__ == sorted(public.name for public in PUBLIC_NAMES)
 
 
 def test_blocks_are_found_with_their_headings_and_run_in_order(tmp_path):

@@ -16,12 +16,14 @@ PACKAGE = "fastfm_ext"
 PYTHON_ARROWS: dict[str, set[str]] = {
     "_native": set(),
     "_common": set(),
+    # Names only: what they stand for is imported when it is asked for.
+    "_names": set(),
     "_reference": set(),
     "_engine": {"_native", "_common"},
     "_validation": {"_engine", "_common"},
     "metrics": {"_validation", "_common"},
     # It finds the classes that it saves by name, when it is called.
-    "model_io": {"_common"},
+    "model_io": {"_names", "_common"},
     "_learning": {"_engine", "_validation", "metrics", "model_io", "_common"},
     "_estimators": {"_learning", "_engine", "_validation", "model_io", "_common"},
     "fm": {"_estimators", "_learning", "_engine", "_validation", "_common"},
@@ -37,6 +39,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "export": {"retrieval", "model_io", "_validation", "_common"},
     "plotting": {"_common"},
     "__init__": {
+        "_names",
         "_engine",
         "_learning",
         "encoding",

@@ -9,20 +9,9 @@ import importlib
 from typing import Any, NamedTuple
 
 from fastfm_ext._common.files import PathLike
-from fastfm_ext.model_io.container import ModelFileError, ModelFileReader, Part, write_parts
+from fastfm_ext._names import PUBLIC_NAMES
+from fastfm_ext.model_io.container import ModelFileReader, Part, write_parts
 
-__all__ = ["ModelFileError", "SavedModel", "load_model", "save_model"]
-
-# Which classes can stand in which part of a file, and where they live.
-_CLASSES: dict[str, dict[str, str]] = {
-    "model": {
-        "FMRegressor": "fastfm_ext.fm",
-        "FMClassifier": "fastfm_ext.fm",
-        "FMRanker": "fastfm_ext.ranking",
-    },
-    "encoder": {"FMEncoder": "fastfm_ext.encoding"},
-    "index": {"ItemIndex": "fastfm_ext.retrieval"},
-}
 # A checkpoint's position in its stream, which only the fit that goes on from there can use.
 _NOT_FOR_USERS = ("stream",)
 
@@ -40,6 +29,12 @@ class SavedModel(NamedTuple):
     model: Any = None
     encoder: Any = None
     index: Any = None
+
+
+# For each part of a file the classes that can stand there, and their modules.
+_CLASSES: dict[str, dict[str, str]] = {
+    slot: {public.name: public.module for public in PUBLIC_NAMES if public.kind == slot} for slot in SavedModel._fields
+}
 
 
 def save_model(path: PathLike, model: Any = None, *, encoder: Any = None, index: Any = None) -> None:

@@ -1,0 +1,63 @@
+"""Public names of the package, with the modules that define them.
+
+A tuple in one file, with strings for classes: it is read by `fastfm_ext` itself, which loads a module when one of its
+names is asked for, and by `fastfm_ext.model_io`, which finds the classes of a model file in it.
+"""
+
+from typing import NamedTuple
+
+
+class PublicName(NamedTuple):
+    """A name that ``from fastfm_ext import name`` finds.
+
+    Attributes
+    ----------
+    name : str
+    module : str
+        The module to import it from.
+    kind : {"model", "encoder", "index", "function", "error"}
+        What it is. The first three are also the parts of a model file, where objects of these classes can stand.
+    """
+
+    name: str
+    module: str
+    kind: str
+
+
+PUBLIC_NAMES = (
+    PublicName("DivergenceError", "fastfm_ext._learning.divergence", "error"),
+    PublicName("FMClassifier", "fastfm_ext.fm", "model"),
+    PublicName("FMEncoder", "fastfm_ext.encoding", "encoder"),
+    PublicName("FMRanker", "fastfm_ext.ranking", "model"),
+    PublicName("FMRegressor", "fastfm_ext.fm", "model"),
+    PublicName("ItemIndex", "fastfm_ext.retrieval", "index"),
+    PublicName("ModelFileError", "fastfm_ext.model_io", "error"),
+    PublicName("binned", "fastfm_ext.encoding", "function"),
+    PublicName("categorical", "fastfm_ext.encoding", "function"),
+    PublicName("crossed", "fastfm_ext.encoding", "function"),
+    PublicName("evaluate", "fastfm_ext.evaluation", "function"),
+    PublicName("export_features", "fastfm_ext.export", "function"),
+    PublicName("export_vectors", "fastfm_ext.export", "function"),
+    PublicName("hashed", "fastfm_ext.encoding", "function"),
+    PublicName("load_model", "fastfm_ext.model_io", "function"),
+    PublicName("multi", "fastfm_ext.encoding", "function"),
+    PublicName("numeric", "fastfm_ext.encoding", "function"),
+    PublicName("recommend", "fastfm_ext.retrieval", "function"),
+    PublicName("save_model", "fastfm_ext.model_io", "function"),
+    PublicName("show_config", "fastfm_ext._engine.config", "function"),
+)
+PUBLIC_MODULES = (
+    "datasets",
+    "encoding",
+    "evaluation",
+    "export",
+    "fm",
+    "metrics",
+    "model_io",
+    "model_selection",
+    "plotting",
+    "ranking",
+    "retrieval",
+    "streaming",
+    "text_formats",
+)
