@@ -29,7 +29,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "fm": {"_estimators", "_learning", "_engine", "_validation", "_common"},
     "ranking": {"_estimators", "_learning", "_engine", "_validation", "_common"},
     "_tables": {"_native", "_common", "_validation"},
-    "encoding": {"_tables", "_validation", "model_io", "_common"},
+    "encoding": {"_native", "_tables", "_validation", "model_io", "_common"},
     "model_selection": {"_tables", "_validation", "_common"},
     "retrieval": {"_engine", "_validation", "model_io", "_common"},
     "evaluation": {"metrics", "retrieval", "_validation", "_common"},

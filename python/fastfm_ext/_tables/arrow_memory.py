@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import UInt8, object_array
 from fastfm_ext._native import tables
-from fastfm_ext._tables.coding import Coded, Texts, code_array, code_texts
+from fastfm_ext._tables.coding import Coded, code_array, code_texts
+from fastfm_ext._tables.texts import Texts
 
 # https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings
 _NUMBERS = {

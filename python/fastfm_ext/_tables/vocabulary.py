@@ -1,4 +1,4 @@
-"""The distinct values of a column: one canonical form, a fixed order and a fast look-up."""
+"""Vocabulary of a column: its distinct values in one canonical form and a fixed order, with a fast look-up."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_ext._common.arrays import object_array
-from fastfm_ext._tables.coding import pack_texts, unpack_texts
+from fastfm_ext._tables.texts import pack_texts, unpack_texts
 
 _TAGS = {bool: "b", int: "i", float: "f", str: "s", datetime: "d"}
 _ARRAY_FORMS = frozenset({"bool", "int64", "uint64", "float64", "datetime64[us]", "datetime64[ns]"})
@@ -17,7 +17,7 @@ _MISSING_NAMES = frozenset({"NAType", "NaTType"})
 
 
 def missing_mask(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark the missing entries: None, NaN, NaT and pandas' NA."""
+    """Return the mask (n,) of missing values: None, NaN, NaT and pandas' NA."""
     if values.dtype.kind in "fcmM":
         # Only NaN and NaT differ from themselves.
         differs: NDArray[np.bool_] = values != values
@@ -119,7 +119,7 @@ def join_values(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 class Vocabulary:
-    """Distinct values in a fixed order; the position of a value is its feature's place in the column's block.
+    """Distinct values in a fixed order; the code of a value is its index.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class Vocabulary:
             return cls(object_array(distinct))
 
     def grown(self, values: NDArray[Any]) -> "Vocabulary":
-        """Return a vocabulary with those of the values that are new behind the old, which keep their positions."""
+        """Return a vocabulary with those of the values that are new behind the old, which keep their codes."""
         fresh = Vocabulary.learn(values[self.find(values) < 0])
         if not len(fresh):
             return self
@@ -157,17 +157,21 @@ class Vocabulary:
         return kind_of(self.values)
 
     def find(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the position of each canonical value, -1 for those that aren't here."""
+        """Return the code (n,) of each canonical value (n,), -1 for those that aren't here."""
         if not len(self):
             return np.full(len(values), -1, dtype=np.int64)
         same_type = values.dtype == self.values.dtype and values.dtype.kind != "O"
         if same_type or values.dtype.kind == self.values.dtype.kind == "M":
-            position = np.searchsorted(self.values, values, sorter=self._order)
-            position[position == len(self)] = 0
+            codes = np.searchsorted(self.values, values, sorter=self._order)
+            codes[codes == len(self)] = 0
             if self._order is not None:
-                position = self._order[position]
-            return np.where(self.values[position] == values, position, -1).astype(np.int64)
-        return np.fromiter((self._positions.get(v, -1) for v in _keys(values)), dtype=np.int64, count=len(values))
+                codes = self._order[codes]
+            return np.where(self.values[codes] == values, codes, -1).astype(np.int64)
+        return np.fromiter((self._code_of.get(v, -1) for v in _keys(values)), dtype=np.int64, count=len(values))
+
+    def value(self, code: int) -> Any:
+        """Return a value as a Python object."""
+        return self.values[code : code + 1].tolist()[0]
 
     def labels(self) -> list[str]:
         """Return each value as text."""
@@ -180,8 +184,8 @@ class Vocabulary:
         return None if (self.values[:-1] < self.values[1:]).all() else np.argsort(self.values)
 
     @cached_property
-    def _positions(self) -> dict[Any, int]:
-        return {value: position for position, value in enumerate(_keys(self.values))}
+    def _code_of(self) -> dict[Any, int]:
+        return {value: code for code, value in enumerate(_keys(self.values))}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"values": self.values}

@@ -69,7 +69,7 @@ class Columns:
         rest = [column for column in table.columns if column not in (self.target, self.weight)]
         if not rest:
             raise ValueError(f"{name} has no column but the target {self.target!r} to learn from")
-        from fastfm_ext.encoding.encoder import numeric
+        from fastfm_ext.encoding.declare import numeric
 
         specs = [numeric(column) if table[column].dtype.kind == "f" else column for column in rest]
         return Columns(self.target, self.weight, context=specs)
@@ -107,10 +107,10 @@ def column_of(entry: Any) -> Any:
         return entry["column"]
     if kind not in KINDS:
         raise ValueError(f"column {entry['column']!r}: {kind!r} is not one of category, {', '.join(KINDS)}")
-    from fastfm_ext.encoding import encoder as encoding
+    from fastfm_ext.encoding import declare
 
     try:
-        return getattr(encoding, kind)(entry["column"], **options)
+        return getattr(declare, kind)(entry["column"], **options)
     except TypeError as error:
         raise ValueError(f"column {entry['column']!r}: {error}") from error
 

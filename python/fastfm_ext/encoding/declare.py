@@ -1,14 +1,16 @@
-"""The specs of columns as users write them."""
+"""Declarations of columns, as users write them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from fastfm_ext.encoding.columns.base import ColumnSpec, Missing, Unknown
-from fastfm_ext.encoding.columns.categorical import Categorical, Multi, Norm
+from fastfm_ext.encoding.columns.binned import Binned, Strategy
+from fastfm_ext.encoding.columns.categorical import Categorical
 from fastfm_ext.encoding.columns.crossed import Crossed
 from fastfm_ext.encoding.columns.hashed import Hashed
-from fastfm_ext.encoding.columns.numeric import Binned, Numeric, Strategy
+from fastfm_ext.encoding.columns.multi import Multi, Norm
+from fastfm_ext.encoding.columns.numeric import Numeric
 
 SPEC_KINDS: dict[str, type[ColumnSpec]] = {
     "categorical": Categorical,

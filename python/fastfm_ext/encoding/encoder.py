@@ -1,4 +1,4 @@
-"""From a data frame to the sparse matrix a factorization machine learns from."""
+"""Encoder of data frames as sparse matrices, for factorization machines."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self, get_args
@@ -13,10 +13,8 @@ from fastfm_ext._tables.column import Column
 from fastfm_ext._tables.read import as_table, read_columns
 from fastfm_ext.encoding.columns.base import ColumnSpec, Feature, State
 from fastfm_ext.encoding.columns.categorical import Categorical
-from fastfm_ext.encoding.declare import binned, categorical, check_names, checked_specs, crossed, hashed, multi, numeric
+from fastfm_ext.encoding.declare import check_names, checked_specs
 from fastfm_ext.encoding.layout import Layout
-
-__all__ = ["FMEncoder", "Feature", "binned", "categorical", "crossed", "hashed", "multi", "numeric"]
 
 Side = Literal["user", "item"]
 _GROUPS = ("user", "item", "context")
@@ -281,11 +279,11 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         if column not in self.field_names_:
             raise KeyError(f"no column {column!r}; there are {', '.join(self.field_names_)}")
         field = self.field_names_.index(column)
-        fitted, numbers = self._layout.fitted[field], self._layout.numbers[field]
+        fitted = self._layout.fitted[field]
         position = fitted.position(value)
         if position < 0:
             raise KeyError(f"column {column!r} has no feature for {value!r} ({fitted.n_features} values seen in fit)")
-        return int(numbers[position])
+        return int(self._layout.features[field][position])
 
     def feature_at(self, index: int) -> Feature:
         """Say what a feature stands for: the inverse of `feature_index`.
@@ -317,7 +315,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         if not 0 <= index < self.n_features_out_:
             raise IndexError(f"index must be from 0 to {self.n_features_out_ - 1}, got {index!r}")
         field = int(self.fields_[index])
-        return self._layout.fitted[field].feature(int(np.searchsorted(self._layout.numbers[field], index)))
+        return self._layout.fitted[field].feature(int(np.searchsorted(self._layout.features[field], index)))
 
     @property
     def slices_(self) -> dict[str, slice]:
@@ -325,7 +323,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         check_is_fitted(self, "fields_")
         if not self._layout.is_in_blocks:
             raise AttributeError("slices_ is gone since partial_fit added features elsewhere; use fields_")
-        stops = np.cumsum([len(numbers) for numbers in self._layout.numbers]).tolist()
+        stops = np.cumsum([len(features) for features in self._layout.features]).tolist()
         bounds = zip(self.field_names_, [0, *stops[:-1]], stops, strict=True)
         return {name: slice(start, stop) for name, start, stop in bounds}
 

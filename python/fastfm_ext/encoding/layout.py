@@ -1,4 +1,4 @@
-"""All fitted columns of an encoder, and which feature of each stands where in the matrix."""
+"""Layout of an encoded matrix: the fitted columns, and which of its features are whose."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fastfm_ext._common.arrays import MAX_INT32, Int32
-from fastfm_ext._tables.coding import rows_of
-from fastfm_ext.encoding.columns.base import Columns, ColumnSpec, FittedColumn, State
+from fastfm_ext._common.arrays import MAX_INT32, AnyArray, Int32
+from fastfm_ext.encoding.assemble import assemble_rows
+from fastfm_ext.encoding.columns.base import ColumnsByName, ColumnSpec, FittedColumn, State, arrays_under
 from fastfm_ext.encoding.declare import spec_from_meta, spec_to_meta
 
 STATE_VERSION = 2
@@ -27,16 +27,16 @@ class Layout:
         Side of each field.
     fitted : list of FittedColumn
         The fields.
-    numbers : list of int32 ndarray
-        For each field the feature at each of its positions, ascending.
+    features : list of int32 ndarray
+        For each field the feature of the matrix at each of its positions, ascending.
     """
 
     groups: list[str]
     fitted: list[FittedColumn]
-    numbers: list[Int32]
+    features: list[Int32]
 
     @classmethod
-    def learn(cls, specs: list[tuple[str, ColumnSpec]], columns: Columns) -> Self:
+    def learn(cls, specs: list[tuple[str, ColumnSpec]], columns: ColumnsByName) -> Self:
         """Learn all features.
 
         Raises
@@ -56,24 +56,24 @@ class Layout:
         stops = np.cumsum([column.n_features for column in fitted]).tolist()
         _check_width(stops[-1])
         starts = [0, *stops[:-1]]
-        numbers = [np.arange(start, stop, dtype=np.int32) for start, stop in zip(starts, stops, strict=True)]
-        return cls(groups, fitted, numbers)
+        features = [np.arange(start, stop, dtype=np.int32) for start, stop in zip(starts, stops, strict=True)]
+        return cls(groups, fitted, features)
 
-    def grown(self, columns: Columns) -> Self:
+    def grown(self, columns: ColumnsByName) -> Self:
         """Learn new features behind the old, of one field after the other."""
         fitted = [column.grown(columns) for column in self.fitted]
-        start, numbers = self.n_features, []
-        for column, old in zip(fitted, self.numbers, strict=True):
+        start, features = self.n_features, []
+        for column, old in zip(fitted, self.features, strict=True):
             stop = start + column.n_features - len(old)
             _check_width(stop)
-            numbers.append(np.concatenate((old, np.arange(start, stop, dtype=np.int32))))
+            features.append(np.concatenate((old, np.arange(start, stop, dtype=np.int32))))
             start = stop
-        return type(self)(self.groups, fitted, numbers)
+        return type(self)(self.groups, fitted, features)
 
     @property
     def n_features(self) -> int:
         """Width of the matrix."""
-        return sum(map(len, self.numbers))
+        return sum(map(len, self.features))
 
     @property
     def names(self) -> list[str]:
@@ -81,18 +81,18 @@ class Layout:
         return [column.spec.name for column in self.fitted]
 
     @property
-    def fields(self) -> NDArray[np.int32]:
+    def fields(self) -> Int32:
         """Field of every feature."""
         fields = np.empty(self.n_features, dtype=np.int32)
-        for field, numbers in enumerate(self.numbers):
-            fields[numbers] = field
+        for field, features in enumerate(self.features):
+            fields[features] = field
         return fields
 
     @property
     def is_in_blocks(self) -> bool:
         """Whether each field's features lie side by side, in the order of the fields."""
-        starts = np.cumsum([0, *map(len, self.numbers)]).tolist()
-        bounds = zip(self.numbers, starts[:-1], starts[1:], strict=True)
+        starts = np.cumsum([0, *map(len, self.features)]).tolist()
+        bounds = zip(self.features, starts[:-1], starts[1:], strict=True)
         return all(not len(own) or (own[0] == start and own[-1] == stop - 1) for own, start, stop in bounds)
 
     def columns_of(self, groups: tuple[str, ...]) -> list[str]:
@@ -100,17 +100,17 @@ class Layout:
         fields = zip(self.groups, self.fitted, strict=True)
         return list(dict.fromkeys(name for group, f in fields if group in groups for name in f.spec.columns))
 
-    def encode(self, columns: Columns, n_rows: int, groups: tuple[str, ...]) -> sparse.csr_array:
+    def encode(self, columns: ColumnsByName, n_rows: int, groups: tuple[str, ...]) -> sparse.csr_array:
         """Encode the rows' columns of these sides; the features of the others stay empty."""
-        fields = zip(self.groups, self.fitted, self.numbers, strict=True)
-        blocks = [field.block(columns, numbers) for group, field, numbers in fields if group in groups]
-        return rows_of(blocks, n_rows, self.n_features, sort=not self.is_in_blocks)
+        fields = zip(self.groups, self.fitted, self.features, strict=True)
+        entries = [field.entries(columns, features) for group, field, features in fields if group in groups]
+        return assemble_rows(entries, n_rows, self.n_features, sort=not self.is_in_blocks)
 
     def labels(self) -> NDArray[np.object_]:
         """Name every feature."""
         labels = np.empty(self.n_features, dtype=object)
-        for column, numbers in zip(self.fitted, self.numbers, strict=True):
-            labels[numbers] = column.labels()
+        for column, features in zip(self.fitted, self.features, strict=True):
+            labels[features] = column.labels()
         return labels
 
     def state(self) -> State:
@@ -122,7 +122,7 @@ class Layout:
             If a category is not a str, int, float, bool or datetime.
         """
         described: list[dict[str, Any]] = []
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, AnyArray] = {}
         for number, (group, column) in enumerate(zip(self.groups, self.fitted, strict=True)):
             meta, own_arrays = column.state()
             described.append({"side": group, "spec": spec_to_meta(column.spec), "fitted": meta})
@@ -132,7 +132,7 @@ class Layout:
         return {"version": STATE_VERSION, "columns": described}, arrays
 
     @classmethod
-    def restore(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+    def restore(cls, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Self:
         """Undo `state`.
 
         Raises
@@ -144,15 +144,14 @@ class Layout:
             raise ValueError(f"encoder state has version {meta['version']!r}, this version reads {STATE_VERSION}")
         fitted = []
         for number, described in enumerate(meta["columns"]):
-            prefix = f"column_{number}_"
-            own_arrays = {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
+            own_arrays = arrays_under(arrays, f"column_{number}_")
             fitted.append(spec_from_meta(described["spec"]).restore(described["fitted"], own_arrays))
         layout = cls.in_blocks([described["side"] for described in meta["columns"]], fitted)
         return layout._arranged(arrays["fields"]) if "fields" in arrays else layout
 
-    def _arranged(self, fields: NDArray[np.int32]) -> Self:
+    def _arranged(self, fields: Int32) -> Self:
         """Return the layout in which feature j is of the field fields[j]."""
-        widths = [len(numbers) for numbers in self.numbers]
+        widths = [len(features) for features in self.features]
         if fields.dtype != np.int32 or fields.shape != (self.n_features,) or not len(fields):
             raise ValueError(
                 f"fields of the type {fields.dtype} and shape {fields.shape} for {self.n_features} features"
@@ -161,8 +160,8 @@ class Layout:
         is_field = fields.min() >= 0 and fields.max() < len(widths)
         if not is_field or np.bincount(fields, minlength=len(widths)).tolist() != widths:
             raise ValueError("the fields of the features do not fit their columns")
-        numbers = [np.flatnonzero(fields == field).astype(np.int32) for field in range(len(widths))]
-        return type(self)(self.groups, self.fitted, numbers)
+        features = [np.flatnonzero(fields == field).astype(np.int32) for field in range(len(widths))]
+        return type(self)(self.groups, self.fitted, features)
 
 
 def _check_width(n_features: int) -> None:

@@ -15,7 +15,8 @@ from sklearn.model_selection import train_test_split
 from fastfm_ext._common.extras import require
 from fastfm_ext.cli.settings import MovielensSettings
 from fastfm_ext.datasets.movielens import fetch_movielens, load_movielens_csv
-from fastfm_ext.encoding.encoder import FMEncoder, multi, numeric
+from fastfm_ext.encoding.declare import multi, numeric
+from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.fm import FMRegressor
 from fastfm_ext.model_io.saved import save_model
 from fastfm_ext.plotting.learning_curve import plot_learning_curve

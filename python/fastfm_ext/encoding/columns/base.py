@@ -1,4 +1,4 @@
-"""What all kinds of columns share: a spec that says how to encode, and a fitted column that does it."""
+"""Bases of all kinds of columns: the spec that a user writes, and the fitted column that encodes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -6,14 +6,13 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import Int32
-from fastfm_ext._tables.coding import Block
+from fastfm_ext._common.arrays import AnyArray, Int32, Int64
 from fastfm_ext._tables.column import Column
+from fastfm_ext.encoding.assemble import Entries
 
-State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
-Columns = Mapping[str, Column]
+State = tuple[dict[str, Any], dict[str, AnyArray]]
+ColumnsByName = Mapping[str, Column]
 Missing = Literal["ignore", "feature"]
 Unknown = Literal["ignore", "feature", "rare"]
 FeatureKind = Literal["value", "number", "bin", "hash", "rare", "missing", "unknown"]
@@ -57,11 +56,11 @@ class ColumnSpec(ABC):
         """Columns that it is made of."""
 
     @abstractmethod
-    def fit(self, columns: Columns) -> "FittedColumn":
+    def fit(self, columns: ColumnsByName) -> "FittedColumn":
         """Learn the features."""
 
     @abstractmethod
-    def restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "FittedColumn":
+    def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedColumn":
         """Undo `FittedColumn.state`."""
 
     def __repr__(self) -> str:
@@ -108,7 +107,7 @@ def check_column_name(name: Any) -> None:
 
 
 class FittedColumn(ABC):
-    """A column's features, numbered from 0 on: their *positions*. The encoder gives each its place in the matrix."""
+    """A column with its features, each at a *position* from 0 on; the layout gives each a column of the matrix."""
 
     spec: ColumnSpec
 
@@ -118,8 +117,15 @@ class FittedColumn(ABC):
         """Number of features."""
 
     @abstractmethod
-    def block(self, columns: Columns, numbers: Int32) -> Block:
-        """Encode every row; `numbers` says at which place in the matrix each position is."""
+    def entries(self, columns: ColumnsByName, features: Int32) -> Entries:
+        """Encode every row.
+
+        Parameters
+        ----------
+        columns : mapping of str to Column
+        features : int32 ndarray of shape (n_features,)
+            Feature of the matrix at each position.
+        """
 
     @abstractmethod
     def labels(self) -> list[str]:
@@ -127,23 +133,28 @@ class FittedColumn(ABC):
 
     @abstractmethod
     def feature(self, position: int) -> Feature:
-        """Return what a position stands for."""
+        """Describe the feature at a position."""
 
     @abstractmethod
     def position(self, value: Any) -> int:
-        """Return where a value is encoded, -1 for nowhere."""
+        """Return the position of a value's feature, or -1."""
 
     @abstractmethod
     def state(self) -> State:
         """Return JSON-able metadata and arrays without Python objects."""
 
-    def grown(self, columns: Columns) -> Self:
+    def grown(self, columns: ColumnsByName) -> Self:
         """Learn new features behind the old, which keep their positions; here: none."""
         return self
 
 
-def numbers_at(numbers: Int32, positions: NDArray[np.integer[Any]]) -> Int32:
-    """Return the place in the matrix of every position, -1 for those that are negative."""
-    if not len(numbers):
+def features_at(features: Int32, positions: Int64) -> Int32:
+    """Return the feature (n,) of the matrix at every position (n,), -1 at those that are negative."""
+    if not len(features):
         return np.full(len(positions), -1, dtype=np.int32)
-    return np.where(positions < 0, np.int32(-1), numbers[positions])
+    return np.where(positions < 0, np.int32(-1), features[positions])
+
+
+def arrays_under(arrays: dict[str, AnyArray], prefix: str) -> dict[str, AnyArray]:
+    """Return the arrays whose names begin with a prefix, under the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,30 +1,30 @@
-"""Several columns as one: a feature for each combination of their values."""
+"""Crossed columns: a feature for each combination of several columns' values."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import Int32
-from fastfm_ext._tables.coding import Block, BlockKind, Coded, code_ints
+from fastfm_ext._common.arrays import AnyArray, Bools, Int32, Int64
+from fastfm_ext._tables.coding import Coded, code_ints
 from fastfm_ext._tables.column import ArrayColumn
 from fastfm_ext._tables.vocabulary import Vocabulary
+from fastfm_ext.encoding.assemble import Entries, EntryKind
 from fastfm_ext.encoding.columns.base import (
-    Columns,
+    ColumnsByName,
     ColumnSpec,
     Feature,
     FittedColumn,
     Missing,
     State,
     Unknown,
+    arrays_under,
     check_column_name,
-    numbers_at,
+    features_at,
 )
-from fastfm_ext.encoding.columns.categorical import check_level_options, counts_of
-from fastfm_ext.encoding.columns.levels import LevelOptions, Levels
+from fastfm_ext.encoding.columns.levels import LevelOptions, Levels, check_level_options, counts_of
 
-# A pair of positions, each below 2^31, as one number.
+# A pair of codes, each below 2^31, as one number.
 _SHIFT = 32
 
 
@@ -62,44 +62,41 @@ class Crossed(ColumnSpec):
         """The options that say which combinations have features."""
         return LevelOptions(self.min_count, self.missing, self.unknown)
 
-    def fit(self, columns: Columns) -> "FittedCrossed":
+    def fit(self, columns: ColumnsByName) -> "FittedCrossed":
         """Learn the combinations."""
         nothing = Vocabulary(np.empty(0, dtype=object))
         parts, pairs = [nothing] * len(self.columns), [nothing] * (len(self.columns) - 2)
         levels = Levels.learn(self.level_options, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
         return FittedCrossed(self, parts, pairs, levels).grown(columns)
 
-    def restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "FittedCrossed":
+    def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedCrossed":
         """Undo `FittedColumn.state`."""
-        tables = [
-            Vocabulary.from_arrays(form, _own(arrays, f"table_{number}_")) for number, form in enumerate(meta["forms"])
+        vocabularies = [
+            Vocabulary.from_arrays(form, arrays_under(arrays, f"table_{number}_"))
+            for number, form in enumerate(meta["forms"])
         ]
         n_parts = len(self.columns)
-        if len(tables) != 2 * n_parts - 2:
-            raise ValueError(f"{self.name!r} has {len(tables)} tables of values, {2 * n_parts - 2} are needed")
-        levels = Levels.restore(self.level_options, meta, _own(arrays, "levels_"))
-        fitted = FittedCrossed(self, tables[:n_parts], tables[n_parts:], levels)
+        if len(vocabularies) != 2 * n_parts - 2:
+            raise ValueError(f"{self.name!r} has {len(vocabularies)} tables of values, {2 * n_parts - 2} are needed")
+        levels = Levels.restore(self.level_options, meta, arrays_under(arrays, "levels_"))
+        fitted = FittedCrossed(self, vocabularies[:n_parts], vocabularies[n_parts:], levels)
         fitted.check()
         return fitted
-
-
-def _own(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True)
 class FittedCrossed(FittedColumn):
     """A feature for each combination.
 
-    Positions of the first two columns make a number; this number's position in ``pairs[0]`` and that of the third
-    column make the next, and so on. The last numbers are the values of `levels`.
+    Codes of the first two columns make a number, a key; this key's code in ``pairs[0]`` and that of the third column
+    make the next key, and so on. The last keys are the values of `levels`.
 
     Attributes
     ----------
     parts : list of Vocabulary
         Values of each column.
     pairs : list of Vocabulary
-        Combinations of the first two columns, the first three, and so on, but not of all.
+        Keys of the first two columns, the first three, and so on, but not of all.
     """
 
     spec: Crossed
@@ -112,40 +109,41 @@ class FittedCrossed(FittedColumn):
         """Number of features."""
         return len(self.levels)
 
-    def block(self, columns: Columns, numbers: Int32) -> Block:
+    def entries(self, columns: ColumnsByName, features: Int32) -> Entries:
         """Encode every row: a one at its combination's feature."""
-        keys, positions = self._positions(columns)
-        unknown = [self.levels.unknown_position]
-        table = np.concatenate(([self.levels.missing_position], positions, unknown))
-        return Block(BlockKind.ONE, keys, numbers_at(numbers, table))
+        codes, positions = self._coded(columns)
+        return Entries(EntryKind.ONE, codes, features_at(features, np.append(self.levels.missing_position, positions)))
 
-    def _positions(self, columns: Columns) -> tuple[Int32, NDArray[np.int64]]:
-        """Return codes of the combinations, one behind the last for those of unknown values; and their positions."""
-        coded, is_missing, is_known = self._keys(columns)
-        codes = np.where(is_known, coded.codes, np.int32(len(coded.values)))
+    def _coded(self, columns: ColumnsByName) -> tuple[Int32, Int64]:
+        """Return the code (n_rows,) of each row's combination, and the position (n_codes,) of each code.
+
+        The last code is that of a combination with an unknown value; -1 stands for one with a missing value.
+        """
+        keys, is_missing, is_known = self._keys(columns)
+        codes = np.where(is_known, keys.codes, np.int32(len(keys.values)))
         codes[is_missing] = -1
-        return codes, self.levels.find(coded.values)
+        return codes, np.append(self.levels.find(keys.values), self.levels.unknown_position)
 
-    def _keys(self, columns: Columns) -> tuple[Coded, NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return the combinations' numbers, and which rows miss a value or hold one that no combination can have."""
-        at, is_missing = self._at(columns, 0)
+    def _keys(self, columns: ColumnsByName) -> tuple[Coded, Bools, Bools]:
+        """Return the rows' keys, and which rows (n_rows,) miss a value, and which hold no unknown one."""
+        found, is_missing = self._found(columns, 0)
         for number in range(1, len(self.parts)):
-            other, other_missing = self._at(columns, number)
+            other, other_missing = self._found(columns, number)
             is_missing |= other_missing
-            is_known = (at >= 0) & (other >= 0)
-            keys = (at << _SHIFT) | other
+            is_known = (found >= 0) & (other >= 0)
+            keys = (found << _SHIFT) | other
             codes, first = code_ints(keys, is_known.view(np.uint8))
             values = keys[first]
             if number < len(self.parts) - 1:
-                at = np.append(self.pairs[number - 1].find(values), -1)[codes]
+                found = np.append(self.pairs[number - 1].find(values), -1)[codes]
         return Coded(codes, values), is_missing, is_known
 
-    def _at(self, columns: Columns, number: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the position of each row's value, -1 if it has none, and whether it is missing."""
+    def _found(self, columns: ColumnsByName, number: int) -> tuple[Int64, Bools]:
+        """Return the code (n_rows,) of each row's value among those known, -1 if it is none, and if it is missing."""
         codes, values, _ = columns[self.spec.columns[number]].coded
         return np.append(self.parts[number].find(values), -1)[codes], codes < 0
 
-    def grown(self, columns: Columns) -> "FittedCrossed":
+    def grown(self, columns: ColumnsByName) -> "FittedCrossed":
         """Learn new combinations."""
         coded = [columns[name].coded for name in self.spec.columns]
         # A value counts only where no other column is missing.
@@ -176,47 +174,46 @@ class FittedCrossed(FittedColumn):
             if (values >> _SHIFT).max() >= size or (values & (2**_SHIFT - 1)).max() >= len(part):
                 raise ValueError(f"a combination of {self.spec.name!r} names a value that is not there")
 
-    def _places(self, place: int) -> list[int]:
-        """Return the position of each column's value in the combination at this place of the vocabulary."""
-        places = []
-        for table in [self.levels.vocabulary, *reversed(self.pairs)]:
-            key = int(table.values[place])
-            places.append(key & (2**_SHIFT - 1))
-            place = key >> _SHIFT
-        return [place, *reversed(places)]
+    def _codes_of(self, code: int) -> list[int]:
+        """Return the code of each column's value in the combination of this code."""
+        codes = []
+        for vocabulary in [self.levels.vocabulary, *reversed(self.pairs)]:
+            key = int(vocabulary.values[code])
+            codes.append(key & (2**_SHIFT - 1))
+            code = key >> _SHIFT
+        return [code, *reversed(codes)]
 
     def labels(self) -> list[str]:
         """Name every feature ``a=1*b=x``."""
         named = zip(self.spec.columns, self.parts, strict=True)
         parts = [[f"{name}={label}" for label in part.labels()] for name, part in named]
         shared = [f"{self.spec.name}=<{name}>" for name in self.levels.options.shared]
-        combinations = (self._places(place) for place in range(len(self.levels.vocabulary)))
-        return shared + ["*".join(part[p] for part, p in zip(parts, places, strict=True)) for places in combinations]
+        combinations = (self._codes_of(code) for code in range(len(self.levels.vocabulary)))
+        return shared + ["*".join(part[c] for part, c in zip(parts, codes, strict=True)) for codes in combinations]
 
     def feature(self, position: int) -> Feature:
-        """Return what a position stands for."""
-        kind, place = self.levels.place(position)
-        if place < 0:
-            return Feature(self.spec.name, kind, None)  # type: ignore[arg-type]
-        values = zip(self.parts, self._places(place), strict=True)
-        return Feature(self.spec.name, "value", tuple(part.values[p : p + 1].tolist()[0] for part, p in values))
+        """Describe the feature at a position."""
+        kind, code = self.levels.kind_and_code(position)
+        if code < 0:
+            return Feature(self.spec.name, kind, None)
+        values = zip(self.parts, self._codes_of(code), strict=True)
+        return Feature(self.spec.name, kind, tuple(part.value(c) for part, c in values))
 
     def position(self, value: Any) -> int:
         """Return where a tuple of values is encoded, -1 for nowhere."""
         if not isinstance(value, tuple | list) or len(value) != len(self.parts):
             raise TypeError(f"a value of {self.spec.name!r} is a tuple of {len(self.parts)} values, got {value!r}")
         columns = {name: ArrayColumn(name, [v]) for name, v in zip(self.spec.columns, value, strict=True)}
-        codes, positions = self._positions(columns)
-        table = [*positions.tolist(), self.levels.unknown_position, self.levels.missing_position]
-        return int(table[codes[0]])
+        codes, positions = self._coded(columns)
+        return int(positions[codes[0]]) if codes[0] >= 0 else self.levels.missing_position
 
     def state(self) -> State:
         """Return JSON-able metadata and arrays without Python objects."""
         forms: list[str] = []
-        arrays: dict[str, NDArray[Any]] = {}
-        for number, table in enumerate([*self.parts, *self.pairs]):
+        arrays: dict[str, AnyArray] = {}
+        for number, vocabulary in enumerate([*self.parts, *self.pairs]):
             try:
-                form, own = table.to_arrays()
+                form, own = vocabulary.to_arrays()
             except TypeError as error:
                 raise TypeError(f"column {self.spec.columns[number]!r}: {error}") from None
             forms.append(form)

@@ -1,17 +1,25 @@
-"""Columns whose values are features by their hash: a width that never grows, and nothing to learn."""
+"""Hashed columns: features by the hash of a value, in a width that never grows, with nothing to learn."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import MAX_INT32, Float32, Int32
-from fastfm_ext._tables.coding import Block, BlockKind, murmur3, tidy_cells
-from fastfm_ext._tables.column import ArrayColumn, Column
+from fastfm_ext._common.arrays import MAX_INT32, AnyArray, Float32, Int32, Int64
+from fastfm_ext._tables.column import ArrayColumn
+from fastfm_ext._tables.texts import murmur3
 from fastfm_ext._tables.vocabulary import Vocabulary
-from fastfm_ext.encoding.columns.base import Columns, Feature, FittedColumn, Missing, SingleColumn, State, numbers_at
-from fastfm_ext.encoding.columns.categorical import check_separator, is_empty_text, without_empty
+from fastfm_ext.encoding.assemble import Entries, EntryKind
+from fastfm_ext.encoding.columns.base import (
+    ColumnsByName,
+    Feature,
+    FittedColumn,
+    Missing,
+    SingleColumn,
+    State,
+    features_at,
+)
+from fastfm_ext.encoding.columns.multi import check_separator, entries_of_cells
 
 _INT32 = np.iinfo(np.int32)
 
@@ -39,11 +47,11 @@ class Hashed(SingleColumn):
         check_separator(self)
         self._check_choice("missing", Missing)
 
-    def fit(self, columns: Columns) -> "FittedHashed":
+    def fit(self, columns: ColumnsByName) -> "FittedHashed":
         """Learn nothing."""
         return FittedHashed(self)
 
-    def restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "FittedHashed":
+    def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedHashed":
         """Undo `FittedColumn.state`."""
         return FittedHashed(self)
 
@@ -59,33 +67,25 @@ class FittedHashed(FittedColumn):
         """Number of features."""
         return self.spec.n_features + (self.spec.missing == "feature")
 
-    def block(self, columns: Columns, numbers: Int32) -> Block:
+    def entries(self, columns: ColumnsByName, features: Int32) -> Entries:
         """Encode every row: one, or minus one, at its value's hash."""
         column = columns[self.spec.column]
         if self.spec.sep is None:
             codes, values, _ = column.coded
-            positions, signs = self._hashes(values)
-            features = numbers_at(numbers, np.concatenate(([self._missing_position], positions)))
-            weights = np.concatenate(([np.float32(1)], signs)) if self.spec.signed else None
-            return Block(BlockKind.ONE, codes, features, values=weights)
-        return self._block_of_cells(column, numbers)
-
-    def _block_of_cells(self, column: Column, numbers: Int32) -> Block:
+            of_values, signs = self._features(values, features)
+            weights = np.concatenate((np.ones(1, np.float32), signs)) if self.spec.signed else None
+            return Entries(EntryKind.ONE, codes, of_values, values=weights)
         cells = column.cells(self.spec.sep)
-        positions, signs = self._hashes(cells.tokens.values)
-        positions[is_empty_text(cells.tokens.values)] = -1
-        missing = numbers_at(numbers, np.array([self._missing_position]))
-        features = np.concatenate((missing, np.append(numbers_at(numbers, positions), -1)[cells.tokens.codes]))
-        weights = np.concatenate(([np.float32(1)], np.append(signs, np.float32(0))[cells.tokens.codes]))
         # Weights of values with one hash are added, as scikit-learn does it.
-        lengths = np.concatenate(([1], cells.lengths))
-        tidy = tidy_cells(lengths, features.astype(np.int32), weights.astype(np.float32))
-        codes = without_empty(cells) if missing[0] >= 0 else cells.codes
-        indptr, features, sums = tidy
-        return Block(BlockKind.SEVERAL, codes, features, indptr, sums)
+        return entries_of_cells(cells, *self._features(cells.tokens.values, features))
 
-    def _hashes(self, values: NDArray[Any]) -> tuple[NDArray[np.int64], Float32]:
-        """Return position and sign of every value."""
+    def _features(self, values: AnyArray, features: Int32) -> tuple[Int32, Float32]:
+        """Return the features (n + 1,) of a missing value and of n values, and the signs (n,) of these."""
+        positions, signs = self._positions(values)
+        return features_at(features, np.append(self._missing_position, positions)), signs
+
+    def _positions(self, values: AnyArray) -> tuple[Int64, Float32]:
+        """Return position (n,) and sign (n,) of every value."""
         hashes = murmur3(Vocabulary(values).labels())
         size = self.spec.n_features
         magnitude = np.abs(hashes.astype(np.int64))
@@ -104,15 +104,15 @@ class FittedHashed(FittedColumn):
         return names + [f"{self.spec.column}=<missing>"] * (self.spec.missing == "feature")
 
     def feature(self, position: int) -> Feature:
-        """Return what a position stands for."""
+        """Describe the feature at a position."""
         if position == self._missing_position:
             return Feature(self.spec.column, "missing", None)
         return Feature(self.spec.column, "hash", position)
 
     def position(self, value: Any) -> int:
-        """Return where a value is encoded, -1 for nowhere."""
+        """Return the position of a value's feature, or -1."""
         codes, values, _ = ArrayColumn(self.spec.column, [value]).coded
-        return int(self._hashes(values)[0][0]) if codes[0] >= 0 else self._missing_position
+        return int(self._positions(values)[0][0]) if codes[0] >= 0 else self._missing_position
 
     def state(self) -> State:
         """Return JSON-able metadata and arrays without Python objects."""

@@ -1,4 +1,4 @@
-"""The values of a column as features: those that are frequent enough, and shared ones for all others."""
+"""Levels of a categorical column: features of its frequent values, and shared ones for all others."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_ext._common.arrays import AnyArray, Int32, Int64
 from fastfm_ext._tables.vocabulary import Vocabulary, canonical
-from fastfm_ext.encoding.columns.base import Missing, State, Unknown
+from fastfm_ext.encoding.columns.base import FeatureKind, Missing, State, Unknown, arrays_under
 
 # The shared features, in the order in which they stand before those of single values.
-SHARED = ("rare", "missing", "unknown")
+SHARED: tuple[FeatureKind, ...] = ("rare", "missing", "unknown")
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class LevelOptions:
     unknown: Unknown = "ignore"
 
     @property
-    def shared(self) -> list[str]:
-        """Names of the shared features."""
-        wanted = {
+    def shared(self) -> list[FeatureKind]:
+        """Kinds of the shared features."""
+        wanted: dict[FeatureKind, bool] = {
             "rare": self.min_count > 1,
             "missing": self.missing == "feature",
             "unknown": self.unknown == "feature",
         }
-        return [name for name in SHARED if wanted[name]]
+        return [kind for kind in SHARED if wanted[kind]]
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,15 @@ class Levels:
     options: LevelOptions
     vocabulary: Vocabulary
     rare: Vocabulary
-    rare_counts: NDArray[np.int64]
+    rare_counts: Int64
 
     @classmethod
-    def learn(cls, options: LevelOptions, values: NDArray[Any], counts: NDArray[np.integer[Any]]) -> "Levels":
-        """Learn from distinct values that were seen `counts` times; 0 times is not seen."""
+    def learn(cls, options: LevelOptions, values: AnyArray, counts: NDArray[np.integer[Any]]) -> "Levels":
+        """Learn from distinct values (n,) that were seen `counts` (n,) times; 0 times is not seen."""
         nothing = Vocabulary(np.empty(0, dtype=object))
         return cls(options, nothing, nothing, np.zeros(0, dtype=np.int64)).grown(values, counts)
 
-    def grown(self, values: NDArray[Any], counts: NDArray[np.integer[Any]]) -> "Levels":
+    def grown(self, values: AnyArray, counts: NDArray[np.integer[Any]]) -> "Levels":
         """Learn from more values; those that have features keep their positions."""
         seen = counts > 0
         if not seen.all():
@@ -83,9 +84,9 @@ class Levels:
     def __len__(self) -> int:
         return self.n_shared + len(self.vocabulary)
 
-    def shared_position(self, name: str) -> int:
+    def shared_position(self, kind: FeatureKind) -> int:
         """Return the position of a shared feature, -1 if there is none."""
-        return self.options.shared.index(name) if name in self.options.shared else -1
+        return self.options.shared.index(kind) if kind in self.options.shared else -1
 
     @property
     def missing_position(self) -> int:
@@ -97,16 +98,16 @@ class Levels:
         """Position of an unknown value, -1 if it has no feature."""
         return self.shared_position("rare" if self.options.unknown == "rare" else "unknown")
 
-    def find(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the position of each canonical value, -1 if it has no feature."""
-        found = self.vocabulary.find(values)
-        position = np.where(found >= 0, found + self.n_shared, self.unknown_position)
+    def find(self, values: AnyArray) -> Int64:
+        """Return the position (n,) of each canonical value (n,), -1 if it has no feature."""
+        codes = self.vocabulary.find(values)
+        positions = np.where(codes >= 0, codes + self.n_shared, self.unknown_position)
         if len(self.rare):
-            position[(found < 0) & (self.rare.find(values) >= 0)] = self.shared_position("rare")
-        return position
+            positions[(codes < 0) & (self.rare.find(values) >= 0)] = self.shared_position("rare")
+        return positions
 
-    def place(self, position: int) -> tuple[str, int]:
-        """Return the name of a shared feature and -1, or ``"value"`` and the value's place in the vocabulary."""
+    def kind_and_code(self, position: int) -> tuple[FeatureKind, int]:
+        """Return the kind of a shared feature and -1, or ``"value"`` and the value's code in the vocabulary."""
         if position < self.n_shared:
             return self.options.shared[position], -1
         return "value", position - self.n_shared
@@ -127,7 +128,7 @@ class Levels:
         return {"form": form, "rare_form": rare_form}, arrays
 
     @classmethod
-    def restore(cls, options: LevelOptions, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Levels":
+    def restore(cls, options: LevelOptions, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "Levels":
         """Undo `state`.
 
         Raises
@@ -138,9 +139,27 @@ class Levels:
         vocabulary = Vocabulary.from_arrays(meta["form"], arrays)
         if options.min_count <= 1:
             return cls(options, vocabulary, Vocabulary(np.empty(0, dtype=object)), np.zeros(0, dtype=np.int64))
-        own = {name.removeprefix("rare_"): array for name, array in arrays.items() if name.startswith("rare_")}
-        rare = Vocabulary.from_arrays(meta["rare_form"], own)
+        rare = Vocabulary.from_arrays(meta["rare_form"], arrays_under(arrays, "rare_"))
         counts = arrays["rare_counts"]
         if counts.dtype != np.int64 or counts.shape != (len(rare),):
             raise ValueError(f"{len(rare)} rare values with counts of shape {counts.shape} and type {counts.dtype}")
         return cls(options, vocabulary, rare, counts)
+
+
+def counts_of(codes: Int32, n_values: int) -> NDArray[np.intp]:
+    """Return how many rows have each value, shape (n_values,), from the codes (n_rows,)."""
+    return np.bincount(codes + 1, minlength=n_values + 1)[1:]
+
+
+def check_level_options(spec: Any) -> None:
+    """Raise ValueError unless `min_count`, `missing` and `unknown` of a spec are possible and fit each other."""
+    if type(spec.min_count) is not int or spec.min_count < 1:
+        raise ValueError(
+            f"min_count of {spec.written_as}({spec.name!r}) must be a positive integer, got {spec.min_count!r}"
+        )
+    spec._check_choice("missing", Missing)
+    spec._check_choice("unknown", Unknown)
+    if spec.unknown == "rare" and spec.min_count == 1:
+        raise ValueError(
+            f"unknown='rare' of {spec.written_as}({spec.name!r}) needs min_count above 1: without it no value is rare"
+        )
