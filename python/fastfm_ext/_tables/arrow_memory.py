@@ -1,4 +1,4 @@
-"""Arrays that other libraries lend through Arrow's C interface, read where they lie: no Arrow library is needed."""
+"""Arrow arrays of other libraries, read where they lie through Arrow's C interface, without an Arrow library."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import UInt8, object_array
+from fastfm_ext._common.arrays import AnyArray, Float64, Int64, UInt8, object_array
 from fastfm_ext._native import tables
 from fastfm_ext._tables.coding import Coded, code_array, code_texts
 from fastfm_ext._tables.texts import Texts
@@ -69,7 +68,7 @@ class ArrowArray:
             return self
         return replace(self, offset=self.offset + start, length=length, null_count=-1 if self.null_count else 0)
 
-    def memory(self, buffer: int, dtype: str, start: int, stop: int) -> NDArray[Any]:
+    def memory(self, buffer: int, dtype: str, start: int, stop: int) -> AnyArray:
         """Return the values start <= i < stop of a buffer."""
         # An empty array need not have all its buffers.
         address = self.buffers[buffer] if buffer < len(self.buffers) else 0
@@ -77,7 +76,7 @@ class ArrowArray:
             return np.empty(0, dtype=dtype)
         return np.asarray(tables.Memory(self.owner, address, np.dtype(dtype).str, stop))[start:]
 
-    def values(self, dtype: str) -> NDArray[Any]:
+    def values(self, dtype: str) -> AnyArray:
         """Return the rows' values in the buffer behind the bitmap."""
         return self.memory(1, dtype, self.offset, self.offset + self.length)
 
@@ -104,7 +103,7 @@ class ArrowArray:
         """Return whether every row holds a list of values."""
         return self.format in ("+l", "+L") or self.format.startswith("+w:")
 
-    def list_bounds(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def list_bounds(self) -> tuple[Int64, Int64]:
         """Return where each row's list begins and ends in the child."""
         if self.format.startswith("+w:"):
             size = int(self.format[3:])
@@ -151,9 +150,9 @@ def read_table(data: Any) -> dict[str, list[ArrowArray]]:
     if repeated:
         raise ValueError(f"the table has more than one column named {repeated[0]!r}")
     columns: dict[str, list[ArrowArray]] = {}
-    for place, name in enumerate(names):
-        pieces = [chunk.children[place].part(chunk.offset, chunk.length) for chunk in chunks]
-        columns[name] = pieces or [schema.children[place]]
+    for number, name in enumerate(names):
+        pieces = [chunk.children[number].part(chunk.offset, chunk.length) for chunk in chunks]
+        columns[name] = pieces or [schema.children[number]]
     return columns
 
 
@@ -193,11 +192,11 @@ def is_codable(array: ArrowArray) -> bool:
     return format_ in known or format_[:3] in _TIMESTAMP_UNITS
 
 
-def arrow_numbers(array: ArrowArray) -> NDArray[np.float64]:
+def arrow_numbers(array: ArrowArray) -> Float64:
     """Return a chunk of numbers as float64, NaN where they are missing."""
     values = array.bits(1) if array.format == "b" else array.values(_NUMBERS[array.format])
     valid = array.valid()
-    numbers: NDArray[np.float64] = values.astype(np.float64)
+    numbers: Float64 = values.astype(np.float64)
     if valid is not None:
         numbers[valid == 0] = np.nan
     return numbers
@@ -206,15 +205,15 @@ def arrow_numbers(array: ArrowArray) -> NDArray[np.float64]:
 def _code_dictionary(array: ArrowArray, valid: UInt8 | None) -> Coded:
     assert array.dictionary is not None
     within, values, _ = code_arrow(array.dictionary)
-    places = array.values(_NUMBERS[array.format])
+    indices = array.values(_NUMBERS[array.format])
     if valid is not None:
-        # What stands in missing rows may be anything.
-        places = np.where(valid, places, 0)
-    codes = within[places] if len(within) else np.full(array.length, -1, dtype=np.int32)
+        # Missing rows may hold any index.
+        indices = np.where(valid, indices, 0)
+    codes = within[indices] if len(within) else np.full(array.length, -1, dtype=np.int32)
     return Coded(codes if valid is None else np.where(valid, codes, np.int32(-1)), values, False)
 
 
-def _code_instants(stored: NDArray[Any], dtype: str, valid: UInt8 | None) -> Coded:
+def _code_instants(stored: AnyArray, dtype: str, valid: UInt8 | None) -> Coded:
     codes, values, _ = code_array(stored, valid)
     return Coded(codes, values.astype(np.int64).view(dtype))
 

@@ -1,4 +1,4 @@
-"""A column of a table, read as distinct values with codes, as numbers, or as multi-valued cells."""
+"""Column of a table, read as distinct values with codes, as numbers, or as multi-valued cells."""
 
 import reprlib
 from abc import ABC, abstractmethod
@@ -7,9 +7,8 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import object_array
+from fastfm_ext._common.arrays import AnyArray, Float64, Int32, Int64, object_array
 from fastfm_ext._tables.coding import Coded, code_array, code_text_objects
 from fastfm_ext._tables.vocabulary import canonical, missing_mask
 
@@ -29,8 +28,8 @@ class Cells(NamedTuple):
         The tokens of all cells, one cell after the other.
     """
 
-    codes: NDArray[np.int32]
-    lengths: NDArray[np.int64]
+    codes: Int32
+    lengths: Int64
     tokens: Coded
 
 
@@ -62,7 +61,7 @@ class Column(ABC):
         return Coded(codes, canonical(values), all_used)
 
     @cached_property
-    def numbers(self) -> NDArray[np.float64]:
+    def numbers(self) -> Float64:
         """Each row's number, NaN where it is missing."""
         return self._read_numbers()
 
@@ -103,7 +102,7 @@ class Column(ABC):
     def _objects(self) -> list[Any]:
         """Return the rows as Python objects."""
 
-    def _object_array(self) -> NDArray[Any] | None:
+    def _object_array(self) -> AnyArray | None:
         """Return the rows where they lie as Python objects, None where they lie as something else."""
         return None
 
@@ -112,7 +111,7 @@ class Column(ABC):
         """Code the rows; missing values may be among the distinct, and these need not be canonical."""
 
     @abstractmethod
-    def _read_numbers(self) -> NDArray[np.float64]: ...
+    def _read_numbers(self) -> Float64: ...
 
     @abstractmethod
     def _read_collections(self, sep: str | None) -> Cells | None:
@@ -128,15 +127,15 @@ class ArrayColumn(Column):
     def _objects(self) -> list[Any]:
         return list(self.data.tolist())
 
-    def _object_array(self) -> NDArray[Any] | None:
+    def _object_array(self) -> AnyArray | None:
         return self.data if self.data.dtype.kind == "O" else None
 
     def _factorize(self) -> Coded:
         return code_array(self.data)
 
-    def _read_numbers(self) -> NDArray[np.float64]:
+    def _read_numbers(self) -> Float64:
         if self.data.dtype.kind in "biuf":
-            numbers: NDArray[np.float64] = self.data.astype(np.float64)
+            numbers: Float64 = self.data.astype(np.float64)
             return numbers
         return numbers_from_objects(self.name, self._objects())
 
@@ -144,7 +143,7 @@ class ArrayColumn(Column):
         return cells_from_objects(self.name, self.data, sep) if self.data.dtype.kind == "O" else None
 
 
-def _one_dimensional(name: str, data: Any) -> NDArray[Any]:
+def _one_dimensional(name: str, data: Any) -> AnyArray:
     if not isinstance(data, np.ndarray):
         if isinstance(data, str | bytes) or not hasattr(data, "__len__"):
             raise TypeError(f"column {name!r} must be an array or a list, got {type(data).__name__}")
@@ -165,7 +164,7 @@ def _is_hashable(value: Any) -> bool:
     return True
 
 
-def numbers_from_objects(name: str, values: list[Any]) -> NDArray[np.float64]:
+def numbers_from_objects(name: str, values: list[Any]) -> Float64:
     """Read numbers, NaN where they are missing.
 
     Raises
@@ -195,7 +194,7 @@ def _split(value: Any, sep: str | None) -> list[Any]:
     return [token.strip() for token in value.split(sep)]
 
 
-def cells_from_objects(name: str, data: NDArray[Any], sep: str | None) -> Cells | None:
+def cells_from_objects(name: str, data: AnyArray, sep: str | None) -> Cells | None:
     """Read cells of which some are collections; None if no cell is one."""
     if not any(issubclass(kind, _COLLECTIONS) for kind in set(map(type, data))):
         return None
@@ -203,7 +202,7 @@ def cells_from_objects(name: str, data: NDArray[Any], sep: str | None) -> Cells 
     return _cells_of(name, np.arange(len(data), dtype=np.int32), lists)
 
 
-def _cells_of(name: str, codes: NDArray[np.int32], lists: list[Any]) -> Cells:
+def _cells_of(name: str, codes: Int32, lists: list[Any]) -> Cells:
     lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
     flat = np.fromiter(chain.from_iterable(lists), dtype=object, count=int(lengths.sum()))
     return Cells(codes, lengths, ArrayColumn(name, flat, inside_cells=True).coded)

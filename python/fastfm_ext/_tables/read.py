@@ -1,136 +1,15 @@
-"""Tables of pandas, polars, Arrow and plain mappings: their columns, without a copy where possible."""
+"""Reader of tables: columns of pandas, polars, Arrow and plain mappings, without a copy where possible."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fastfm_ext._tables.arrow_memory import ArrowArray, arrow_numbers, code_arrow, is_codable, read_arrow, read_table
-from fastfm_ext._tables.coding import Coded, code_array
-from fastfm_ext._tables.column import ArrayColumn, Cells, Column, cells_from_objects, numbers_from_objects
-from fastfm_ext._tables.vocabulary import join_values
+from fastfm_ext._tables.arrow_column import ArrowColumn
+from fastfm_ext._tables.arrow_memory import ArrowArray, is_codable, read_arrow, read_table
+from fastfm_ext._tables.column import ArrayColumn, Column
+from fastfm_ext._tables.pandas_column import PandasColumn
 
 _LISTED_COLUMNS = 20
-
-
-class PandasColumn(Column):
-    """A pandas Series whose memory is not Arrow's."""
-
-    def _objects(self) -> list[Any]:
-        return list(self.data.to_list())
-
-    def _object_array(self) -> NDArray[Any] | None:
-        if self.data.dtype == object or self.data.dtype.name in ("str", "string"):
-            objects: NDArray[Any] = self.data.to_numpy(dtype=object)
-            return objects
-        return None
-
-    def _factorize(self) -> Coded:
-        data = self.data
-        if hasattr(data, "cat"):
-            return Coded(data.cat.codes.to_numpy().astype(np.int32), _pandas_values(data.cat.categories), False)
-        if isinstance(data.dtype, np.dtype):
-            return code_array(data.to_numpy())
-        if data.dtype.kind in "biuf":  # with a mask
-            values = data.to_numpy(dtype=data.dtype.numpy_dtype, na_value=data.dtype.numpy_dtype.type(0))
-            return code_array(values, data.notna().to_numpy().view(np.uint8))
-        codes, values = data.factorize()
-        return Coded(codes.astype(np.int32), _pandas_values(values))
-
-    def _read_numbers(self) -> NDArray[np.float64]:
-        if self.data.dtype.kind in "biuf":
-            numbers: NDArray[np.float64] = self.data.to_numpy(dtype=np.float64, na_value=np.nan)
-            return numbers
-        return numbers_from_objects(self.name, self._objects())
-
-    def _read_collections(self, sep: str | None) -> Cells | None:
-        if hasattr(self.data, "cat") or self.data.dtype.kind != "O" or self.data.dtype.name in ("str", "string"):
-            return None
-        return cells_from_objects(self.name, self.data.to_numpy(dtype=object), sep)
-
-
-class ArrowColumn(Column):
-    """A column in Arrow's memory, in one chunk or more."""
-
-    data: list[ArrowArray]
-
-    def __init__(
-        self,
-        name: str,
-        data: list[ArrowArray],
-        *,
-        objects: Callable[[], list[Any]] | None = None,
-        inside_cells: bool = False,
-    ) -> None:
-        super().__init__(name, data, inside_cells=inside_cells)
-        # The library that lends the memory makes better objects of it than we could.
-        self._lenders_objects = objects
-
-    def __len__(self) -> int:
-        return sum(chunk.length for chunk in self.data)
-
-    def _objects(self) -> list[Any]:
-        if self._lenders_objects is not None:
-            return self._lenders_objects()
-        codes, values, _ = self.coded
-        return [None if code < 0 else values[code] for code in codes.tolist()]
-
-    def _why_not_categories(self) -> str:
-        if self._lenders_objects is not None:
-            return super()._why_not_categories()
-        type_ = f"values of the Arrow type {self.data[0].format!r}, which can't be categories"
-        return f"column {self.name!r} holds {type_}; {self._advice(is_list=self.data[0].is_list())}"
-
-    def _factorize(self) -> Coded:
-        return _joined([code_arrow(chunk) for chunk in self.data])
-
-    def _read_numbers(self) -> NDArray[np.float64]:
-        if self.data[0].is_number() and self.data[0].dictionary is None:
-            return np.concatenate([arrow_numbers(chunk) for chunk in self.data])
-        if self.data[0].format == "n":
-            return np.full(len(self), np.nan)
-        return numbers_from_objects(self.name, self._objects())
-
-    def _read_collections(self, sep: str | None) -> Cells | None:
-        if not self.data[0].is_list():
-            return None
-        parts = [self._lists(chunk) for chunk in self.data]
-        lengths = np.concatenate([lengths for lengths, _ in parts])
-        return Cells(np.arange(len(lengths), dtype=np.int32), lengths, _joined([tokens for _, tokens in parts]))
-
-    def _lists(self, chunk: ArrowArray) -> tuple[NDArray[np.int64], Coded]:
-        begins, ends = chunk.list_bounds()
-        lengths = ends - begins
-        first = int(begins[0]) if len(begins) else 0
-        child = chunk.children[0].part(first, int(ends[-1]) - first if len(ends) else 0)
-        lenders = self._lenders_objects
-        objects = None if lenders is None else partial(_flat, lenders)
-        codes, values, all_used = ArrowColumn(self.name, [child], objects=objects, inside_cells=True).coded
-        valid = chunk.valid()
-        if valid is not None and lengths[valid == 0].any():
-            codes = codes[np.repeat(valid, lengths) != 0]
-        return lengths if valid is None else np.where(valid, lengths, 0), Coded(codes, values, all_used)
-
-
-def _flat(objects: Callable[[], list[Any]]) -> list[Any]:
-    return [value for cell in objects() if cell is not None for value in cell]
-
-
-def _joined(parts: list[Coded]) -> Coded:
-    """Join codes of chunks into codes of the whole, values of one type being equal across chunks."""
-    if len(parts) == 1:
-        return parts[0]
-    places, values, _ = code_array(join_values([part.values for part in parts]))
-    pieces, start = [], 0
-    for codes, own, _ in parts:
-        stop = start + len(own)
-        # The last entry is for missing values.
-        pieces.append(np.append(places[start:stop], np.int32(-1))[codes])
-        start = stop
-    return Coded(np.concatenate(pieces), values, all(part.all_used for part in parts))
 
 
 class ArrowTable(Mapping[str, list[ArrowArray]]):
@@ -256,7 +135,3 @@ def _is_from(module: str, value: Any, *names: str) -> bool:
     # A value of a library that nobody has imported can't exist, so this never imports one.
     library = sys.modules.get(module)
     return library is not None and isinstance(value, tuple(getattr(library, name) for name in names))
-
-
-def _pandas_values(index: Any) -> Any:
-    return (index.tz_convert(None) if getattr(index, "tz", None) is not None else index).to_numpy()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_ext._common.arrays import object_array
+from fastfm_ext._common.arrays import AnyArray, Bools, Int64, object_array
 from fastfm_ext._tables.texts import pack_texts, unpack_texts
 
 _TAGS = {bool: "b", int: "i", float: "f", str: "s", datetime: "d"}
@@ -16,11 +16,11 @@ _ARRAY_FORMS = frozenset({"bool", "int64", "uint64", "float64", "datetime64[us]"
 _MISSING_NAMES = frozenset({"NAType", "NaTType"})
 
 
-def missing_mask(values: NDArray[Any]) -> NDArray[np.bool_]:
+def missing_mask(values: AnyArray) -> Bools:
     """Return the mask (n,) of missing values: None, NaN, NaT and pandas' NA."""
     if values.dtype.kind in "fcmM":
         # Only NaN and NaT differ from themselves.
-        differs: NDArray[np.bool_] = values != values
+        differs: Bools = values != values
         return differs
     if values.dtype.kind == "O":
         return np.fromiter((_is_missing(value) for value in values), dtype=bool, count=len(values))
@@ -35,7 +35,7 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
-def canonical(values: ArrayLike) -> NDArray[Any]:
+def canonical(values: ArrayLike) -> AnyArray:
     """Bring values without gaps to the form in which they are compared, whatever library they came from.
 
     Integers become int64 (uint64 when they need it), and so do floats if all of them are whole: a column of ids turns
@@ -56,23 +56,23 @@ def canonical(values: ArrayLike) -> NDArray[Any]:
     return _from_objects(array.astype(object))
 
 
-def _from_ints(array: NDArray[Any]) -> NDArray[Any]:
+def _from_ints(array: AnyArray) -> AnyArray:
     fits = array.dtype.kind == "i" or not len(array) or array.max() <= np.iinfo(np.int64).max
     return array.astype(np.int64 if fits else np.uint64)
 
 
-def _from_floats(array: NDArray[Any]) -> NDArray[Any]:
+def _from_floats(array: AnyArray) -> AnyArray:
     array = array.astype(np.float64)
     whole = np.isfinite(array) & (array == np.rint(array)) & (np.abs(array) < 2.0**63)
     return array.astype(np.int64) if whole.all() else array
 
 
-def _from_datetimes(array: NDArray[Any]) -> NDArray[Any]:
+def _from_datetimes(array: AnyArray) -> AnyArray:
     micro = array.astype("M8[us]")
     return micro if (micro == array).all() else array.astype("M8[ns]")
 
 
-def _from_objects(array: NDArray[Any]) -> NDArray[Any]:
+def _from_objects(array: AnyArray) -> AnyArray:
     if set(map(type, array.tolist())) <= {str}:
         return array
     plain = [_plain(value) for value in array.tolist()]
@@ -106,7 +106,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def join_values(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def join_values(parts: Sequence[AnyArray]) -> AnyArray:
     """Put arrays of canonical values one after the other; of several types they become objects."""
     if len({part.dtype for part in parts}) == 1:
         return np.concatenate(parts)
@@ -127,11 +127,11 @@ class Vocabulary:
         Distinct canonical values. `learn` sorts them where they have an order, and `grown` leaves the old in place.
     """
 
-    def __init__(self, values: NDArray[Any]) -> None:
+    def __init__(self, values: AnyArray) -> None:
         self.values = values
 
     @classmethod
-    def learn(cls, values: NDArray[Any]) -> "Vocabulary":
+    def learn(cls, values: AnyArray) -> "Vocabulary":
         """Collect canonical values, which may repeat, in an order that doesn't depend on where they stood."""
         if values.dtype.kind != "O":
             return cls(np.unique(values))
@@ -141,7 +141,7 @@ class Vocabulary:
         except TypeError:
             return cls(object_array(distinct))
 
-    def grown(self, values: NDArray[Any]) -> "Vocabulary":
+    def grown(self, values: AnyArray) -> "Vocabulary":
         """Return a vocabulary with those of the values that are new behind the old, which keep their codes."""
         fresh = Vocabulary.learn(values[self.find(values) < 0])
         if not len(fresh):
@@ -156,7 +156,7 @@ class Vocabulary:
         """``"numbers"``, ``"dates"``, ``"text"`` or ``"mixed"``."""
         return kind_of(self.values)
 
-    def find(self, values: NDArray[Any]) -> NDArray[np.int64]:
+    def find(self, values: AnyArray) -> Int64:
         """Return the code (n,) of each canonical value (n,), -1 for those that aren't here."""
         if not len(self):
             return np.full(len(values), -1, dtype=np.int64)
@@ -190,7 +190,7 @@ class Vocabulary:
     def __getstate__(self) -> dict[str, Any]:
         return {"values": self.values}
 
-    def to_arrays(self) -> tuple[str, dict[str, NDArray[Any]]]:
+    def to_arrays(self) -> tuple[str, dict[str, AnyArray]]:
         """Return the name of the storage form and arrays without Python objects.
 
         Raises
@@ -208,7 +208,7 @@ class Vocabulary:
         return "mixed", _packed([_tagged(value) for value in values.tolist()])
 
     @classmethod
-    def from_arrays(cls, form: str, arrays: dict[str, NDArray[Any]]) -> "Vocabulary":
+    def from_arrays(cls, form: str, arrays: dict[str, AnyArray]) -> "Vocabulary":
         """Undo `to_arrays`.
 
         Raises
@@ -226,7 +226,7 @@ class Vocabulary:
         return cls(object_array(values))
 
 
-def kind_of(values: NDArray[Any]) -> str:
+def kind_of(values: AnyArray) -> str:
     """Name what canonical values are: ``"numbers"``, ``"dates"``, ``"text"`` or ``"mixed"``."""
     if values.dtype.kind == "M":
         return "dates"
@@ -239,7 +239,7 @@ def _sort_key(value: Any) -> tuple[str, Any]:
     return ("number" if isinstance(value, bool | int | float) else type(value).__name__, value)
 
 
-def _keys(values: NDArray[Any]) -> list[Any]:
+def _keys(values: AnyArray) -> list[Any]:
     # NumPy's tolist() turns datetime64[ns] into integers, which would match integer values.
     return list(values) if values.dtype == "M8[ns]" else values.tolist()
 
@@ -262,7 +262,7 @@ def _untagged(text: str) -> Any:
     return {"i": int, "f": float.fromhex, "s": str}[tag](body)  # type: ignore[operator]
 
 
-def _with_form(values: NDArray[Any], form: str) -> NDArray[Any]:
+def _with_form(values: AnyArray, form: str) -> AnyArray:
     stored_as = "int64" if form.startswith("datetime64") else form
     if values.ndim != 1 or values.dtype != stored_as:
         raise ValueError(f"categories of the form {form} in an array of shape {values.shape} and type {values.dtype}")
@@ -274,12 +274,12 @@ def _with_form(values: NDArray[Any], form: str) -> NDArray[Any]:
     return values
 
 
-def _packed(texts: list[str]) -> dict[str, NDArray[Any]]:
+def _packed(texts: list[str]) -> dict[str, AnyArray]:
     utf8, offsets = pack_texts(texts)
     return {"utf8": utf8, "offsets": offsets}
 
 
-def _unpack(arrays: dict[str, NDArray[Any]]) -> list[str]:
+def _unpack(arrays: dict[str, AnyArray]) -> list[str]:
     utf8, offsets = arrays["utf8"], arrays["offsets"]
     if utf8.dtype != np.uint8 or utf8.ndim != 1 or offsets.dtype != np.int64 or offsets.ndim != 1:
         raise ValueError(f"text in arrays of {utf8.dtype} and {offsets.dtype}")
