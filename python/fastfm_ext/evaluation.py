@@ -1,4 +1,4 @@
-"""How well a model ranks: from a fitted model and held-out interactions to metrics in one call."""
+"""Evaluation of a fitted model: ranking metrics on held-out interactions, in one call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["evaluate"]
 _METRICS = (*PER_USER, "coverage", "auc")
 # Values held at once: of scores, or of item vectors that are gathered to compute them.
 _BATCH_VALUES = 2**22
-# With values below, no inner product of vectors that fit into memory leaves float32.
+# Below it, no inner product of vectors that fit into memory exceeds float32.
 _MAX_VALUE = 1e12
 
 
@@ -121,7 +121,7 @@ def evaluate(
 
 
 class _Totals:
-    """What the batches add up to."""
+    """Sums of the metrics over batches of users."""
 
     def __init__(self, names: tuple[str, ...], places: tuple[int, ...], n_items: int) -> None:
         self.names, self.places, self.n_items = names, places, n_items
@@ -155,7 +155,7 @@ class _Totals:
 
 
 class _Unseen:
-    """Ranks all items that a user has not seen."""
+    """Ranking of all items that a user has not seen."""
 
     def __init__(self, items: Float32, seen: sparse.csr_array, n_jobs: int | None) -> None:
         self.items = items
@@ -180,7 +180,7 @@ class _Unseen:
 
 
 class _Candidates:
-    """Ranks the items in a user's row of `choice`."""
+    """Ranking of the items in a user's row of `choice`."""
 
     def __init__(self, items: Float32, choice: sparse.csr_array) -> None:
         self.items = items

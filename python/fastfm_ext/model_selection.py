@@ -1,4 +1,4 @@
-"""Splits of interactions into training and held-out ones, user by user.
+"""Splits of interactions, user by user, into training and held-out ones.
 
 Both functions take the interactions as a SciPy sparse matrix of shape (n_users, n_items) or as a table of events, one
 a row, and return two of the same kind: what to train on, and what to hold out. Every interaction is in exactly one.
@@ -26,8 +26,8 @@ from fastfm_ext._validation.matrices import check_interactions, checked_csr
 
 __all__ = ["leave_one_out", "split_by_user"]
 
-# From the number of interactions of each user to how many of them are held out.
-HeldOut = Callable[[Int64], Int64]
+# From the number of interactions of each user (n_users,) to how many of them are held out (n_users,).
+CountRule = Callable[[Int64], Int64]
 
 
 def leave_one_out(
@@ -139,7 +139,7 @@ def _share(counts: Int64, share: float) -> Int64:
     return np.minimum((counts * share + 0.5).astype(np.int64), counts - 1)
 
 
-def _split(interactions: Any, n_held: HeldOut, user: str | None, time: Any, random_state: Any) -> tuple[Any, Any]:
+def _split(interactions: Any, n_held: CountRule, user: str | None, time: Any, random_state: Any) -> tuple[Any, Any]:
     if sparse.issparse(interactions):
         if user is not None:
             raise ValueError(f"user={user!r} names a column, but interactions is a matrix: its rows are the users.")
@@ -148,7 +148,7 @@ def _split(interactions: Any, n_held: HeldOut, user: str | None, time: Any, rand
 
 
 def _split_matrix(
-    interactions: sparse.csr_array, n_held: HeldOut, time: Any, random_state: Any
+    interactions: sparse.csr_array, n_held: CountRule, time: Any, random_state: Any
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
     users = np.repeat(np.arange(interactions.shape[0]), np.diff(interactions.indptr))
     keys: NDArray[Any] = _random_keys(len(users), random_state) if time is None else _times_of(interactions, time)
@@ -182,7 +182,7 @@ def _entries(matrix: sparse.csr_array, rows: NDArray[np.intp], chosen: NDArray[n
 
 
 def _split_table(
-    events: Any, n_held: HeldOut, user: str | None, time: str | None, random_state: Any
+    events: Any, n_held: CountRule, user: str | None, time: str | None, random_state: Any
 ) -> tuple[Any, Any]:
     names = _names_of(events)
     if user is None:
@@ -230,7 +230,7 @@ def _random_keys(n: int, random_state: Any) -> NDArray[np.float64]:
     return np.random.default_rng(check_random_state(random_state).randint(2**31)).random(n)
 
 
-def _last_of_each(users: NDArray[Any], keys: NDArray[Any], n_held: HeldOut) -> NDArray[np.bool_]:
+def _last_of_each(users: NDArray[Any], keys: NDArray[Any], n_held: CountRule) -> NDArray[np.bool_]:
     """Mark the interactions with the largest keys of each user, among equal keys the later ones."""
     counts = np.bincount(users).astype(np.int64)
     order = np.lexsort((keys, users))

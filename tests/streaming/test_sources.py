@@ -67,8 +67,12 @@ def test_the_folder_s_own_files_are_left_out_and_deeper_ones_are_not(frame, tabl
     folder, encoder = tables
     csv = CsvSource(folder, encoder, target="stars")
     assert [path.removeprefix(f"{folder}/") for path in csv.paths] == [
-        *("0.csv", "1.csv", "2.csv"),
-        *("deeper/0.tsv.gz", "deeper/1.tsv.gz", "deeper/2.tsv.gz"),
+        "0.csv",
+        "1.csv",
+        "2.csv",
+        "deeper/0.tsv.gz",
+        "deeper/1.tsv.gz",
+        "deeper/2.tsv.gz",
     ]
     assert sum(len(table) for table in csv.tables()) == 2 * len(frame)
 

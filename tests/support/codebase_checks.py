@@ -86,13 +86,26 @@ NATIVE_ARROWS: dict[str, set[str]] = {
 # C headers and intrinsics. An inline function of the C++ library would be compiled with the flags of every ISA unit,
 # and the linker keeps one copy of it for all: the baseline would execute instructions that the CPU may lack.
 ISA_SYSTEM_HEADERS = {
-    *("arm_neon.h", "emmintrin.h", "immintrin.h"),
-    *("float.h", "limits.h", "math.h", "stddef.h", "stdint.h", "string.h"),
+    "arm_neon.h",
+    "emmintrin.h",
+    "immintrin.h",
+    "float.h",
+    "limits.h",
+    "math.h",
+    "stddef.h",
+    "stdint.h",
+    "string.h",
 }
 # The first three tie the build to one machine; the others let the compiler assume that no value is NaN.
 FORBIDDEN_FLAGS = {
-    *("-march=native", "-mcpu=native", "-mtune=native"),
-    *("-ffast-math", "-Ofast", "-ffinite-math-only", "-funsafe-math-optimizations", "/fp:fast"),
+    "-march=native",
+    "-mcpu=native",
+    "-mtune=native",
+    "-ffast-math",
+    "-Ofast",
+    "-ffinite-math-only",
+    "-funsafe-math-optimizations",
+    "/fp:fast",
 }
 # Folders of tests that stand for no folder of the package, each with its reason.
 TESTS_OF_NO_ROOM = {

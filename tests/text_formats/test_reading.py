@@ -57,8 +57,17 @@ def test_rows_labels_and_types():
         b"1 0:0.25 3:.5 0:.75\n-1 2:-.4\n1 000000000001:+1.\n",
     ],
     ids=[
-        *("no last line feed", "CRLF", "blank lines", "tabs", "spaces at the end", "comments", "comment at once"),
-        *("comment and CRLF", "a qid", "unsorted and repeated ids", "short decimals"),
+        "no last line feed",
+        "CRLF",
+        "blank lines",
+        "tabs",
+        "spaces at the end",
+        "comments",
+        "comment at once",
+        "comment and CRLF",
+        "a qid",
+        "unsorted and repeated ids",
+        "short decimals",
     ],
 )
 def test_ways_to_write_the_same_rows(text):

@@ -1,4 +1,4 @@
-"""MovieLens ratings: downloaded, or from the user's own files in the same form."""
+"""MovieLens data sets: where each archive comes from, and the tables that are made of it."""
 
 import zipfile
 from collections.abc import Callable
@@ -15,8 +15,6 @@ from fastfm_ext._common.extras import require
 from fastfm_ext.datasets import movielens_archives as archives
 from fastfm_ext.datasets.download import Digest, download_url, download_with_pip, problem_with
 from fastfm_ext.datasets.movielens_csv import Source, Tables, read_csv_tables
-
-__all__ = ["fetch_movielens", "load_movielens_csv"]
 
 Variant = Literal["100k", "1m", "latest-small"]
 
@@ -84,9 +82,9 @@ def fetch_movielens(
     Parameters
     ----------
     variant : {"100k", "1m", "latest-small"}, default="100k"
-        ``"100k"``: 100,000 ratings, users with age, gender and occupation. ``"1m"``: 1,000,209 ratings, the same of
-        users. ``"latest-small"``: about 100,000 newer ratings with half stars, nothing of users; GroupLens renews it
-        from time to time, so results with it cannot be compared.
+        ``"100k"``: 100,000 ratings, users with age, gender and occupation. ``"1m"``: 1,000,209 ratings, with the same
+        user columns. ``"latest-small"``: about 100,000 newer ratings with half stars, and no user columns; GroupLens
+        renews it from time to time, so results with it cannot be compared.
     data_home : str or path-like, default=None
         Folder for downloaded data, scikit-learn's by default (see :func:`sklearn.datasets.get_data_home`). The
         archive is kept in its subfolder ``movielens``.

@@ -1,4 +1,4 @@
-"""MovieLens archives, each read into the same three tables.
+"""Readers of the MovieLens archives, each into the same three tables.
 
 Only members named here are read, in memory: nothing is unpacked to the disk, so no member's path matters.
 """
@@ -19,11 +19,29 @@ RATING_COLUMNS = ["user_id", "movie_id", "rating", "timestamp"]
 RATING_DTYPES = {"user_id": "int64", "movie_id": "int64", "rating": "float64", "timestamp": "int64"}
 USER_COLUMNS = ["user_id", "age", "gender", "occupation", "zip_code"]
 USER_DTYPES = {"user_id": "int64", "age": "int64", "gender": str, "occupation": str, "zip_code": str}
-# What the numbers in users.dat of ml-1m stand for, in the words of ml-100k where both have the same one.
+# Occupations by their number in users.dat of ml-1m, in the words of ml-100k where both have one.
 OCCUPATIONS_1M = (
-    *("other", "educator", "artist", "clerical", "college student", "customer service", "doctor", "executive"),
-    *("farmer", "homemaker", "K-12 student", "lawyer", "programmer", "retired", "salesman", "scientist"),
-    *("self-employed", "technician", "craftsman", "unemployed", "writer"),
+    "other",
+    "educator",
+    "artist",
+    "clerical",
+    "college student",
+    "customer service",
+    "doctor",
+    "executive",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "salesman",
+    "scientist",
+    "self-employed",
+    "technician",
+    "craftsman",
+    "unemployed",
+    "writer",
 )
 
 

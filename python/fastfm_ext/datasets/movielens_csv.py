@@ -1,4 +1,4 @@
-"""Ratings and films from CSV files in MovieLens form, as tidy tables."""
+"""Reader of CSV files in MovieLens form: ratings and films as tidy tables."""
 
 import lzma
 import warnings
@@ -67,7 +67,7 @@ def movies_table(movie_id: "pd.Series", title: "pd.Series", genres: "pd.Series")
 
 
 def users_of(ratings: "pd.DataFrame") -> "pd.DataFrame":
-    """Give the users of a data set that says no more of them than their ids, in ascending order."""
+    """Return the users of a data set that has only their ids, in ascending order."""
     return ratings[["user_id"]].drop_duplicates().sort_values("user_id", ignore_index=True)
 
 

@@ -1,4 +1,4 @@
-"""Write what a model has learned for other programs: NumPy's .npz and Parquet."""
+"""Tables of vectors and features, written as .npz and Parquet files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from fastfm_ext._common.files import PathLike, replacing
 from fastfm_ext._validation.vectors import check_matrix
 from fastfm_ext.retrieval.ids import as_ordered_ids
 from fastfm_ext.retrieval.index import ItemIndex
-
-__all__ = ["export_features", "export_vectors"]
 
 _ENDINGS = (".npz", ".parquet")
 # pandas gives what stands under this name as `DataFrame.attrs`.

@@ -1,4 +1,4 @@
-"""How good rankings are: metrics over users, for relevance that is yes or no.
+"""Metrics of rankings by user, for relevance that is yes or no.
 
 What all of them share
 ----------------------

@@ -1,4 +1,4 @@
-"""The arithmetic of ranking metrics: where in each user's ranking the relevant items stand, and what that is worth."""
+"""Hits of rankings, and the metrics of each user that are computed from them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from scipy import sparse
 from fastfm_ext._common.arrays import Bools, Float64, Int64
 from fastfm_ext._validation.matrices import check_interactions
 
-# Up to so many scores are compared with all others in less time than it takes to sort those.
+# For so few scores, comparing them with all others takes less time than sorting these.
 _FEW = 32
 
 
 class Hits(NamedTuple):
-    """Rankings, reduced to what the metrics need.
+    """Rankings, reduced to where they hold relevant items.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Hits(NamedTuple):
 
 
 def find_hits(ranked: ArrayLike, relevant: Any) -> Hits:
-    """Look the ranked items up among the relevant ones; `fastfm_ext.metrics` says what both may be."""
+    """Look up the ranked items among the relevant ones; `fastfm_ext.metrics` describes both forms."""
     places = check_rankings(ranked)
     if sparse.issparse(relevant):
         return hits_in_matrix(places, check_interactions(relevant, "relevant"))
@@ -54,7 +54,7 @@ def check_rankings(ranked: ArrayLike) -> NDArray[Any]:
 
 
 def hits_in_matrix(places: NDArray[Any], relevant: sparse.csr_array) -> Hits:
-    """Look positions up in a matrix as `check_interactions` returns it."""
+    """Look up positions (n_users, n) in a matrix (n_users, n_items) as `check_interactions` returns it."""
     n_users, n_items = relevant.shape
     if len(places) != n_users:
         raise ValueError(f"ranked has {len(places)} rows, but relevant has {n_users}: one row a user in both.")
@@ -77,7 +77,7 @@ def hits_in_matrix(places: NDArray[Any], relevant: sparse.csr_array) -> Hits:
         row, column = np.argwhere(twice)[0]
         raise ValueError(f"ranked[{row}] holds item {in_order[row, column]} twice; an item has one place in a ranking.")
     n_relevant = np.diff(relevant.indptr).astype(np.int64)
-    # Both as numbers of cells of the matrix; a CSR row's indices are in order, so the relevant ones are sorted.
+    # Both as numbers of cells of the matrix. The relevant ones are sorted, as a CSR row's indices are in order.
     cells = np.repeat(np.arange(n_users, dtype=np.int64), n_relevant) * n_items + relevant.indices
     wanted = places + np.arange(n_users, dtype=np.int64)[:, None] * n_items
     found = np.searchsorted(cells, wanted)
@@ -128,8 +128,8 @@ def is_padding(item: Any) -> bool:
     return item is None or (type(item) is int and item == -1)
 
 
-# Each returns (n_users,) from `Hits` cut to k places, or to all items if these are fewer. Users without relevant items
-# get whatever comes out.
+# Each returns (n_users,) from `Hits` cut to k places, or to all items if these are fewer. The values of users without
+# relevant items are replaced by `per_user`.
 
 
 def _n_hits(at: Bools) -> Float64:
@@ -211,7 +211,7 @@ def auc_of_rows(scores: NDArray[np.floating[Any]], is_relevant: Bools) -> Float6
 
 
 def _counts_not_above(scores: NDArray[np.floating[Any]], wanted: NDArray[np.floating[Any]]) -> float:
-    """Count for each of the wanted scores those below it, and equal ones half; return the sum."""
+    """Return the sum over the wanted scores (n,) of how many scores (n_items,) are below, equal ones half."""
     if len(wanted) <= _FEW:
         return sum(int(np.count_nonzero(scores < s)) + int(np.count_nonzero(scores <= s)) for s in wanted) / 2
     in_order = np.sort(scores)
@@ -220,7 +220,7 @@ def _counts_not_above(scores: NDArray[np.floating[Any]], wanted: NDArray[np.floa
 
 
 def mean_over_users(values: Float64, wanted: str) -> float:
-    """Average over the users whose value is not NaN; `wanted` says in the error what nobody has."""
+    """Average the values (n_users,) that are not NaN; `wanted` completes the error "No user has"."""
     counted = values[~np.isnan(values)]
     if not len(counted):
         raise ValueError(f"No user has {wanted}, so there is nothing to measure.")

@@ -1,4 +1,4 @@
-"""Metrics of rankings by user: recall, precision, NDCG and their kin."""
+"""Ranking metrics averaged over users: recall, precision, NDCG and others."""
 
 from __future__ import annotations
 

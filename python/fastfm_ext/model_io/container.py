@@ -1,4 +1,4 @@
-"""The container of a model file: a zip of uncompressed members, one JSON manifest and aligned .npy arrays.
+"""Container of a model file: a zip of uncompressed members, one JSON manifest and aligned .npy arrays.
 
 The file
 --------
@@ -9,9 +9,9 @@ A zip archive whose members are not compressed:
 - ``<part>/<array>.npy``: the arrays, little-endian and in C order, each starting at a multiple of 64 bytes, so that
   they can be mapped into memory. ``numpy.load`` reads the file as an ``.npz``.
 
-Loading runs no code from the file and looks no class up by a name in it: the caller passes the class of each part,
-which is built by its own ``_from_state``. Every size is checked against the file before memory is taken, and every
-checksum is compared (but those of mapped arrays, which would have to be read for it).
+Loading runs no code from the file and looks up no class by a name in it: the caller passes the class of each part,
+which its own ``_from_state`` builds. Every size is checked against the file before memory is taken. Every checksum is
+compared, except those of mapped arrays, which would have to be read for that.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ModelFileError(ValueError):
 
 
 class Part(Protocol):
-    """What a class offers to be saved: its state as plain values and arrays, and a way back."""
+    """An object that can be saved: its state as plain values and arrays, and a way back."""
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]: ...
 
@@ -136,7 +136,7 @@ def _bytes_of(array: AnyArray) -> memoryview:
 
 
 class _Extent(NamedTuple):
-    """Where the bytes of a member are, and their checksum."""
+    """The bytes of a member: offset in the file, number, and checksum."""
 
     offset: int
     size: int
@@ -178,7 +178,7 @@ class ModelFileReader:
         return list(self._parts)
 
     def class_name(self, slot: str) -> str:
-        """Give the name of the class that wrote a part."""
+        """Return the name of the class that wrote a part."""
         if slot not in self._parts:
             raise ModelFileError(f"{self.path}: the file holds no {slot}, only {', '.join(self._parts)}.")
         name = self._parts[slot].get("class")
@@ -195,7 +195,7 @@ class ModelFileReader:
             return cls._from_state(self._parts[slot]["meta"], arrays)
         except (ImportError, MemoryError, OSError):
             raise
-        # With a mapped file nothing vouches for the arrays: whatever a class makes of nonsense is the file's fault.
+        # A mapped file's arrays are unchecked, so any error that a class raises is the file's fault.
         except Exception as error:
             raise self.damaged(f"the {slot} cannot be rebuilt: {type(error).__name__}: {error}") from error
 
@@ -240,14 +240,14 @@ class ModelFileReader:
             raise self.damaged(f"{member} has a wrong header")
         if mapped is not None and count:
             array = np.frombuffer(mapped, dtype, count, extent.offset + len(header)).reshape(shape)
-            # No file of ours, and the kernels may not read numbers where they do not belong.
+            # Files of ours are aligned. The kernels may not read numbers at other addresses.
             array = array if array.flags.aligned else array.copy()
         else:
             array = np.empty(shape, dtype)
             content = _bytes_of(array)
             if self._file.readinto(content) != len(content) or zlib.crc32(content, zlib.crc32(header)) != extent.crc:
                 raise self.damaged(f"{member} has a wrong checksum")
-        # Other numbers make NumPy raise a SystemError as soon as somebody looks at the text.
+        # NumPy raises a SystemError for other numbers, as soon as the text is read.
         if dtype.kind == "U" and (array.reshape(-1).view(np.uint32) > sys.maxunicode).any():
             raise self.damaged(f"{member} holds text of no known characters")
         return array
@@ -258,7 +258,7 @@ class ModelFileReader:
             raise self.damaged(f"{member} has the type {dtype!r}")
         if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape) or len(shape) > _MAX_DIMS:
             raise self.damaged(f"{member} has the shape {shape!r}")
-        # The size of the file does not limit the other dimensions of an empty array, but NumPy does.
+        # NumPy limits the other dimensions of an empty array, which the size of the file does not.
         if math.prod(n for n in shape if n) * np.dtype(dtype).itemsize > 2**62:
             raise self.damaged(f"{member} is too large")
         return np.dtype(dtype), tuple(shape)
@@ -269,7 +269,7 @@ class ModelFileReader:
         try:
             with zipfile.ZipFile(self._file) as archive:
                 members = {info.filename: info for info in archive.infolist()}
-        # What zipfile raises for a damaged directory is not documented, and is more than BadZipFile.
+        # For a damaged directory zipfile raises more than BadZipFile, and does not document it.
         except Exception as error:
             raise (self.damaged(str(error)) if is_zip else self.not_ours()) from error
         if MANIFEST not in members:
@@ -280,7 +280,7 @@ class ModelFileReader:
         info = self._members.get(member)
         if info is None:
             raise self.damaged(f"{member} is missing")
-        if info.header_offset < 0:  # zipfile lets a damaged directory point there
+        if info.header_offset < 0:  # zipfile does not check this
             raise self.damaged(f"{member} is not where it should be")
         self._file.seek(info.header_offset)
         header = self._file.read(_LOCAL_HEADER.size)

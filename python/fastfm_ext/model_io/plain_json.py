@@ -1,4 +1,4 @@
-"""Python values that JSON lacks (tuples, infinity, NaN) as JSON, and back without loss."""
+"""JSON without loss for Python values that it lacks: tuples, infinity, NaN."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FLOAT = "__float__"
 
 
 def to_json(value: Any, where: str) -> Any:
-    """Turn a value into what `json.dumps` writes without loss.
+    """Turn a value into one that `json.dumps` writes without loss.
 
     Parameters
     ----------

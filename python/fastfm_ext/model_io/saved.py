@@ -1,7 +1,4 @@
-"""Save and load a fitted model, its encoder and its item index as one file.
-
-The format is described in `fastfm_ext.model_io.container`.
-"""
+"""Functions that save and load a model file, and what such a file holds."""
 
 from __future__ import annotations
 
@@ -12,12 +9,12 @@ from fastfm_ext._common.files import PathLike
 from fastfm_ext._names import PUBLIC_NAMES
 from fastfm_ext.model_io.container import ModelFileReader, Part, write_parts
 
-# A checkpoint's position in its stream, which only the fit that goes on from there can use.
+# The position of a checkpoint in its stream is for the fit that goes on from there.
 _NOT_FOR_USERS = ("stream",)
 
 
 class SavedModel(NamedTuple):
-    """What a model file holds; None for the parts it does not.
+    """Contents of a model file; None for the parts that it does not hold.
 
     Attributes
     ----------

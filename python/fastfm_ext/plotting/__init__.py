@@ -1,4 +1,4 @@
-"""Plots of training."""
+"""Plots of a training run."""
 
 from fastfm_ext.plotting.learning_curve import plot_learning_curve
 

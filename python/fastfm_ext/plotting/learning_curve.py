@@ -1,4 +1,4 @@
-"""Plots of a training run."""
+"""Learning curve: the loss of every epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,8 +10,6 @@ from fastfm_ext._common.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["plot_learning_curve"]
 
 # The curves differ in lightness and in dashes too, so they survive grey print and colour blindness.
 _TRAIN_COLOR = "#888888"

@@ -1,6 +1,8 @@
-"""Batches of rows from files, for `fit_stream`."""
+"""Batches from files, for `fit_stream`: Parquet, CSV, libsvm and libffm, one file, several, or a folder of them."""
 
-from fastfm_ext.streaming.tables import CsvSource, LibffmSource, LibsvmSource, ParquetSource, StreamProgress
+from fastfm_ext._learning.stream.progress import StreamProgress
+from fastfm_ext.streaming.tables import CsvSource, ParquetSource
+from fastfm_ext.streaming.text import LibffmSource, LibsvmSource
 
 __all__ = [
     "CsvSource",

@@ -1,4 +1,4 @@
-"""Files of batches: which files are meant, and what holds for every kind of them."""
+"""Base of the sources of batches: the files that a path names, and the batches of their rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BatchParts = tuple[Any, Any, Any]  # X, y, sample_weight
 
 
 class FileSource(ABC):
-    """Base of the sources: which files, and batches of their rows that know where they come from.
+    """Base of the sources: an iterable of batches that know their file and rows.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class FileSource(ABC):
         return f"{type(self).__name__}({self.paths[0]!r}{', ...' if len(self.paths) > 1 else ''})"
 
     def describe(self) -> str:
-        """Return by what a checkpoint tells whether it is of this source: the files' names and sizes.
+        """Return the files' names and sizes, by which a checkpoint recognises its source.
 
         Returns
         -------

@@ -1,26 +1,20 @@
-"""Batches from files, for `fit_stream`: Parquet, CSV, libsvm and libffm, one file, several, or a folder of them."""
+"""Sources of batches from tables: Parquet and CSV files."""
 
 from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from fastfm_ext._common.extras import require
-from fastfm_ext._learning.stream.progress import StreamProgress
 from fastfm_ext.streaming.files import BatchParts, FileSource, Paths, errors_of
-from fastfm_ext.text_formats.whole_files import iter_libffm, iter_libsvm
-
-__all__ = ["CsvSource", "LibffmSource", "LibsvmSource", "ParquetSource", "StreamProgress"]
-
-_COMPRESSED = ("", ".gz", ".xz", ".bz2", ".zst")
 
 
 class TableSource(FileSource):
-    """Base of the sources of tables: a target column, a column of weights, and the others through an encoder."""
+    """Base of the sources of tables, with a target column, a column of weights, and an encoder of the others."""
 
     def __init__(
         self,
@@ -244,105 +238,6 @@ class CsvSource(TableSource):
                 table = table_of([batch])
                 for begin in range(0, len(table), self.batch_rows):
                     yield table.slice(begin, self.batch_rows)
-
-
-class LibsvmSource(FileSource):
-    r"""Batches from libsvm text, for `fit_stream`; see `fastfm_ext.text_formats.iter_libsvm`.
-
-    Parameters
-    ----------
-    paths : path-like or iterable of path-like
-        A file (also compressed), several, or a folder, of which every ``*.libsvm``, ``*.svm``, ``*.libfm`` and
-        ``*.txt`` is read, in the order of the names.
-    n_features : int, optional
-        Columns of X. Without it each file is read once before its first batch to find out, and the model grows from
-        file to file.
-    zero_based : bool or "auto", default="auto"
-        Whether id 0 is the first column, or id 1; "auto" decides for each file, after reading it once.
-    batch_rows : int, default=65_536
-        Rows of a batch.
-
-    Attributes
-    ----------
-    paths : list of str
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    TextFormatError
-        While reading, for a malformed line; the message names the file and the line.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from fastfm_ext.streaming import LibsvmSource
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with open(os.path.join(folder, "a.libsvm"), "w") as file:
-    ...         _ = file.write("1 0:1 2:0.5\n-1 1:1\n")
-    ...     X, y, _, where = next(iter(LibsvmSource(folder, n_features=3, zero_based=True)))
-    >>> X.toarray().tolist(), y.tolist()
-    ([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]], [1.0, -1.0])
-    """
-
-    _suffixes = tuple(f"{kind}{packed}" for kind in (".libsvm", ".svm", ".libfm", ".txt") for packed in _COMPRESSED)
-    _batches_of: ClassVar[Callable[..., Iterator[tuple[Any, ...]]]] = staticmethod(iter_libsvm)
-
-    def __init__(
-        self,
-        paths: Paths,
-        *,
-        n_features: int | None = None,
-        zero_based: bool | Literal["auto"] = "auto",
-        batch_rows: int = 65_536,
-    ) -> None:
-        super().__init__(paths, batch_rows)
-        self.n_features = n_features
-        self.zero_based = zero_based
-
-    def _read(self, path: str) -> Iterator[BatchParts]:
-        for X, y, *_ in type(self)._batches_of(
-            path, batch_rows=self.batch_rows, n_features=self.n_features, zero_based=self.zero_based
-        ):
-            yield X, y, None
-
-
-class LibffmSource(LibsvmSource):
-    r"""Batches from libffm text, for `fit_stream`, without the fields, for which an FM has no use.
-
-    Parameters
-    ----------
-    paths : path-like or iterable of path-like
-        A file (also compressed), several, or a folder, of which every ``*.libffm``, ``*.ffm`` and ``*.txt`` is read, in
-        the order of the names.
-    n_features : int, optional
-    zero_based : bool or "auto", default="auto"
-    batch_rows : int, default=65_536
-        As in `LibsvmSource`.
-
-    Attributes
-    ----------
-    paths : list of str
-
-    Raises
-    ------
-    FileNotFoundError, TextFormatError
-        As from `LibsvmSource`.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from fastfm_ext.streaming import LibffmSource
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with open(os.path.join(folder, "a.ffm"), "w") as file:
-    ...         _ = file.write("1 0:0:1 1:2:0.5\n0 0:1:1\n")
-    ...     X, y, _, where = next(iter(LibffmSource(folder, n_features=3, zero_based=True)))
-    >>> X.toarray().tolist(), y.tolist()
-    ([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]], [1.0, 0.0])
-    """
-
-    _suffixes = tuple(f"{kind}{packed}" for kind in (".libffm", ".ffm", ".txt") for packed in _COMPRESSED)
-    _batches_of = staticmethod(iter_libffm)
 
 
 def _column(table: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Text of libsvm and libffm: rows from it and back."""
+"""libsvm and libffm text, the formats of libFM, libsvm, libffm, xLearn and scikit-learn: read and written."""
 
 from fastfm_ext.text_formats.reading import Summary, TextFormatError
 from fastfm_ext.text_formats.whole_files import (

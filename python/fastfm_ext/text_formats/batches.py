@@ -1,4 +1,4 @@
-"""Text as a whole, in batches, or only looked over: what stands behind the functions of `fastfm_ext.text_formats`."""
+"""Passes over libsvm and libffm text: all rows at once, in batches, or only a summary."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy import sparse
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.checks import is_integer, optional
 from fastfm_ext._native import text
-from fastfm_ext.text_formats.reading import Form, Ids, RowArrays, RowReader, Summary, ZeroBased
+from fastfm_ext.text_formats.reading import Form, Ids, RowArrays, Summary, TextReader, ZeroBased
 from fastfm_ext.text_formats.source import LineBuffer, TextSource
 
 _SCAN_ROWS = 8192
 
 
 def checked_ids(zero_based: ZeroBased, n_features: int | None) -> Ids:
-    """Return how ids become feature numbers, or raise ValueError for arguments that say nothing of the kind."""
+    """Return the range of the ids, or raise ValueError for arguments of another kind."""
     if not isinstance(zero_based, bool) and zero_based != "auto":
         raise ValueError(f'zero_based must be True, False or "auto"; got {zero_based!r}.')
     if not optional(is_integer(1))(n_features) or (n_features or 0) > MAX_INT32:
@@ -29,15 +29,15 @@ def checked_ids(zero_based: ZeroBased, n_features: int | None) -> Ids:
 def read(source: TextSource, form: Form, ids: Ids) -> tuple[RowArrays, int]:
     """Read all rows; return them with the number of features."""
     with source.open() as file:
-        reader = RowReader(source, file, form, ids)
+        reader = TextReader(source, file, form, ids)
         arrays = reader.read_all()
     return arrays, _width(source, ids, reader.seen)
 
 
 def scan(source: TextSource, form: Form, ids: Ids) -> Summary:
-    """Read the whole source once, and return what stands in it without keeping the rows."""
+    """Read the whole source once, and return its summary without keeping the rows."""
     with source.open() as file:
-        reader = RowReader(source, file, form, ids)
+        reader = TextReader(source, file, form, ids)
         for _ in reader.read_batches(_SCAN_ROWS):
             pass
     seen = reader.seen
@@ -58,7 +58,7 @@ def first_line(source: Any) -> bytes:
 
 
 def _width(source: TextSource, ids: Ids, seen: Summary) -> int:
-    """Return the number of features, and check it: with zero_based="auto", only now is it known where ids begin."""
+    """Return the number of features, checked: with zero_based="auto", only the whole text tells where ids begin."""
     needed = seen.max_id + 1 - ids.base if seen.n_values else 0
     if ids.n_features is None:
         return needed
@@ -81,14 +81,14 @@ def batches(source: TextSource, form: Form, ids: Ids, batch_rows: int) -> Iterat
 
 def _generate_batches(source: TextSource, form: Form, ids: Ids, batch_rows: int) -> Iterator[tuple[Any, ...]]:
     if ids.zero_based == "auto" or ids.n_features is None:
-        # One-based ids are open to n_features itself, and the check comes after it is known that they are.
+        # Ids up to n_features itself pass the first reading; they are checked when it is known where ids begin.
         seen = scan(source, form, ids)
         ids.base = int(not seen.is_zero_based) if ids.zero_based == "auto" else ids.base
         n_features = _width(source, ids, seen)
     else:
         n_features = ids.n_features
     with source.open() as file:
-        for arrays in RowReader(source, file, form, ids).read_batches(batch_rows):
+        for arrays in TextReader(source, file, form, ids).read_batches(batch_rows):
             yield parts(arrays, n_features, form)
 
 

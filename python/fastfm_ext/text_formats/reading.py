@@ -1,4 +1,4 @@
-"""The loop that feeds text to the native parser: arrays that grow, batches, and what is said about a bad line."""
+"""Reader of libsvm and libffm text: the loop around the native parser, and errors that quote the bad line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TextFormatError(ValueError):
 
 @dataclass(frozen=True)
 class Form:
-    """What the lines look like."""
+    """Form of the lines."""
 
     has_fields: bool
     has_labels: bool = True
@@ -50,7 +50,7 @@ class Form:
 
     @property
     def line(self) -> str:
-        """The form of a line, for messages."""
+        """An example of a line, for messages."""
         parts = ["label"] * self.has_labels + ["qid:7"] * self.wants_qid
         entry = "field:id:value" if self.has_fields else "id:value"
         return " ".join([*parts, entry, entry, "..."])
@@ -58,7 +58,7 @@ class Form:
 
 @dataclass
 class Ids:
-    """Which ids may stand in the text, and what is taken off each."""
+    """Range of the ids in a text, and the base that is subtracted from each."""
 
     zero_based: ZeroBased
     n_features: int | None
@@ -69,14 +69,14 @@ class Ids:
     def __post_init__(self) -> None:
         self.base = self.min_id = int(self.zero_based is False)
         n = MAX_INT32 if self.n_features is None else self.n_features
-        # As long as it is open whether ids begin at 0, one more is let through.
+        # Until it is known whether ids begin at 0, one more is allowed.
         is_open = self.zero_based == "auto" and self.n_features is not None
         self.max_id = min(n - 1 + int(self.zero_based is False or is_open), MAX_INT32)
 
 
 @dataclass
 class Summary:
-    """What has been seen in the rows read so far; ids as the text has them, -1 where there are none."""
+    """Counts and ranges of the rows read so far; ids as in the text, -1 where there are none."""
 
     n_rows: int = 0
     n_values: int = 0
@@ -91,7 +91,7 @@ class Summary:
 
 
 class RowArrays:
-    """Arrays to read rows into."""
+    """Growing arrays of rows: indptr (n_rows + 1,), y and qid (n_rows,), indices, data and fields (n_values,)."""
 
     def __init__(self, form: Form, n_rows: int, n_values: int) -> None:
         self.n_rows = 0
@@ -123,7 +123,7 @@ class RowArrays:
         self.fields = _resized(self.fields, used, n)
 
     def cut(self) -> RowArrays:
-        """Give back the room that is left."""
+        """Return these arrays without the room that is left."""
         self.set_rows(self.n_rows)
         self.set_values(self.n_values)
         return self
@@ -141,8 +141,8 @@ def _resized(array: Any, used: int, n: int) -> Any:
     return larger
 
 
-class RowReader:
-    """Reads the rows of one opened source, once."""
+class TextReader:
+    """Reader of the rows of one opened source, for one pass."""
 
     def __init__(self, source: TextSource, file: Any, form: Form, ids: Ids) -> None:
         self._name = source.name
@@ -216,7 +216,7 @@ class RowReader:
                 self._fail(ReadCode(code), error_at)
 
     def _grown(self, n: int, most_rows: int | None) -> int:
-        """Return how much room to make: what the whole file will need, judging by what it took so far, or double."""
+        """Return how much room to make: an estimate for the whole file from the part read so far, or double."""
         if most_rows is None and self._size is not None and self._characters:
             return max(2 * n, int(1.02 * n * self._size / self._characters) + 1024)
         return 2 * n

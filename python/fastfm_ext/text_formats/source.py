@@ -1,4 +1,4 @@
-"""Where text comes from and goes to: plain and compressed files, file objects, bytes; and its lines, block by block."""
+"""Sources of text: plain and compressed files, file objects, bytes; and their lines, a block at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from fastfm_ext._common.extras import require
 
-# Plain files are read, not mapped: as fast, and a file that is cut short meanwhile does not kill the process.
+# Plain files are read, not mapped. It is as fast, and a file that is cut short meanwhile does not kill the process.
 BLOCK = 1 << 18
 
 
@@ -41,7 +41,7 @@ class TextSource:
 
     @property
     def plain_size(self) -> int | None:
-        """Characters of a plain file; None where they can't be known before reading."""
+        """Bytes of a plain file; None for one whose size is not known before reading."""
         if self._path is None or self._path.suffix in _OPENERS:
             return None
         return self._path.stat().st_size
@@ -53,7 +53,7 @@ class TextSource:
 
     @contextmanager
     def open(self) -> Iterator[Any]:
-        """Open for reading from the start, and say which file it is when its compression is damaged."""
+        """Open for reading from the start; errors of a damaged compression name the file."""
         try:
             if self._path is None:
                 if self._start is not None:
@@ -90,7 +90,7 @@ def _open_zstd(path: Path, mode: str) -> Any:
 
 
 class _ZstdReader(io.RawIOBase):
-    """Reads .zst; the reader of the package zstandard takes a file that is cut short for a whole one."""
+    """Reader of .zst; that of the package zstandard takes a file that is cut short for a whole one."""
 
     def __init__(self, path: Path, decompressor: Any) -> None:
         self._file = path.open("rb")

@@ -1,4 +1,4 @@
-"""Read and write libsvm and libffm text, the formats of libFM, libsvm, libffm, xLearn and scikit-learn."""
+"""Functions that read and write libsvm and libffm text, whole or in batches."""
 
 from __future__ import annotations
 
@@ -10,21 +10,9 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from fastfm_ext.text_formats.batches import batches, checked_ids, parts, read, scan
-from fastfm_ext.text_formats.reading import Form, Ids, Summary, TextFormatError, ZeroBased
+from fastfm_ext.text_formats.reading import Form, Ids, Summary, ZeroBased
 from fastfm_ext.text_formats.source import TextSource
 from fastfm_ext.text_formats.writing import checked_rows, checked_vector, write_rows
-
-__all__ = [
-    "Summary",
-    "TextFormatError",
-    "iter_libffm",
-    "iter_libsvm",
-    "read_libffm",
-    "read_libsvm",
-    "scan_text",
-    "write_libffm",
-    "write_libsvm",
-]
 
 
 def read_libsvm(

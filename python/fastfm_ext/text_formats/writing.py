@@ -1,4 +1,4 @@
-"""Rows to libsvm and libffm text: the checks, and the loop that hands pieces of text to a file."""
+"""Writer of libsvm and libffm text: checks of the rows, and the loop that writes pieces of text."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _PIECE = 1 << 20
 
 
 def checked_rows(X: Any) -> sparse.csr_array:
-    """Return X as CSR in float32 without duplicates, with its stored zeros.
+    """Return X of shape (n_rows, n_features) as CSR in float32 without duplicates, with its stored zeros.
 
     Raises
     ------
     ValueError
-        For what is no matrix of finite numbers.
+        Unless it is a matrix of finite numbers.
     """
     with errors_that_name("X"), np.errstate(over="ignore"):
         X = check_array(
@@ -42,7 +42,7 @@ def checked_rows(X: Any) -> sparse.csr_array:
 
 
 def checked_vector(values: Any, name: str, length: int, dtype: Any) -> NDArray[Any]:
-    """Return a vector of numbers, one for each row or value; an integer type takes whole numbers of at least 0 only.
+    """Return a vector (length,) of numbers of a type; an integer type takes whole numbers of at least 0 only.
 
     Raises
     ------

@@ -17,7 +17,8 @@ from fastfm_ext.cli.jobs.fit import check_output, distinct_items, files_of, fini
 from fastfm_ext.cli.settings import FitSettings, StreamOptions
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.fm.classifier import FMClassifier
-from fastfm_ext.streaming.tables import CsvSource, LibffmSource, LibsvmSource, ParquetSource
+from fastfm_ext.streaming.tables import CsvSource, ParquetSource
+from fastfm_ext.streaming.text import LibffmSource, LibsvmSource
 
 Batches = Iterator[tuple[Any, ...]]
 
