@@ -27,6 +27,7 @@ from codebase_checks import (
     native_room,
     python_arrow_problems,
     python_room,
+    repeated_type_names,
     stale_test_paths,
     upward_arrows,
 )
@@ -39,6 +40,19 @@ LONG_FILES = {
 }
 FILE_LIMIT = 400
 CORE = "fastfm_ext._native.core"
+# Names of two types, until one of them is renamed.
+TYPES_TO_RENAME = {
+    "Bools",
+    "Float32",
+    "Float64",
+    "Int32",
+    "Int64",
+    "Loss",
+    "RankingLoss",
+    "Side",
+    "Solver",
+    "StepSizes",
+}
 
 
 def write_tree(root: Path, files: dict[str, str]) -> Path:
@@ -221,6 +235,31 @@ def test_a_forbidden_flag_is_found_in_code_and_overlooked_in_comments(tmp_path):
     assert forbidden_flags(tmp_path) == {"-ffast-math"}
     write_tree(tmp_path, {"pyproject.toml": '[tool.cibuildwheel]\nenvironment = {CXXFLAGS = "-march=native"}'})
     assert forbidden_flags(tmp_path) == {"-ffast-math", "-march=native"}
+
+
+def test_no_two_types_have_one_name():
+    repeated = repeated_type_names(ROOT / "python" / "fastfm_ext")
+    assert [line for line in repeated if line.split()[0] not in TYPES_TO_RENAME] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class Rows: ...",
+        "def f():\n    class Rows: ...",
+        "Rows = list[int]",
+        "Rows: TypeAlias = list[int]",
+        "Rows = NewType('Rows', int)",
+    ],
+)
+def test_a_second_type_of_one_name_is_found(tmp_path, source):
+    write_tree(tmp_path, {"a.py": "class Rows: ...\nROWS = 3\nrows = Rows()", "b/c.py": source})
+    assert repeated_type_names(tmp_path) == ["Rows is in a, b.c"]
+
+
+def test_a_type_that_is_handed_on_keeps_its_name(tmp_path):
+    write_tree(tmp_path, {"a.py": "class Rows: ...", "b.py": "import a\nRows = a.Rows\nfrom a import Rows"})
+    assert repeated_type_names(tmp_path) == []
 
 
 def test_no_module_imports_an_optional_dependency_when_it_is_loaded():

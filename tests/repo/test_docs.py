@@ -11,7 +11,7 @@ import pytest
 import fastfm_ext
 from fastfm_ext._learning.losses import LOSSES
 from fastfm_ext._learning.solvers.registry import SOLVERS
-from fastfm_ext._names import PUBLIC_MODULES, PUBLIC_NAMES
+from fastfm_ext._names import PUBLIC_MODULES
 from fastfm_ext.cli import program
 from markdown_examples import commands, examples, run_examples
 from repository import ROOT
@@ -56,10 +56,6 @@ def test_the_reference_has_every_public_name():
     shown = {name.rpartition(".")[2] for name in re.findall(r"^\.\. auto\w+:: (\S+)$", page, re.M)}
     modules = [importlib.import_module(f"fastfm_ext.{name}") for name in PUBLIC_MODULES]
     assert {name for module in [fastfm_ext, *modules] for name in module.__all__} - shown == set()
-
-
-def test_the_package_offers_the_names_of_its_list():
-    assert fastfm_ext.__all__ == sorted(public.name for public in PUBLIC_NAMES)
 
 
 def test_blocks_are_found_with_their_headings_and_run_in_order(tmp_path):

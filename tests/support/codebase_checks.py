@@ -183,6 +183,27 @@ def python_arrow_problems(package: Path) -> list[str]:
     return problems + arrow_problems("module", rooms, uses, PYTHON_ARROWS)
 
 
+def type_names(tree: ast.Module) -> set[str]:
+    """Classes of a module, and its own names for types: assigned at the top, in capitals and small letters."""
+    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        # `Name = module.Name` hands on the same type.
+        source = getattr(getattr(node, "value", None), "attr", None)
+        assigned = {target.id for target in targets if isinstance(target, ast.Name)} - {source}
+        names |= {name for name in assigned if re.fullmatch(r"_?[A-Z]\w*[a-z]\w*", name)}
+    return names
+
+
+def repeated_type_names(package: Path) -> list[str]:
+    """Names that stand for one type in one module of the package, and for another in another."""
+    modules: dict[str, list[str]] = {}
+    for module, path in module_names(package).items():
+        for name in type_names(ast.parse(path.read_text(encoding="utf-8"))):
+            modules.setdefault(name, []).append(module)
+    return [f"{name} is in {', '.join(found)}" for name, found in sorted(modules.items()) if len(found) > 1]
+
+
 def upward_arrows(arrows: dict[str, set[str]]) -> list[str]:
     """Rooms that may use a room below their own row, or one that has no row."""
     order = list(arrows)
