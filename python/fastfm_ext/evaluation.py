@@ -134,6 +134,7 @@ class _Totals:
         return min(max(self.places), self.n_items) if set(self.names) - {"auc"} else 0
 
     def add_rankings(self, ranked: Int64, relevant: sparse.csr_array) -> None:
+        """Add rankings (n_rows, n) of some users, with their relevant items (n_rows, n_items)."""
         hits = hits_in_matrix(ranked, relevant)
         for k in self.places:
             for name in (name for name in self.names if name in PER_USER):
@@ -143,6 +144,7 @@ class _Totals:
             found[first[first >= 0]] = True
 
     def add_scores(self, scores: Float32, is_relevant: Bools) -> None:
+        """Add scores (n_rows, n_items) of some users, infinite for items that do not count."""
         self.per_user.setdefault("auc", []).append(auc_of_rows(scores, is_relevant))
 
     def means(self) -> dict[str, float]:
@@ -170,6 +172,7 @@ class _Unseen:
         return max(totals.n, len(self.items) if "auc" in totals.names else 0)
 
     def add_to(self, totals: _Totals, users: Float32, rows: Int64, relevant: sparse.csr_array) -> None:
+        """Rank for users (n_rows, k), whose numbers are `rows` (n_rows,), and add what comes out."""
         seen = self.seen[rows]
         if totals.n:
             totals.add_rankings(self.index.search(users, totals.n, exclude=seen)[0], relevant)
@@ -190,6 +193,7 @@ class _Candidates:
         return int(max(totals.n, np.diff(self.choice.indptr).max()) * self.items.shape[1])
 
     def add_to(self, totals: _Totals, users: Float32, rows: Int64, relevant: sparse.csr_array) -> None:
+        """Rank for users (n_rows, k), whose numbers are `rows` (n_rows,), and add what comes out."""
         choice = self.choice[rows]
         counts = np.diff(choice.indptr)
         is_item = np.arange(max(counts.max(), totals.n)) < counts[:, None]

@@ -177,6 +177,7 @@ def _times_of(interactions: sparse.csr_array, time: Any) -> NDArray[Any]:
 
 
 def _entries(matrix: sparse.csr_array, rows: NDArray[np.intp], chosen: NDArray[np.bool_]) -> sparse.csr_array:
+    """Return the chosen (nnz,) entries of a matrix, whose rows are `rows` (nnz,)."""
     indptr = np.append(0, np.cumsum(np.bincount(rows[chosen], minlength=matrix.shape[0])))
     return sparse.csr_array((matrix.data[chosen], matrix.indices[chosen], indptr), shape=matrix.shape)
 
@@ -193,7 +194,7 @@ def _split_table(
             raise ValueError(f"{argument}={name!r} is not a column of the table; it has {names}.")
     columns, n_rows = read_columns(events, wanted.values(), may_be_empty=True)
     users = _without_gaps(columns[user].coded, user)
-    keys = _random_keys(n_rows, random_state) if time is None else _places_in_time(columns[time].coded, time)
+    keys = _random_keys(n_rows, random_state) if time is None else _ranks_in_time(columns[time].coded, time)
     held = _last_of_each(users, keys, n_held)
     rows = events.iloc if hasattr(events, "iloc") else events
     return rows[np.flatnonzero(~held)], rows[np.flatnonzero(held)]
@@ -217,7 +218,7 @@ def _without_gaps(column: Coded, name: str) -> Int64:
     return column.codes.astype(np.int64)
 
 
-def _places_in_time(times: Coded, name: str) -> NDArray[Any]:
+def _ranks_in_time(times: Coded, name: str) -> NDArray[Any]:
     codes = _without_gaps(times, name)
     try:
         order = np.argsort(times.values, kind="stable")
@@ -231,7 +232,10 @@ def _random_keys(n: int, random_state: Any) -> NDArray[np.float64]:
 
 
 def _last_of_each(users: NDArray[Any], keys: NDArray[Any], n_held: CountRule) -> NDArray[np.bool_]:
-    """Mark the interactions with the largest keys of each user, among equal keys the later ones."""
+    """Return the mask (n,) of each user's interactions with the largest keys, among equal keys the later ones.
+
+    `users` (n,) has the number of each interaction's user, `keys` (n,) the order among them.
+    """
     counts = np.bincount(users).astype(np.int64)
     order = np.lexsort((keys, users))
     starts = np.cumsum(counts) - counts

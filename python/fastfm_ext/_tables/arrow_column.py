@@ -27,7 +27,7 @@ class ArrowColumn(Column):
         inside_cells: bool = False,
     ) -> None:
         super().__init__(name, data, inside_cells=inside_cells)
-        # The library that lends the memory makes better objects of it than we could.
+        # The library that lends the memory knows best which objects its values are.
         self._lenders_objects = objects
 
     def __len__(self) -> int:
@@ -90,7 +90,7 @@ def _joined(parts: list[Coded]) -> Coded:
     pieces, start = [], 0
     for codes, own, _ in parts:
         stop = start + len(own)
-        # The last entry is for missing values.
+        # The last code is for missing values.
         pieces.append(np.append(joint_codes[start:stop], np.int32(-1))[codes])
         start = stop
     return Coded(np.concatenate(pieces), values, all(part.all_used for part in parts))

@@ -81,14 +81,14 @@ class ArrowArray:
         return self.memory(1, dtype, self.offset, self.offset + self.length)
 
     def bits(self, buffer: int) -> UInt8:
-        """Return a buffer of bits as bytes 0 and 1, a row each."""
+        """Return a buffer of bits as bytes 0 and 1, shape (length,)."""
         first, stop = self.offset // 8, (self.offset + self.length + 7) // 8
         packed = self.memory(buffer, "u1", first, stop)
         skip = self.offset - 8 * first
         return np.unpackbits(packed, count=skip + self.length, bitorder="little")[skip:]
 
     def valid(self) -> UInt8 | None:
-        """Return 1 for each row with a value and 0 for the others; None if all have one."""
+        """Return 1 for each row with a value and 0 for the others, shape (length,); None if all have one."""
         if self.format == "n":
             return np.zeros(self.length, dtype=np.uint8)
         if self.null_count == 0 or not self.buffers or not self.buffers[0] or not self.length:
@@ -104,7 +104,7 @@ class ArrowArray:
         return self.format in ("+l", "+L") or self.format.startswith("+w:")
 
     def list_bounds(self) -> tuple[Int64, Int64]:
-        """Return where each row's list begins and ends in the child."""
+        """Return where each row's list begins and ends in the child, shapes (length,)."""
         if self.format.startswith("+w:"):
             size = int(self.format[3:])
             begins = np.arange(self.offset, self.offset + self.length, dtype=np.int64) * size
@@ -115,9 +115,9 @@ class ArrowArray:
 
 
 def read_arrow(data: Any) -> tuple[ArrowArray, list[ArrowArray]]:
-    """Import what offers `__arrow_c_stream__` or `__arrow_c_array__`: its type, as an empty array, and its chunks."""
+    """Import an object with `__arrow_c_stream__` or `__arrow_c_array__`: its type (an empty array) and its chunks."""
     if hasattr(data, "__arrow_c_stream__"):
-        # Some producers want the argument that the protocol lets one leave out.
+        # Optional in the protocol, but some producers want it.
         schema, chunks = tables.import_arrow_stream(data.__arrow_c_stream__(None))
     else:
         schema, chunks = tables.import_arrow_array(*data.__arrow_c_array__(None))
@@ -179,7 +179,7 @@ def code_arrow(array: ArrowArray) -> Coded:
     if format_ in _DATES:
         stored, dtype = _DATES[format_]
         return _code_instants(array.values(stored), dtype, valid)
-    if format_[:3] in _TIMESTAMP_UNITS:  # what follows is the time zone in which the instants, in UTC, are shown
+    if format_[:3] in _TIMESTAMP_UNITS:  # the rest names a time zone for display; instants are in UTC
         return _code_instants(array.values("i8"), _TIMESTAMP_UNITS[format_[:3]], valid)
     raise TypeError(f"Arrow type {format_!r}")
 
@@ -193,7 +193,7 @@ def is_codable(array: ArrowArray) -> bool:
 
 
 def arrow_numbers(array: ArrowArray) -> Float64:
-    """Return a chunk of numbers as float64, NaN where they are missing."""
+    """Return a chunk of numbers as float64, shape (length,), NaN where they are missing."""
     values = array.bits(1) if array.format == "b" else array.values(_NUMBERS[array.format])
     valid = array.valid()
     numbers: Float64 = values.astype(np.float64)

@@ -36,7 +36,7 @@ def code_ints(values: AnyArray, valid: UInt8 | None = None) -> tuple[Int32, Int6
         The first row that has each code.
     """
     codes, first = _room_for_codes(len(values))
-    # The bits of a uint64 tell values apart as well as the values do.
+    # The bits of a uint64 are as distinct as the values.
     bits = values.view(np.int64) if values.dtype == np.uint64 else values.astype(np.int64, copy=False)
     n_distinct = tables.code_ints(np.require(bits, requirements=["C", "ALIGNED"]), valid, codes, first)
     return codes, first[:n_distinct]
@@ -56,7 +56,7 @@ def code_texts(texts: Texts, *, as_bytes: bool = False) -> Coded:
 
 
 def code_array(data: AnyArray, valid: UInt8 | None = None) -> Coded:
-    """Code an array of one dimension. Missing values other than NaN, NaT and those not valid count as values."""
+    """Code an array (n,), but those where `valid` (n,) is 0. Missing values other than NaN and NaT count as values."""
     kind = data.dtype.kind
     if kind == "O":
         return _code_objects(data)
@@ -81,14 +81,14 @@ def code_array(data: AnyArray, valid: UInt8 | None = None) -> Coded:
 
 
 def code_text_objects(data: AnyArray) -> Coded | None:
-    """Code an array of objects that are all str or missing; None if there are others."""
+    """Code an array (n,) of objects that are all str or missing; None if there are others."""
     codes, first = _room_for_codes(len(data))
     n_distinct = tables.code_objects(_addresses(data), codes, first)
     return None if n_distinct < 0 else Coded(codes, data[first[:n_distinct]])
 
 
 def _code_objects(data: AnyArray) -> Coded:
-    # The same few objects usually stand in many rows: only distinct objects are compared by value.
+    # Usually many rows hold the same few objects, so only distinct objects are compared by value.
     codes, first = code_ints(_addresses(data))
     code_of: dict[object, int] = {}
     of_object = [code_of.setdefault(value, len(code_of)) for value in data[first].tolist()]
@@ -98,7 +98,7 @@ def _code_objects(data: AnyArray) -> Coded:
 
 
 def _addresses(data: AnyArray) -> Int64:
-    """Return where the objects of an array lie, which must outlive the result."""
+    """Return the addresses (n,) of the objects of an array, which must outlive the result."""
     data = np.require(data, requirements=["C", "ALIGNED"])
     return np.asarray(tables.Memory(data, data.ctypes.data, np.dtype(np.intp).str, len(data)))
 

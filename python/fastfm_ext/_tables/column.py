@@ -34,7 +34,7 @@ class Cells(NamedTuple):
 
 
 class Column(ABC):
-    """One column of a table; what it reads it keeps, so fitting and encoding the same table reads once."""
+    """One column of a table; it keeps what it has read, so that fitting and encoding a table read it once."""
 
     def __init__(self, name: str, data: Any, *, inside_cells: bool = False) -> None:
         self.name = name
@@ -50,7 +50,7 @@ class Column(ABC):
         """Each row's single value, in canonical form."""
         try:
             codes, values, all_used = self.texts or self._factorize()
-        # Arrow says NotImplementedError where Python says that a list can't be hashed.
+        # For lists, Arrow raises NotImplementedError where Python raises TypeError.
         except (TypeError, NotImplementedError) as error:
             raise TypeError(self._why_not_categories()) from error
         missing = missing_mask(values)
@@ -62,7 +62,7 @@ class Column(ABC):
 
     @cached_property
     def numbers(self) -> Float64:
-        """Each row's number, NaN where it is missing."""
+        """Each row's number, shape (n_rows,), NaN where it is missing."""
         return self._read_numbers()
 
     @cached_property
@@ -103,12 +103,12 @@ class Column(ABC):
         """Return the rows as Python objects."""
 
     def _object_array(self) -> AnyArray | None:
-        """Return the rows where they lie as Python objects, None where they lie as something else."""
+        """Return the rows if they are Python objects in memory, else None."""
         return None
 
     @abstractmethod
     def _factorize(self) -> Coded:
-        """Code the rows; missing values may be among the distinct, and these need not be canonical."""
+        """Code the rows; the distinct values may hold missing ones, and need not be canonical."""
 
     @abstractmethod
     def _read_numbers(self) -> Float64: ...

@@ -120,7 +120,7 @@ def _polars_column(name: str, data: Any) -> Column:
 
 
 def _arrow_column(name: str, data: Any, objects: Callable[[], list[Any]] | None) -> ArrowColumn | None:
-    """Import a column; None where its type is one of those that are better read as Python objects."""
+    """Import a column; None for a type that is better read as Python objects."""
     schema, chunks = read_arrow(data)
     if not is_codable(schema) and not schema.format.startswith("+") and objects is not None:
         return None
@@ -132,6 +132,6 @@ def _lends_arrow(data: Any) -> bool:
 
 
 def _is_from(module: str, value: Any, *names: str) -> bool:
-    # A value of a library that nobody has imported can't exist, so this never imports one.
+    # Without the library's import there is no value of it, so this imports none.
     library = sys.modules.get(module)
     return library is not None and isinstance(value, tuple(getattr(library, name) for name in names))

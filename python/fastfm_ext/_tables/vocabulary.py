@@ -36,7 +36,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def canonical(values: ArrayLike) -> AnyArray:
-    """Bring values without gaps to the form in which they are compared, whatever library they came from.
+    """Return values (n,) in the form in which they are compared, whatever library they are from; none is missing.
 
     Integers become int64 (uint64 when they need it), and so do floats if all of them are whole: a column of ids turns
     into floats as soon as one is missing. Dates and times become datetime64 in UTC. The rest stays Python objects.
@@ -83,7 +83,7 @@ def _from_objects(array: AnyArray) -> AnyArray:
         return np.array(plain, dtype="M8[us]")
     if types <= {int, float}:
         numbers = np.array(plain)
-        # Beyond 64 bits NumPy falls back to floats that are no longer equal to the integers.
+        # For integers beyond 64 bits NumPy makes floats, which may differ from them.
         if numbers.dtype.kind in "iuf" and numbers.tolist() == plain:
             return canonical(numbers)
     return object_array(plain)
@@ -92,7 +92,7 @@ def _from_objects(array: AnyArray) -> AnyArray:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.datetime64 | np.timedelta64):
         return value.astype(value.dtype.str[:2] + "8[us]").item()
-    if isinstance(value, np.longdouble | np.clongdouble):  # whose item() is one, too
+    if isinstance(value, np.longdouble | np.clongdouble):  # item() leaves their type as it is
         return _plain(float(value) if isinstance(value, np.longdouble) else complex(value))
     if isinstance(value, np.generic):
         return _plain(value.item())
@@ -132,7 +132,7 @@ class Vocabulary:
 
     @classmethod
     def learn(cls, values: AnyArray) -> "Vocabulary":
-        """Collect canonical values, which may repeat, in an order that doesn't depend on where they stood."""
+        """Collect canonical values (n,), which may repeat, in an order that doesn't depend on theirs."""
         if values.dtype.kind != "O":
             return cls(np.unique(values))
         distinct = dict.fromkeys(values.tolist())
@@ -227,7 +227,7 @@ class Vocabulary:
 
 
 def kind_of(values: AnyArray) -> str:
-    """Name what canonical values are: ``"numbers"``, ``"dates"``, ``"text"`` or ``"mixed"``."""
+    """Return the kind of canonical values: ``"numbers"``, ``"dates"``, ``"text"`` or ``"mixed"``."""
     if values.dtype.kind == "M":
         return "dates"
     if values.dtype.kind != "O":

@@ -110,7 +110,7 @@ def _check(file: IO[bytes], digest: Digest | None) -> None:
 def _worth_a_retry(error: Exception) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= 500 or error.code == 429
-    # urlopen raises URLError when no connection came about at all; another try would only wait as long again.
+    # urlopen raises URLError if there was no connection at all; another try would only wait as long again.
     return not isinstance(error, urllib.error.URLError)
 
 

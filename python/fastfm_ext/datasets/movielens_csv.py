@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NO_GENRES = "(no genres listed)"
-# The year closes the title; a series has a range, of which the first year counts.
+# The year ends the title. A series has a range of years, and the first counts.
 YEAR = r".*\((\d{4})(?:\s*[-\u2013]\s*\d{0,4})?\)"
-# A leading zero or a plus sign would not survive the way to int and back.
+# Without leading zeros and plus signs, which int would lose.
 WHOLE_NUMBER = r"0|-?[1-9]\d{0,17}"
 
 
@@ -133,7 +133,7 @@ def _numbers(column: "pd.Series", name: str) -> "pd.Series":
 
 
 def _timestamps(column: "pd.Series") -> "pd.Series":
-    """Make timestamps whole numbers when all are; nothing here depends on them, so any other text is kept."""
+    """Make timestamps integers if all are whole numbers; else keep the text, on which nothing here depends."""
     pd = require("pandas", "pandas")
     try:
         return pd.to_numeric(column).astype("Int64" if column.eq("").any() else "int64")
@@ -151,7 +151,7 @@ def _without_repeats(ratings: "pd.DataFrame", name: str) -> "pd.DataFrame":
 
 
 def _with_unlisted(movies: "pd.DataFrame", ratings: "pd.DataFrame", name: str) -> "pd.DataFrame":
-    """Add films that have ratings only: what was learnt from them is worth keeping, with a number for a title."""
+    """Add the films that only ratings name, with a number for a title: a model learns from them, too."""
     pd = require("pandas", "pandas")
     unlisted = ratings.loc[~ratings["movie_id"].isin(movies["movie_id"]), "movie_id"].drop_duplicates()
     if unlisted.empty:

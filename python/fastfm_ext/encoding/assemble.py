@@ -78,11 +78,11 @@ def assemble_rows(columns: list[Entries], n_rows: int, n_features: int, *, sort:
     has_values = any(column.values is not None for column in columns)
     data = np.empty(nnz, dtype=np.float32) if has_values else np.ones(nnz, dtype=np.float32)
     tables.write_entries(columns, indptr, sort, indices, data if has_values else None)
-    # SciPy wants both of one type, and takes the longer.
+    # SciPy converts index arrays of two types to the longer type.
     fits = nnz <= MAX_INT32
     result = sparse.csr_array(
         (data, indices, indptr.astype(np.int32) if fits else indptr), shape=(n_rows, n_features), copy=False
     )
-    # Said here, SciPy need not look for itself.
+    # Set here, so that SciPy need not check.
     result.has_sorted_indices = result.has_canonical_format = True
     return result

@@ -109,7 +109,7 @@ def binned(
     edges: Sequence[float] | None = None,
     missing: Missing = "ignore",
 ) -> Binned:
-    """Declare a column of numbers of which each bin is a feature, so that no shape is assumed for what they do.
+    """Declare a column of numbers with a feature for each bin, which assumes no shape of their effect.
 
     Parameters
     ----------

@@ -156,7 +156,7 @@ class Layout:
             raise ValueError(
                 f"fields of the type {fields.dtype} and shape {fields.shape} for {self.n_features} features"
             )
-        # Before anything counts to the largest: it may be any number.
+        # Checked first, since bincount takes memory for the largest, which may be any number.
         is_field = fields.min() >= 0 and fields.max() < len(widths)
         if not is_field or np.bincount(fields, minlength=len(widths)).tolist() != widths:
             raise ValueError("the fields of the features do not fit their columns")

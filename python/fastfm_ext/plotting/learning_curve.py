@@ -11,7 +11,7 @@ from fastfm_ext._common.extras import require
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# The curves differ in lightness and in dashes too, so they survive grey print and colour blindness.
+# The curves also differ in lightness and dashes, for grey print and colour blindness.
 _TRAIN_COLOR = "#888888"
 _VALIDATION_COLOR = "#1b5e9c"
 
@@ -101,6 +101,6 @@ def _new_axes() -> "Axes":
 
 def _mark_best_epoch(ax: "Axes", loss: NDArray[np.float64], epoch: int) -> None:
     ax.axvline(epoch, color=_VALIDATION_COLOR, linestyle=":", linewidth=1.0)
-    # The numbers stand in the legend, which finds a free place by itself: next to the point they could hide a curve.
+    # Next to the point the numbers could hide a curve; the legend finds a free place.
     label = f"best epoch: {epoch} (loss {loss[epoch - 1]:.4g})"
     ax.plot([epoch], [loss[epoch - 1]], "o", markersize=7, color=_VALIDATION_COLOR, label=label)

@@ -64,7 +64,7 @@ class FileSource(ABC):
 
 
 def _files(paths: Paths, suffixes: tuple[str, ...]) -> list[str]:
-    """Return the files that are meant, each folder replaced by its files of these suffixes.
+    """Return the files of these paths, each folder replaced by its files of these suffixes.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def _files(paths: Paths, suffixes: tuple[str, ...]) -> list[str]:
         if not path.is_dir():
             files.append(os.fspath(path))
             continue
-        # Names that begin with a dot or a line are those of programs' own files, such as _SUCCESS.
+        # Programs name files of their own with a dot or an underscore in front, such as _SUCCESS.
         found = [p for p in path.rglob("*") if p.name.endswith(suffixes) and p.name[0] not in "._" and p.is_file()]
         if not found:
             raise FileNotFoundError(f"the folder {os.fspath(path)!r} holds no file *{', *'.join(suffixes)}.")

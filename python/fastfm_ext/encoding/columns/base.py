@@ -41,7 +41,7 @@ class Feature(NamedTuple):
 class ColumnSpec(ABC):
     """How a column is encoded. A new kind of column is a new subclass, entered in `SPEC_KINDS`."""
 
-    # How the user writes it, and which options are shown even if they have their default.
+    # The function by which the user writes it, and the options that repr shows even with their defaults.
     written_as: ClassVar[str]
     always_shown: ClassVar[tuple[str, ...]] = ()
 

@@ -54,7 +54,7 @@ class Binned(SingleColumn):
             edges = np.linspace(numbers.min(), numbers.max(), self.n_bins + 1)[1:-1]
         else:
             edges = np.quantile(numbers, np.linspace(0, 1, self.n_bins + 1)[1:-1])
-        # Where a number fills several bins, these are one. Nothing would be below an edge at the least number.
+        # A number that fills several bins repeats an edge. Below an edge at the least number the bin would be empty.
         edges = np.unique(edges)
         return FittedBinned(self, edges[edges > numbers.min()])
 

@@ -26,7 +26,7 @@ from fastfm_ext.encoding.columns.levels import LevelOptions, Levels, check_level
 
 
 def counted(coded: Coded, options: LevelOptions) -> tuple[AnyArray, NDArray[np.intp]]:
-    """Return the distinct values, and how many rows have each: 1 for any number of rows, where no more is asked."""
+    """Return the distinct values (n,), and how many rows have each (n,); 1 for any number where that is enough."""
     if options.min_count <= 1 and coded.all_used:
         return coded.values, np.ones(len(coded.values), dtype=np.intp)
     return coded.values, counts_of(coded.codes, len(coded.values))

@@ -89,7 +89,7 @@ class FittedHashed(FittedColumn):
         hashes = murmur3(Vocabulary(values).labels())
         size = self.spec.n_features
         magnitude = np.abs(hashes.astype(np.int64))
-        # As scikit-learn does it: the least number has no positive one in 32 bits.
+        # As scikit-learn does it, since the least number has no absolute value in 32 bits.
         positions = np.where(hashes == _INT32.min, _INT32.max - (size - 1), magnitude) % size
         signs = np.where(hashes < 0, -1, 1) if self.spec.signed else np.ones(len(hashes))
         return positions, signs.astype(np.float32)

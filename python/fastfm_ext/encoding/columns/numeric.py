@@ -42,7 +42,7 @@ class Numeric(SingleColumn):
         _require_finite(self.column, numbers, np.isinf(numbers))
         numbers = self.unscaled(present_numbers(self.column, numbers))
         largest = max(abs(float(numbers.max())), abs(float(numbers.min()))) or 1.0
-        # Divided by the largest value first, the squares can't overflow.
+        # Divided by the largest value first, so that the squares can't overflow.
         unit = numbers / largest
         if np.ptp(unit) <= 10 * np.finfo(np.float64).eps:
             return FittedNumeric(self, float(numbers[0]), 1.0)
@@ -94,7 +94,7 @@ class FittedNumeric(FittedColumn):
         return Feature(self.spec.column, "missing" if position else "number", None)
 
     def position(self, value: Any) -> int:
-        """Return 0, whatever the value: the missing too is said by the feature of the number."""
+        """Return 0, the position of the number's feature, for every value, a missing one too."""
         return 0
 
     def state(self) -> State:
