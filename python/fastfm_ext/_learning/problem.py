@@ -11,7 +11,6 @@ from fastfm_ext._common.arrays import Int64
 from fastfm_ext._engine.parameters import Options, Parameters
 from fastfm_ext._learning.divergence import Guard, HasLargest
 from fastfm_ext._learning.loop import Monitor, Run, Schedule, run_epochs
-from fastfm_ext._learning.solvers.base import Training
 
 
 class HeldOut(HasLargest, Protocol):
@@ -55,6 +54,18 @@ class Problem:
     guard: Guard
     rng: np.random.Generator
     held_out: HeldOut | None = None
+
+
+class Training(Protocol):
+    """A solver at work on a problem."""
+
+    def run_epoch(self, epoch: int) -> float:
+        """Change the parameters by one pass over the data; return the mean loss on the way.
+
+        Raises
+        ------
+        DivergenceError
+        """
 
 
 class Begins(Protocol):

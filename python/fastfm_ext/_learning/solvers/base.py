@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fastfm_ext._learning.losses import Loss
-    from fastfm_ext._learning.problem import Problem
+    from fastfm_ext._learning.problem import Problem, Training
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,6 @@ class Defaults:
     l2_w: float
     l2_V: float
     init_stdev: float
-
-
-class Training(Protocol):
-    """A solver at work on a problem."""
-
-    def run_epoch(self, epoch: int) -> float:
-        """Change the parameters by one pass over the data; return the mean loss on the way.
-
-        Raises
-        ------
-        DivergenceError
-        """
 
 
 class Solver(Protocol):

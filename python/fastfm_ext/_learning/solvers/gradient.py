@@ -16,8 +16,7 @@ from fastfm_ext._learning.losses import LOSSES, Loss
 from fastfm_ext._learning.solvers.base import Defaults
 
 if TYPE_CHECKING:
-    from fastfm_ext._learning.problem import Problem
-    from fastfm_ext._learning.solvers.base import Training
+    from fastfm_ext._learning.problem import Problem, Training
 
 
 @dataclass(frozen=True)
