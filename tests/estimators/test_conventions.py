@@ -58,7 +58,7 @@ def test_prediction_is_the_formula_of_the_paper(rows, n_factors):
     assert model.predict(X).dtype == np.float32
 
 
-METHODS = ["predict", "user_vector", "item_vector", "user_bias", "score"]
+METHODS = ["predict", "user_vector", "item_vector", "user_bias", "user_vectors_and_bias", "score"]
 
 
 @pytest.mark.parametrize(

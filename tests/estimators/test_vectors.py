@@ -104,6 +104,15 @@ def test_shapes_and_types(n_factors, convert):
     assert model.user_bias(X).dtype == np.float32
 
 
+@pytest.mark.parametrize("model", MODELS.values())
+def test_vectors_and_bias_together_are_those_of_each_call(model):
+    X = np.random.default_rng(2).normal(size=(5, N_FEATURES))
+    vectors, bias = model.user_vectors_and_bias(X)
+    np.testing.assert_array_equal(vectors, model.user_vector(X))
+    np.testing.assert_array_equal(bias, model.user_bias(X))
+    assert vectors.flags.c_contiguous
+
+
 def test_empty_rows_score_the_bias_alone():
     model = MODELS[FMRegressor, 4]
     nothing = sp.csr_array((2, N_FEATURES))
@@ -123,7 +132,7 @@ def test_the_identity_holds_without_a_part(part):
     np.testing.assert_allclose(model.user_bias(users) + product, model.predict(pairs), atol=tolerance)
 
 
-@pytest.mark.parametrize("method", ["user_vector", "item_vector", "user_bias"])
+@pytest.mark.parametrize("method", ["user_vector", "item_vector", "user_bias", "user_vectors_and_bias"])
 def test_more_than_two_classes_have_no_single_score(method):
     X = np.random.default_rng(0).normal(size=(30, 4))
     model = FMClassifier(max_iter=2, random_state=0).fit(X, np.arange(30) % 3)

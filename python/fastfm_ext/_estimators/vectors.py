@@ -1,4 +1,4 @@
-"""What a fitted model has learned, as its users see it: w0, w, V, and user and item vectors for retrieval."""
+"""Bias, weights and factors of a fitted model, and the user and item vectors that retrieval searches with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr
 
 
-class FittedParameters:
-    """Mixin of the estimators: `_scorers`, the parameters of each score, from the outside."""
+class VectorsMixin:
+    """The parameters in `_scorers`, one entry a score, as attributes and as vectors of users and items."""
 
     _scorers: list[Parameters]
     n_jobs: int | None
@@ -72,8 +72,7 @@ class FittedParameters:
         ----------
         Rendle, "Factorization Machines" (2010), lemma 3.1, with the sum split into the user's and the item's features.
         """
-        _, sum_vx = self._pool(X)
-        return np.column_stack([np.ones(len(sum_vx), dtype=np.float32), sum_vx])
+        return _user_vectors(self._pool(X)[1])
 
     def item_vector(self, X: Any) -> Float32:
         """Return the vectors of items: rows that hold the features of an item and no user's.
@@ -122,10 +121,38 @@ class FittedParameters:
             For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
             features than in `fit`, or values so large that what is computed of them is beyond float32.
         """
-        own, _ = self._pool(X)
+        return self._user_biases(self._pool(X)[0])
+
+    def user_vectors_and_bias(self, X: Any) -> tuple[Float32, Float32]:
+        """Return `user_vector` and `user_bias` of the same rows, which are read only once for both.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_rows, n_factors + 1), float32
+            As `user_vector` returns them.
+        bias : ndarray of shape (n_rows,), float32
+            As `user_bias` returns it.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            As for `user_vector`.
+        """
+        own, sum_vx = self._pool(X)
+        return _user_vectors(sum_vx), self._user_biases(own)
+
+    def _user_biases(self, own: Float32) -> Float32:
+        """Add w0 to what rows score by themselves, both (n_rows,)."""
         return np.float32(self._scorers[0].w0) + own
 
     def _pool(self, X: Any) -> tuple[Float32, Float32]:
+        """Return what each row scores by itself, (n_rows,), and its summed factors, (n_rows, n_factors)."""
         check_is_fitted(self, "_scorers")
         if len(self._scorers) > 1:
             raise ValueError(
@@ -137,3 +164,8 @@ class FittedParameters:
         check_no_overflow(own, csr, "score")
         check_no_overflow(sum_vx, csr, "vector")
         return own, sum_vx
+
+
+def _user_vectors(sum_vx: Float32) -> Float32:
+    """Put a 1, which meets an item's own score, before the summed factors: (n_rows, n_factors + 1)."""
+    return np.column_stack([np.ones(len(sum_vx), dtype=np.float32), sum_vx])

@@ -14,11 +14,11 @@ from sklearn.utils.validation import assert_all_finite
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
-from fastfm_ext._estimators.vectors import FittedParameters
+from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import LOGISTIC, Loss
 
 
-class FMClassifier(FittedParameters, ClassifierMixin, RowEstimator):
+class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     """Factorization machine for classification: clicks, purchases, categories.
 
     Learns the log odds ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by

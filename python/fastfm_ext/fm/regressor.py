@@ -12,7 +12,7 @@ from sklearn.utils.validation import assert_all_finite
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
-from fastfm_ext._estimators.vectors import FittedParameters
+from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import SQUARED, Loss
 
 # AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
@@ -21,7 +21,7 @@ LARGEST_TARGET = 1e11
 SMALLEST_SPREAD = 1e-11
 
 
-class FMRegressor(FittedParameters, RegressorMixin, RowEstimator):
+class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     """Factorization machine for regression: ratings, prices, counts.
 
     Learns ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by per-sample gradient

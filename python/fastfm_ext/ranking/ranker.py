@@ -16,7 +16,7 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._estimators.base import FMEstimator
 from fastfm_ext._estimators.hyperparameters import one_of, settings_of
-from fastfm_ext._estimators.vectors import FittedParameters
+from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.held_out import HeldOutChoices, mark_held_out, to_visit, without
 from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
 from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
@@ -31,7 +31,7 @@ AUTO_EARLY_STOPPING_INTERACTIONS = 10_000
 MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
 
 
-class FMRanker(FittedParameters, FMEstimator):
+class FMRanker(VectorsMixin, FMEstimator):
     """Factorization machine that ranks items for users, from implicit feedback: clicks, plays, purchases, check-ins.
 
     Learns from two feature matrices, of users (with the context of the request, if there is any) and of items, and
