@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import NotFittedError
 
 from fastfm_ext import FMClassifier, FMRegressor, ItemIndex, recommend
 
@@ -72,6 +73,33 @@ def test_scores_of_a_classifier_are_before_the_link(world):
     np.testing.assert_allclose(batch.scores[:, 0], model.decision_function(pairs), rtol=1e-4, atol=1e-6)
 
 
+def test_a_change_of_the_index_does_not_reach_later_batches(world):
+    model, _, X_user, _ = world
+    index = ItemIndex().fit(model.item_vector(sparse.eye_array(N_USERS + N_ITEMS, format="csr")[N_USERS:]))
+    expected = [batch.ids.tolist() for batch in recommend(model, index, X_user, n=3, batch_size=10)]
+    batches = recommend(model, index, X_user, n=3, batch_size=10)
+    found = [next(batches).ids.tolist()]
+    index.remove(range(5))
+    assert [*found, *(batch.ids.tolist() for batch in batches)] == expected
+
+
+def test_a_wrong_set_is_named_by_the_row_of_its_user(world):
+    model, index, X_user, _ = world
+    exclude = [[0]] * N_USERS
+    exclude[17] = "ab"
+    with pytest.raises(TypeError, match=r"exclude\[17\] must be a collection of ids such as a list or set, got a str"):
+        list(recommend(model, index, X_user, exclude=exclude, batch_size=5))
+
+
+def test_an_object_that_wraps_a_model_needs_two_methods(world):
+    class Wrapped:
+        user_vector, user_bias = world[0].user_vector, world[0].user_bias
+
+    model, index, X_user, _ = world
+    for one, other in zip(recommend(Wrapped(), index, X_user), recommend(model, index, X_user), strict=True):
+        np.testing.assert_array_equal(one.scores, other.scores)
+
+
 def test_only_may_be_a_generator(world):
     model, index, X_user, _ = world
     batches = recommend(model, index, X_user, n=2, only=(i for i in [4, 5]), batch_size=10)
@@ -91,7 +119,8 @@ def test_what_remains_empty_has_a_score_of_minus_infinity(world):
         ({"X_user": [[1.0]]}, TypeError, r"X_user must be a NumPy array or a SciPy sparse matrix, got a list"),
         ({"X_user": np.ones(3)}, ValueError, r"X_user must have shape \(n_users, n_features\), got \(3,\)"),
         ({"model": 3}, TypeError, r"model must have a method user_vector, got a int"),
-        ({"index": FMRegressor()}, TypeError, r"index must have a method search, got a FMRegressor"),
+        ({"index": ItemIndex()}, NotFittedError, r"This ItemIndex has no items yet: call fit first"),
+        ({"index": FMRegressor()}, TypeError, r"index must be an ItemIndex, got a FMRegressor"),
         ({"n": 0}, ValueError, r"n must be an integer of at least 1"),
         ({"batch_size": 2.5}, ValueError, r"batch_size must be an integer of at least 1"),
         ({"exclude": [[1]]}, ValueError, r"exclude has 1 entries for 23 users"),

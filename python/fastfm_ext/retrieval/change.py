@@ -1,27 +1,24 @@
-"""From the items of an index before a change to those after it."""
+"""Changes of an index: which of its items stay, and which are new."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
+from fastfm_ext._common.arrays import AnyArray, Float32, Int64
 
 
 @dataclass(frozen=True)
 class Change:
-    """Which items stay, and which are new.
+    """The items after a change, in terms of those before it.
 
     Attributes
     ----------
     source : ndarray of shape (n_items,), int64
-        For each item after the change, which of those before it is, with the same vector; -1 for a new one.
+        Position before the change of each item after it, -1 for a new item. Items that stay keep their vectors.
     new : ndarray of shape (n_new, d), float32
-        The vectors of the new items, in their order.
+        Vectors of the new items, in their order.
     """
 
     source: Int64
@@ -30,8 +27,8 @@ class Change:
     def __len__(self) -> int:
         return len(self.source)
 
-    def of_each(self, before: npt.NDArray[Any], of_new: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return what belongs to each item, from what belonged to those before and what belongs to the new ones."""
+    def of_each(self, before: AnyArray, of_new: AnyArray) -> AnyArray:
+        """Return one row an item, (n_items, ...), out of rows of the earlier items and rows of the new ones."""
         stays = self.source >= 0
         result = np.empty((len(self.source), *before.shape[1:]), dtype=before.dtype)
         result[stays] = before[self.source[stays]]

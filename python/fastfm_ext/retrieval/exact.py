@@ -1,31 +1,30 @@
-"""Exact search: every item is compared with."""
+"""Exact search, which compares users with every item, and the order of its results."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
+from fastfm_ext._common.arrays import Bools, Float32, Int64
 from fastfm_ext._engine.search import ItemLists, PackedItems, norms, top_n
+from fastfm_ext.retrieval.user_items import AllowedItems
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-
-# When fewer than this part of the items may be returned, they are searched apart: passing over the others would cost
-# more than laying these out.
+# If at most one item in this many is allowed, the allowed items are packed anew: that costs less than passing over the
+# others.
 _FEW = 4
-# Values of vectors that are gathered at once.
+# Coordinates of item vectors that are gathered at a time.
 _VALUES_AT_ONCE = 1 << 20
 
 
 class ExactSearch:
-    """Items laid out for the kernel.
+    """All items, packed for the kernel.
 
     Parameters
     ----------
     vectors : ndarray of shape (n_items, d), float32
-        C-contiguous, at least one, and so short that no inner product leaves float32.
+        C-contiguous, n_items >= 1, each shorter than `MAX_NORM`.
     """
 
     def __init__(self, vectors: Float32) -> None:
@@ -33,44 +32,55 @@ class ExactSearch:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are kept beside the vectors."""
+        """Bytes of the packed items, without the vectors."""
         return self.items.nbytes
 
-    def top_n(
-        self,
-        users: Float32,
-        n: int,
-        lists: ItemLists | None,
-        allowed: npt.NDArray[np.bool_] | None,
-        n_threads: int,
-    ) -> tuple[Int64, Float32]:
-        """Find the `n` best items of each user: see ``_top_n.top_n``."""
-        if allowed is None or np.count_nonzero(allowed) * _FEW > len(allowed):
-            return top_n(users, self.items, n, lists, allowed, n_threads)
-        chosen = np.flatnonzero(allowed)
+    def top_n(self, users: Float32, n: int, allowed: AllowedItems, n_threads: int) -> tuple[Int64, Float32]:
+        """Return positions and scores of the `n` best allowed items of each user.
+
+        Parameters
+        ----------
+        users : ndarray of shape (n_users, d), float32
+            C-contiguous, each shorter than `MAX_NORM`.
+        n : int
+            At least 1.
+        allowed : AllowedItems
+        n_threads : int
+
+        Returns
+        -------
+        positions : ndarray of shape (n_users, n), int64
+            Best first, equal scores by position; -1 where nothing remains.
+        scores : ndarray of shape (n_users, n), float32
+            ``-inf`` where nothing remains.
+        """
+        mask, by_user = allowed.mask, allowed.by_user
+        if mask is None or np.count_nonzero(mask) * _FEW > len(mask):
+            return top_n(users, self.items, n, by_user, mask, n_threads)
+        chosen = np.flatnonzero(mask)
         if not len(chosen):
             shape = (len(users), n)
             return np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf, dtype=np.float32)
         few = PackedItems.of(self.items.vectors[chosen])
-        positions, scores = top_n(users, few, n, None if lists is None else _among(lists, allowed), None, n_threads)
+        positions, scores = top_n(users, few, n, None if by_user is None else _among(by_user, mask), None, n_threads)
         return np.where(positions < 0, -1, chosen[positions]), scores
 
 
-def _among(lists: ItemLists, allowed: npt.NDArray[np.bool_]) -> ItemLists:
-    """Return the lists with the allowed items alone, which are numbered from 0 on."""
-    kept = allowed[lists.listed]
-    numbers = np.cumsum(allowed, dtype=np.int64) - 1
+def _among(by_user: ItemLists, mask: Bools) -> ItemLists:
+    """Return the users' items as positions among the items of the mask, (n_items,), without all other items."""
+    kept = mask[by_user.listed]
+    position = np.cumsum(mask, dtype=np.int64) - 1
     kept_before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
-    return ItemLists(kept_before[lists.indptr], numbers[lists.listed[kept]].astype(np.int32), lists.may_get)
+    return ItemLists(kept_before[by_user.indptr], position[by_user.listed[kept]].astype(np.int32), by_user.may_get)
 
 
 def best_of(users: Float32, vectors: Float32, candidates: Int64, n: int) -> tuple[Int64, Float32]:
-    """Rank a few items for each user by their inner product in float64, equal ones by position.
+    """Rank a few items for each user by inner product in float64, equal products by position.
 
     Parameters
     ----------
-    users : ndarray of shape (n_users, d)
-    vectors : ndarray of shape (n_items, d)
+    users : ndarray of shape (n_users, d), float32
+    vectors : ndarray of shape (n_items, d), float32
     candidates : ndarray of shape (n_users, m), int64
         Positions, each at most once in a row; -1 for none.
     n : int
@@ -78,7 +88,7 @@ def best_of(users: Float32, vectors: Float32, candidates: Int64, n: int) -> tupl
 
     Returns
     -------
-    positions, scores : ndarray of shape (n_users, n)
+    positions, scores : ndarray of shape (n_users, n), int64 and float32
         -1 and ``-inf`` where nothing remains.
     """
     positions = np.empty((len(users), n), dtype=np.int64)
@@ -91,19 +101,23 @@ def best_of(users: Float32, vectors: Float32, candidates: Int64, n: int) -> tupl
     return positions, scores
 
 
-def in_order(positions: Int64, scores: npt.NDArray[np.floating[Any]], n: int) -> tuple[Int64, Float32]:
-    """Return the `n` positions of the highest scores in each row, equal ones by position, and these scores."""
+def in_order(positions: Int64, scores: NDArray[np.floating[Any]], n: int) -> tuple[Int64, Float32]:
+    """Return the `n` positions of the highest scores in each row, equal scores by position, and their scores.
+
+    Positions and scores are (n_users, m), with position -1 for no item; results are (n_users, n), filled up with -1 and
+    ``-inf``.
+    """
     scores = np.where(positions < 0, -np.inf, scores)
     order = np.lexsort((positions, -scores), axis=1)[:, :n]
     best = np.full((len(order), n), -1, dtype=np.int64)
-    theirs = np.full((len(order), n), -np.inf, dtype=np.float32)
+    best_scores = np.full((len(order), n), -np.inf, dtype=np.float32)
     best[:, : order.shape[1]] = np.take_along_axis(positions, order, axis=1)
-    theirs[:, : order.shape[1]] = np.take_along_axis(scores, order, axis=1)
-    return best, theirs
+    best_scores[:, : order.shape[1]] = np.take_along_axis(scores, order, axis=1)
+    return best, best_scores
 
 
 def comparable(vectors: Float32, metric: str) -> Float32:
-    """Return vectors whose inner products are the wanted similarities."""
+    """Return vectors, (n_items, d), whose inner products are the similarities of this metric."""
     if metric == "inner":
         return np.ascontiguousarray(vectors)
     lengths = norms(vectors)[:, None]

@@ -1,19 +1,18 @@
-"""Recommendation for many users: batch after batch, in bounded memory."""
+"""Recommendations for many users, in batches and in bounded memory."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from fastfm_ext._common.arrays import AnyArray, Float32
 from fastfm_ext._validation.matrices import checked_csr
-from fastfm_ext._validation.vectors import check_count
-
-if TYPE_CHECKING:
-    from fastfm_ext.retrieval.index import ItemIndex, ItemsOfUsers
+from fastfm_ext._validation.vectors import check_count, check_matrix, check_n
+from fastfm_ext.retrieval.index import ItemIndex, ItemsOfUsers
+from fastfm_ext.retrieval.user_items import AllowedItems, Positions, UserItemsArgument, mask_of
 
 
 class Recommended(NamedTuple):
@@ -22,7 +21,7 @@ class Recommended(NamedTuple):
     Attributes
     ----------
     users : range
-        The users' rows in ``X_user``.
+        Rows of the users in ``X_user``.
     ids : ndarray of shape (len(users), n)
         Best first; -1 (integer ids) or None where nothing remains.
     scores : ndarray of shape (len(users), n), float32
@@ -30,8 +29,8 @@ class Recommended(NamedTuple):
     """
 
     users: range
-    ids: npt.NDArray[Any]
-    scores: npt.NDArray[np.float32]
+    ids: AnyArray
+    scores: Float32
 
 
 def recommend(
@@ -53,7 +52,7 @@ def recommend(
     model : FMRegressor, FMClassifier or FMRanker
         Fitted.
     index : ItemIndex
-        Over the model's item vectors.
+        Over the model's item vectors. Changes after the call have no effect on the batches.
     X_user : {array, sparse matrix} of shape (n_users, n_features)
         The users' features, with zeros on the item's side; ``encoder.transform(users, side="user")``.
     n : int, default=10
@@ -68,11 +67,13 @@ def recommend(
     Returns
     -------
     iterator of Recommended
-        One for each batch, with the fields `users` (a range of rows), `ids` and `scores`. A batch is searched when it
-        is asked for, so memory beyond the arguments is that of one batch.
+        One for each batch, with the fields `users` (a range of rows), `ids` and `scores`. Each batch is searched when
+        it is asked for, so memory beyond the arguments is that of one batch.
 
     Raises
     ------
+    sklearn.exceptions.NotFittedError
+        If `index` has no items yet, or, with the first batch, if `model` is not fitted.
     TypeError
         If `model` or `index` is something else, `X_user` is neither an array nor a sparse matrix, or a set of items has
         a wrong form.
@@ -91,44 +92,60 @@ def recommend(
     range(0, 1) [['Alien']]
     range(1, 2) [['Alien']]
     """
-    for needed, (name, value) in {"user_vector": ("model", model), "search": ("index", index)}.items():
-        if not hasattr(value, needed):
-            raise TypeError(f"{name} must have a method {needed}, got a {type(value).__name__}.")
+    if not hasattr(model, "user_vector"):
+        raise TypeError(f"model must have a method user_vector, got a {type(model).__name__}.")
+    if not isinstance(index, ItemIndex):
+        raise TypeError(f"index must be an ItemIndex, got a {type(index).__name__}.")
     if not (sparse.issparse(X_user) or isinstance(X_user, np.ndarray)):
         raise TypeError(f"X_user must be a NumPy array or a SciPy sparse matrix, got a {type(X_user).__name__}.")
     if X_user.ndim != 2:
         raise ValueError(f"X_user must have shape (n_users, n_features), got {X_user.shape}.")
-    n, batch_size = check_count(n, "n"), check_count(batch_size, "batch_size")
-    n_users = X_user.shape[0]
-    sets = {"exclude": _sliceable(exclude, "exclude", n_users)}
-    sets["only_by_user"] = _sliceable(only_by_user, "only_by_user", n_users)
-    # A generator would be used up by the first batch.
-    chosen = list(only) if isinstance(only, Iterator) else only
-    rows = checked_csr(X_user, "X_user") if sparse.issparse(X_user) else X_user
+    items = index._items_to_search()
+    n_users, batch_size = X_user.shape[0], check_count(batch_size, "batch_size")
+    n = check_n(n, min(batch_size, n_users), len(items))
+    excluded = _one_set_a_user(exclude, "exclude", n_users, items.position)
+    chosen = _one_set_a_user(only_by_user, "only_by_user", n_users, items.position)
+    mask = None if only is None else mask_of(only, "only", items.position)
+    X = checked_csr(X_user, "X_user") if sparse.issparse(X_user) else X_user
 
     def batches() -> Iterator[Recommended]:
         for first in range(0, n_users, batch_size):
             last = min(first + batch_size, n_users)
-            X = rows[first:last]
-            given = {name: None if items is None else items[first:last] for name, items in sets.items()}
-            ids, scores = index.search(model.user_vector(X), n, only=chosen, **given)
+            vectors, bias = _vectors_and_bias(model, X[first:last])
+            users = check_matrix(vectors, "user_vectors", items.width)
+            left_out = None if excluded is None else excluded.read(first, last)
+            only_ones = None if chosen is None else chosen.read(first, last)
+            allowed = AllowedItems.of(left_out, only_ones, mask, len(items))
+            ids, scores = index._search_checked(items, users, n, allowed)
             if verbose:
                 print(f"users {last}/{n_users}", flush=True)
-            yield Recommended(range(first, last), ids, scores + model.user_bias(X)[:, None])
+            yield Recommended(range(first, last), ids, scores + bias[:, None])
 
     return batches()
 
 
-def _sliceable(items: Any, name: str, n_users: int) -> Any:
-    """Return sets of items such that those of some users can be taken, after a look at how many there are."""
-    if items is None:
+def _one_set_a_user(value: Any, name: str, n_users: int, position: Positions) -> UserItemsArgument | None:
+    """Return an argument with a set of items for each user, or None for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not for so many users, or as for `UserItemsArgument`.
+    """
+    if value is None:
         return None
-    if sparse.issparse(items):
-        if items.ndim != 2 or items.shape[0] != n_users:
-            raise ValueError(f"{name} must have one row a user, so {n_users}; got shape {items.shape}.")
-        return checked_csr(items, name)
-    if not isinstance(items, Collection) or isinstance(items, str | bytes | dict):
-        raise TypeError(f"{name} must be a list of collections of ids, one a user, got a {type(items).__name__}.")
-    if len(items) != n_users:
-        raise ValueError(f"{name} has {len(items)} entries for {n_users} users: give one collection a user.")
-    return list(items)
+    if sparse.issparse(value):
+        if value.ndim != 2 or value.shape[0] != n_users:
+            raise ValueError(f"{name} must have one row a user, so {n_users}; got shape {value.shape}.")
+    elif not isinstance(value, Collection) or isinstance(value, str | bytes | dict):
+        raise TypeError(f"{name} must be a list of collections of ids, one a user, got a {type(value).__name__}.")
+    return UserItemsArgument(value, name, n_users, position)
+
+
+def _vectors_and_bias(model: Any, X: Any) -> tuple[Float32, Float32]:
+    """Return the vectors, (n_users, d), and the biases, (n_users,), of users with the features X."""
+    if hasattr(model, "user_vectors_and_bias"):
+        vectors, bias = model.user_vectors_and_bias(X)
+    else:  # an object that wraps a model
+        vectors, bias = model.user_vector(X), model.user_bias(X)
+    return vectors, bias

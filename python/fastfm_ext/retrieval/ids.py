@@ -1,4 +1,4 @@
-"""Ids of indexed items: arrays of ids, and their positions."""
+"""Ids of indexed items, as arrays and by position."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from collections.abc import Hashable, Iterable, KeysView, Set
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-IdArray = npt.NDArray[Any]
+from fastfm_ext._common.arrays import AnyArray, object_array
 
 _INT64 = np.iinfo(np.int64)
 
 
-def as_id_array(ids: Iterable[Hashable]) -> IdArray:
-    """Put ids into a new array of shape (n_items,): int64 when all are integers, object otherwise.
+def as_id_array(ids: Iterable[Hashable]) -> AnyArray:
+    """Return ids as a new array of shape (n_items,): int64 when all are integers, object otherwise.
 
-    NumPy scalars become Python ones, so that an id compares equal to itself whatever it came in.
+    NumPy scalars become Python values, so that an id from an array equals the same id from a list.
 
     Raises
     ------
     TypeError
-        If `ids` is no collection, a single string, or an id is not hashable.
+        If `ids` is not a collection or is a single string, or an id is not hashable.
     ValueError
         If `ids` is not one-dimensional or holds a missing value.
     """
@@ -29,7 +28,7 @@ def as_id_array(ids: Iterable[Hashable]) -> IdArray:
         raise TypeError(f"ids must be a collection of ids, got the single value {ids!r}: put it into a list.")
     if not isinstance(ids, Iterable):
         raise TypeError(f"ids must be a collection of ids, got a {type(ids).__name__}.")
-    # pandas and polars columns; iterating over them is slow and gives library scalars.
+    # Iterating over a pandas or polars column is slow and gives scalars of the library.
     values: Any = ids.to_numpy() if hasattr(ids, "to_numpy") else ids
     if isinstance(values, np.ndarray):
         if values.ndim != 1:
@@ -39,12 +38,9 @@ def as_id_array(ids: Iterable[Hashable]) -> IdArray:
     plain = [value.item() if isinstance(value, _SCALARS) else value for value in values]
     if all(type(value) is int and _INT64.min <= value <= _INT64.max for value in plain):
         return np.array(plain, dtype=np.int64)
-    array = np.empty(len(plain), dtype=object)
     for i, value in enumerate(plain):
         _check_id(value, i)
-        # Assigned one by one: NumPy would spread a list of tuples over two dimensions.
-        array[i] = value
-    return array
+    return object_array(plain)
 
 
 # Not datetime64, whose item() drops the unit.
@@ -64,8 +60,8 @@ def _check_id(value: Any, i: int) -> None:
         raise ValueError(f"ids has a missing value ({value!r}) at position {i}.")
 
 
-def positions_by_id(ids: IdArray) -> dict[Hashable, int]:
-    """Map each id to its position.
+def positions_by_id(ids: AnyArray) -> dict[Hashable, int]:
+    """Return the position of each id.
 
     Raises
     ------
@@ -81,18 +77,18 @@ def positions_by_id(ids: IdArray) -> dict[Hashable, int]:
 
 
 def shorten(values: list[Any], n_shown: int = 5) -> str:
-    """List the first values for an error message."""
+    """Return the first values as text for an error message."""
     shown = ", ".join(repr(value) for value in values[:n_shown])
     return shown if len(values) <= n_shown else f"{shown} and {len(values) - n_shown} more"
 
 
-def as_ordered_ids(ids: Iterable[Hashable]) -> IdArray:
-    """Do as `as_id_array` for ids that go with the rows of item_vectors.
+def as_ordered_ids(ids: Iterable[Hashable]) -> AnyArray:
+    """Return `as_id_array` of the ids of item_vectors, one a row.
 
     Raises
     ------
     TypeError
-        If `ids` is a set, too.
+        If `ids` is a set, which has no order, or as for `as_id_array`.
     """
     if isinstance(ids, Set) and not isinstance(ids, KeysView):
         raise TypeError("ids must be in the order of item_vectors, and a set has none: pass a list.")

@@ -1,4 +1,4 @@
-"""Top-N retrieval: find the items whose vectors have the largest inner product with a user's vector."""
+"""Index of item vectors: top-N search by inner product with users' vectors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy.typing as npt
 from joblib import effective_n_jobs
 from scipy import sparse
 
+from fastfm_ext._common.arrays import AnyArray, Float32
 from fastfm_ext._common.checks import is_bool, is_nonzero_integer, is_real, optional
-from fastfm_ext._validation.vectors import Float32, check_count, check_matrix, check_n, to_float32
+from fastfm_ext._validation.vectors import check_count, check_matrix, check_n, to_float32
 from fastfm_ext.model_io.container import ModelFileReader
 from fastfm_ext.retrieval.change import Change
 from fastfm_ext.retrieval.exact import ExactSearch
@@ -21,15 +22,13 @@ from fastfm_ext.retrieval.ivf.quantizers import QUANTIZERS
 from fastfm_ext.retrieval.ivf.search import IvfSearch
 from fastfm_ext.retrieval.saving import items_of, state_of
 from fastfm_ext.retrieval.similar import FindsSimilar
-from fastfm_ext.retrieval.user_items import UserItems, item_lists, mask_of
-
-__all__ = ["ItemIndex"]
+from fastfm_ext.retrieval.user_items import AllowedItems, mask_of, read_user_items
 
 ItemsOfUsers: TypeAlias = Collection[Any] | sparse.sparray | sparse.spmatrix
 
 KINDS = ("exact", "ivf")
 MAX_JOBS = 2**31 - 1
-# What a file keeps of them.
+# Constructor parameters, as a file keeps them.
 _PARAMETERS = ("kind", "target_recall", "n_lists", "quantizer", "keep_vectors", "n_jobs")
 
 
@@ -40,18 +39,18 @@ class ItemIndex(FindsSimilar):
     ----------
     kind : {"exact", "ivf"}, default="exact"
         How items are searched. ``"exact"`` compares with every item. ``"ivf"`` divides the items into lists and visits
-        the likeliest, which pays from about a million items on; faiss finds the lists in `fit`.
+        the nearest lists, which pays from about a million items on; faiss finds the lists in `fit`.
     target_recall : float, default=0.95
         For ``"ivf"``: the share of the true best 100 items that a search shall find, above 0 and at most 1. See `tune`.
     n_lists : int, optional
-        For ``"ivf"``: into how many lists items are divided; 6 times the root of their number by default.
+        For ``"ivf"``: number of lists; by default 6 times the root of the number of items.
     quantizer : {"sq8", "pq"}, optional
-        For ``"ivf"``: keep items in lists as codes, of one byte for each coordinate (``"sq8"``, filled up to whole
-        eights) or for every two (``"pq"``), in place of four. Codes propose items, and the vectors decide. Searches
-        need faiss then.
+        For ``"ivf"``: keep the items in the lists as codes, with one byte for each coordinate (``"sq8"``, in whole
+        eights) or for every two (``"pq"``), in place of four bytes for each. Codes propose items, and the vectors rank
+        them. Searches then need faiss.
     keep_vectors : bool, default=True
-        With a `quantizer`, whether to keep the vectors. False saves most memory: scores are those of the codes, and
-        `tune` measures recall against the vectors for the last time and drops them.
+        With a `quantizer`, whether to keep the vectors. False saves the most memory: codes give the scores, and `tune`
+        measures recall against the vectors one last time and drops them.
     n_jobs : int, optional
         Threads of a search; -1 for all cores. None is one, unless joblib says otherwise. Results are the same with any
         number.
@@ -64,24 +63,24 @@ class ItemIndex(FindsSimilar):
     Attributes
     ----------
     n_lists_, n_probes_, recall_ : int, int, float
-        For ``"ivf"``: the lists there are, how many of them a search visits, and the recall that `tune` measured with
-        them; the last two are None before it.
+        For ``"ivf"``: the number of lists, the number that a search visits, and the recall that `tune` measured. The
+        last two are None before `tune`.
     bytes_per_item_ : float
-        Bytes of vectors, codes and lists that are kept now, divided by the number of items; without ids.
+        Bytes of vectors, codes and lists, without ids, divided by the number of items.
 
     Notes
     -----
-    The lists of ``"ivf"`` are clusters of the vectors with one more coordinate, which makes them all equally long, so
-    that k-means serves inner products. Only which items are looked at is approximate: their scores, and the order of
-    those that are returned, are exact, unless `keep_vectors` is False. `add` and `update` put items into the lists that
-    there are: fit again when most have changed. Codes say how an item differs from its list's centroid; those of
-    ``"pq"`` were made for the items of `fit`. In an index that is loaded with ``mmap``, lists and codes are in memory,
-    and of the vectors a search reads only those that the codes propose.
+    The lists of ``"ivf"`` are k-means clusters of the vectors with one more coordinate, which makes all vectors equally
+    long, as inner products need. Only the choice of items is approximate: scores and order of the returned items are
+    exact, unless `keep_vectors` is False. `add` and `update` put items into the existing lists: fit again when most
+    items have changed. Codes store how an item differs from its list's centroid; those of ``"pq"`` fit the items of
+    `fit` best. An index loaded with ``mmap`` has lists and codes in memory, and a search reads only the vectors of
+    items that the codes propose.
 
-    The vectors are kept as a float32 array of shape (n_items, d), and, unless there are codes, once more in the order
-    in which the search reads them; an index can be pickled and copied. `add`, `update` and `remove` copy the array, so
-    change many items in one call. A search in another thread sees the index as it is before or after a change, and
-    changes by several threads come one after the other.
+    The vectors are kept as a float32 array of shape (n_items, d) and, without codes, once more in the layout of the
+    search. An index can be pickled and copied. `add`, `update` and `remove` copy the array, so change many items in one
+    call. A search in another thread sees the index as it is before or after a change, and changes by several threads
+    come one after the other.
 
     Examples
     --------
@@ -134,31 +133,31 @@ class ItemIndex(FindsSimilar):
 
     @property
     def n_lists_(self) -> int:
-        """Into how many lists the items are divided."""
+        """Number of lists."""
         return len(self._ivf_of(self._fitted()).lists)
 
     @property
     def n_probes_(self) -> int | None:
-        """How many lists a search visits; None before `tune`."""
+        """Number of lists that a search visits; None before `tune`."""
         tuning = self._ivf_of(self._fitted()).tuning
         return None if tuning is None else tuning.n_probes
 
     @property
     def recall_(self) -> float | None:
-        """The recall that `tune` has measured; None before it."""
+        """The recall that `tune` measured; None before `tune`."""
         tuning = self._ivf_of(self._fitted()).tuning
         return None if tuning is None else tuning.recall
 
     @property
     def bytes_per_item_(self) -> float:
-        """Bytes that vectors, codes and lists take now, divided by the number of items; ids come on top."""
+        """Bytes of vectors, codes and lists, without ids, divided by the number of items."""
         items = self._fitted()
         held = 0 if items.vectors is None else items.vectors.nbytes
         held += sum(search.nbytes for search in list(items.searches.values()))
         return float(held / max(1, len(items)))
 
     def __getstate__(self) -> dict[str, Any]:
-        # What searches derive from the vectors is quickly made again.
+        # Other searches than IVF are quickly made again.
         items = self._items
         if items is None:
             return super().__getstate__()
@@ -173,7 +172,7 @@ class ItemIndex(FindsSimilar):
         *,
         only: Collection[Any] | None = None,
         only_by_user: ItemsOfUsers | None = None,
-    ) -> tuple[npt.NDArray[Any], Float32]:
+    ) -> tuple[AnyArray, Float32]:
         """Find the `n` best items of each user.
 
         Parameters
@@ -183,10 +182,9 @@ class ItemIndex(FindsSimilar):
         n : int, default=10
             Items a user, at least 1.
         exclude : collection or sparse matrix, optional
-            Items not to return, such as those that the user has seen. Either n_users collections of ids (ids that are
-            not in the index are ignored, None is an empty collection), or a SciPy sparse matrix of shape
-            (n_users, n_items) with a nonzero for each item, columns in the order of `ids`. With one vector of shape
-            (d,): one collection of ids.
+            Items not to return, such as those that the user has seen. Either n_users collections of ids (unknown ids
+            are ignored, None is an empty collection), or a SciPy sparse matrix of shape (n_users, n_items) with a
+            nonzero for each item, columns in the order of `ids`. With one vector of shape (d,): one collection of ids.
         only : collection of ids or boolean array of shape (n_items,), optional
             The items to choose from for every user, such as those in stock; a mask is in the order of `ids`.
         only_by_user : collection or sparse matrix, optional
@@ -195,7 +193,7 @@ class ItemIndex(FindsSimilar):
         Returns
         -------
         ids : ndarray of shape (n_users, n)
-            Best first, of the dtype of `ids`. Equal scores are in index order.
+            Best first, equal scores in index order; of the dtype of `ids`.
         scores : ndarray of shape (n_users, n), float32
             Inner products, computed in float64 and rounded after ranking.
 
@@ -210,7 +208,7 @@ class ItemIndex(FindsSimilar):
             If a set of items is not in one of these forms.
         ValueError
             If the index is empty, `user_vectors` has another width or is not finite, `n` < 1 or far beyond the number
-            of items, or a set of items is not for so many users or items.
+            of items, or a set of items is for another number of users or items.
 
         Notes
         -----
@@ -225,33 +223,39 @@ class ItemIndex(FindsSimilar):
         >>> index.search([[1.0], [1.0]], n=1, exclude=[["Alien"], []], only=["Alien", "Casablanca"])[0].tolist()
         [['Casablanca'], ['Alien']]
         """
-        items = self._fitted()
-        if len(items) == 0:
-            raise ValueError("The index is empty: add items before searching.")
+        items = self._items_to_search()
         users = to_float32(user_vectors, "user_vectors")
         single = users.ndim == 1
         users = check_matrix(users[None, :] if single else users, "user_vectors", items.width)
         n = check_n(n, len(users), len(items))
-        excluded = _user_items(exclude, "exclude", (len(users), items), single=single)
-        chosen = _user_items(only_by_user, "only_by_user", (len(users), items), single=single)
-        allowed = None if only is None else mask_of(only, "only", items.position)
-        lists = item_lists(excluded, chosen, len(items))
-        positions, scores = self._search_for(items, users).top_n(
-            users, n, lists, allowed, effective_n_jobs(self.n_jobs)
-        )
-        ids = items.take_ids(positions)
+        excluded = read_user_items(exclude, "exclude", len(users), items.position, single=single)
+        chosen = read_user_items(only_by_user, "only_by_user", len(users), items.position, single=single)
+        mask = None if only is None else mask_of(only, "only", items.position)
+        allowed = AllowedItems.of(excluded, chosen, mask, len(items))
+        ids, scores = self._search_checked(items, users, n, allowed)
         return (ids[0], scores[0]) if single else (ids, scores)
 
-    def tune(self, user_vectors: npt.ArrayLike) -> Self:
-        """Choose how many lists a search of kind ``"ivf"`` visits, such that it reaches `target_recall`.
+    def _items_to_search(self) -> Items:
+        items = self._fitted()
+        if len(items) == 0:
+            raise ValueError("The index is empty: add items before searching.")
+        return items
 
-        The first search does this with its own users; call it to choose with better ones, or again when items or users
-        have changed.
+    def _search_checked(self, items: Items, users: Float32, n: int, allowed: AllowedItems) -> tuple[AnyArray, Float32]:
+        """Return ids and scores, (n_users, n), for users, (n_users, d), whose vectors and sets have been checked."""
+        positions, scores = self._search_for(items, users).top_n(users, n, allowed, effective_n_jobs(self.n_jobs))
+        return items.take_ids(positions), scores
+
+    def tune(self, user_vectors: npt.ArrayLike) -> Self:
+        """Choose how many lists a search of kind ``"ivf"`` visits to reach `target_recall`.
+
+        The first search tunes with its own users. Call `tune` to choose with more typical users, or again when items or
+        users have changed.
 
         Parameters
         ----------
         user_vectors : array-like of shape (n_users, d)
-            As they will be searched with. Of more than 512, as many are taken, evenly spread.
+            Like those of later searches. Of more than 512, tuning takes 512, evenly spread.
 
         Returns
         -------
@@ -267,8 +271,8 @@ class ItemIndex(FindsSimilar):
 
         Notes
         -----
-        Recall is the share of the best 100 items, or all if there are fewer, that are in the lists visited. Exact
-        search tells which they are. The number of lists is the least for which the mean over the users, less two
+        Recall is the share of the best 100 items, or all if there are fewer, that are in the visited lists. Exact
+        search finds the best items. The number of lists is the least for which the mean recall of the users, less two
         standard errors, is `target_recall`.
         """
         with self._changing:
@@ -291,7 +295,7 @@ class ItemIndex(FindsSimilar):
         path : path-like
             The file.
         mmap : bool, default=False
-            Map the vectors from the file in place of reading them into memory.
+            Map the vectors from the file instead of reading them into memory.
 
         Returns
         -------
@@ -308,12 +312,12 @@ class ItemIndex(FindsSimilar):
             index: ItemIndex = reader.build("index", ItemIndex, mmap=mmap)
             return index
 
-    def _to_state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         meta, arrays = state_of(self._fitted())
         return meta | {name: getattr(self, name) for name in _PARAMETERS}, arrays
 
     @classmethod
-    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Self:
+    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Self:
         index = cls(**{name: meta[name] for name in _PARAMETERS if name in meta})
         index._items = items_of(meta, arrays, index.kind, index.quantizer, keeps_vectors=index.keep_vectors)
         return index
@@ -329,7 +333,7 @@ class ItemIndex(FindsSimilar):
         return {"ivf": ivf}
 
     def _search_for(self, items: Items, users: Float32) -> ExactSearch | IvfSearch:
-        """Return what searches, made or tuned now if it is not yet."""
+        """Return the search over these items, made or tuned with these users, (n_users, d), if that is still to do."""
         if self.kind == "ivf":
             ivf = self._ivf_of(items)
             return self._tuned(items, users) if ivf.tuning is None and len(users) else ivf
@@ -340,7 +344,7 @@ class ItemIndex(FindsSimilar):
         return exact
 
     def _tuned(self, items: Items, users: Float32) -> IvfSearch:
-        """Tune the search over these items."""
+        """Tune the IVF search over these items with these users, (n_users, d)."""
         if items.vectors is None:
             raise ValueError(
                 "recall is measured against the vectors, and the index dropped them when it was first tuned: fit again."
@@ -354,8 +358,3 @@ class ItemIndex(FindsSimilar):
         if ivf is None:
             raise ValueError(f"only an index of kind 'ivf' has lists; this one is of kind {self.kind!r}.")
         return ivf
-
-
-def _user_items(given: Any, name: str, of: tuple[int, Items], *, single: bool) -> UserItems | None:
-    n_users, items = of
-    return None if given is None else UserItems.from_argument(given, name, n_users, items.position, single=single)

@@ -1,4 +1,4 @@
-"""What an index holds: the vectors of items, their ids, and the ways to change and to keep them."""
+"""Items of an index: their vectors and ids, and how they are fitted, added, removed, updated and saved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
 
-from fastfm_ext._validation.vectors import Float32, check_matrix
+from fastfm_ext._common.arrays import AnyArray, Float32, Int64
+from fastfm_ext._validation.vectors import check_matrix
 from fastfm_ext.model_io.saved import save_model
 from fastfm_ext.retrieval.change import Change
 from fastfm_ext.retrieval.ids import as_id_array, as_ordered_ids, positions_by_id, shorten
@@ -20,24 +21,25 @@ from fastfm_ext.retrieval.ids import as_id_array, as_ordered_ids, positions_by_i
 
 @dataclass(frozen=True)
 class Items:
-    """The content of an index at one moment; a change makes another one.
+    """The content of an index at one moment; a change of the index replaces it.
 
     Attributes
     ----------
     vectors : ndarray of shape (n_items, d), float32, or None
-        None where codes of them are all that is kept.
+        None if only codes are kept.
     width : int
-        Their width d.
+        Width d of the vectors.
     ids : ndarray of shape (n_items,)
     position : dict
-        The row of each id.
+        Position of each id.
     searches : dict
-        What searches derive from the vectors, as it is needed.
+        Searches over these items, made when they are first needed: the IVF search is "ivf", the exact search "exact",
+        and a search for similar items its metric and whether it skips the bias.
     """
 
     vectors: Float32 | None
     width: int
-    ids: npt.NDArray[Any]
+    ids: AnyArray
     position: dict[Hashable, int]
     searches: dict[Any, Any] = field(default_factory=dict)
 
@@ -46,16 +48,16 @@ class Items:
         cls,
         vectors: Float32 | None,
         width: int,
-        ids: npt.NDArray[Any],
+        ids: AnyArray,
         n_items: int,
         searches: dict[Any, Any] | None = None,
     ) -> Self:
-        """Bring items and ids together, which from here on are read-only.
+        """Join items and ids, and make the ids read-only.
 
         Raises
         ------
         ValueError
-            If there is not one id for each item, or one occurs twice.
+            If there is not one id for each item, or an id occurs twice.
         """
         _check_length(ids, n_items)
         position = positions_by_id(ids)
@@ -65,28 +67,28 @@ class Items:
     def __len__(self) -> int:
         return len(self.position)
 
-    def positions_of(self, ids: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return the positions of these ids, or raise ValueError if one is unknown."""
+    def positions_of(self, ids: AnyArray) -> Int64:
+        """Return the positions of these ids, (n,), or raise ValueError if one is unknown."""
         wanted = ids.tolist()
         unknown = [item_id for item_id in wanted if item_id not in self.position]
         if unknown:
             raise ValueError(f"ids not in the index: {shorten(unknown)}.")
         return np.array([self.position[item_id] for item_id in wanted], dtype=np.int64)
 
-    def take_ids(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """Return the ids at these positions, and the id that stands for no item at negative ones."""
+    def take_ids(self, positions: Int64) -> AnyArray:
+        """Return the ids at these positions, in their shape; at negative positions -1, or None if ids are objects."""
         ids = self.ids[positions]
         ids[positions < 0] = None if ids.dtype == object else -1
         return ids
 
 
 class ItemStore:
-    """Items with their vectors; `ItemIndex` adds the ways to search them."""
+    """The part of `ItemIndex` that holds and changes its items."""
 
     def __init__(self) -> None:
         # Replaced as a whole, so that a search in another thread never mixes two states.
         self._items: Items | None = None
-        # A change starts from the items that the one before it left.
+        # Held by a change from reading the items to replacing them.
         self._changing = RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -104,7 +106,7 @@ class ItemStore:
         return items is not None and item_id in items.position
 
     @property
-    def ids(self) -> npt.NDArray[Any]:
+    def ids(self) -> AnyArray:
         """Ids in index order, shape (n_items,), int64 when all are integers and object otherwise; read-only."""
         return self._fitted().ids
 
@@ -250,8 +252,8 @@ class ItemStore:
         """
         save_model(path, index=self)
 
-    def _set(self, change: Change, ids: npt.NDArray[Any], before: Items | None) -> Self:
-        """Replace the content, after the checks that need both ids and vectors; before `fit`, nothing is before it."""
+    def _set(self, change: Change, ids: AnyArray, before: Items | None) -> Self:
+        """Replace the items `before`, None in `fit`, by those after a change; check that the ids, (n_items,), fit."""
         vectors: Float32 | None = None
         if before is None:
             vectors = np.array(change.new)
@@ -263,7 +265,10 @@ class ItemStore:
         return self
 
     def _searches(self, change: Change, vectors: Float32 | None, before: Items | None) -> dict[Any, Any]:
-        """Return what searches need of the items from the first one on."""
+        """Return the searches that must exist from the start, over the items after a change.
+
+        `vectors` are those of all items after the change, (n_items, d), or None if only codes are kept.
+        """
         raise NotImplementedError
 
     def _fitted(self) -> Items:
@@ -273,6 +278,6 @@ class ItemStore:
         return items
 
 
-def _check_length(ids: npt.NDArray[Any], n_vectors: int) -> None:
+def _check_length(ids: AnyArray, n_vectors: int) -> None:
     if len(ids) != n_vectors:
         raise ValueError(f"ids has {len(ids)} entries for {n_vectors} item_vectors.")

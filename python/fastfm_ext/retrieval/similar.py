@@ -1,31 +1,31 @@
-"""Items that are like items of an index."""
+"""Similar items of an index, by cosine or inner product."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from joblib import effective_n_jobs
 
+from fastfm_ext._common.arrays import AnyArray, Float32
 from fastfm_ext._engine.search import ItemLists
-from fastfm_ext._validation.vectors import Float32, check_n
+from fastfm_ext._validation.vectors import check_n
 from fastfm_ext.retrieval.exact import ExactSearch, comparable
 from fastfm_ext.retrieval.ids import as_id_array
 from fastfm_ext.retrieval.items import ItemStore
+from fastfm_ext.retrieval.user_items import AllowedItems
 
 METRICS = ("cosine", "inner")
 
 
 class FindsSimilar(ItemStore):
-    """Mixin of the index."""
+    """The part of `ItemIndex` that finds similar items."""
 
     n_jobs: int | None
 
     def similar_items(
         self, ids: Iterable[Hashable], n: int = 10, *, metric: str = "cosine", skip_bias: bool = True
-    ) -> tuple[npt.NDArray[Any], Float32]:
+    ) -> tuple[AnyArray, Float32]:
         """Find the items most similar to items of the index.
 
         Parameters
@@ -33,17 +33,17 @@ class FindsSimilar(ItemStore):
         ids : iterable of hashables
             Items of the index, m of them.
         n : int, default=10
-            Neighbours of each, at least 1; an item is none of its own.
+            Neighbours of each, at least 1. An item is not its own neighbour.
         metric : {"cosine", "inner"}, default="cosine"
             Cosine of the angle between the vectors, or their inner product.
         skip_bias : bool, default=True
-            Leave the first coordinate out. In a vector of a factorization machine it is the item's own worth
-            (``item_vector``) or the constant 1 (``user_vector``) and says nothing about what the item is like.
+            Leave the first coordinate out. In a vector of a factorization machine it is the item's own score
+            (``item_vector``) or the constant 1 (``user_vector``), and does not describe the item.
 
         Returns
         -------
         ids : ndarray of shape (m, n)
-            Most similar first; equal ones in index order.
+            Most similar first, equal similarities in index order.
         similarities : ndarray of shape (m, n), float32
             Where the index has too few items, the rest of a row is as in `search`.
 
@@ -60,8 +60,8 @@ class FindsSimilar(ItemStore):
         Similar users are found in the same way, in an index over their vectors:
         ``ItemIndex().fit(model.user_vector(X_users), ids=users).similar_items(["ann"])``.
 
-        The first call of a kind keeps one more copy of the vectors, until the items change. A vector of length 0 has
-        similarity 0 to all.
+        The first call with a `metric` and `skip_bias` keeps one more copy of the vectors until the items change. A
+        vector of length 0 has similarity 0 to all.
 
         Examples
         --------
@@ -86,5 +86,6 @@ class FindsSimilar(ItemStore):
         search: ExactSearch = items.searches[key]
         themselves = ItemLists(np.arange(len(own) + 1, dtype=np.int64), own.astype(np.int32), may_get=False)
         queries = search.items.vectors[own]
-        positions, similarities = search.top_n(queries, n, themselves, None, effective_n_jobs(self.n_jobs))
+        allowed = AllowedItems(themselves)
+        positions, similarities = search.top_n(queries, n, allowed, effective_n_jobs(self.n_jobs))
         return items.take_ids(positions), similarities

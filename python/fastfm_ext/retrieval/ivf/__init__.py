@@ -1,1 +1,1 @@
-"""Inverted-file search of item vectors."""
+"""Inverted-file (IVF) search of item vectors."""

@@ -1,54 +1,54 @@
-"""Items in lists as codes of few bytes: searched by faiss, and ranked anew by their vectors where these are kept."""
+"""Quantized items in inverted lists: faiss searches the codes, and the vectors, if kept, decide the ranking."""
 
 from __future__ import annotations
 
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from fastfm_ext._common.arrays import Bools, Float32, Int32, Int64, UInt8
 from fastfm_ext._common.extras import require
 from fastfm_ext._engine.search import ItemLists
 from fastfm_ext.retrieval.change import Change
 from fastfm_ext.retrieval.exact import best_of, in_order
 from fastfm_ext.retrieval.ivf.lists import RECALL_AT, Lists, faiss_threads
-from fastfm_ext.retrieval.ivf.quantizers import Codec, Codes
+from fastfm_ext.retrieval.ivf.quantizers import Quantizer
+from fastfm_ext.retrieval.user_items import AllowedItems
 
-Bools = npt.NDArray[np.bool_]
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-
-# Users that are searched for together: their products with all centroids are held at once.
+# Users in one call of faiss, which needs their products with all centroids at once.
 _USERS = 256
-# Items of a user that faiss finds although the user must not get them; with more of them, they are named to it.
-_MOST_TO_PASS_OVER = 512
-# New items may lie beyond the range of the codes by this part of it, and get the nearest code.
+# If a user has at most this many items to leave out, faiss finds as many more and they are dropped; else faiss gets a
+# mask.
+_MOST_TO_DROP = 512
+# New items may lie outside the range of the codes by this part of it, and get the nearest code.
 _SLACK = 0.05
 
 
-class CodesInLists:
-    """What an item differs from its centroid by, as a code.
+class QuantizedLists:
+    """Codes of the items in their lists: a code stands for the difference of an item from its list's centroid.
 
     Parameters
     ----------
-    codec : Codec
+    quantizer : Quantizer
     codes : ndarray of shape (n_items, code_size), uint8
     lists : Lists
     list_of : ndarray of shape (n_items,), int32
+        List of each item.
     vectors : ndarray of shape (n_items, d), float32, or None
-        To rank by what the codes propose; None where the codes decide.
+        If given, codes only propose items, and the vectors rank them.
     """
 
     FACTORS = (1, 2, 4, 8, 16)
 
-    def __init__(self, codec: Codec, codes: Codes, lists: Lists, list_of: Int32, vectors: Float32 | None) -> None:
+    def __init__(
+        self, quantizer: Quantizer, codes: UInt8, lists: Lists, list_of: Int32, vectors: Float32 | None
+    ) -> None:
         faiss = require("faiss", extra="retrieval")
-        self.codec = codec
+        self.quantizer = quantizer
         self.lists = lists
         self.list_of = list_of
         self.vectors = vectors
-        self._index = codec.faiss_index(lists.centroids[:, :-1])
+        self._index = quantizer.faiss_index(lists.centroids[:, :-1])
         order = np.argsort(list_of, kind="stable").astype(np.int64)
         sorted_codes = np.ascontiguousarray(codes[order])
         self._ends = np.cumsum(np.bincount(list_of, minlength=len(lists)))
@@ -61,108 +61,139 @@ class CodesInLists:
 
     @classmethod
     def train(cls, kind: str, vectors: Float32, lists: Lists, list_of: Int32, *, reranks: bool) -> Self:
-        """Learn the codes from the items."""
+        """Train a quantizer of this kind on the items, (n_items, d), and encode them; see the class for the others."""
         differences = vectors - lists.centroids[list_of, :-1]
-        codec = Codec.train(kind, differences)
-        return cls(codec, codec.encode(differences), lists, list_of, vectors if reranks else None)
+        quantizer = Quantizer.train(kind, differences)
+        return cls(quantizer, quantizer.encode(differences), lists, list_of, vectors if reranks else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.codec, self.codes(), self.lists, self.list_of, self.vectors)
+        return type(self), (self.quantizer, self.codes(), self.lists, self.list_of, self.vectors)
 
     @property
     def nbytes(self) -> int:
-        """Bytes, without those of the vectors; faiss keeps a number of 64 bits for each item."""
-        per_list = 4 * int(self._index.d)  # its centroid, which faiss keeps, too
-        return len(self.list_of) * (self.codec.code_size + 8) + len(self.lists) * per_list + self.codec.table.nbytes
+        """Bytes without the vectors; faiss keeps a 64-bit number of each item and a copy of the centroids."""
+        per_list = 4 * int(self._index.d)
+        return (
+            len(self.list_of) * (self.quantizer.code_size + 8)
+            + len(self.lists) * per_list
+            + self.quantizer.table.nbytes
+        )
 
     @property
     def factors(self) -> tuple[int, ...]:
-        """How many times as many items as wanted the codes may have to propose."""
+        """The numbers of proposals that tuning tries, as multiples of the number of wanted items."""
         return (1,) if self.vectors is None else self.FACTORS
 
-    def codes(self) -> Codes:
-        """Return the codes in the order of the items."""
+    def codes(self) -> UInt8:
+        """Return the codes in index order, (n_items, code_size)."""
         faiss = require("faiss", extra="retrieval")
-        codes = np.empty((len(self.list_of), self.codec.code_size), dtype=np.uint8)
+        codes = np.empty((len(self.list_of), self.quantizer.code_size), dtype=np.uint8)
         held = self._index.invlists
         for number in np.unique(self.list_of).tolist():
             size = held.list_size(number)
             ids = faiss.rev_swig_ptr(held.get_ids(number), size)
-            entries = faiss.rev_swig_ptr(held.get_codes(number), size * self.codec.code_size)
+            entries = faiss.rev_swig_ptr(held.get_codes(number), size * self.quantizer.code_size)
             codes[ids] = entries.reshape(size, -1)
         return codes
 
-    def changed(self, change: Change, list_of: Int32, vectors: Float32 | None) -> CodesInLists:
-        """Return the same for other items; `vectors` are those of all of them, where the index keeps them.
+    def changed(self, change: Change, list_of: Int32, vectors: Float32 | None) -> QuantizedLists:
+        """Return the lists of the items after a change.
+
+        Parameters
+        ----------
+        change : Change
+        list_of : ndarray of shape (n_items,), int32
+            List of each item after the change.
+        vectors : ndarray of shape (n_items, d), float32, or None
+            Vectors of the items after the change, if the index keeps vectors.
 
         Raises
         ------
         ValueError
-            If a new item is far beyond the range of the codes, and there are no vectors to learn new ones from.
+            If a new item is far outside the range of the codes, and there are no vectors to train a quantizer on.
         """
         differences = change.new - self.lists.centroids[list_of[change.source < 0], :-1]
-        if self.codec.holds(differences, _SLACK).all():
-            codes = change.of_each(self.codes(), self.codec.encode(differences))
-            return CodesInLists(self.codec, codes, self.lists, list_of, None if self.vectors is None else vectors)
+        if self.quantizer.holds(differences, _SLACK).all():
+            codes = change.of_each(self.codes(), self.quantizer.encode(differences))
+            return QuantizedLists(self.quantizer, codes, self.lists, list_of, None if self.vectors is None else vectors)
         if vectors is None:
-            is_near = self.codec.holds(differences, 1.0)
+            is_near = self.quantizer.holds(differences, 1.0)
             if not is_near.all():
                 raise ValueError(
                     f"item_vectors[{int(np.argmin(is_near))}] lies so far from all that the index was fitted on that "
                     "codes for both would be coarse, and the index keeps no vectors: fit again with all items."
                 )
-            # Out of the codes that there are, which makes them a little coarser.
+            # Encoding decoded vectors anew makes them a little coarser.
             vectors = change.of_each(self._decoded(np.arange(len(self.list_of)), self.codes()), change.new)
-        return self.train(self.codec.kind, vectors, self.lists, list_of, reranks=self.vectors is not None)
+        return self.train(self.quantizer.kind, vectors, self.lists, list_of, reranks=self.vectors is not None)
 
     def find(
-        self, users: Float32, probes: Int32, n: int, factor: int, sets: tuple[ItemLists | None, Bools | None], jobs: int
+        self, users: Float32, probes: Int32, n: int, factor: int, allowed: AllowedItems, n_threads: int
     ) -> tuple[Int64, Float32]:
-        """Find about the `n` best items of each user in the lists `probes`, (n_users, n_probes); see ``_top_n.top_n``.
+        """Return positions and scores of about the `n` best allowed items of each user in the lists to visit.
 
-        `sets` are the lists of items that each user must not get or may get alone, and the mask of those that anybody
-        may get. What a user may get alone is looked at item by item, whatever list it is in.
+        Parameters
+        ----------
+        users : ndarray of shape (n_users, d), float32
+        probes : ndarray of shape (n_users, n_probes), int32
+            Lists to visit for each user. If `allowed` names the only items of each user, these are ranked instead,
+            whatever their lists.
+        n : int
+        factor : int
+            Proposals of the codes, as a multiple of `n`.
+        allowed : AllowedItems
+        n_threads : int
+
+        Returns
+        -------
+        positions : ndarray of shape (n_users, n), int64
+            Best first, -1 where nothing remains.
+        scores : ndarray of shape (n_users, n), float32
+            ``-inf`` where nothing remains.
         """
-        listed, allowed = sets
-        if listed is not None and listed.may_get:
-            return self._best_of_listed(users, n, listed, allowed)
+        by_user = allowed.by_user
+        if by_user is not None and by_user.may_get:
+            return self._best_of_chosen(users, n, by_user, allowed.mask)
         positions = np.empty((len(users), n), dtype=np.int64)
         scores = np.empty((len(users), n), dtype=np.float32)
         n_proposed = n if self.vectors is None else factor * max(n, RECALL_AT)
-        # Users with about as many items to leave out go together.
-        counts = np.zeros(len(users), dtype=np.int64) if listed is None else np.diff(listed.indptr)
+        # A group of users needs as many proposals more as its longest set, so users with sets of a length go together.
+        counts = np.zeros(len(users), dtype=np.int64) if by_user is None else np.diff(by_user.indptr)
         order = np.argsort(counts, kind="stable")
-        few = int(np.searchsorted(counts[order], _MOST_TO_PASS_OVER, side="right"))
+        few = int(np.searchsorted(counts[order], _MOST_TO_DROP, side="right"))
         groups = [order[first : min(first + _USERS, few)] for first in range(0, few, _USERS)]
         groups += [order[place : place + 1] for place in range(few, len(order))]
         for group in groups:
-            left_out = None if listed is None else listed.of_users(group)
-            found = self._propose(users[group], probes[group], n_proposed, left_out, allowed, jobs)
+            found = self._propose(users[group], probes[group], n_proposed, allowed.of_users(group), n_threads)
             positions[group], scores[group] = self._ranked(users[group], *found, n)
         return positions, scores
 
     def _propose(
-        self, users: Float32, probes: Int32, n: int, left_out: ItemLists | None, allowed: Bools | None, jobs: int
+        self, users: Float32, probes: Int32, n: int, allowed: AllowedItems, n_threads: int
     ) -> tuple[Int64, Float32]:
-        """Return at least `n` positions for each user and their scores by the codes, (n_users, m); -1 for none."""
+        """Return m >= n positions for each user and their scores by the codes, (n_users, m); -1 for no item.
+
+        Either all users have at most `_MOST_TO_DROP` items to leave out, or there is one user.
+        """
         faiss = require("faiss", extra="retrieval")
         padded = np.zeros((len(users), self._index.d), dtype=np.float32)
         padded[:, : users.shape[1]] = users
         products = (users.astype(np.float64) @ self.lists.centroids[:, :-1].T).astype(np.float32)
         near, to_centroids = probes.astype(np.int64), np.ascontiguousarray(np.take_along_axis(products, probes, axis=1))
+        left_out, mask = allowed.by_user, allowed.mask
         most = 0 if left_out is None else int(np.diff(left_out.indptr).max())
-        if most > _MOST_TO_PASS_OVER and left_out is not None:  # a single user
-            allowed = np.ones(len(self.list_of), dtype=bool) if allowed is None else allowed.copy()
-            allowed[left_out.listed] = False
+        if most > _MOST_TO_DROP and left_out is not None:
+            mask = np.ones(len(self.list_of), dtype=bool) if mask is None else mask.copy()
+            mask[left_out.listed] = False
             left_out, most = None, 0
-        selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+        selector = None if mask is None else faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
         asked = faiss.SearchParametersIVF(sel=selector, nprobe=probes.shape[1])
         m = min(n + most, len(self.list_of))
         scores = np.empty((len(users), m), dtype=np.float32)
         positions = np.empty((len(users), m), dtype=np.int64)
         arguments = [faiss.swig_ptr(array) for array in (near, to_centroids, scores, positions)]
-        with faiss_threads(jobs):
-            # faiss' wrapper of it takes no parameters.
+        with faiss_threads(n_threads):
+            # The C function, as its Python wrapper takes no search parameters.
             self._index.search_preassigned_c(len(users), faiss.swig_ptr(padded), m, *arguments, False, asked)
         if left_out is not None:
             cells = positions + np.arange(len(users))[:, None] * len(self.list_of)
@@ -171,18 +202,17 @@ class CodesInLists:
         return positions, scores
 
     def _ranked(self, users: Float32, positions: Int64, scores: Float32, n: int) -> tuple[Int64, Float32]:
-        """Return the `n` best, by their vectors where there are any."""
+        """Return the `n` best of the proposals, (n_users, m), by their vectors if these are kept: (n_users, n)."""
         return in_order(positions, scores, n) if self.vectors is None else best_of(users, self.vectors, positions, n)
 
-    def _best_of_listed(
-        self, users: Float32, n: int, listed: ItemLists, allowed: Bools | None
-    ) -> tuple[Int64, Float32]:
+    def _best_of_chosen(self, users: Float32, n: int, chosen: ItemLists, mask: Bools | None) -> tuple[Int64, Float32]:
+        """Rank the items that each user may get, item by item; shapes as for `find`."""
         positions = np.full((len(users), n), -1, dtype=np.int64)
         scores = np.full((len(users), n), -np.inf, dtype=np.float32)
         codes = self.codes() if self.vectors is None else np.empty((0, 0), dtype=np.uint8)
         for user in range(len(users)):
-            own = listed.listed[listed.indptr[user] : listed.indptr[user + 1]].astype(np.int64)
-            own = own if allowed is None else own[allowed[own]]
+            own = chosen.listed[chosen.indptr[user] : chosen.indptr[user + 1]].astype(np.int64)
+            own = own if mask is None else own[mask[own]]
             if not len(own):
                 continue
             vectors = self._decoded(own, codes) if self.vectors is None else self.vectors[own]
@@ -190,7 +220,7 @@ class CodesInLists:
             positions[user] = np.where(places < 0, -1, own[places])
         return positions, scores
 
-    def _decoded(self, items: Int64, codes: Codes) -> Float32:
-        """Return the vectors that the codes of these items stand for."""
-        vectors: Float32 = self.lists.centroids[self.list_of[items], :-1] + self.codec.decode(codes[items])
+    def _decoded(self, items: Int64, codes: UInt8) -> Float32:
+        """Return approximate vectors, (n, d), of these items, (n,), by the codes of all items."""
+        vectors: Float32 = self.lists.centroids[self.list_of[items], :-1] + self.quantizer.decode(codes[items])
         return vectors
