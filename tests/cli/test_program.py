@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -63,3 +64,18 @@ def test_help_waits_for_no_library(words):
     code += "except SystemExit as error: print(error.code, {'numpy', 'sklearn', 'scipy'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "0 set()"
+
+
+def test_help_loads_only_the_modules_of_the_command_line():
+    code = "import sys, fastfm_ext\nbefore = set(sys.modules)\nfrom fastfm_ext import cli\n"
+    code += "try: cli.main(['fit', '--help'])\nexcept SystemExit: pass\n"
+    code += "print(*sorted(name for name in set(sys.modules) - before if name.startswith('fastfm_ext.')))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    parts = ("columns", "commands", "program", "settings", "words")
+    assert result.stdout.splitlines()[-1].split() == ["fastfm_ext.cli", *(f"fastfm_ext.cli.{part}" for part in parts)]
+
+
+@pytest.mark.parametrize("job", ["export", "fit", "fit_stream", "inspect", "movielens", "predict", "recommend"])
+def test_a_job_imports_no_other_job(job):
+    text = (Path(cli.__file__).parent / "jobs" / f"{job}.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"fastfm_ext\.cli\.jobs\.(\w+)", text)) <= {"data", "models", "training"}

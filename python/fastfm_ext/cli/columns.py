@@ -1,4 +1,4 @@
-"""Which columns of a table a job uses, and how: written on the command line or in a TOML file."""
+"""Columns of a table to train on and how to encode them, from the command line or a TOML file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
 
 SIDES = ("user", "item", "context")
-# The public functions of `encoding` that make column specs.
+# Functions of `encoding.declare` that make column specs.
 KINDS = ("binned", "categorical", "crossed", "hashed", "multi", "numeric")
 
 
 @dataclass(frozen=True)
-class Columns:
-    """What stands in the table; the sides hold names and column specs, as `FMEncoder` takes them."""
+class TableColumns:
+    """Columns by their role; user, item and context hold names and column specs, as `FMEncoder` takes them."""
 
     target: str | None = None
     weight: str | None = None
@@ -30,34 +30,35 @@ class Columns:
 
     @property
     def has_features(self) -> bool:
-        """Whether any column to learn from is named."""
+        """Whether a column to learn from is named."""
         return bool(self.user or self.item or self.context)
 
     @property
     def is_given(self) -> bool:
-        """Whether any column is named."""
+        """Whether a column is named."""
         return self.has_features or self.target is not None or self.weight is not None
 
     @property
     def item_names(self) -> list[str]:
-        """The columns of the table that describe items, each once."""
+        """Names of the columns that describe items, each once."""
         return list(dict.fromkeys(name for spec in self.item for name in getattr(spec, "columns", (spec,))))
 
     def encoder(self) -> FMEncoder:
         """Return an encoder of these columns, not fitted."""
-        from fastfm_ext.encoding.encoder import FMEncoder  # commands without columns do not wait for it
+        from fastfm_ext.encoding.encoder import FMEncoder  # here, so that `--help` need not wait for it
 
         return FMEncoder(user=list(self.user), item=list(self.item), context=list(self.context))
 
-    def filled_in(self, table: pd.DataFrame, name: str) -> Columns:
-        """Return what to use of this table, and check that its target is there.
+    def filled_in(self, table: pd.DataFrame, name: str) -> TableColumns:
+        """Return the columns to use of this table, and check that its target is there.
 
-        Where no columns are named, all are context: those of numbers with a fraction are numeric, others categories.
+        If no feature is named, all other columns are context: numeric if they have numbers with a fraction, else
+        categories.
 
         Raises
         ------
         ValueError
-            If the target or the weight is not named, or not in the table, or nothing else is.
+            If the target is not named, target or weight is not in the table, or there is no other column.
         """
         for option, column in (("--target", self.target), ("--weight", self.weight)):
             if column is not None and column not in table.columns:
@@ -72,11 +73,11 @@ class Columns:
         from fastfm_ext.encoding.declare import numeric
 
         specs = [numeric(column) if table[column].dtype.kind == "f" else column for column in rest]
-        return Columns(self.target, self.weight, context=specs)
+        return TableColumns(self.target, self.weight, context=specs)
 
 
 def parse_column(text: str) -> Any:
-    """Read ``name``, ``name:kind`` or ``name:kind:option=value,option=value``.
+    """Return the column spec of ``name``, ``name:kind`` or ``name:kind:option=value,option=value``.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def column_of(entry: Any) -> Any:
     Raises
     ------
     ValueError
-        For another kind of entry, or an unknown kind or option.
+        If the entry is neither, or a kind or option is unknown.
     """
     if isinstance(entry, str):
         return entry
@@ -116,7 +117,7 @@ def column_of(entry: Any) -> Any:
 
 
 def _plain(text: str) -> Any:
-    """Return a number, true, false or none as such, other text as it is."""
+    """Return the number, bool or None that the text stands for, or the text itself."""
     for convert in (int, float):
         try:
             return convert(text)
@@ -131,7 +132,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises
     ------
     ValueError
-        If the file is not TOML, or has something else in it.
+        If the file is not TOML, or has other tables or names.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

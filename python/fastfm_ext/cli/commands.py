@@ -1,32 +1,24 @@
-"""The commands but ``movielens``: their options, and the settings that follow."""
+"""Commands of the console: their options and help, and the settings that they hand to their jobs."""
 
 import argparse
 import gc
 import importlib
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from fastfm_ext.cli.columns import KINDS, SIDES, Columns, read_config
+from fastfm_ext.cli.columns import KINDS, SIDES, TableColumns, read_config
 from fastfm_ext.cli.settings import (
-    EXPORTS,
-    FORMS,
-    PREDICTION_KINDS,
-    TASKS,
     ExportSettings,
     FitSettings,
+    FitStreamSettings,
     InspectSettings,
+    MovielensSettings,
     PredictSettings,
     RecommendSettings,
-    StreamOptions,
 )
 from fastfm_ext.cli.words import column, fraction, integer, n_jobs, number
 
-_FORMAT_HELP = (
-    "form of the files (default: by the ending of the name, .csv .tsv .parquet .libsvm .svm .libfm .libffm .ffm, also "
-    "with .gz .xz .bz2 .zst behind it; else by the first line)"
-)
 _FIT_EPILOG = f"""\
 files:
   csv, tsv, parquet   a table; say what to predict (--target) and which columns describe the user, the item and the
@@ -82,38 +74,24 @@ examples:
   fastfm-ext export films.fastfm items.npz --what items
   fastfm-ext export films.fastfm users.parquet --what users --rows users.csv
 """
-# Hyperparameters of the estimators: type, name of the value, help.
-_SETTINGS: dict[str, tuple[Any, str, str]] = {
-    "n_factors": (integer(0), "K", "length of the factor vectors (default: 16; 0: a linear model)"),
-    "learning_rate": (number, "RATE", "step size (default: depends on task and solver)"),
-    "max_iter": (integer(1), "N", "most epochs (default: 100; early stopping may end before)"),
-    "l2_w": (number, "L2", "L2 on linear weights (default: depends on task and solver)"),
-    "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),
-    "l1_w": (number, "L1", "L1 on linear weights, with --solver ftrl (default: 0)"),
-    "l1_V": (number, "L1", "L1 on factors, with --solver ftrl (default: 0)"),
-    "clip_gradient": (number, "BOUND", "bound on the gradient of a row's loss, in the target's spread (default: none)"),
-    "init_stdev": (number, "STDEV", "spread of the first factors (default: depends on task and solver)"),
-    "validation_fraction": (fraction, "SHARE", "rows held out for early stopping (default: 0.1)"),
-    "n_iter_no_change": (integer(1), "N", "stop after so many epochs without a gain (default: 5)"),
-    "tol": (number, "TOL", "what counts as a gain, in units of the target's variance (default: 0.0001)"),
-    "n_jobs": (n_jobs, "N", "threads, -1 for all (default: 1; with more, results vary a little)"),
-    "random_state": (integer(0), "SEED", "seed of all that is random (default: 0)"),
-}
-_SWITCHES = {
-    "early_stopping": "hold rows out and stop when they get no better (default: from 10,000 rows on)",
-    "fit_intercept": "learn an intercept (default: yes)",
-    "fit_linear": "learn linear weights (default: yes)",
-    "shuffle": "visit the rows in a new order in each epoch (default: yes)",
-}
 
 
 def add_commands(commands: Any) -> None:
-    """Add the commands."""
+    """Add the commands to the subparsers of the program."""
     _add_fit(commands)
-    _add_predict(commands)
-    _add_recommend(commands)
-    _add_inspect(commands)
-    _add_export(commands)
+    _add_job(commands, "predict", PredictSettings, "print a prediction for each row of a file", _PREDICT_EPILOG)
+    _add_job(commands, "recommend", RecommendSettings, "print the best items of each user", _RECOMMEND_EPILOG)
+    _add_job(commands, "inspect", InspectSettings, "print what a model file or a data file holds")
+    what = "write what a model has learned as NumPy arrays or Parquet"
+    _add_job(commands, "export", ExportSettings, what, _EXPORT_EPILOG)
+    _add_movielens(commands)
+
+
+def _add_job(commands: Any, job: str, settings: Any, what: str, epilog: str | None = None) -> None:
+    """Add a command whose options are the settings of the job with its name."""
+    parser = _add(commands, job, what, epilog)
+    _add_options(parser, settings)
+    parser.set_defaults(run=lambda arguments: run_job(job, settings(**_given(settings, arguments))))
 
 
 def _add(commands: Any, name: str, what: str, epilog: str | None) -> argparse.ArgumentParser:
@@ -128,147 +106,141 @@ def _add(commands: Any, name: str, what: str, epilog: str | None) -> argparse.Ar
     return parser
 
 
+def _add_options(parser: Any, settings: Any, *names: str) -> None:
+    """Add the options of these settings to a parser or a group, or all if none is named.
+
+    An option that is not given leaves no trace, so that the dataclass alone has the defaults.
+    """
+    for setting in fields(settings):
+        if not setting.metadata or (names and setting.name not in names):
+            continue
+        words = dict(setting.metadata)
+        flags = words.pop("flags")
+        if not flags:
+            parser.add_argument(setting.name, **words)
+            continue
+        if setting.default is not None and setting.default is not False:
+            words["help"] += f" (default: {_shown(setting.default)})"
+        parser.add_argument(*flags, dest=setting.name, default=argparse.SUPPRESS, **words)
+
+
+def _shown(default: Any) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _given(settings: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the values of these settings that the command line has."""
+    values = vars(arguments)
+    return {s.name: values[s.name] for s in fields(settings) if s.metadata and s.name in values}
+
+
 def _add_fit(commands: Any) -> None:
     parser = _add(commands, "fit", "train a model on a file, and save it", _FIT_EPILOG)
-    parser.add_argument("train", type=Path, metavar="TRAIN", help="file of the rows to train on")
+    _add_options(parser, FitSettings, "train")
     data = parser.add_argument_group("data")
-    data.add_argument("--validation", type=Path, metavar="FILE", help="rows for early stopping, not held-out ones")
-    data.add_argument("--test", type=Path, metavar="FILE", help="rows to print the errors on in the end")
-    data.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
-    data.add_argument("--task", choices=TASKS, help="(default: classification if the target has two values)")
+    _add_options(data, FitSettings, "validation", "test", "form", "task")
     data.add_argument("--target", metavar="COLUMN", help="column to predict")
     data.add_argument("--weight", metavar="COLUMN", help="column of the weights of the rows")
     for side, what in zip(SIDES, ("the user", "the item", "the situation"), strict=True):
         data.add_argument(f"--{side}", type=column, nargs="+", metavar="COLUMN", help=f"columns that describe {what}")
     data.add_argument("--config", type=Path, metavar="TOML", help="columns and settings from a file; flags win over it")
-    training = parser.add_argument_group("training")
-    training.add_argument("--solver", choices=("adagrad", "sgd", "ftrl"), help="(default: adagrad)")
-    for name, (kind, metavar, what) in _SETTINGS.items():
-        flags = ["--seed"] if name == "random_state" else [f"--{name.replace('_', '-')}"]
-        training.add_argument(*flags, type=kind, metavar=metavar, dest=name, help=what)
-    for name, what in _SWITCHES.items():
-        flag = f"--{name.replace('_', '-')}"
-        training.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=what)
-    _add_stream(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument("-m", "--model", type=Path, metavar="FILE", help="save the model (with encoder and items) here")
-    output.add_argument("--quiet", action="store_true", help="print errors on validation and test rows only")
-    parser.set_defaults(run=lambda arguments: _fit(parser, arguments))
-
-
-def _add_stream(parser: argparse.ArgumentParser) -> None:
+    hyperparameters = _add_hyperparameters(parser.add_argument_group("training"))
     stream = parser.add_argument_group(
         "data larger than memory",
-        "TRAIN, also a folder of files, is gone through once for what is in it, then for each epoch. Nothing is "
-        "held out: for early stopping name a file with --validation; without one, --max-iter is 1 by default.",
+        "TRAIN, also a folder of files, is read once for its features and then once for each epoch, with --cache\n"
+        "only for the first. Nothing is held out: for early stopping name a file with --validation; without one,\n"
+        "--max-iter is 1 by default.",
     )
     stream.add_argument("--stream", action="store_true", help="hold only some of the rows in memory")
-    stream.add_argument(
-        "--buffer-rows", type=integer(1), metavar="N", help="rows that are shuffled and trained on together (65536)"
-    )
-    stream.add_argument("--cache", type=Path, metavar="DIR", help="keep the rows there for the epochs after the first")
-    stream.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="save to it now and then; if it is there, go on from it"
-    )
-    stream.add_argument(
-        "--checkpoint-every", type=number, metavar="SECONDS", help="time between two checkpoints (default: 300)"
-    )
+    _add_options(stream, FitStreamSettings)
+    _add_options(parser.add_argument_group("output"), FitSettings, "model", "quiet")
+    parser.set_defaults(run=lambda arguments: _fit(parser, arguments, hyperparameters))
 
 
-def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    columns, parameters = ({}, {}) if arguments.config is None else read_config(arguments.config)
+def _add_hyperparameters(training: Any) -> list[str]:
+    """Add the options that set hyperparameters of the estimators, and return the names of these."""
+    training.add_argument("--solver", choices=("adagrad", "sgd", "ftrl"), help="(default: adagrad)")
+    with_value = {
+        "n_factors": (integer(0), "K", "length of the factor vectors (default: 16; 0: a linear model)"),
+        "learning_rate": (number, "RATE", "step size (default: depends on task and solver)"),
+        "max_iter": (integer(1), "N", "most epochs (default: 100; early stopping may end before)"),
+        "l2_w": (number, "L2", "L2 on linear weights (default: depends on task and solver)"),
+        "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),
+        "l1_w": (number, "L1", "L1 on linear weights, with --solver ftrl (default: 0)"),
+        "l1_V": (number, "L1", "L1 on factors, with --solver ftrl (default: 0)"),
+        "clip_gradient": (
+            number,
+            "BOUND",
+            "bound on the gradient of a row's loss, in the target's spread (default: none)",
+        ),
+        "init_stdev": (number, "STDEV", "spread of the first factors (default: depends on task and solver)"),
+        "validation_fraction": (fraction, "SHARE", "rows held out for early stopping (default: 0.1)"),
+        "n_iter_no_change": (integer(1), "N", "stop after so many epochs without a gain (default: 5)"),
+        "tol": (number, "TOL", "what counts as a gain, in units of the target's variance (default: 0.0001)"),
+        "n_jobs": (n_jobs, "N", "threads, -1 for all (default: 1; with more, results vary a little)"),
+        "random_state": (integer(0), "SEED", "seed of all that is random (default: 0)"),
+    }
+    switches = {
+        "early_stopping": "hold rows out and stop when they get no better (default: from 10,000 rows on)",
+        "fit_intercept": "learn an intercept (default: yes)",
+        "fit_linear": "learn linear weights (default: yes)",
+        "shuffle": "visit the rows in a new order in each epoch (default: yes)",
+    }
+    for name, (kind, metavar, what) in with_value.items():
+        flag = "--seed" if name == "random_state" else f"--{name.replace('_', '-')}"
+        training.add_argument(flag, type=kind, metavar=metavar, dest=name, help=what)
+    for name, what in switches.items():
+        flag = f"--{name.replace('_', '-')}"
+        training.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=what)
+    return ["solver", *with_value, *switches]
+
+
+def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperparameters: list[str]) -> None:
+    columns, chosen = ({}, {}) if arguments.config is None else read_config(arguments.config)
     flags = vars(arguments)
     columns |= {name: flags[name] for name in ("target", "weight", *SIDES) if flags[name] is not None}
-    stream = {f.name: flags[f.name] for f in fields(StreamOptions) if flags[f.name] is not None}
+    chosen |= {name: flags[name] for name in hyperparameters if flags[name] is not None}
+    stream = _given(FitStreamSettings, arguments)
     if stream and not arguments.stream:
         parser.error(f"--{next(iter(stream)).replace('_', '-')} goes with --stream")
-    chosen = {name: flags[name] for name in ("solver", *_SETTINGS, *_SWITCHES) if flags[name] is not None}
     settings = FitSettings(
-        train=arguments.train,
-        validation=arguments.validation,
-        test=arguments.test,
-        form=arguments.form,
-        model=arguments.model,
-        task=arguments.task,
-        columns=Columns(**columns),
-        parameters={"random_state": 0} | parameters | chosen,
-        stream=StreamOptions(**stream) if arguments.stream else None,
-        quiet=arguments.quiet,
+        **_given(FitSettings, arguments),
+        columns=TableColumns(**columns),
+        hyperparameters={"random_state": 0} | chosen,
+        stream=FitStreamSettings(**stream) if arguments.stream else None,
     )
     run_job("fit_stream" if arguments.stream else "fit", settings)
 
 
-def _add_predict(commands: Any) -> None:
-    parser = _add(commands, "predict", "print a prediction for each row of a file", _PREDICT_EPILOG)
-    parser.add_argument("model", type=Path, metavar="MODEL", help="file that fit has saved")
-    parser.add_argument("data", type=Path, metavar="FILE", help="rows to predict, of the form that fit was given")
-    parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
-    parser.add_argument(
-        "--kind",
-        choices=PREDICTION_KINDS,
-        help="value (of a regressor), probability (of the second class in sorted order; of each if there are more than "
-        "two), class, or score (the probability's logit); default: value or probability",
+def _add_movielens(commands: Any) -> None:
+    parser = commands.add_parser(
+        "movielens",
+        help="train on film ratings, print the test error and recommend films",
+        description="Train a factorization machine on film ratings, print its test error beside simple baselines, and "
+        "recommend films to one user. The ratings are MovieLens (downloaded once) or your own files of that form.",
+        allow_abbrev=False,
     )
-    _add_output(parser, "predictions")
-    _set_job(parser, "predict", PredictSettings)
+    for group, names in {
+        "data": ("variant", "data_home", "ratings", "movies", "test_size"),
+        "training": ("n_factors", "max_iter", "n_jobs", "seed"),
+        "output": ("user", "top", "save", "plot", "quiet"),
+    }.items():
+        _add_options(parser.add_argument_group(group), MovielensSettings, *names)
+    parser.set_defaults(run=lambda arguments: _movielens(parser, arguments))
 
 
-def _add_recommend(commands: Any) -> None:
-    parser = _add(commands, "recommend", "print the best items of each user", _RECOMMEND_EPILOG)
-    parser.add_argument("model", type=Path, metavar="MODEL", help="file that fit has saved")
-    parser.add_argument("users", type=Path, metavar="USERS", help="file of the users, with their columns or features")
-    parser.add_argument("--items", type=Path, metavar="FILE", help="items to choose from (default: those of training)")
-    parser.add_argument("--seen", type=Path, metavar="TABLE", help="pairs of user and item to leave out")
-    parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
-    parser.add_argument("-n", "--top", type=integer(1), default=10, metavar="N", help="items a user (default: 10)")
-    _add_output(parser, "recommendations")
-    _set_job(parser, "recommend", RecommendSettings)
-
-
-def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=f"write the {what} here, not to stdout")
-    parser.add_argument("--quiet", action="store_true", help="print nothing else")
-
-
-def _add_inspect(commands: Any) -> None:
-    parser = _add(commands, "inspect", "print what a model file or a data file holds", None)
-    parser.add_argument("file", type=Path, metavar="FILE", help="a model file, or a file of rows")
-    parser.add_argument("--format", choices=FORMS, dest="form", help="form of a file of rows (default: as for fit)")
-    parser.add_argument(
-        "-n",
-        "--top",
-        type=integer(0),
-        default=10,
-        metavar="N",
-        help="largest weights to list (default: 10)",
-    )
-    parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, for scripts")
-    _set_job(parser, "inspect", InspectSettings)
-
-
-def _add_export(commands: Any) -> None:
-    parser = _add(commands, "export", "write what a model has learned as NumPy arrays or Parquet", _EXPORT_EPILOG)
-    parser.add_argument("model", type=Path, metavar="MODEL", help="file that fit has saved")
-    parser.add_argument("output", type=Path, metavar="OUTPUT", help="file to write, .npz or .parquet")
-    parser.add_argument("--what", choices=EXPORTS, default="features", help="(default: features)")
-    parser.add_argument("--rows", type=Path, metavar="FILE", help="users or items, with their columns or features")
-    parser.add_argument("--format", choices=FORMS, dest="form", help=_FORMAT_HELP)
-    parser.add_argument("--quiet", action="store_true", help="print nothing")
-    _set_job(parser, "export", ExportSettings)
-
-
-def _set_job(parser: argparse.ArgumentParser, job: str, settings: Callable[..., Any]) -> None:
-    """Run the job with the options as its settings, which have the same names."""
-
-    def run(arguments: argparse.Namespace) -> None:
-        run_job(job, settings(**{name: value for name, value in vars(arguments).items() if name != "run"}))
-
-    parser.set_defaults(run=run)
+def _movielens(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    given = _given(MovielensSettings, arguments)
+    if ("ratings" in given) != ("movies" in given):
+        parser.error("--ratings and --movies go together; only one of them was given")
+    if "ratings" in given and ("variant" in given or "data_home" in given):
+        parser.error("--variant and --data-home choose a download; they cannot go with --ratings")
+    run_job("movielens", MovielensSettings(**given))
 
 
 def run_job(job: str, settings: Any) -> None:
-    """Load the module of a job, and with it all libraries that it needs, and run it."""
-    # What libraries make when they are loaded stays; to look for garbage in it takes a seventh of the time.
+    """Load the module of a job, and with it the libraries that it needs, and run it."""
+    # Loading libraries makes many objects that stay; looking for garbage among them takes a seventh of the time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:

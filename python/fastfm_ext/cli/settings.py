@@ -1,4 +1,7 @@
-"""What the console commands can set: words, and the settings of each job. Loads nothing, so that `--help` is quick."""
+"""Settings of the commands, each declared with the option that sets it.
+
+This module imports no library, so that ``--help`` is quick.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastfm_ext.cli.columns import Columns
+from fastfm_ext.cli.columns import TableColumns
+from fastfm_ext.cli.words import fraction, integer, n_jobs, number
 
 if TYPE_CHECKING:
     from fastfm_ext.datasets.movielens import Variant
@@ -18,96 +22,215 @@ PREDICTION_KINDS = ("value", "probability", "class", "score")
 EXPORTS = ("features", "items", "users")
 VARIANTS = ("100k", "1m", "latest-small")
 
+_FORMAT_HELP = (
+    "form of the files (default: by the ending of the name, .csv .tsv .parquet .libsvm .svm .libfm .libffm .ffm, also "
+    "with .gz .xz .bz2 .zst behind it; else by the first line)"
+)
+_KIND_HELP = (
+    "value (of a regressor), probability (of the second class in sorted order; of each if there are more than two), "
+    "class, or score (the probability's logit); default: value or probability"
+)
+
+
+# Metadata of a setting: the words of `argparse` for the option that sets it.
+_Option = dict[str, Any]
+
+
+def _argument(metavar: str, what: str) -> _Option:
+    """Declare a path that a command needs, given by its place."""
+    return {"flags": (), "type": Path, "metavar": metavar, "help": what}
+
+
+def _option(*flags: str, what: str, **of_argparse: Any) -> _Option:
+    """Declare an option with a value."""
+    return {"flags": flags, "help": what, **of_argparse}
+
+
+def _path(*flags: str, metavar: str, what: str) -> _Option:
+    """Declare an option with a path."""
+    return _option(*flags, what=what, type=Path, metavar=metavar)
+
+
+def _number(*flags: str, kind: Any, metavar: str = "N", what: str) -> _Option:
+    """Declare an option with a number."""
+    return _option(*flags, what=what, type=kind, metavar=metavar)
+
+
+def _switch(flag: str, what: str) -> _Option:
+    """Declare an option without a value."""
+    return _option(flag, what=what, action="store_true")
+
+
+_FORM = _option("--format", what=_FORMAT_HELP, choices=FORMS)
+
 
 @dataclass(frozen=True)
-class StreamOptions:
-    """How to train on data larger than memory; as in `fit_stream`."""
+class FitStreamSettings:
+    """Settings of ``fit --stream``, as `fit_stream` of the estimators takes them."""
 
-    buffer_rows: int = 65_536
-    cache: Path | None = None
-    checkpoint: Path | None = None
-    checkpoint_every: float = 300.0
+    buffer_rows: int = field(
+        default=65_536,
+        metadata=_number("--buffer-rows", kind=integer(1), what="rows that are shuffled and trained on together"),
+    )
+    cache: Path | None = field(
+        default=None,
+        metadata=_path("--cache", metavar="DIR", what="keep the rows there for the epochs after the first"),
+    )
+    checkpoint: Path | None = field(
+        default=None,
+        metadata=_path("--checkpoint", metavar="FILE", what="save to it now and then; if it is there, go on from it"),
+    )
+    checkpoint_every: float = field(
+        default=300.0,
+        metadata=_number("--checkpoint-every", kind=number, metavar="SECONDS", what="time between two checkpoints"),
+    )
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What the command line can set; None leaves a choice to what is called."""
+    """Settings of ``fit``; None leaves the choice to the job or the estimator."""
 
-    train: Path
-    validation: Path | None = None
-    test: Path | None = None
-    form: str | None = None
-    model: Path | None = None
-    task: str | None = None
-    columns: Columns = field(default_factory=Columns)
-    parameters: dict[str, Any] = field(default_factory=dict)
-    stream: StreamOptions | None = None
-    quiet: bool = False
+    train: Path = field(metadata=_argument("TRAIN", "file of the rows to train on"))
+    validation: Path | None = field(
+        default=None,
+        metadata=_path("--validation", metavar="FILE", what="rows for early stopping, not held-out ones"),
+    )
+    test: Path | None = field(
+        default=None,
+        metadata=_path("--test", metavar="FILE", what="rows to print the errors on in the end"),
+    )
+    form: str | None = field(default=None, metadata=_FORM)
+    task: str | None = field(
+        default=None,
+        metadata=_option("--task", what="(default: classification if the target has two values)", choices=TASKS),
+    )
+    columns: TableColumns = field(default_factory=TableColumns)
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    stream: FitStreamSettings | None = None
+    model: Path | None = field(
+        default=None,
+        metadata=_path("-m", "--model", metavar="FILE", what="save the model (with encoder and items) here"),
+    )
+    quiet: bool = field(
+        default=False,
+        metadata=_switch("--quiet", "print errors on validation and test rows only"),
+    )
 
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """What the command line can set; None leaves a choice to the job."""
+    """Settings of ``predict``; None leaves the choice to the job."""
 
-    model: Path
-    data: Path
-    form: str | None = None
-    kind: str | None = None
-    output: Path | None = None
-    quiet: bool = False
+    model: Path = field(metadata=_argument("MODEL", "file that fit has saved"))
+    data: Path = field(metadata=_argument("FILE", "rows to predict, of the form that fit was given"))
+    form: str | None = field(default=None, metadata=_FORM)
+    kind: str | None = field(
+        default=None,
+        metadata=_option("--kind", what=_KIND_HELP, choices=PREDICTION_KINDS),
+    )
+    output: Path | None = field(
+        default=None,
+        metadata=_path("-o", "--output", metavar="FILE", what="write the predictions here, not to stdout"),
+    )
+    quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing else"))
 
 
 @dataclass(frozen=True)
 class RecommendSettings:
-    """What the command line can set."""
+    """Settings of ``recommend``."""
 
-    model: Path
-    users: Path
-    items: Path | None = None
-    seen: Path | None = None
-    form: str | None = None
-    top: int = 10
-    output: Path | None = None
-    quiet: bool = False
+    model: Path = field(metadata=_argument("MODEL", "file that fit has saved"))
+    users: Path = field(metadata=_argument("USERS", "file of the users, with their columns or features"))
+    items: Path | None = field(
+        default=None,
+        metadata=_path("--items", metavar="FILE", what="items to choose from (default: those of training)"),
+    )
+    seen: Path | None = field(
+        default=None,
+        metadata=_path("--seen", metavar="TABLE", what="pairs of user and item to leave out"),
+    )
+    form: str | None = field(default=None, metadata=_FORM)
+    top: int = field(default=10, metadata=_number("-n", "--top", kind=integer(1), what="items a user"))
+    output: Path | None = field(
+        default=None,
+        metadata=_path("-o", "--output", metavar="FILE", what="write the recommendations here, not to stdout"),
+    )
+    quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing else"))
 
 
 @dataclass(frozen=True)
 class InspectSettings:
-    """What the command line can set."""
+    """Settings of ``inspect``."""
 
-    file: Path
-    form: str | None = None
-    top: int = 10
-    as_json: bool = False
+    file: Path = field(metadata=_argument("FILE", "a model file, or a file of rows"))
+    form: str | None = field(
+        default=None,
+        metadata=_option("--format", what="form of a file of rows (default: as for fit)", choices=FORMS),
+    )
+    top: int = field(default=10, metadata=_number("-n", "--top", kind=integer(0), what="largest weights to list"))
+    as_json: bool = field(default=False, metadata=_switch("--json", "print one JSON object, for scripts"))
 
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """What the command line can set."""
+    """Settings of ``export``."""
 
-    model: Path
-    output: Path
-    what: str = "features"
-    rows: Path | None = None
-    form: str | None = None
-    quiet: bool = False
+    model: Path = field(metadata=_argument("MODEL", "file that fit has saved"))
+    output: Path = field(metadata=_argument("OUTPUT", "file to write, .npz or .parquet"))
+    what: str = field(default="features", metadata=_option("--what", what="", choices=EXPORTS))
+    rows: Path | None = field(
+        default=None,
+        metadata=_path("--rows", metavar="FILE", what="users or items, with their columns or features"),
+    )
+    form: str | None = field(default=None, metadata=_FORM)
+    quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing"))
 
 
 @dataclass(frozen=True)
 class MovielensSettings:
-    """What the command line can set; None leaves a choice to what is called."""
+    """Settings of ``movielens``; None leaves the choice to the job or the estimator."""
 
-    variant: Variant = "100k"
-    data_home: Path | None = None
-    ratings: Path | None = None
-    movies: Path | None = None
-    user: str | None = None
-    top: int = 10
-    n_factors: int | None = None
-    max_iter: int | None = None
-    seed: int = 0
-    n_jobs: int | None = None
-    test_size: float = 0.1
-    save: Path | None = None
-    plot: Path | None = None
-    quiet: bool = False
+    variant: Variant = field(
+        default="100k",
+        metadata=_option("--variant", what="MovieLens data set", choices=VARIANTS),
+    )
+    data_home: Path | None = field(
+        default=None,
+        metadata=_path("--data-home", metavar="DIR", what="folder for downloads (default: scikit-learn's)"),
+    )
+    ratings: Path | None = field(
+        default=None,
+        metadata=_path("--ratings", metavar="CSV", what="your ratings: userId,movieId,rating[,timestamp]"),
+    )
+    movies: Path | None = field(
+        default=None,
+        metadata=_path("--movies", metavar="CSV", what="your films: movieId,title,genres"),
+    )
+    test_size: float = field(
+        default=0.1,
+        metadata=_number("--test-size", kind=fraction, metavar="SHARE", what="ratings held out"),
+    )
+    n_factors: int | None = field(
+        default=None,
+        metadata=_number("--n-factors", kind=integer(0), metavar="K", what="length of the factors (default: 16)"),
+    )
+    max_iter: int | None = field(
+        default=None,
+        metadata=_number("--max-iter", kind=integer(1), what="most epochs (early stopping may end before)"),
+    )
+    n_jobs: int | None = field(
+        default=None,
+        metadata=_number("--n-jobs", kind=n_jobs, what="threads, -1 for all (default: 1)"),
+    )
+    seed: int = field(default=0, metadata=_number("--seed", kind=integer(0), what="seed of all that is random"))
+    user: str | None = field(
+        default=None,
+        metadata=_option("--user", what="whom to recommend films to (default: the first user)", metavar="ID"),
+    )
+    top: int = field(default=10, metadata=_number("-n", "--top", kind=integer(1), what="films to list"))
+    save: Path | None = field(
+        default=None,
+        metadata=_path("--save", metavar="FILE", what="save model, encoder and index"),
+    )
+    plot: Path | None = field(default=None, metadata=_path("--plot", metavar="PNG", what="draw the learning curve"))
+    quiet: bool = field(default=False, metadata=_switch("--quiet", "print results only, no progress"))

@@ -1,59 +1,38 @@
-"""What a word of the command line may be, with messages that say so."""
+"""Types of command-line arguments."""
 
 import argparse
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from fastfm_ext.cli.columns import parse_column
 
+Number = TypeVar("Number", int, float)
 
-def integer(low: int) -> Callable[[str], int]:
-    """Return a parser of whole numbers of at least `low`."""
 
-    def parse(text: str) -> int:
+def _type(convert: Callable[[str], Number], is_valid: Callable[[Number], bool], wanted: str) -> Callable[[str], Number]:
+    """Return a parser of valid numbers; its error says what is wanted."""
+
+    def parse(text: str) -> Number:
         try:
-            value = int(text)
+            value = convert(text)
         except ValueError:
-            value = low - 1
-        if value < low:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
+            value = None
+        if value is None or not is_valid(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
         return value
 
     return parse
 
 
-def n_jobs(text: str) -> int:
-    """Parse a number of threads."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads: 1, 2, ..., or -1 for all")
-    return value
+def integer(low: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers of at least `low`."""
+    return _type(int, lambda value: value >= low, f"a whole number of at least {low}")
 
 
-def number(text: str) -> float:
-    """Parse a finite number of at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
-    return value
-
-
-def fraction(text: str) -> float:
-    """Parse a number between 0 and 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value < 1.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
-    return value
+n_jobs = _type(int, lambda value: value != 0, "a number of threads: 1, 2, ..., or -1 for all")
+number = _type(float, lambda value: 0.0 <= value < math.inf, "a number of at least 0")
+fraction = _type(float, lambda value: 0.0 < value < 1.0, "a number between 0 and 1")
 
 
 def column(text: str) -> Any:

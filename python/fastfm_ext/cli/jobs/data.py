@@ -1,4 +1,4 @@
-"""The data of a job: which form a file has, and its rows as a table, or as a matrix and targets."""
+"""Data files of the jobs: their form, and their rows as a table or as a sparse matrix with targets."""
 
 from __future__ import annotations
 
@@ -35,11 +35,10 @@ _ENDINGS = {
 }
 _COMPRESSIONS = (".gz", ".xz", ".bz2", ".zst")
 _BATCH_ROWS = 65_536
-# As wide as can be: which of the ids a model knows is seen to afterwards.
 
 
-class Rows(NamedTuple):
-    """Rows to train on or to predict; the targets are None where the file has none."""
+class LabelledRows(NamedTuple):
+    """Rows of text: features, (n_rows, n_features), and targets, (n_rows,), or None if the file has none."""
 
     X: sparse.csr_array
     y: NDArray[Any] | None
@@ -54,12 +53,12 @@ class DataFile:
 
     @classmethod
     def at(cls, path: Path, form: str | None) -> DataFile:
-        """Take the form that is given, or find it out by the file's name and, failing that, its first line."""
+        """Return the file with this form, or with the form that its name or else its first line shows."""
         return cls(path, form or _form_by_name(path) or _form_of_folder(path) or _form_by_line(path))
 
     @property
     def is_text(self) -> bool:
-        """Whether it holds numbered features rather than columns."""
+        """Whether the file has numbered features, not columns."""
         return self.form in TEXT_FORMS
 
     def read_table(self) -> pd.DataFrame:
@@ -93,22 +92,23 @@ class DataFile:
         except arrow.ArrowInvalid as error:
             raise ValueError(f"{self.path}: not a Parquet file: {error}") from error
 
-    def read_rows(self) -> Rows:
-        """Read text to train on; ids are columns as they stand there."""
+    def read_rows(self) -> LabelledRows:
+        """Read text to train on; an id is the number of its feature."""
         read = read_libffm if self.form == "libffm" else read_libsvm
         X, y = read(self.path, zero_based=True)[:2]
-        return Rows(X, y)
+        return LabelledRows(X, y)
 
-    def iter_rows(self, n_features: int) -> Iterator[tuple[Rows, int]]:
-        """Read text to predict in batches, each with the number of values whose features the model does not know.
+    def iter_rows(self, n_features: int) -> Iterator[tuple[LabelledRows, int]]:
+        """Read text in batches for a model of `n_features`, each with the number of values of unknown features.
 
-        A file without labels is recognised by its first line.
+        The first line shows whether the file has labels.
         """
         iterate = iter_libffm if self.form == "libffm" else iter_libsvm
+        # As wide as possible: `of_width` drops and counts the features that the model does not know.
         options: dict[str, Any] = {"n_features": MAX_INT32, "zero_based": True, "batch_rows": _BATCH_ROWS}
         for X, y, *_ in iterate(self.path, labels=self.has_labels(), **options):
             known, n_unknown = of_width(X, n_features)
-            yield Rows(known, y), n_unknown
+            yield LabelledRows(known, y), n_unknown
 
     def has_labels(self) -> bool:
         """Whether the first line of the text begins with a label."""
@@ -117,7 +117,7 @@ class DataFile:
 
 
 def of_width(X: sparse.csr_array, n_features: int) -> tuple[sparse.csr_array, int]:
-    """Return the rows with this number of features, and how many values were beyond them and are left out."""
+    """Return rows, (n_rows, any), cut to (n_rows, n_features), and the number of values that this leaves out."""
     n_unknown = int((X.indices >= n_features).sum())
     if n_unknown:
         return sparse.csr_array(X[:, :n_features]), n_unknown
@@ -130,7 +130,7 @@ def _form_by_name(path: Path) -> str | None:
 
 
 def _form_of_folder(path: Path) -> str | None:
-    """Return the form of the files in a folder, which `fit --stream` takes; None for a file.
+    """Return the form of the files in a folder, or None for a file.
 
     Raises
     ------

@@ -1,42 +1,41 @@
-"""The job behind ``fastfm-ext export``: what a model file holds, for other programs."""
+"""Job of ``fastfm-ext export``: the content of a model file for other programs."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastfm_ext.cli.jobs.predict import load_fitted
-from fastfm_ext.cli.jobs.recommend import read_side
+from fastfm_ext.cli.jobs.data import DataFile
+from fastfm_ext.cli.jobs.models import LoadedModel
 from fastfm_ext.cli.settings import ExportSettings
 from fastfm_ext.export.tables import export_features, export_vectors
-from fastfm_ext.model_io.saved import SavedModel
 
 
 def run(settings: ExportSettings) -> None:
     """Do the whole job."""
-    saved = load_fitted(settings.model)
+    loaded = LoadedModel.load(settings.model)
     if settings.what == "features":
         if settings.rows is not None:
             raise ValueError("--rows names users or items; the features are in the model (--what users or items)")
-        export_features(settings.output, saved.model, saved.encoder)
-        n = saved.model.n_features_in_
+        export_features(settings.output, loaded.model, loaded.encoder)
+        n = loaded.model.n_features_in_
     else:
-        vectors, ids, bias = _vectors(saved, settings)
+        vectors, ids, bias = _vectors(loaded, settings)
         export_vectors(settings.output, vectors, ids, bias=bias)
         n = len(vectors)
     if not settings.quiet:
         print(f"{n:,} {settings.what} written to {settings.output}")
 
 
-def _vectors(saved: SavedModel, settings: ExportSettings) -> tuple[Any, Any, Any]:
-    """Return vectors, or an index, their ids and the users' bias."""
-    model = saved.model
+def _vectors(loaded: LoadedModel, settings: ExportSettings) -> tuple[Any, Any, Any]:
+    """Return vectors, (n_rows, d), or an index; the ids of vectors, and the biases of users, (n_rows,)."""
     if settings.rows is None:
         if settings.what == "users":
             raise ValueError("--what users: name the file of the users with --rows")
-        if saved.index is None:
+        if loaded.index is None:
             raise ValueError(f"{settings.model} holds no items; name their file with --rows")
-        return saved.index, None, None
-    side = read_side(settings.rows, settings.what.removesuffix("s"), saved, settings)
+        return loaded.index, None, None
+    rows = loaded.read_side(DataFile.at(settings.rows, settings.form), settings.what.removesuffix("s"))
     if settings.what == "items":
-        return model.item_vector(side.X), side.ids, None
-    return model.user_vector(side.X), side.ids, model.user_bias(side.X)
+        return loaded.model.item_vector(rows.X), rows.ids, None
+    vectors, bias = loaded.model.user_vectors_and_bias(rows.X)
+    return vectors, rows.ids, bias

@@ -1,9 +1,8 @@
-"""The job behind ``fastfm-ext fit --stream``: from files larger than memory to a model file."""
+"""Job of ``fastfm-ext fit --stream``: training on files larger than memory, and the model file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.extras import require
+from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.fit import check_output, distinct_items, files_of, finish, new_model, say_nothing, trained
-from fastfm_ext.cli.settings import FitSettings, StreamOptions
+from fastfm_ext.cli.jobs.training import check_output, distinct_items, files_of, finish, new_model, say_nothing, trained
+from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.streaming.tables import CsvSource, ParquetSource
@@ -24,7 +24,7 @@ Batches = Iterator[tuple[Any, ...]]
 
 
 class _Targets:
-    """The different targets, as many as matter: all of a classification, three to tell that it is a regression."""
+    """Different targets: all of a classification, and of a regression enough to tell that it is one."""
 
     def __init__(self, task: str | None) -> None:
         self._task = task
@@ -41,12 +41,15 @@ class _Targets:
 
 
 class _TextStream:
-    """Rows of libsvm and libffm text; features that the training rows lack are left out of the others."""
+    """Rows of libsvm and libffm text, without features that the training rows lack.
+
+    The training rows are read once for their number and features, and then by `train` for each epoch.
+    """
 
     encoder: FMEncoder | None = None
     items: Any = None
 
-    def __init__(self, file: DataFile, settings: FitSettings, targets: _Targets) -> None:
+    def __init__(self, file: DataFile, targets: _Targets) -> None:
         source = LibffmSource if file.form == "libffm" else LibsvmSource
         self.n_rows = self.n_features = 0
         for X, y, *_ in source(file.path, n_features=MAX_INT32, zero_based=True):
@@ -62,16 +65,20 @@ class _TextStream:
 
 
 class _TableStream:
-    """Rows of tables, encoded with what the training rows know."""
+    """Rows of tables, encoded by an encoder of the training rows.
 
-    def __init__(self, file: DataFile, settings: FitSettings, targets: _Targets) -> None:
-        self._columns, self._types = settings.columns, dict[str, Any]()
+    The training rows are read once for their number, features and items, and then by `train` for each epoch. The first
+    table is read before that, for the columns and their types.
+    """
+
+    def __init__(self, file: DataFile, targets: _Targets, columns: TableColumns) -> None:
+        self._columns, self._types = columns, dict[str, Any]()
         tables = self._source(file, None).tables()
         first = next(tables, None)
         if first is None:
             raise ValueError(f"{file.path}: there are no rows in it")
-        self._columns = settings.columns.filled_in(first.to_pandas(), str(file.path))
-        self._types = _types_for_good(first.schema) if file.form != "parquet" else {}
+        self._columns = columns.filled_in(first.to_pandas(), str(file.path))
+        self._types = _fixed_types(first.schema) if file.form != "parquet" else {}
         self.encoder = self._columns.encoder()
         self.n_rows = 0
         self.items: Any = None
@@ -82,7 +89,7 @@ class _TableStream:
         self.train.n_rows = self.n_rows
 
     def _learn(self, table: Any, targets: _Targets, name: str) -> None:
-        """Take in what the rows of a table hold: values, targets, items."""
+        """Add the rows of a table to the encoder, the targets and the items."""
         target = table.column(self._columns.target)
         if target.null_count:
             row = self.n_rows + int(target.is_null().to_numpy(zero_copy_only=False).argmax())
@@ -105,16 +112,16 @@ class _TableStream:
         if file.form == "parquet":
             return ParquetSource(file.path, encoder, **options)
         delimiter = "\t" if file.form == "tsv" else ","
-        # As pandas reads them, which `predict` uses: a column looks the same to the encoder in either way.
+        # Missing text as in pandas, which `predict` uses, so that the encoder sees the same values.
         return CsvSource(file.path, encoder, **options, types=self._types, delimiter=delimiter, missing_text=True)
 
 
-def _types_for_good(schema: Any) -> dict[str, Any]:
-    """Return the types of a table's columns, text for dates, which pandas does not look for."""
+def _fixed_types(schema: Any) -> dict[str, Any]:
+    """Return the types of a table's columns, with text for dates as in pandas, without columns that are all missing."""
     types = require("pyarrow", "arrow").types
     text = require("pyarrow", "arrow").string()
-    is_no_guess = {field.name: field.type for field in schema if not types.is_null(field.type)}
-    return {name: text if types.is_temporal(type_) else type_ for name, type_ in is_no_guess.items()}
+    known = {field.name: field.type for field in schema if not types.is_null(field.type)}
+    return {name: text if types.is_temporal(type_) else type_ for name, type_ in known.items()}
 
 
 def run(settings: FitSettings) -> None:
@@ -122,28 +129,27 @@ def run(settings: FitSettings) -> None:
     assert settings.stream is not None
     say = say_nothing if settings.quiet else print
     files = files_of(settings)
-    check_output(settings.model)
+    check_output("--model", settings.model)
     targets = _Targets(settings.task)
     started = perf_counter()
-    make: Callable[..., _TextStream | _TableStream] = _TextStream if files["train"].is_text else _TableStream
-    stream = make(files["train"], settings, targets)
+    train = files["train"]
+    stream = _TextStream(train, targets) if train.is_text else _TableStream(train, targets, settings.columns)
     seconds = perf_counter() - started
     say(f"train: {stream.n_rows:,} rows, {stream.n_features:,} features, looked through in {seconds:.2f} s")
     model = new_model(len(targets), settings)
     validation = files.get("validation")
-    n_epochs = model.max_iter if validation is not None or "max_iter" in settings.parameters else 1
+    n_epochs = model.max_iter if validation is not None or "max_iter" in settings.hyperparameters else 1
     started = perf_counter()
     model.fit_stream(
         stream.train,
         n_epochs,
         validation=None if validation is None else lambda: stream.batches(validation),
         classes=targets.values if isinstance(model, FMClassifier) else None,
-        **_fit_options(settings.stream),
+        buffer_rows=settings.stream.buffer_rows,
+        cache=settings.stream.cache,
+        checkpoint=settings.stream.checkpoint,
+        checkpoint_every=settings.stream.checkpoint_every,
     )
     say(trained(model, perf_counter() - started))
-    finish(model, {part: stream.batches(file) for part, file in files.items() if part != "train"}, stream, settings)
-
-
-def _fit_options(options: StreamOptions) -> dict[str, Any]:
-    paths: dict[str, Path | None] = {"cache": options.cache, "checkpoint": options.checkpoint}
-    return {"buffer_rows": options.buffer_rows, "checkpoint_every": options.checkpoint_every, **paths}
+    held_out = {part: stream.batches(file) for part, file in files.items() if part != "train"}
+    finish(model, held_out, stream.encoder, stream.items, settings)

@@ -1,4 +1,4 @@
-"""The job behind ``fastfm-ext inspect``: what a model file or a data file holds."""
+"""Job of ``fastfm-ext inspect``: facts about a model file or a data file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LISTED_CLASSES = 10
 
 
 def run(settings: InspectSettings) -> None:
-    """Print what is in the file, as lines or as one JSON object."""
+    """Print the facts as lines or as one JSON object."""
     with settings.file.open("rb") as file:
         is_model = file.read(len(_ZIP)) == _ZIP
     facts = _model_facts(load_model(settings.file), settings.top) if is_model else _data_facts(settings)
@@ -67,7 +67,7 @@ def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:
 
 
 def _largest(w: Any, encoder: Any, top: int) -> dict[str, float]:
-    """Return the features whose own weights are furthest from 0."""
+    """Return the features with the largest absolute weights, (n_features,), by name."""
     order = np.argsort(-np.abs(w), kind="stable")[:top]
     names = np.arange(len(w)).astype(str) if encoder is None else encoder.get_feature_names_out()
     return {str(names[i]): float(w[i]) for i in order}

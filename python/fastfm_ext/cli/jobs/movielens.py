@@ -1,4 +1,4 @@
-"""The job behind ``fastfm-ext movielens``: from ratings to a trained model, its error, and films for one user."""
+"""Job of ``fastfm-ext movielens``: training on film ratings, the test error, and films for one user."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import train_test_split
 
 from fastfm_ext._common.extras import require
+from fastfm_ext.cli.jobs.training import check_output
 from fastfm_ext.cli.settings import MovielensSettings
 from fastfm_ext.datasets.movielens import fetch_movielens, load_movielens_csv
 from fastfm_ext.encoding.declare import multi, numeric
 from fastfm_ext.encoding.encoder import FMEncoder
-from fastfm_ext.fm import FMRegressor
+from fastfm_ext.fm.regressor import FMRegressor
 from fastfm_ext.model_io.saved import save_model
 from fastfm_ext.plotting.learning_curve import plot_learning_curve
 from fastfm_ext.retrieval.index import ItemIndex
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """Encoded ratings, apart for training and test."""
+    """Encoded ratings for training and for test: features, (n_rows, n_features), and ratings, (n_rows,)."""
 
     X_train: Any
     y_train: NDArray[np.float64]
@@ -37,11 +38,11 @@ class Split:
     y_test: NDArray[np.float64]
 
     def clip(self, predictions: NDArray[Any]) -> NDArray[np.float64]:
-        """Bring predictions into the range of the training ratings."""
+        """Clip predictions, (n_rows,), to the range of the training ratings."""
         return np.clip(predictions.astype(np.float64), self.y_train.min(), self.y_train.max())
 
     def test_rmse(self, predictions: NDArray[Any]) -> float:
-        """Return the RMSE on the test rows, of predictions clipped to the range of the ratings."""
+        """Return the RMSE of clipped predictions of the test rows, (n_rows,)."""
         return float(root_mean_squared_error(self.y_test, self.clip(predictions)))
 
 
@@ -59,7 +60,7 @@ def run(settings: MovielensSettings) -> None:
     _print_errors(model, split)
     index = ItemIndex(kind="exact")
     index.fit(model.item_vector(encoder.transform(data.movies, side="item")), ids=data.movies["movie_id"].tolist())
-    _print_films(recommend(data, user_row, encoder, model, index, split, settings.top), user_row, data.ratings)
+    _print_films(best_films(data, user_row, encoder, model, index, split, settings.top), user_row, data.ratings)
     if settings.save is not None:
         save_model(settings.save, model, encoder=encoder, index=index)
         print(f"model, encoder and index saved to {settings.save}")
@@ -88,7 +89,7 @@ def find_user(users: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
     raise ValueError(f"--user {wanted}: no such user; there are {len(users):,} users, {existing}")
 
 
-def recommend(
+def best_films(
     data: Bunch,
     user_row: pd.DataFrame,
     encoder: FMEncoder,
@@ -100,22 +101,20 @@ def recommend(
     """Return the `n` best films for a user that this user has not rated, best first, with predicted ratings."""
     X_user = encoder.transform(user_row, side="user")
     seen = data.ratings.loc[data.ratings["user_id"] == user_row["user_id"].iloc[0], "movie_id"].tolist()
-    ids, scores = index.search(model.user_vector(X_user), n=min(n, len(index)), exclude=[seen])
+    vectors, bias = model.user_vectors_and_bias(X_user)
+    ids, scores = index.search(vectors, n=min(n, len(index)), exclude=[seen])
     # The index fills up with scores of minus infinity when a user has rated nearly everything.
     found = scores[0] > -np.inf
     films: pd.DataFrame = data.movies.set_index("movie_id").loc[ids[0][found].tolist()].reset_index()
-    return films.assign(predicted=split.clip(model.user_bias(X_user) + scores[0][found]))
+    return films.assign(predicted=split.clip(bias + scores[0][found]))
 
 
 def _check_outputs(settings: MovielensSettings) -> None:
-    """Fail before the training, not after it."""
+    """Raise an error before the training if an output could not be made after it."""
     if settings.plot is not None:
         require("matplotlib", "plot")
-    for option, path in (("--save", settings.save), ("--plot", settings.plot)):
-        if path is not None and not path.parent.is_dir():
-            raise ValueError(f"{option} {path}: there is no folder {path.parent}")
-        if path is not None and path.is_dir():
-            raise ValueError(f"{option} {path}: this is a folder, not a file")
+    check_output("--save", settings.save)
+    check_output("--plot", settings.plot)
 
 
 def _load(settings: MovielensSettings) -> Bunch:
@@ -125,7 +124,7 @@ def _load(settings: MovielensSettings) -> Bunch:
 
 
 def _encode(data: Bunch, settings: MovielensSettings) -> tuple[FMEncoder, Split]:
-    """Split the ratings, and encode them with what the training rows know."""
+    """Split the ratings, and encode them by an encoder of the training rows."""
     n_test = int(np.ceil(len(data.ratings) * settings.test_size))
     if len(data.ratings) - n_test < 2:
         raise ValueError(

@@ -1,33 +1,33 @@
-"""The job behind ``fastfm-ext predict``: a model file and rows to one prediction a line."""
+"""Job of ``fastfm-ext predict``: one line with a prediction for each row of a file."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext.cli.jobs.data import DataFile, Rows
+from fastfm_ext.cli.jobs.data import DataFile
+from fastfm_ext.cli.jobs.models import LoadedModel
 from fastfm_ext.cli.settings import PredictSettings
-from fastfm_ext.fm import FMClassifier, FMRegressor
-from fastfm_ext.model_io.saved import SavedModel, load_model
+from fastfm_ext.fm.classifier import FMClassifier
+from fastfm_ext.fm.regressor import FMRegressor
 from fastfm_ext.ranking.ranker import FMRanker
 
 
 def run(settings: PredictSettings) -> None:
     """Do the whole job; predictions go to the output, everything else to stderr."""
-    saved = load_fitted(settings.model)
+    loaded = LoadedModel.load(settings.model)
     file = DataFile.at(settings.data, settings.form)
-    predict = _predictor(saved.model, settings.kind)
+    predict = _predictor(loaded.model, settings.kind)
     n_rows = n_unknown = 0
     with nullcontext(sys.stdout) if settings.output is None else settings.output.open("w", encoding="utf-8") as out:
-        for rows, n_unknown_here in _rows(file, saved, settings.model):
-            _write_lines(out, predict(rows.X))
-            n_rows += rows.X.shape[0]
+        for X, n_unknown_here in _rows(file, loaded):
+            _write_lines(out, predict(X))
+            n_rows += X.shape[0]
             n_unknown += n_unknown_here
     if settings.quiet:
         return
@@ -38,45 +38,18 @@ def run(settings: PredictSettings) -> None:
     print(f"{n_rows:,} rows predicted", file=sys.stderr)
 
 
-def load_fitted(path: Path) -> SavedModel:
-    """Load a file that must hold a model.
-
-    Raises
-    ------
-    ValueError
-        If it holds none.
-    """
-    saved = load_model(path)
-    if saved.model is None:
-        raise ValueError(f"{path}: there is no model in this file, only an encoder or an index")
-    return saved
-
-
-def encoder_for(saved: SavedModel, file: DataFile, model_path: Path) -> Any:
-    """Return the encoder for a table, None for text; the model must have been trained on the same kind of file.
-
-    Raises
-    ------
-    ValueError
-        If it was not.
-    """
-    if file.is_text and saved.encoder is not None:
-        raise ValueError(f"{file.path} is {file.form} text, and {model_path} was trained on columns of a table")
-    if not file.is_text and saved.encoder is None:
-        raise ValueError(f"{file.path} is a table, and {model_path} was trained on numbered features, without columns")
-    return saved.encoder
-
-
-def _rows(file: DataFile, saved: SavedModel, model_path: Path) -> Iterator[tuple[Rows, int]]:
-    encoder = encoder_for(saved, file, model_path)
-    if encoder is None:
-        yield from file.iter_rows(saved.model.n_features_in_)
-    else:
-        yield Rows(encoder.transform(file.read_table()), None), 0
+def _rows(file: DataFile, loaded: LoadedModel) -> Iterator[tuple[Any, int]]:
+    """Yield batches of rows, (n_rows, n_features), each with the number of values of unknown features."""
+    encoder = loaded.encoder_for(file)
+    if encoder is not None:
+        yield encoder.transform(file.read_table()), 0
+        return
+    for rows, n_unknown in file.iter_rows(loaded.model.n_features_in_):
+        yield rows.X, n_unknown
 
 
 def _predictor(model: FMRegressor | FMClassifier | FMRanker, kind: str | None) -> Any:
-    """Return the function from rows to what is written.
+    """Return the function that predicts the output of this kind from rows.
 
     Raises
     ------
@@ -100,7 +73,7 @@ def _predictor(model: FMRegressor | FMClassifier | FMRanker, kind: str | None) -
 
 
 def _write_lines(out: TextIO, values: NDArray[Any]) -> None:
-    """Write one row a line; numbers as short as float32 allows."""
+    """Write the values, (n_rows,) or (n_rows, n_classes), one row a line, numbers as short as float32 allows."""
     if values.dtype.kind == "f":
         values = values.astype(np.float32)
     lines = values.astype(str) if values.ndim == 1 else [" ".join(row) for row in values.astype(str)]

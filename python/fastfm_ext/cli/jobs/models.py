@@ -1,0 +1,94 @@
+"""Saved models of the jobs, and the users or items of a file as such a model reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+
+from fastfm_ext.cli.jobs.data import DataFile
+from fastfm_ext.model_io.saved import load_model
+
+
+@dataclass(frozen=True)
+class NamedRows:
+    """Rows of users or items: features, (n_rows, n_features), and the id of each."""
+
+    X: Any
+    ids: list[Hashable]
+
+    def __getitem__(self, rows: slice) -> NamedRows:
+        return NamedRows(self.X[rows], self.ids[rows])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model file and its content; encoder and index are None if the file has none."""
+
+    path: Path
+    model: Any
+    encoder: Any
+    index: Any
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Load a model file.
+
+        Raises
+        ------
+        ValueError
+            If the file holds no model.
+        """
+        model, encoder, index = load_model(path)
+        if model is None:
+            raise ValueError(f"{path}: there is no model in this file, only an encoder or an index")
+        return cls(path, model, encoder, index)
+
+    def encoder_for(self, file: DataFile) -> Any:
+        """Return the encoder for a table, None for text.
+
+        Raises
+        ------
+        ValueError
+            If the model was trained on the other kind of file.
+        """
+        if file.is_text and self.encoder is not None:
+            raise ValueError(f"{file.path} is {file.form} text, and {self.path} was trained on columns of a table")
+        if not file.is_text and self.encoder is None:
+            raise ValueError(
+                f"{file.path} is a table, and {self.path} was trained on numbered features, without columns"
+            )
+        return self.encoder
+
+    def read_side(self, file: DataFile, side: str) -> NamedRows:
+        """Read the users ("user") or items ("item") of a file.
+
+        Their ids are in the first column of the side, or the labels of text, or else the numbers of the rows.
+
+        Raises
+        ------
+        ValueError
+            If the file does not fit the model or has no rows.
+        """
+        encoder = self.encoder_for(file)
+        if encoder is not None:
+            table = file.read_table()
+            names = [getattr(spec, "column", spec) for spec in getattr(encoder, side) or []]
+            if not names:
+                raise ValueError(f"{self.path} was trained without columns of the {side}'s side (--{side} of fit)")
+            return NamedRows(encoder.transform(table, side=side), table[names[0]].tolist())
+        blocks = [(rows.X, rows.y) for rows, _ in file.iter_rows(self.model.n_features_in_)]
+        if not blocks:
+            raise ValueError(f"{file.path}: there are no rows in this file")
+        X = sparse.csr_array(sparse.vstack([X for X, _ in blocks], format="csr"))
+        if blocks[0][1] is None:
+            return NamedRows(X, list(range(X.shape[0])))
+        labels = np.concatenate([y for _, y in blocks])
+        return NamedRows(X, [int(label) if label.is_integer() else label for label in labels.tolist()])

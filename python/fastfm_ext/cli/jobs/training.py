@@ -1,0 +1,142 @@
+"""Steps of the jobs that train: input files, the new model, its errors on held-out rows, and its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastfm_ext.cli.columns import TableColumns
+from fastfm_ext.cli.jobs.data import DataFile
+from fastfm_ext.cli.settings import FitSettings
+from fastfm_ext.fm.classifier import FMClassifier
+from fastfm_ext.fm.regressor import FMRegressor
+from fastfm_ext.model_io.saved import save_model
+
+if TYPE_CHECKING:
+    from fastfm_ext.encoding.encoder import FMEncoder
+
+
+def say_nothing(_: str) -> None:
+    """Print no progress."""
+
+
+def files_of(settings: FitSettings) -> dict[str, DataFile]:
+    """Return the given files by their part: "train", "validation" or "test".
+
+    Raises
+    ------
+    ValueError
+        If tables and text are mixed, or columns are named for text.
+    """
+    paths = {"train": settings.train, "validation": settings.validation, "test": settings.test}
+    files = {part: DataFile.at(path, settings.form) for part, path in paths.items() if path is not None}
+    if len({file.is_text for file in files.values()}) > 1:
+        forms = ", ".join(f"{file.path} is {file.form}" for file in files.values())
+        raise ValueError(f"tables and numbered features cannot be mixed: {forms}")
+    if files["train"].is_text and settings.columns.is_given:
+        raise ValueError(f"{settings.train} is {files['train'].form} text, which has no columns to name")
+    return files
+
+
+def check_output(option: str, path: Path | None) -> None:
+    """Raise ValueError before the training if the file could not be written after it."""
+    if path is not None and not path.parent.is_dir():
+        raise ValueError(f"{option} {path}: there is no folder {path.parent}")
+    if path is not None and path.is_dir():
+        raise ValueError(f"{option} {path}: this is a folder, not a file")
+
+
+def distinct_items(table: Any, columns: TableColumns) -> Any:
+    """Return one row for each item, which the first item column names; None without item columns."""
+    names = columns.item_names
+    return table[names].dropna(subset=names[:1]).drop_duplicates(subset=names[:1]) if names else None
+
+
+def new_model(n_targets: int, settings: FitSettings) -> FMRegressor | FMClassifier:
+    """Return an estimator with the settings, not fitted, for this number of different targets.
+
+    Raises
+    ------
+    ValueError
+        If a hyperparameter is unknown.
+    """
+    task = settings.task or ("classification" if n_targets <= 2 else "regression")
+    if settings.task is None and not settings.quiet:
+        why = "two values" if task == "classification" else "more than two values"
+        print(f"task: {task}, since the target has {why} (--task chooses)")
+    estimator = FMClassifier if task == "classification" else FMRegressor
+    model = estimator(verbose=0 if settings.quiet else 1)
+    known = model.get_params()
+    for name in settings.hyperparameters:
+        if name not in known:
+            raise ValueError(f"[settings] {name}: there is no such setting; there are {', '.join(sorted(known))}")
+    model.set_params(**settings.hyperparameters)
+    return model
+
+
+def trained(model: FMRegressor | FMClassifier, seconds: float) -> str:
+    """Return a line about a finished training."""
+    return f"trained for {model.n_iter_} epochs in {seconds:.2f} s; epoch {model.best_epoch_} is kept"
+
+
+def finish(
+    model: FMRegressor | FMClassifier,
+    held_out: Mapping[str, Iterable[tuple[Any, ...]]],
+    encoder: FMEncoder | None,
+    items: Any,
+    settings: FitSettings,
+) -> None:
+    """Print the errors on each part's batches of held-out rows, and save the model if its file is named.
+
+    `encoder` and `items`, a table with one row an item, go into the model's file if there are any.
+    """
+    for part, batches in held_out.items():
+        print(f"{part} {scores(model, batches)}")
+    if settings.model is not None:
+        _save(model, encoder, items, settings.model)
+        if not settings.quiet:
+            print(f"model saved to {settings.model}")
+
+
+def scores(model: FMRegressor | FMClassifier, batches: Iterable[tuple[Any, ...]]) -> str:
+    """Return the errors of a model on batches of rows and targets as one line.
+
+    Raises
+    ------
+    ValueError
+        If a target is a class that the model does not know.
+    """
+    from sklearn.metrics import (
+        accuracy_score,
+        log_loss,
+        mean_absolute_error,
+        roc_auc_score,
+        root_mean_squared_error,
+    )
+
+    is_regressor = isinstance(model, FMRegressor)
+    parts = [(model.predict(X) if is_regressor else model.predict_proba(X), y) for X, y, *_ in batches]
+    predicted, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    if is_regressor:
+        return f"RMSE {root_mean_squared_error(y, predicted):.6f}  MAE {mean_absolute_error(y, predicted):.6f}"
+    unknown = np.setdiff1d(y, model.classes_)
+    if len(unknown):
+        raise ValueError(f"there is a class {unknown[0]!r} among the targets; the model knows {list(model.classes_)}")
+    words = [f"log loss {log_loss(y, predicted, labels=model.classes_):.6f}"]
+    if len(model.classes_) == 2 and len(np.unique(y)) == 2:
+        words.append(f"AUC {roc_auc_score(y, predicted[:, 1]):.6f}")
+    return "  ".join([*words, f"accuracy {accuracy_score(y, model.classes_[predicted.argmax(axis=1)]):.6f}"])
+
+
+def _save(model: FMRegressor | FMClassifier, encoder: FMEncoder | None, items: Any, path: Path) -> None:
+    """Save the model with its encoder and, if there are items to rank, an index of them."""
+    from fastfm_ext.retrieval.index import ItemIndex
+
+    index = None
+    if encoder is not None and items is not None and not (isinstance(model, FMClassifier) and len(model.classes_) > 2):
+        ids = items.iloc[:, 0].tolist()
+        index = ItemIndex().fit(model.item_vector(encoder.transform(items, side="item")), ids=ids)
+    save_model(path, model, encoder=encoder, index=index)
