@@ -21,12 +21,6 @@ class NamedRows:
     X: Any
     ids: list[Hashable]
 
-    def __getitem__(self, rows: slice) -> NamedRows:
-        return NamedRows(self.X[rows], self.ids[rows])
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
 
 @dataclass(frozen=True)
 class LoadedModel:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Hashable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.models import LoadedModel, NamedRows
+from fastfm_ext.cli.jobs.models import LoadedModel
 from fastfm_ext.cli.settings import RecommendSettings
 from fastfm_ext.fm.classifier import FMClassifier
+from fastfm_ext.retrieval.for_users import Recommended, recommend
 from fastfm_ext.retrieval.index import ItemIndex
 
-_BLOCK_USERS = 1024
+_BATCH_USERS = 1024
 
 
 def run(settings: RecommendSettings) -> None:
@@ -27,6 +30,8 @@ def run(settings: RecommendSettings) -> None:
     users = loaded.read_side(DataFile.at(settings.users, settings.form), "user")
     index = _index(loaded, settings)
     seen = _seen(loaded, settings)
+    exclude = [seen.get(user) for user in users.ids] if seen else None
+    is_classifier = isinstance(loaded.model, FMClassifier)
     with (
         nullcontext(sys.stdout)
         if settings.output is None
@@ -34,27 +39,20 @@ def run(settings: RecommendSettings) -> None:
     ):
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["user", "rank", "item", "predicted"])
-        for first in range(0, len(users), _BLOCK_USERS):
-            block = users[first : first + _BLOCK_USERS]
-            writer.writerows(_lines(loaded.model, index, block, seen, settings.top))
+        n = min(settings.top, len(index))
+        for batch in recommend(loaded.model, index, users.X, n, exclude=exclude, batch_size=_BATCH_USERS):
+            predicted = expit(batch.scores) if is_classifier else batch.scores
+            writer.writerows(_lines(users.ids, batch, predicted))
     if not settings.quiet:
-        print(f"recommended out of {len(index):,} items to {len(users):,} users", file=sys.stderr)
+        print(f"recommended out of {len(index):,} items to {len(users.ids):,} users", file=sys.stderr)
 
 
-def _lines(model: Any, index: ItemIndex, users: NamedRows, seen: dict[Any, list[Any]], n: int) -> list[list[Any]]:
-    """Return the lines of the output, user by user and best item first."""
-    exclude = [seen.get(user) for user in users.ids] if seen else None
-    vectors, bias = model.user_vectors_and_bias(users.X)
-    ids, scores = index.search(vectors, n=min(n, len(index)), exclude=exclude)
-    predicted = bias[:, None] + scores
-    if isinstance(model, FMClassifier):
-        predicted = expit(predicted)
-    rows = []
-    for row, user in enumerate(users.ids):
-        # A user who has seen nearly everything gets fewer.
-        found = np.flatnonzero(scores[row] > -np.inf)
-        rows += [[user, rank + 1, ids[row, rank], f"{predicted[row, rank]:.6g}"] for rank in found.tolist()]
-    return rows
+def _lines(users: list[Hashable], batch: Recommended, predicted: Float32) -> Iterator[list[Any]]:
+    """Yield the lines of the output, user by user and best item first; `predicted` is of shape (n_users, n)."""
+    for row, user in enumerate(batch.users):
+        # A user who has seen nearly everything gets fewer items.
+        for rank in np.flatnonzero(batch.scores[row] > -np.inf).tolist():
+            yield [users[user], rank + 1, batch.ids[row, rank], f"{predicted[row, rank]:.6g}"]
 
 
 def _index(loaded: LoadedModel, settings: RecommendSettings) -> ItemIndex:
