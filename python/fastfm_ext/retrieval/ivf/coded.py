@@ -17,8 +17,8 @@ from fastfm_ext.retrieval.user_items import AllowedItems
 
 # Users in one call of faiss, which needs their products with all centroids at once.
 _USERS = 256
-# If a user has at most this many items to leave out, faiss finds as many more and they are dropped; else faiss gets a
-# mask.
+# Up to this many items to leave out, faiss proposes that many items more, and they are dropped from the results. For
+# more, faiss gets a mask of the user's items.
 _MOST_TO_DROP = 512
 # New items may lie outside the range of the codes by this part of it, and get the nearest code.
 _SLACK = 0.05
@@ -157,7 +157,7 @@ class QuantizedLists:
         positions = np.empty((len(users), n), dtype=np.int64)
         scores = np.empty((len(users), n), dtype=np.float32)
         n_proposed = n if self.vectors is None else factor * max(n, RECALL_AT)
-        # A group of users needs as many proposals more as its longest set, so users with sets of a length go together.
+        # A group needs extra proposals for its longest set, so users with sets of similar length go together.
         counts = np.zeros(len(users), dtype=np.int64) if by_user is None else np.diff(by_user.indptr)
         order = np.argsort(counts, kind="stable")
         few = int(np.searchsorted(counts[order], _MOST_TO_DROP, side="right"))
