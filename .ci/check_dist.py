@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE_SUFFIXES = {".c", ".cpp", ".hpp", ".h", ".inc", ".pxd", ".pyx"}
+SOURCE_SUFFIXES = {".c", ".cpp", ".hpp", ".h", ".inc", ".pxi", ".pyx"}
 BUILD_SUFFIXES = {".so", ".pyd", ".o", ".obj", ".a", ".lib", ".pyc"}
 SMOKE_TEST = """
 import numpy as np

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE = ROOT / "fastfm_ext"
-SOLVERS = ("isa/", "math/", "models/", "solvers/", "ranking.cpp")
+SOLVERS = ("isa/", "math/", "models/", "solvers/", "threads/ranking.cpp")
 
 
 class Branches(NamedTuple):

@@ -1,13 +1,20 @@
 // The kernels of one instruction set as a table of function pointers, and the choice between the tables.
 #pragma once
 
-#include "types.hpp"
+#include <stdint.h>
+
+#include "types/gradient.hpp"
+#include "types/matrix.hpp"
+#include "types/parameters.hpp"
+#include "types/ranking.hpp"
+#include "types/search.hpp"
+#include "types/status.hpp"
 
 namespace fastfm {
 
 struct Kernels {
     const char* isa;
-    Traits (*inspect)(const Csr&, int64_t nnz, int64_t n_features);
+    MatrixTraits (*inspect)(const Csr&, int64_t nnz, int64_t n_features);
     Status (*sgd_epoch)(const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, double* loss_sum);
     void (*predict)(const Csr&, const Params&, int64_t first, int64_t last, float* p);
     void (*pool)(const Csr&, const Params&, int64_t first, int64_t last, float* own, float* sum_vx);

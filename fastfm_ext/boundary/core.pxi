@@ -1,25 +1,9 @@
-# What the boundary uses of C++: the structures of types.hpp, and the functions that core.pyx calls.
+# What the boundary uses of C++: the structures of types/, and the functions that core.pyx calls.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 
-cdef extern from "types.hpp" namespace "fastfm" nogil:
-    cpdef enum class Loss(int32_t):
-        squared
-        logistic
-
-    cpdef enum class Solver(int32_t):
-        sgd
-        adagrad
-        ftrl
-
-    const int max_slots
-
-    cpdef enum class StatusCode(int32_t):
-        ok
-        non_finite
-        out_of_memory
-
+cdef extern from "types/matrix.hpp" namespace "fastfm" nogil:
     struct RowStarts:
         const int32_t* narrow
         const int64_t* wide
@@ -30,6 +14,14 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         const int32_t* indices
         const float* data
 
+    struct MatrixTraits:
+        bint is_valid
+        bint is_finite
+        bint has_zeros
+        bint is_all_ones
+
+
+cdef extern from "types/parameters.hpp" namespace "fastfm" nogil:
     struct Params:
         float* w0
         float* w
@@ -40,15 +32,22 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         float* copies_w
         float* copies_V
 
-    struct Traits:
-        bint is_valid
-        bint is_finite
-        bint has_zeros
-        bint is_all_ones
-
     struct HotFeatures:
         int64_t n
         const int32_t* features
+
+
+cdef extern from "types/gradient.hpp" namespace "fastfm" nogil:
+    cpdef enum class Loss(int32_t):
+        squared
+        logistic
+
+    cpdef enum class Solver(int32_t):
+        sgd
+        adagrad
+        ftrl
+
+    const int max_slots
 
     struct Targets:
         const float* y
@@ -75,6 +74,8 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         bint fit_intercept
         bint fit_linear
 
+
+cdef extern from "types/search.hpp" namespace "fastfm" nogil:
     const int panel_items
 
     struct PackedItems:
@@ -93,6 +94,8 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         const int32_t* listed
         bint may_get
 
+
+cdef extern from "types/ranking.hpp" namespace "fastfm" nogil:
     cpdef enum class RankingLoss(int32_t):
         bpr
         warp
@@ -142,6 +145,13 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
         float* workspace
         float* sum_user
 
+
+cdef extern from "types/status.hpp" namespace "fastfm" nogil:
+    cpdef enum class StatusCode(int32_t):
+        ok
+        non_finite
+        out_of_memory
+
     struct Status:
         StatusCode code
         int64_t row
@@ -150,7 +160,7 @@ cdef extern from "types.hpp" namespace "fastfm" nogil:
 cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
     struct Kernels:
         const char* isa
-        Traits (*inspect)(const Csr&, int64_t, int64_t) noexcept nogil
+        MatrixTraits (*inspect)(const Csr&, int64_t, int64_t) noexcept nogil
 
     const Kernels* const* compiled_kernels() noexcept
     bint is_supported(const Kernels&) noexcept

@@ -1,8 +1,8 @@
 # distutils: language = c++
 """The boundary: unpacks arrays, releases the GIL, calls C++, turns its status into an exception. No arithmetic.
 
-Python has checked shapes, types and index ranges by now (`_validation.py`) and owns all memory.
-Shapes and units are those of types.hpp.
+Python has checked shapes, types and index ranges by now (`_validation/`) and owns all memory.
+Shapes and units are those of types/.
 """
 
 include "core.pxi"
@@ -267,7 +267,7 @@ def inspect(
     """Returns whether the matrix is valid and without duplicates, is finite, has explicit zeros, holds ones only."""
     cdef Csr X = csr_view(indptr, indices, data)
     cdef int64_t nnz = indices.shape[0]
-    cdef Traits traits
+    cdef MatrixTraits traits
     with nogil:
         traits = kernels_in_use.inspect(X, nnz, n_features)
     return traits.is_valid, traits.is_finite, traits.has_zeros, traits.is_all_ones

@@ -11,7 +11,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libcpp.vector cimport vector
 
 
-cdef extern from "types.hpp" namespace "fastfm" nogil:
+cdef extern from "types/status.hpp" namespace "fastfm" nogil:
     enum class StatusCode(int32_t):
         ok
         out_of_memory

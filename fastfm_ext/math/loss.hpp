@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "types.hpp"
+#include "types/gradient.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
@@ -50,7 +50,7 @@ inline LossPoint squared_loss(float y, float p) {
 }
 
 // With z = p for y = 0 and z = -p for y = 1, L = log(1 + e^z) and dL/dz = e^z / (1 + e^z), whose digits stay at both
-// ends. A row waits for all of this, and so there is no second case to choose.
+// ends. Branch-free: this is on the critical path of every row.
 inline LossPoint logistic_loss(float y, float p) {
     const float sign = 1.0f - 2.0f * y;
     const float z = sign * p;

@@ -12,8 +12,8 @@
 // visit. FTRL's l1 and l2 belong to the sum of all losses.
 #pragma once
 
-#include "types.hpp"
 #include "math/vec.hpp"
+#include "types/gradient.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

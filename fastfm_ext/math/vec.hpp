@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "types.hpp"
+#include "types/compiler.hpp"
 
 #if defined(__AVX2__) || defined(__AVX512F__)
 #include <immintrin.h>

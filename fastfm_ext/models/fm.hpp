@@ -9,7 +9,9 @@
 
 #include "math/optimizer.hpp"
 #include "math/vec.hpp"
-#include "types.hpp"
+#include "models/records.hpp"
+#include "types/gradient.hpp"
+#include "types/matrix.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
@@ -142,21 +144,11 @@ constexpr int64_t prefetch_ahead = 4;
 // K > 0: the k factors form one block, and step() uses the sums of the last score().
 // K = 0: no pair term.
 // K = any_k: blocks of 16; step() computes each block's sums again, which are in the first-level cache by then.
-//
-// `slots` is the number of state values for each parameter where it is known, so that strides are constants; `copies`
-// says whether rows may name copies of hot features.
-constexpr int any_k = -1;
-constexpr int any_slots = -1;
-
 template <int K, int slots = any_slots, bool copies = false>
 class Fm {
   public:
-    explicit Fm(const Params& params) : params_(params) {
-        for (int s = 0; s < record(); ++s) w0_[s] = params.w0[s];
-        if (copies) {
-            to_copies_w_ = distance(params.w, params.copies_w, record());
-            to_copies_V_ = distance(params.V, params.copies_V, n_factors() * record());
-        }
+    explicit Fm(const Params& params) : at_(params) {
+        for (int s = 0; s < at_.values(); ++s) w0_[s] = at_.w0()[s];
     }
 
     template <class Row>
@@ -169,7 +161,7 @@ class Fm {
     float score(const Row& row, Beside beside) {
         float p = linear_score(row);
         for (int first = 0; first < n_factors(); first += block_size) {
-            p += block_.score(row, factors_from(first), [&](int64_t j) {
+            p += block_.score(row, at_.factors_from(first), [&](int64_t j) {
                 if (first == 0) beside(j);
             });
         }
@@ -189,19 +181,20 @@ class Fm {
         if (options.fit_linear) linear_step<Optimizer>(row, g, l2_weight * options.w.l2, Rates<4>(options.w));
         const Rates<Block<block_size>::lanes> rates(options.V);
         for (int first = 0; first < n_factors(); first += block_size) {
-            const auto factors = factors_from(first);
+            const auto factors = at_.factors_from(first);
             if (K == any_k) block_.score(row, factors, [](int64_t) {});
             block_.template step<Optimizer>(row, factors, n_factors(), g, l2_weight * options.V.l2, rates,
                                             [&](int64_t j) {
-                                                if (first == 0 && j < later.nnz()) prefetch<true>(later.i[j]);
+                                                if (first == 0 && j < later.nnz())
+                                                    at_.template prefetch<true>(later.i[j]);
                                             });
         }
-        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j) prefetch<true>(later.i[j]);
+        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j) at_.template prefetch<true>(later.i[j]);
     }
 
     // Writes w0 back: it changes with every row, and the next row waits for it, so the steps keep it in a register.
     void store_w0() const {
-        for (int s = 0; s < record(); ++s) params_.w0[s] = w0_[s];
+        for (int s = 0; s < at_.values(); ++s) at_.w0()[s] = w0_[s];
     }
 
     // sum_vx[f] = S_f for all k factors; returns the row's own score without w0: its linear and pair terms.
@@ -209,7 +202,7 @@ class Fm {
     float pool(const Row& row, float* sum_vx) {
         float own = linear_score(row);
         for (int first = 0; first < n_factors(); first += block_size) {
-            own += block_.score(row, factors_from(first), [](int64_t) {});
+            own += block_.score(row, at_.factors_from(first), [](int64_t) {});
             for (int b = 0; b < Block<block_size>::n_vecs; ++b)
                 block_.S[b].store(sum_vx + first + b * Block<block_size>::lanes);
         }
@@ -217,7 +210,7 @@ class Fm {
     }
 
     // Asks for what score() reads of a feature before it is needed; memory is what a row waits for.
-    void prefetch_values(int64_t i) const { prefetch<false>(i); }
+    void prefetch_values(int64_t i) const { at_.template prefetch<false>(i); }
 
   private:
     static constexpr int block_size = K > 0 ? K : 16;
@@ -225,7 +218,7 @@ class Fm {
     template <class Row>
     float linear_score(const Row& row) const {
         float sum = 0.0f;
-        for (int64_t j = 0; j < row.nnz(); ++j) sum += *w_of(row.i[j]) * row.value(j);
+        for (int64_t j = 0; j < row.nnz(); ++j) sum += *at_.w_of(row.i[j]) * row.value(j);
         return sum;
     }
 
@@ -241,7 +234,7 @@ class Fm {
             }
         } else {
             for (; j < row.nnz(); ++j) {
-                float* w = w_of(row.i[j]);
+                float* w = at_.w_of(row.i[j]);
                 update_one<Optimizer>(w, g * row.value(j) + l2 * w[0], rates);
             }
         }
@@ -255,7 +248,7 @@ class Fm {
         float* pairs[4] = {nobody, nobody, nobody, nobody};
         float x[4] = {};
         for (int j = 0; j < n; ++j) {
-            pairs[j] = w_of(row.i[first + j]);
+            pairs[j] = at_.w_of(row.i[first + j]);
             x[j] = row.value(first + j);
         }
         const Vec<4> gs = Vec<4>::fill(g);
@@ -265,44 +258,10 @@ class Fm {
         Vec<4>::store_pairs(pairs, record[0], record[1]);
     }
 
-    int n_factors() const { return K == any_k ? params_.k : K; }
-    int record() const { return 1 + (slots == any_slots ? params_.n_slots : slots); }
+    int n_factors() const { return at_.n_factors(); }
 
-    float* w_of(int64_t i) const { return place(params_.w, i, record(), to_copies_w_); }
-    float* V_of(int64_t i) const { return place(params_.V, i, n_factors() * record(), to_copies_V_); }
-
-    auto factors_from(int first) const {
-        return [this, first](int64_t i) { return V_of(i) + first; };
-    }
-
-    // Asks for the parameters of feature i: the values to read, or the whole records to write to.
-    template <bool to_write>
-    void prefetch(int64_t i) const {
-        constexpr int floats_per_line = 16;
-        const int n_floats = n_factors() * (to_write ? record() : 1);
-        prefetch_line<to_write>(w_of(i));
-        for (int f = 0; f < n_floats; f += floats_per_line) prefetch_line<to_write>(V_of(i) + f);
-    }
-
-    // Where record i is. Copies are as good as random among a row's features, so this must not be a branch: whoever
-    // guesses wrong a third of the time loses more than the copies gain. The shift fills `is_copy` with the sign bit.
-    float* place(float* shared, int64_t i, int64_t stride, intptr_t to_copies) const {
-        if (!copies) return shared + i * stride;
-        const intptr_t is_copy = (params_.n_features - 1 - i) >> 63;
-        const intptr_t bytes = i * stride * intptr_t{sizeof(float)} + (is_copy & to_copies);
-        return reinterpret_cast<float*>(reinterpret_cast<intptr_t>(shared) + bytes);
-    }
-
-    // Bytes from where record n_features would be among the shared ones to copy 0.
-    intptr_t distance(const float* shared, const float* own, int64_t stride) const {
-        return reinterpret_cast<intptr_t>(own) - reinterpret_cast<intptr_t>(shared) -
-               params_.n_features * stride * intptr_t{sizeof(float)};
-    }
-
-    Params params_;
+    Records<K, slots, copies> at_;
     float w0_[1 + max_slots];
-    intptr_t to_copies_w_ = 0;
-    intptr_t to_copies_V_ = 0;
     Block<block_size> block_;
 };
 

@@ -20,10 +20,8 @@ namespace fastfm::FASTFM_ISA {
 template <int K, class Optimizer>
 class FmPair {
   public:
-    static constexpr int slots = Optimizer::n_slots;
-
     FmPair(const Params& params, const RankingOptions& options, float* sum_user, float* gradient)
-        : params_(params),
+        : at_(params),
           options_(options),
           w_rates_(options.w),
           V_rates_(options.V),
@@ -35,7 +33,7 @@ class FmPair {
     void begin_user(const Row& user) {
         for (int first = 0; first < k(); first += block_size) {
             Block<block_size> block;
-            block.sum_up(user, factors_from(first));
+            block.sum_up(user, at_.factors_from(first));
             for (int b = 0; b < n_vecs; ++b) {
                 block.S[b].store(sum_user_ + first + b * lanes);
                 V::fill(0.0f).store(gradient_ + first + b * lanes);
@@ -46,14 +44,14 @@ class FmPair {
     template <class Row>
     float score(const Row& item) const {
         float own = 0.0f;
-        for (int64_t j = 0; j < item.nnz(); ++j) own += *w_of(item.i[j]) * item.value(j);
+        for (int64_t j = 0; j < item.nnz(); ++j) own += *at_.w_of(item.i[j]) * item.value(j);
         V both = V::fill(0.0f);
         for (int first = 0; first < k(); first += block_size) {
             Block<block_size> block;
             if (item.nnz() == 1) {  // a feature has no pair with itself
-                block.sum_up(item, factors_from(first));
+                block.sum_up(item, at_.factors_from(first));
             } else {
-                own += block.score(item, factors_from(first), [](int64_t) {});
+                own += block.score(item, at_.factors_from(first), [](int64_t) {});
             }
             for (int b = 0; b < n_vecs; ++b) both = fma(block.S[b], V::load(user_at(first, b)), both);
         }
@@ -65,13 +63,13 @@ class FmPair {
     void step_item(const Row& item, float g, float l2) {
         if (options_.fit_linear) {
             for (int64_t j = 0; j < item.nnz(); ++j) {
-                float* w = w_of(item.i[j]);
+                float* w = at_.w_of(item.i[j]);
                 update_one<Optimizer>(w, g * item.value(j) + l2 * options_.w.l2 * w[0], w_rates_);
             }
         }
         for (int first = 0; first < k(); first += block_size) {
             Block<block_size> block;
-            const auto factors = factors_from(first);
+            const auto factors = at_.factors_from(first);
             block.sum_up(item, factors);
             for (int b = 0; b < n_vecs; ++b) {
                 float* G = gradient_ + first + b * lanes;
@@ -88,18 +86,14 @@ class FmPair {
         for (int first = 0; first < k(); first += block_size) {
             Block<block_size> block;
             for (int b = 0; b < n_vecs; ++b) block.S[b] = V::load(gradient_ + first + b * lanes);
-            block.template step<Optimizer, false>(user, factors_from(first), k(), 1.0f, l2 * options_.V.l2, V_rates_,
-                                                  [](int64_t) {});
+            block.template step<Optimizer, false>(user, at_.factors_from(first), k(), 1.0f, l2 * options_.V.l2,
+                                                  V_rates_, [](int64_t) {});
         }
     }
 
     template <class Row>
     void prefetch(const Row& row) const {
-        constexpr int floats_per_line = 16;
-        for (int64_t j = 0; j < row.nnz(); ++j) {
-            prefetch_line<true>(w_of(row.i[j]));
-            for (int f = 0; f < k() * (1 + slots); f += floats_per_line) prefetch_line<true>(V_of(row.i[j]) + f);
-        }
+        for (int64_t j = 0; j < row.nnz(); ++j) at_.template prefetch<true>(row.i[j]);
     }
 
   private:
@@ -108,16 +102,10 @@ class FmPair {
     static constexpr int n_vecs = Block<block_size>::n_vecs;
     using V = Vec<lanes>;
 
-    int k() const { return K == any_k ? params_.k : K; }
-    float* w_of(int64_t i) const { return params_.w + i * (1 + slots); }
-    float* V_of(int64_t i) const { return params_.V + i * k() * (1 + slots); }
+    int k() const { return at_.n_factors(); }
     const float* user_at(int first, int b) const { return sum_user_ + first + b * lanes; }
 
-    auto factors_from(int first) const {
-        return [this, first](int64_t i) { return V_of(i) + first; };
-    }
-
-    Params params_;
+    Records<K, Optimizer::n_slots> at_;
     RankingOptions options_;
     Rates<4> w_rates_;
     Rates<lanes> V_rates_;

@@ -1,11 +1,11 @@
 // One look at every value of a matrix, and what can be said of it afterwards. Nothing changes.
 #pragma once
 
-#include "types.hpp"
+#include "types/matrix.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
-inline Traits inspect(const Csr& X, int64_t nnz, int64_t n_features) {
+inline MatrixTraits inspect(const Csr& X, int64_t nnz, int64_t n_features) {
     // Whole numbers in place of bools, and no early ends: loops that the compiler turns into vector instructions.
     int bad_rows = X.indptr[0] != 0 || X.indptr[X.n_rows] != nnz;
     for (int64_t r = 0; r < X.n_rows; ++r) bad_rows |= X.indptr[r] > X.indptr[r + 1];

@@ -13,9 +13,9 @@
 
 #include <math.h>
 
+#include "math/random.hpp"
 #include "math/ranking_loss.hpp"
 #include "models/fm_pair.hpp"
-#include "math/random.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
@@ -181,7 +181,7 @@ class Ranker {
     SplitMix64 states_[ranking_ahead + 1];
 };
 
-// Where a visit's rows lie is itself in memory, and is asked for in three steps; see prefetch_rows() in sgd.hpp.
+// Where a visit's rows lie is itself in memory, and is asked for in three steps; see prefetch_rows() in gradient.hpp.
 inline void prefetch_visit(const RankingView& data, int64_t visit) {
     constexpr int64_t order_ahead = 4 * ranking_ahead, interaction_ahead = 3 * ranking_ahead;
     constexpr int64_t rows_ahead = 2 * ranking_ahead;

@@ -7,6 +7,7 @@
 
 #include "threads/fan_out.hpp"
 #include "threads/prefetch.hpp"
+#include "types/compiler.hpp"
 
 namespace fastfm {
 

@@ -2,7 +2,7 @@
 // their hashes. Baseline flags only.
 #pragma once
 
-#include "types.hpp"
+#include "types/status.hpp"
 
 namespace fastfm {
 

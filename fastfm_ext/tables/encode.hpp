@@ -4,7 +4,7 @@
 // only look it up.
 #pragma once
 
-#include "types.hpp"
+#include "types/status.hpp"
 
 namespace fastfm {
 

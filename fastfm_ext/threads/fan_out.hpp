@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "types.hpp"
+#include "types/status.hpp"
 
 namespace fastfm {
 

@@ -115,7 +115,7 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
                 const RowOrder share{order.first + from, order.first + to, order.rows};
                 double sum = 0.0;
                 {
-                    // Not with the last merge: a thread may have waited for its core since then.
+                    // Re-read here, not after the last merge: the thread may have been descheduled in between.
                     const std::lock_guard<std::mutex> lock(merging);
                     copies[t].take_up();
                 }

@@ -4,8 +4,8 @@
 #include <numeric>
 #include <vector>
 
-#include "threads/fan_out.hpp"
 #include "math/random.hpp"
+#include "threads/fan_out.hpp"
 
 namespace fastfm {
 

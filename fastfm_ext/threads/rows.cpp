@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "threads/prefetch.hpp"
 #include "math/random.hpp"
+#include "threads/prefetch.hpp"
 
 namespace fastfm {
 

@@ -6,7 +6,7 @@
 // rows inside each block, where one block fits the cache.
 #pragma once
 
-#include "types.hpp"
+#include "types/matrix.hpp"
 
 namespace fastfm {
 

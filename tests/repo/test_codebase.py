@@ -123,7 +123,7 @@ def test_a_python_import_against_the_arrows_is_found(tmp_path, name, source, pro
 @pytest.mark.parametrize(
     ("name", "source", "problem"),
     [
-        ("types.hpp", '#include "math/vec.hpp"', "types.hpp (types) must not use math/vec.hpp (math)"),
+        ("types/matrix.hpp", '#include "math/vec.hpp"', "types/matrix.hpp (types) must not use math/vec.hpp (math)"),
         ("math/vec.hpp", '#include "../models/fm.hpp"', "math/vec.hpp (math) must not use models/fm.hpp (models)"),
         (
             "models/fm.hpp",
@@ -137,7 +137,7 @@ def test_a_python_import_against_the_arrows_is_found(tmp_path, name, source, pro
             "boundary/core.pyx (boundary) must not use math/vec.hpp (math)",
         ),
         ("solvers/sgd.hpp", "#include <vector>", "solvers/sgd.hpp: <vector> must not reach an ISA unit"),
-        ("types.hpp", "#include <algorithm>", "types.hpp: <algorithm> must not reach an ISA unit"),
+        ("types/matrix.hpp", "#include <algorithm>", "types/matrix.hpp: <algorithm> must not reach an ISA unit"),
         ("tool.py", "", "tool.py: no Python in the native tree"),
         (
             "gpu/sgd.hpp",
@@ -148,12 +148,12 @@ def test_a_python_import_against_the_arrows_is_found(tmp_path, name, source, pro
 )
 def test_a_native_file_against_the_rules_is_found(tmp_path, name, source, problem):
     legal = {
-        "types.hpp": "#include <stdint.h>",
+        "types/matrix.hpp": "#include <stdint.h>",
         "math/vec.hpp": "#include <immintrin.h>",
-        "models/fm.hpp": '#include "../types.hpp"\n#include "../math/vec.hpp"',
+        "models/fm.hpp": '#include "../types/matrix.hpp"\n#include "../math/vec.hpp"',
         "solvers/sgd.hpp": '#include "../models/fm.hpp"',
         "isa/kernels.inc": '#include "../dispatch.hpp"\n#include "../solvers/sgd.hpp"',
-        "dispatch.hpp": '#include "types.hpp"',
+        "dispatch.hpp": '#include "types/matrix.hpp"',
         "threads/gradient.cpp": '#include "dispatch.hpp"\n#include <thread>',
         "boundary/core.pyx": 'cdef extern from "dispatch.hpp":',
     }
@@ -374,8 +374,8 @@ def test_a_wheel_with_sources_or_without_the_core_is_found():
 
 def test_an_incomplete_or_littered_sdist_is_found():
     problems = runpy.run_path(str(ROOT / ".ci" / "check_dist.py"))["sdist_problems"]
-    good = ["LICENSE", "README.md", "setup.py", "fastfm_ext/boundary/core.pyx", "fastfm_ext/types.hpp"]
+    good = ["LICENSE", "README.md", "setup.py", "fastfm_ext/boundary/core.pyx", "fastfm_ext/types/matrix.hpp"]
     assert problems(good, good) == []
-    assert problems(good[:-1], good) == ["sdist lacks fastfm_ext/types.hpp"]
+    assert problems(good[:-1], good) == ["sdist lacks fastfm_ext/types/matrix.hpp"]
     litter = ["fastfm_ext/boundary/core.cpp", "python/fastfm_ext/_native/core.abi3.so"]
     assert len(problems([*good, *litter], good)) == 2

@@ -64,7 +64,7 @@ def take_rows(X: Csr, rows: NDArray[np.int64]) -> Csr:
 def block_orders(X: Csr, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Give all rows of X in random order, some at a time, near each other where they are near each other in memory.
 
-    Blocks of neighbouring rows are permuted, and the rows inside each block: see ``rows.hpp``.
+    Blocks of neighbouring rows are permuted, and the rows inside each block: see ``threads/rows.hpp``.
     """
     bytes_per_row = 16 + (4 if X.data is None else 8) * X.nnz / X.n_rows
     return _orders_by_blocks(X.n_rows, max(1, int(BLOCK_BYTES / bytes_per_row)), ORDERED_ROWS, rng)

@@ -21,7 +21,7 @@ STATE_SLOTS = {"sgd": 0, "adagrad": 1, "ftrl": 2}
 # A call of the kernel covers about this many nonzeros (some 50 ms), so that Ctrl-C never waits long.
 NNZ_PER_CALL = 1 << 22
 
-# What threads keep copies of; measured on ratings and clicks. See ``threads.hpp``.
+# What threads keep copies of; measured on ratings and clicks. See ``threads/gradient.hpp``.
 HOT_ROWS = 10_000
 HOT_SHARE_OF_ROWS = 1 / 500
 HOTTEST, HOTTEST_SHARE_OF_NONZEROS = 64, 0.2
@@ -73,7 +73,7 @@ def rename_hot_features(X: Csr, hot: NDArray[np.int32]) -> Csr:
 
 
 class StepSizes(NamedTuple):
-    """What an optimizer needs to know of one kind of parameter: ``StepSizes`` of ``types.hpp``."""
+    """What an optimizer needs to know of one kind of parameter: ``StepSizes`` of ``types/gradient.hpp``."""
 
     learning_rate: float
     beta: float
@@ -148,7 +148,7 @@ class Options:
 
 @dataclass
 class Parameters:
-    """w0, w and V, each followed by its optimizer's state (the records of ``types.hpp``).
+    """w0, w and V, each followed by its optimizer's state (the records of ``types/parameters.hpp``).
 
     Attributes
     ----------

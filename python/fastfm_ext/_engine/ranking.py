@@ -24,7 +24,7 @@ NonFiniteScoreError = core.NonFiniteScoreError
 
 @dataclass(frozen=True)
 class Choices:
-    """What users chose among items, with the features of both: ``RankingData`` of ``types.hpp``.
+    """What users chose among items, with the features of both: ``RankingData`` of ``types/ranking.hpp``.
 
     ``users`` (n_users, n_features) and ``items`` (n_items, n_features) both have values or neither has;
     ``interactions`` (n_users, n_items) holds weights, and ``users_of_interactions`` the row of each.
@@ -60,7 +60,7 @@ def _with_values(X: Csr) -> Csr:
 
 @dataclass(frozen=True)
 class Negatives:
-    """How items are drawn to stand against the chosen ones: ``Negatives`` of ``types.hpp``."""
+    """How items are drawn to stand against the chosen ones: ``Negatives`` of ``types/ranking.hpp``."""
 
     n: int
     keep: Float32 | None = None

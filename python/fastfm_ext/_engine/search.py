@@ -47,7 +47,7 @@ class ItemLists(NamedTuple):
 
 @dataclass(frozen=True)
 class PackedItems:
-    """Item vectors as the search reads them (``PackedItems`` of ``types.hpp``), beside the vectors themselves.
+    """Item vectors as the search reads them (``PackedItems`` of ``types/search.hpp``), beside the vectors themselves.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ def top_n(
     n_threads: int = 1,
     probes: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.int64], Float32]:
-    """Find the ``n`` items of largest inner product for each user: see ``topn.hpp``.
+    """Find the ``n`` items of largest inner product for each user: see ``threads/search.hpp``.
 
     Parameters
     ----------

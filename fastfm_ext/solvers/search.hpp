@@ -2,7 +2,7 @@
 #pragma once
 
 #include "math/vec.hpp"
-#include "types.hpp"
+#include "types/search.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

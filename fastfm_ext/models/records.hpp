@@ -1,0 +1,69 @@
+// Where the records of a machine's features lie in memory: the addresses that every model of factors needs.
+#pragma once
+
+#include "math/vec.hpp"
+#include "types/parameters.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+constexpr int any_k = -1;      // any number of factors, in blocks of 16
+constexpr int any_slots = -1;  // any number of state values
+
+// `K` is the number of factors and `slots` that of the state values for each parameter, where they are known when this is
+// compiled, so that strides are constants; `copies` says whether rows may name copies of hot features.
+template <int K, int slots = any_slots, bool copies = false>
+class Records {
+    static_assert(K == any_k || K == 0 || K == 4 || K == 8 || (K > 0 && K % 16 == 0), "V is padded to such k only");
+
+  public:
+    explicit Records(const Params& params) : params_(params) {
+        if (copies) {
+            to_copies_w_ = distance(params.w, params.copies_w, values());
+            to_copies_V_ = distance(params.V, params.copies_V, n_factors() * values());
+        }
+    }
+
+    int n_factors() const { return K == any_k ? params_.k : K; }
+    // A parameter and its state.
+    int values() const { return 1 + (slots == any_slots ? params_.n_slots : slots); }
+
+    float* w0() const { return params_.w0; }
+    float* w_of(int64_t i) const { return place(params_.w, i, values(), to_copies_w_); }
+    float* V_of(int64_t i) const { return place(params_.V, i, n_factors() * values(), to_copies_V_); }
+
+    // A function from a feature to its factors from number `first` on.
+    auto factors_from(int first) const {
+        return [this, first](int64_t i) { return V_of(i) + first; };
+    }
+
+    // Asks for the parameters of feature i: the values to read, or the whole records to write to.
+    template <bool to_write>
+    void prefetch(int64_t i) const {
+        constexpr int floats_per_line = 16;
+        const int n_floats = n_factors() * (to_write ? values() : 1);
+        prefetch_line<to_write>(w_of(i));
+        for (int f = 0; f < n_floats; f += floats_per_line) prefetch_line<to_write>(V_of(i) + f);
+    }
+
+  private:
+    // Where record i is. Copies are as good as random among a row's features, so this must not be a branch: whoever
+    // guesses wrong a third of the time loses more than the copies gain. The shift fills `is_copy` with the sign bit.
+    float* place(float* shared, int64_t i, int64_t stride, intptr_t to_copies) const {
+        if (!copies) return shared + i * stride;
+        const intptr_t is_copy = (params_.n_features - 1 - i) >> 63;
+        const intptr_t bytes = i * stride * intptr_t{sizeof(float)} + (is_copy & to_copies);
+        return reinterpret_cast<float*>(reinterpret_cast<intptr_t>(shared) + bytes);
+    }
+
+    // Bytes from where record n_features would be among the shared ones to copy 0.
+    intptr_t distance(const float* shared, const float* own, int64_t stride) const {
+        return reinterpret_cast<intptr_t>(own) - reinterpret_cast<intptr_t>(shared) -
+               params_.n_features * stride * intptr_t{sizeof(float)};
+    }
+
+    Params params_;
+    intptr_t to_copies_w_ = 0;
+    intptr_t to_copies_V_ = 0;
+};
+
+}  // namespace fastfm::FASTFM_ISA

@@ -1,0 +1,15 @@
+// Words that compilers spell differently.
+#pragma once
+
+// For what runs once a row: a call would make the caller put its registers into memory and take them back. Copies would
+// make gcov count the branches of each by themselves.
+#if defined(_MSC_VER)
+#define FASTFM_INLINE __forceinline
+#define FASTFM_INLINE_LAMBDA
+#elif defined(FASTFM_COVERAGE)
+#define FASTFM_INLINE inline
+#define FASTFM_INLINE_LAMBDA
+#else
+#define FASTFM_INLINE inline __attribute__((always_inline))
+#define FASTFM_INLINE_LAMBDA __attribute__((always_inline))
+#endif
