@@ -37,6 +37,7 @@ CFLAGS = (
         "-g0",
         "-Wall",
         "-Wextra",
+        "-Werror=switch",  # a loss or an optimizer without a case
     ]
 )
 if SANITIZERS or DEBUG:

@@ -12,8 +12,20 @@
 
 namespace fastfm {
 
+// What an optimizer says of itself, for code that is not compiled for an instruction set; see math/optimizer.hpp.
+struct OptimizerTraits {
+    const char* name;
+    int32_t n_slots;
+    bool normalises;
+    bool merges_whole_changes;
+    // Fills in the first state of `records` (n_rows, 1 + n_slots, width), whose parameters are set.
+    void (*begin)(float* records, int64_t n_rows, int64_t width, const InitialSizes&);
+};
+
 struct Kernels {
     const char* isa;
+    const OptimizerTraits* optimizers;  // by Optimizer, ended by one without a name
+
     MatrixTraits (*inspect)(const Csr&, int64_t nnz, int64_t n_features);
     Status (*sgd_epoch)(const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, double* loss_sum);
     void (*predict)(const Csr&, const Params&, int64_t first, int64_t last, float* p);

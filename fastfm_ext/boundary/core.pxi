@@ -3,6 +3,20 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 
+cdef extern from "types/registry.hpp" namespace "fastfm" nogil:
+    enum class Loss(int32_t):
+        pass
+
+    enum class Optimizer(int32_t):
+        pass
+
+    enum class RankingLoss(int32_t):
+        pass
+
+    const char* const* loss_names
+    const char* const* ranking_loss_names
+
+
 cdef extern from "types/matrix.hpp" namespace "fastfm" nogil:
     struct RowStarts:
         const int32_t* narrow
@@ -38,17 +52,6 @@ cdef extern from "types/parameters.hpp" namespace "fastfm" nogil:
 
 
 cdef extern from "types/gradient.hpp" namespace "fastfm" nogil:
-    cpdef enum class Loss(int32_t):
-        squared
-        logistic
-
-    cpdef enum class Solver(int32_t):
-        sgd
-        adagrad
-        ftrl
-
-    const int max_slots
-
     struct Targets:
         const float* y
         const float* sample_weight
@@ -64,9 +67,20 @@ cdef extern from "types/gradient.hpp" namespace "fastfm" nogil:
         float l1
         float l2
 
+    struct InitialSizes:
+        double learning_rate
+        double beta
+        double l1
+        double l2
+        double initial_acc
+
+    struct LossOptions:
+        float delta
+
     struct Options:
         Loss loss
-        Solver solver
+        LossOptions loss_options
+        Optimizer optimizer
         StepSizes w0
         StepSizes w
         StepSizes V
@@ -96,11 +110,6 @@ cdef extern from "types/search.hpp" namespace "fastfm" nogil:
 
 
 cdef extern from "types/ranking.hpp" namespace "fastfm" nogil:
-    cpdef enum class RankingLoss(int32_t):
-        bpr
-        warp
-        softmax
-
     struct Interactions:
         Csr items
         const int32_t* users
@@ -158,8 +167,15 @@ cdef extern from "types/status.hpp" namespace "fastfm" nogil:
 
 
 cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
+    struct CppOptimizerTraits "fastfm::OptimizerTraits":
+        const char* name
+        int32_t n_slots
+        bint normalises
+        void (*begin)(float*, int64_t, int64_t, const InitialSizes&) noexcept nogil
+
     struct Kernels:
         const char* isa
+        const CppOptimizerTraits* optimizers
         MatrixTraits (*inspect)(const Csr&, int64_t, int64_t) noexcept nogil
 
     const Kernels* const* compiled_kernels() noexcept

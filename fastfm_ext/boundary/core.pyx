@@ -5,6 +5,8 @@ Python has checked shapes, types and index ranges by now (`_validation/`) and ow
 Shapes and units are those of types/.
 """
 
+from collections import namedtuple
+
 include "core.pxi"
 
 
@@ -63,6 +65,49 @@ def compiler():
 use_isa(supported_isas()[0])
 
 
+cdef dict numbers_of(const char* const* names):
+    numbers = {}
+    while names[len(numbers)] != NULL:
+        numbers[names[len(numbers)].decode()] = len(numbers)
+    return numbers
+
+
+def losses():
+    """Numbers of the losses by name."""
+    return numbers_of(loss_names)
+
+
+def ranking_losses():
+    """Numbers of the ranking losses by name."""
+    return numbers_of(ranking_loss_names)
+
+
+OptimizerTraits = namedtuple("OptimizerTraits", ["number", "n_slots", "normalises"])
+
+
+def optimizers():
+    """What the optimizers say of themselves, by name; see math/optimizer.hpp."""
+    cdef const CppOptimizerTraits* traits = kernels_in_use.optimizers
+    found = {}
+    while traits.name != NULL:
+        found[traits.name.decode()] = OptimizerTraits(len(found), traits.n_slots, traits.normalises)
+        traits += 1
+    return found
+
+
+def begin(float[:, :, ::1] records, int32_t optimizer, sizes):
+    """Fills in the optimizer's first state behind the parameters in records (n_rows, 1 + n_slots, width)."""
+    cdef InitialSizes initial
+    initial.learning_rate = sizes.learning_rate
+    initial.beta = sizes.beta
+    initial.l1 = sizes.l1
+    initial.l2 = sizes.l2
+    initial.initial_acc = sizes.initial_acc
+    cdef int64_t n_rows = records.shape[0], width = records.shape[2]
+    if n_rows and width:
+        kernels_in_use.optimizers[optimizer].begin(&records[0, 0, 0], n_rows, width, initial)
+
+
 # `indptr` is an array of int32 or of int64.
 cdef Csr csr_view(indptr, const int32_t[::1] indices, const float[::1] data) except *:
     cdef Csr X
@@ -82,11 +127,18 @@ cdef Csr csr_view(indptr, const int32_t[::1] indices, const float[::1] data) exc
     return X
 
 
+cdef bint is_number_of_slots(int64_t n) noexcept:
+    cdef const CppOptimizerTraits* traits = kernels_in_use.optimizers
+    while traits.name != NULL and traits.n_slots != n:
+        traits += 1
+    return traits.name != NULL
+
+
 # Prediction reads parameters that may lie in read-only memory; only sgd_epoch, which asks for writable views, writes.
 cdef Params params_view(const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V) except *:
     cdef Params params
-    if not 1 <= w0.shape[0] <= 1 + max_slots:
-        raise ValueError(f"w0 has {w0.shape[0]} values; 1 to {1 + max_slots} are possible")
+    if not is_number_of_slots(w0.shape[0] - 1):
+        raise ValueError(f"no optimizer has {w0.shape[0] - 1} state values for a parameter")
     params.w0 = <float*>&w0[0]
     params.w = <float*>&w[0, 0]
     params.k = <int32_t>V.shape[2]
@@ -111,7 +163,7 @@ def sgd_epoch(
     indptr, const int32_t[::1] indices, const float[::1] data,
     const float[::1] y, const float[::1] sample_weight, const int64_t[::1] order, int64_t first, int64_t last,
     float[::1] w0, float[:, ::1] w, float[:, :, ::1] V, const int32_t[::1] hot_features,
-    int32_t loss, int32_t solver, options, int n_threads,
+    int32_t loss, int32_t optimizer, options, int n_threads,
 ):
     """Visits first <= v < last of one epoch; changes w0, w and V in place; returns the weighted sum of the loss.
 
@@ -128,7 +180,8 @@ def sgd_epoch(
     visits.rows = &order[0] if order is not None else NULL
     cdef Options opts
     opts.loss = <Loss>loss
-    opts.solver = <Solver>solver
+    opts.loss_options.delta = options.delta
+    opts.optimizer = <Optimizer>optimizer
     opts.w0 = step_sizes(options.w0)
     opts.w = step_sizes(options.w)
     opts.V = step_sizes(options.V)

@@ -3,12 +3,14 @@
 //   squared    L = (p - y)^2 / 2             dL/dp = p - y              y real
 //   logistic   L = log(1 + e^p) - y p        dL/dp = 1/(1 + e^-p) - y   y in {0, 1}; p is the log odds of y = 1
 //
-// A loss is a few operations a row, so it is chosen by a switch at run time and not by a template.
+// A loss is a few operations a row, so it is chosen by a switch at run time and not by a template. A new one is a struct
+// here and a line in types/registry.hpp.
 #pragma once
 
 #include <math.h>
 #include <string.h>
 
+#include "types/compiler.hpp"
 #include "types/gradient.hpp"
 
 namespace fastfm::FASTFM_ISA {
@@ -44,23 +46,33 @@ struct LossPoint {
     float e;
 };
 
-inline LossPoint squared_loss(float y, float p) {
-    const float residual = p - y;
-    return {residual, 0.5f * residual * residual, 0.0f};
-}
+struct SquaredLoss {
+    static LossPoint at(float y, float p, const LossOptions&) {
+        const float residual = p - y;
+        return {residual, 0.5f * residual * residual, 0.0f};
+    }
+};
 
 // With z = p for y = 0 and z = -p for y = 1, L = log(1 + e^z) and dL/dz = e^z / (1 + e^z), whose digits stay at both
 // ends. Branch-free: this is on the critical path of every row.
-inline LossPoint logistic_loss(float y, float p) {
-    const float sign = 1.0f - 2.0f * y;
-    const float z = sign * p;
-    const float below = z < largest_exponent ? z : largest_exponent;
-    const float e = exp_of(below > -largest_exponent ? below : -largest_exponent);
-    return {sign * e / (1.0f + e), z - below, e};
-}
+struct LogisticLoss {
+    static LossPoint at(float y, float p, const LossOptions& = {}) {
+        const float sign = 1.0f - 2.0f * y;
+        const float z = sign * p;
+        const float below = z < largest_exponent ? z : largest_exponent;
+        const float e = exp_of(below > -largest_exponent ? below : -largest_exponent);
+        return {sign * e / (1.0f + e), z - below, e};
+    }
+};
 
-inline LossPoint evaluate(Loss loss, float y, float p) {
-    return loss == Loss::squared ? squared_loss(y, p) : logistic_loss(y, p);
+inline LossPoint evaluate(Loss loss, float y, float p, const LossOptions& options) {
+    switch (loss) {  // not covered: a number without a loss
+#define FASTFM_CASE(name, Type) \
+    case Loss::name: return Type::at(y, p, options);
+        FASTFM_LOSSES(FASTFM_CASE)
+#undef FASTFM_CASE
+    }
+    FASTFM_UNREACHABLE();
 }
 
 // A gradient within [-bound, bound]. With the squared loss, descent on it is descent on Huber's loss with this threshold

@@ -8,12 +8,21 @@
 //             theta <- 0 if |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(n)) / eta + l2)
 //             (McMahan et al. 2013, algorithm 1)
 //
+// A new rule is a struct here and a line in types/registry.hpp. It says of itself
+//
+//   n_slots               how many state values follow each parameter
+//   l2_in_gradient        whether G holds l2 theta, too
+//   normalises            whether a step is as long in any unit of G, as steps on G / sqrt(sum G^2) are
+//   merges_whole_changes  whether threads add what each has learned, and not the mean of it; see threads/gradient.hpp
+//   begin                 its first state, behind parameters that are set: record (1 + n_slots, width)
+//
 // G is the gradient of the row's loss. For SGD and AdaGrad it holds l2 theta, too (`l2_in_gradient`): L2 is paid at each
 // visit. FTRL's l1 and l2 belong to the sum of all losses.
 #pragma once
 
 #include "math/vec.hpp"
 #include "types/gradient.hpp"
+#include "types/registry.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
@@ -33,6 +42,10 @@ struct Rates {
 struct Sgd {
     static constexpr int n_slots = 0;
     static constexpr bool l2_in_gradient = true;
+    static constexpr bool normalises = false;
+    static constexpr bool merges_whole_changes = false;
+
+    static void begin(float*, int64_t, const InitialSizes&) {}
 
     template <int W>
     static void update(Vec<W>* record, Vec<W> G, const Rates<W>& rates) {
@@ -43,6 +56,12 @@ struct Sgd {
 struct AdaGrad {
     static constexpr int n_slots = 1;
     static constexpr bool l2_in_gradient = true;
+    static constexpr bool normalises = true;
+    static constexpr bool merges_whole_changes = true;
+
+    static void begin(float* record, int64_t width, const InitialSizes& sizes) {
+        for (int64_t f = 0; f < width; ++f) record[width + f] = static_cast<float>(sizes.initial_acc);
+    }
 
     template <int W>
     static void update(Vec<W>* record, Vec<W> G, const Rates<W>& rates) {
@@ -54,6 +73,21 @@ struct AdaGrad {
 struct Ftrl {
     static constexpr int n_slots = 2;
     static constexpr bool l2_in_gradient = false;
+    static constexpr bool normalises = true;
+    static constexpr bool merges_whole_changes = false;
+
+    // n = 0, and the z from which the formula gives the theta that is there.
+    static void begin(float* record, int64_t width, const InitialSizes& sizes) {
+        const auto factor = static_cast<float>(sizes.beta / sizes.learning_rate + sizes.l2);
+        const auto l1 = static_cast<float>(sizes.l1);
+        for (int64_t f = 0; f < width; ++f) {
+            const float theta = record[f];
+            // Rounded before the subtraction, so that all instruction sets begin with the same bits.
+            const volatile float product = -theta * factor;
+            record[width + f] = product - (theta > 0.0f ? l1 : theta < 0.0f ? -l1 : 0.0f);
+            record[2 * width + f] = 0.0f;
+        }
+    }
 
     template <int W>
     static void update(Vec<W>* record, Vec<W> G, const Rates<W>& rates) {
@@ -68,5 +102,14 @@ struct Ftrl {
         theta = (zero - rates.eta * beyond_l1) / fma(rates.l2, rates.eta, rates.beta + root);
     }
 };
+
+constexpr int most_slots() {
+    int most = 0;
+#define FASTFM_LARGER(name, Rule) most = Rule::n_slots > most ? Rule::n_slots : most;
+    FASTFM_OPTIMIZERS(FASTFM_LARGER)
+#undef FASTFM_LARGER
+    return most;
+}
+constexpr int max_slots = most_slots();
 
 }  // namespace fastfm::FASTFM_ISA

@@ -11,43 +11,95 @@
 #pragma once
 
 #include "math/loss.hpp"
+#include "types/compiler.hpp"
+#include "types/registry.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
-inline double bpr_loss(const float* scores, int m, int n, const float* weights, float* g) {
-    double loss = 0.0;
-    for (int j = 0; j < m + n; ++j) g[j] = 0.0f;
-    for (int c = 0; c < m; ++c) {
-        const float share = weights[c] / static_cast<float>(n);
-        for (int j = m; j < m + n; ++j) {
-            const LossPoint point = logistic_loss(1.0f, scores[c] - scores[j]);
-            loss += double{share} * (double{point.rest} + log1p(double{point.e}));
-            g[c] += share * point.gradient;
-            g[j] -= share * point.gradient;
+struct Bpr {
+    static constexpr bool tries_items = false;      // draws until an item violates the margin
+    static constexpr bool corrects_scores = false;  // by log q_t
+
+    static double value(const float* scores, int m, int n, const float* weights, float* g) {
+        double loss = 0.0;
+        for (int j = 0; j < m + n; ++j) g[j] = 0.0f;
+        for (int c = 0; c < m; ++c) {
+            const float share = weights[c] / static_cast<float>(n);
+            for (int j = m; j < m + n; ++j) {
+                const LossPoint point = LogisticLoss::at(1.0f, scores[c] - scores[j]);
+                loss += double{share} * (double{point.rest} + log1p(double{point.e}));
+                g[c] += share * point.gradient;
+                g[j] -= share * point.gradient;
+            }
         }
+        return loss;
     }
-    return loss;
+};
+
+struct Softmax {
+    static constexpr bool tries_items = false;
+    static constexpr bool corrects_scores = true;
+
+    static double value(const float* scores, int m, int n, const float* weights, float* g) {
+        float largest = scores[0];
+        for (int j = 1; j < m + n; ++j) largest = scores[j] > largest ? scores[j] : largest;
+        for (int j = 0; j < m + n; ++j) {
+            const float x = scores[j] - largest;
+            g[j] = exp_of(x > -largest_exponent ? x : -largest_exponent);
+        }
+        float others = 0.0f;
+        for (int j = m; j < m + n; ++j) others += g[j];
+        double loss = 0.0;
+        float factor = 0.0f;  // sum_c a_c / (e^(p_c) + sum_j e^(s_j)), what each e^(s_j) is multiplied by
+        for (int c = 0; c < m; ++c) {
+            const float all = g[c] + others;
+            loss += double{weights[c]} * (log(double{all}) + (double{largest} - double{scores[c]}));
+            factor += weights[c] / all;
+            g[c] = -weights[c] * others / all;
+        }
+        for (int j = m; j < m + n; ++j) g[j] *= factor;
+        return loss;
+    }
+};
+
+struct Warp {
+    static constexpr bool tries_items = true;
+    static constexpr bool corrects_scores = false;
+
+    // Of items that are drawn once and for all, as those of a new user are.
+    static double value(const float* scores, int m, int n, const float* weights, float* g) {
+        return Bpr::value(scores, m, n, weights, g);
+    }
+};
+
+inline double evaluate(RankingLoss loss, const float* scores, int m, int n, const float* weights, float* g) {
+    switch (loss) {  // not covered: a number without a loss
+#define FASTFM_CASE(name, Type) \
+    case RankingLoss::name: return Type::value(scores, m, n, weights, g);
+        FASTFM_RANKING_LOSSES(FASTFM_CASE)
+#undef FASTFM_CASE
+    }
+    FASTFM_UNREACHABLE();
 }
 
-inline double softmax_loss(const float* scores, int m, int n, const float* weights, float* g) {
-    float largest = scores[0];
-    for (int j = 1; j < m + n; ++j) largest = scores[j] > largest ? scores[j] : largest;
-    for (int j = 0; j < m + n; ++j) {
-        const float x = scores[j] - largest;
-        g[j] = exp_of(x > -largest_exponent ? x : -largest_exponent);
+inline bool tries_items(RankingLoss loss) {
+    switch (loss) {  // not covered: a number without a loss
+#define FASTFM_CASE(name, Type) \
+    case RankingLoss::name: return Type::tries_items;
+        FASTFM_RANKING_LOSSES(FASTFM_CASE)
+#undef FASTFM_CASE
     }
-    float others = 0.0f;
-    for (int j = m; j < m + n; ++j) others += g[j];
-    double loss = 0.0;
-    float factor = 0.0f;  // sum_c a_c / (e^(p_c) + sum_j e^(s_j)), what each e^(s_j) is multiplied by
-    for (int c = 0; c < m; ++c) {
-        const float all = g[c] + others;
-        loss += double{weights[c]} * (log(double{all}) + (double{largest} - double{scores[c]}));
-        factor += weights[c] / all;
-        g[c] = -weights[c] * others / all;
+    FASTFM_UNREACHABLE();
+}
+
+inline bool corrects_scores(RankingLoss loss) {
+    switch (loss) {  // not covered: a number without a loss
+#define FASTFM_CASE(name, Type) \
+    case RankingLoss::name: return Type::corrects_scores;
+        FASTFM_RANKING_LOSSES(FASTFM_CASE)
+#undef FASTFM_CASE
     }
-    for (int j = m; j < m + n; ++j) g[j] *= factor;
-    return loss;
+    FASTFM_UNREACHABLE();
 }
 
 // log(r) is the weight of a pair whose negative was found at the `tried`-th attempt among `n_others` items.

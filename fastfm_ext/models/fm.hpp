@@ -108,31 +108,31 @@ struct Block {
     // One step on v_i for every feature i of the row, with the S of the parameters before the step. The gradient is
     // g dp/dv_if + l2 v_if = g x_i (S_f - v_if x_i) + l2 v_if; without `own_square`, S does not hold v_if x_i, and the
     // gradient is g x_i S_f + l2 v_if. `beside(j)` is called for each nonzero j.
-    template <class Optimizer, bool own_square = true, class Row, class At, class Beside>
+    template <class Rule, bool own_square = true, class Row, class At, class Beside>
     void step(const Row& row, At at, int slot_stride, float g, float l2, const Rates<lanes>& rates,
               Beside beside) const {
-        V record[1 + Optimizer::n_slots];
+        V record[1 + Rule::n_slots];
         for (int64_t j = 0; j < row.nnz(); ++j) {
             beside(j);
             float* v = at(row.i[j]);
             const float x = row.value(j);
             const V gx = V::fill(g * x), decay = V::fill((own_square ? g * x * x : 0.0f) - l2);
             for (int b = 0; b < n_vecs; ++b, v += lanes) {
-                for (int s = 0; s <= Optimizer::n_slots; ++s) record[s] = V::load(v + s * slot_stride);
-                Optimizer::update(record, fnma(decay, record[0], gx * S[b]), rates);
-                for (int s = 0; s <= Optimizer::n_slots; ++s) record[s].store(v + s * slot_stride);
+                for (int s = 0; s <= Rule::n_slots; ++s) record[s] = V::load(v + s * slot_stride);
+                Rule::update(record, fnma(decay, record[0], gx * S[b]), rates);
+                for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(v + s * slot_stride);
             }
         }
     }
 };
 
 // A step on a single parameter with its state right behind it: one lane would do.
-template <class Optimizer>
+template <class Rule>
 void update_one(float* theta, float G, const Rates<4>& rates) {
-    Vec<4> record[1 + Optimizer::n_slots];
-    for (int s = 0; s <= Optimizer::n_slots; ++s) record[s] = Vec<4>::fill(theta[s]);
-    Optimizer::update(record, Vec<4>::fill(G), rates);
-    for (int s = 0; s <= Optimizer::n_slots; ++s) theta[s] = record[s].first();
+    Vec<4> record[1 + Rule::n_slots];
+    for (int s = 0; s <= Rule::n_slots; ++s) record[s] = Vec<4>::fill(theta[s]);
+    Rule::update(record, Vec<4>::fill(G), rates);
+    for (int s = 0; s <= Rule::n_slots; ++s) theta[s] = record[s].first();
 }
 
 // How many rows ahead a loop asks for parameters (measured best for short and long rows alike). It asks between the
@@ -173,21 +173,19 @@ class Fm {
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
     // `weight` multiplies the row's loss and the L2 that is paid with it, so that weight 2 means "seen twice".
     // The parameters of `later`, a row to come, are asked for on the way.
-    template <class Optimizer, class Row, class LaterRow>
+    template <class Rule, class Row, class LaterRow>
     void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
         g *= weight;
-        const float l2_weight = Optimizer::l2_in_gradient ? weight : 0.0f;
-        if (options.fit_intercept) update_one<Optimizer>(w0_, g, Rates<4>(options.w0));
-        if (options.fit_linear) linear_step<Optimizer>(row, g, l2_weight * options.w.l2, Rates<4>(options.w));
+        const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
+        if (options.fit_intercept) update_one<Rule>(w0_, g, Rates<4>(options.w0));
+        if (options.fit_linear) linear_step<Rule>(row, g, l2_weight * options.w.l2, Rates<4>(options.w));
         const Rates<Block<block_size>::lanes> rates(options.V);
         for (int first = 0; first < n_factors(); first += block_size) {
             const auto factors = at_.factors_from(first);
             if (K == any_k) block_.score(row, factors, [](int64_t) {});
-            block_.template step<Optimizer>(row, factors, n_factors(), g, l2_weight * options.V.l2, rates,
-                                            [&](int64_t j) {
-                                                if (first == 0 && j < later.nnz())
-                                                    at_.template prefetch<true>(later.i[j]);
-                                            });
+            block_.template step<Rule>(row, factors, n_factors(), g, l2_weight * options.V.l2, rates, [&](int64_t j) {
+                if (first == 0 && j < later.nnz()) at_.template prefetch<true>(later.i[j]);
+            });
         }
         for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j) at_.template prefetch<true>(later.i[j]);
     }
@@ -222,27 +220,27 @@ class Fm {
         return sum;
     }
 
-    template <class Optimizer, class Row>
+    template <class Rule, class Row>
     void linear_step(const Row& row, float g, float l2, const Rates<4>& rates) {
         int64_t j = 0;
-        if constexpr (Optimizer::n_slots == 1) {
-            for (; j + 4 <= row.nnz(); j += 4) step_on_pairs<Optimizer, 4>(row, j, g, l2, rates);
+        if constexpr (Rule::n_slots == 1) {
+            for (; j + 4 <= row.nnz(); j += 4) step_on_pairs<Rule, 4>(row, j, g, l2, rates);
             switch (row.nnz() - j) {
-                case 1: return step_on_pairs<Optimizer, 1>(row, j, g, l2, rates);
-                case 2: return step_on_pairs<Optimizer, 2>(row, j, g, l2, rates);
-                case 3: return step_on_pairs<Optimizer, 3>(row, j, g, l2, rates);
+                case 1: return step_on_pairs<Rule, 1>(row, j, g, l2, rates);
+                case 2: return step_on_pairs<Rule, 2>(row, j, g, l2, rates);
+                case 3: return step_on_pairs<Rule, 3>(row, j, g, l2, rates);
             }
         } else {
             for (; j < row.nnz(); ++j) {
                 float* w = at_.w_of(row.i[j]);
-                update_one<Optimizer>(w, g * row.value(j) + l2 * w[0], rates);
+                update_one<Rule>(w, g * row.value(j) + l2 * w[0], rates);
             }
         }
     }
 
     // The linear step on n <= 4 nonzeros, from `first` on, where a weight and its state are a pair: four pairs take as
     // many operations as one.
-    template <class Optimizer, int n, class Row>
+    template <class Rule, int n, class Row>
     void step_on_pairs(const Row& row, int64_t first, float g, float l2, const Rates<4>& rates) {
         float nobody[2] = {0.0f, 1.0f};
         float* pairs[4] = {nobody, nobody, nobody, nobody};
@@ -254,7 +252,7 @@ class Fm {
         const Vec<4> gs = Vec<4>::fill(g);
         Vec<4> record[2];
         Vec<4>::load_pairs(pairs, record[0], record[1]);
-        Optimizer::update(record, fma(Vec<4>::fill(l2), record[0], Row::ones ? gs : gs * Vec<4>::load(x)), rates);
+        Rule::update(record, fma(Vec<4>::fill(l2), record[0], Row::ones ? gs : gs * Vec<4>::load(x)), rates);
         Vec<4>::store_pairs(pairs, record[0], record[1]);
     }
 

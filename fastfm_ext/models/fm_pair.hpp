@@ -17,7 +17,7 @@
 
 namespace fastfm::FASTFM_ISA {
 
-template <int K, class Optimizer>
+template <int K, class Rule>
 class FmPair {
   public:
     FmPair(const Params& params, const RankingOptions& options, float* sum_user, float* gradient)
@@ -64,7 +64,7 @@ class FmPair {
         if (options_.fit_linear) {
             for (int64_t j = 0; j < item.nnz(); ++j) {
                 float* w = at_.w_of(item.i[j]);
-                update_one<Optimizer>(w, g * item.value(j) + l2 * options_.w.l2 * w[0], w_rates_);
+                update_one<Rule>(w, g * item.value(j) + l2 * options_.w.l2 * w[0], w_rates_);
             }
         }
         for (int first = 0; first < k(); first += block_size) {
@@ -76,7 +76,7 @@ class FmPair {
                 fma(V::fill(g), block.S[b], V::load(G)).store(G);
                 block.S[b] = block.S[b] + V::load(user_at(first, b));
             }
-            block.template step<Optimizer>(item, factors, k(), g, l2 * options_.V.l2, V_rates_, [](int64_t) {});
+            block.template step<Rule>(item, factors, k(), g, l2 * options_.V.l2, V_rates_, [](int64_t) {});
         }
     }
 
@@ -86,8 +86,8 @@ class FmPair {
         for (int first = 0; first < k(); first += block_size) {
             Block<block_size> block;
             for (int b = 0; b < n_vecs; ++b) block.S[b] = V::load(gradient_ + first + b * lanes);
-            block.template step<Optimizer, false>(user, at_.factors_from(first), k(), 1.0f, l2 * options_.V.l2,
-                                                  V_rates_, [](int64_t) {});
+            block.template step<Rule, false>(user, at_.factors_from(first), k(), 1.0f, l2 * options_.V.l2, V_rates_,
+                                             [](int64_t) {});
         }
     }
 
@@ -105,7 +105,7 @@ class FmPair {
     int k() const { return at_.n_factors(); }
     const float* user_at(int first, int b) const { return sum_user_ + first + b * lanes; }
 
-    Records<K, Optimizer::n_slots> at_;
+    Records<K, Rule::n_slots> at_;
     RankingOptions options_;
     Rates<4> w_rates_;
     Rates<lanes> V_rates_;

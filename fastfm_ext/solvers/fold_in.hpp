@@ -53,7 +53,7 @@ inline float gather(const FoldIn& task, const Negatives& negatives, int64_t user
     const int32_t* history = task.histories.indices + begin;
     const auto m = static_cast<int>(task.histories.indptr[user + 1] - begin);
     SplitMix64 random = SplitMix64::of(negatives.seed, user);
-    const bool corrects = task.loss == RankingLoss::softmax && negatives.log_q;
+    const bool corrects = corrects_scores(task.loss) && negatives.log_q;
     float total_weight = 0.0f;
     for (int j = 0; j < room.n; ++j) {
         const int32_t item = j < m ? history[j] : draw_other(random, negatives, task.n_items, history, m);
@@ -69,11 +69,7 @@ inline float gather(const FoldIn& task, const Negatives& negatives, int64_t user
 }
 
 inline void fold_in_step(const FoldIn& task, int m, float l2, const FoldInRoom& room) {
-    if (task.loss == RankingLoss::softmax) {
-        softmax_loss(room.scores, m, room.n - m, room.weights, room.gradients);
-    } else {
-        bpr_loss(room.scores, m, room.n - m, room.weights, room.gradients);
-    }
+    evaluate(task.loss, room.scores, m, room.n - m, room.weights, room.gradients);
     for (int f = 0; f < room.k; f += max_lanes) Wide::fill(0.0f).store(room.gradient + f);
     for (int j = 0; j < room.n; ++j) {
         const Wide g = Wide::fill(room.gradients[j]);

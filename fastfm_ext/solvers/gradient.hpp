@@ -33,10 +33,10 @@ FASTFM_INLINE void prefetch_rows(const Csr& X, const Targets& targets, const Row
     }
 }
 
-template <class Optimizer, int K, bool ones, bool copies>
+template <class Rule, int K, bool ones, bool copies>
 Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Params& params,
                  const Options& options, double* loss_sum) {
-    Fm<K, Optimizer::n_slots, copies> fm(params);
+    Fm<K, Rule::n_slots, copies> fm(params);
     LossSum sum;
     // A step waits for the gradient: without this question, the bound takes 8 % of a short row's time though it is none.
     const bool clips = isfinite(options.clip_gradient);
@@ -48,11 +48,11 @@ Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, co
     const auto learn = [&](const auto& row, int64_t r, int64_t visit, float weight) FASTFM_INLINE_LAMBDA {
         const float p = fm.score(row);
         if (!isfinite(p)) return false;
-        const LossPoint point = evaluate(options.loss, targets.y[r], p);
+        const LossPoint point = evaluate(options.loss, targets.y[r], p, options.loss_options);
         sum.add(weight, point);
         float gradient = point.gradient;
         if (clips) gradient = clipped(gradient, options.clip_gradient);
-        fm.template step<Optimizer>(row, gradient, weight, options, later(visit));
+        fm.template step<Rule>(row, gradient, weight, options, later(visit));
         return true;
     };
     for (int64_t visit = order.first; visit < order.last; ++visit) {

@@ -58,7 +58,7 @@ struct RankingView : RankingData {
     }
 };
 
-template <int K, class Optimizer, bool ones>
+template <int K, class Rule, bool ones>
 class Ranker {
   public:
     Ranker(const RankingView& data, const Params& params, const RankingOptions& options, const RankingWorkspace& room)
@@ -66,7 +66,7 @@ class Ranker {
           options_(options),
           room_(room),
           pair_(params, options, room.sum_user, room.gradient),
-          n_drawn_(options.loss == RankingLoss::warp ? 1 : data.negatives.n) {}
+          n_drawn_(tries_items(options.loss) ? 1 : data.negatives.n) {}
 
     // Draws for a later visit and asks for the parameters that it will need. WARP goes on drawing when it is there.
     void prepare(int64_t visit) {
@@ -97,12 +97,10 @@ class Ranker {
         }
         const Row<ones> row(data_.users, user);
         pair_.begin_user(row);
-        if (options_.loss == RankingLoss::warp) return visit_warp(visit, user, loss);
+        if (tries_items(options_.loss)) return visit_warp(visit, user, loss);
         for (int j = 0; j < n_drawn_; ++j) room_.items[m_ + j] = drawn_for(visit)[j];
         if (!score_all()) return false;
-        *loss = options_.loss == RankingLoss::bpr
-                    ? bpr_loss(room_.scores, m_, n_drawn_, room_.weights, room_.gradients)
-                    : softmax_loss(room_.scores, m_, n_drawn_, room_.weights, room_.gradients);
+        *loss = evaluate(options_.loss, room_.scores, m_, n_drawn_, room_.weights, room_.gradients);
         step_all(row);
         return true;
     }
@@ -127,7 +125,7 @@ class Ranker {
 
     bool score_all() {
         const int n = m_ + n_drawn_;
-        const bool corrects = options_.loss == RankingLoss::softmax && data_.negatives.log_q;
+        const bool corrects = corrects_scores(options_.loss) && data_.negatives.log_q;
         bool finite = true;
         for (int j = 0; j < n; ++j) {
             if (j + scores_ahead < n) pair_.prefetch(item_row(j + scores_ahead));
@@ -174,7 +172,7 @@ class Ranker {
     const RankingView& data_;
     const RankingOptions& options_;
     const RankingWorkspace& room_;
-    FmPair<K, Optimizer> pair_;
+    FmPair<K, Rule> pair_;
     int n_drawn_;
     int m_ = 0;
     float total_weight_ = 0.0f;
@@ -204,11 +202,11 @@ inline void prefetch_visit(const RankingView& data, int64_t visit) {
     }
 }
 
-template <int K, class Optimizer, bool ones>
+template <int K, class Rule, bool ones>
 Status ranking_epoch(const RankingData& source, const Params& params, const RankingOptions& options,
                      const RankingWorkspace& room, double* loss_sum) {
     const RankingView data(source);
-    Ranker<K, Optimizer, ones> ranker(data, params, options, room);
+    Ranker<K, Rule, ones> ranker(data, params, options, room);
     double sum = 0.0;
     const int64_t first = data.visits.first, last = data.visits.last;
     for (int64_t visit = first; visit < last && visit < first + ranking_ahead; ++visit) ranker.prepare(visit);

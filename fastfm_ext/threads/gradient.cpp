@@ -22,10 +22,10 @@ int64_t visits_between_merges(const Csr& X, int64_t visits_per_thread) {
 // A thread's own copies of w0 and of the hot features: values now, and the shared values that they began from.
 class OwnCopies {
   public:
-    OwnCopies(const Params& shared, const HotFeatures& hot, Solver solver, int n_threads)
+    OwnCopies(const Params& shared, const HotFeatures& hot, bool whole_changes, int n_threads)
         : shared_(shared),
           hot_(hot),
-          share_of_change_(solver == Solver::adagrad ? 1.0f : 1.0f / static_cast<float>(n_threads)),
+          share_of_change_(whole_changes ? 1.0f : 1.0f / static_cast<float>(n_threads)),
           w_record_(1 + shared.n_slots),
           V_record_(w_record_ * shared.k),
           now_(aligned(w_record_ + hot.n * w_record_) + hot.n * V_record_ + floats_per_line),
@@ -108,7 +108,8 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
         std::vector<double> sums(n_threads, 0.0);
         std::vector<OwnCopies> copies;
         copies.reserve(n_threads);
-        for (int t = 0; t < n_threads; ++t) copies.emplace_back(params, hot, options.solver, n_threads);
+        const bool whole_changes = kernels.optimizers[static_cast<int>(options.optimizer)].merges_whole_changes;
+        for (int t = 0; t < n_threads; ++t) copies.emplace_back(params, hot, whole_changes, n_threads);
         split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {
             for (int64_t from = first; from < last && status[t].code == StatusCode::ok; from += interval) {
                 const int64_t to = std::min(from + interval, last);

@@ -1,6 +1,13 @@
 // Words that compilers spell differently.
 #pragma once
 
+// Behind a switch that has a case for every enumerator.
+#if defined(_MSC_VER)
+#define FASTFM_UNREACHABLE() __assume(0)
+#else
+#define FASTFM_UNREACHABLE() __builtin_unreachable()
+#endif
+
 // For what runs once a row: a call would make the caller put its registers into memory and take them back. Copies would
 // make gcov count the branches of each by themselves.
 #if defined(_MSC_VER)

@@ -3,12 +3,9 @@
 
 #include <stdint.h>
 
+#include "types/registry.hpp"
+
 namespace fastfm {
-
-enum class Loss : int32_t { squared = 0, logistic = 1 };
-
-enum class Solver : int32_t { sgd = 0, adagrad = 1, ftrl = 2 };
-constexpr int max_slots = 2;  // most state values that a solver keeps for a parameter
 
 struct Targets {
     const float* y;              // (n_rows,): any finite value for the squared loss, 0 or 1 for the logistic
@@ -30,9 +27,24 @@ struct StepSizes {
     float l2;
 };
 
+// What an optimizer's first state follows from: the step sizes, not rounded yet.
+struct InitialSizes {
+    double learning_rate;
+    double beta;
+    double l1;
+    double l2;
+    double initial_acc;  // AdaGrad only
+};
+
+// What a loss needs to know beside y and p.
+struct LossOptions {
+    float delta;  // the threshold of a loss that has one, in units of the target
+};
+
 struct Options {
     Loss loss;
-    Solver solver;
+    LossOptions loss_options;
+    Optimizer optimizer;
     StepSizes w0;
     StepSizes w;
     StepSizes V;

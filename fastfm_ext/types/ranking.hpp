@@ -5,10 +5,9 @@
 
 #include "types/gradient.hpp"
 #include "types/matrix.hpp"
+#include "types/registry.hpp"
 
 namespace fastfm {
-
-enum class RankingLoss : int32_t { bpr = 0, warp = 1, softmax = 2 };
 
 // Who has chosen what: row u of the matrix holds the items of user u, in ascending order, and with them the weights of
 // these choices, or null: every weight is 1. Interaction e is value e of the matrix.

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._native import core
 from fastfm_ext._reference import fm
 from fastfm_ext._validation.matrices import canonical_csr
 from kernel_cases import K_PATHS, N_FEATURES, N_ROWS, TOLERANCE, make_options, random_rows, random_targets
@@ -21,10 +22,7 @@ def random_parameters(rng, k, options):
 
 
 def reference_model(params, options):
-    sizes = [
-        fm.StepSizes(**options_of._asdict(), initial_acc=initial_acc)
-        for options_of, initial_acc in ((options.w, options.initial_acc_w), (options.V, options.initial_acc_V))
-    ]
+    sizes = [fm.StepSizes(**options_of._asdict()) for options_of in (options.w, options.V)]
     return fm.Fm(
         params.w0,
         params.w.astype(float),
@@ -177,6 +175,24 @@ def test_a_score_that_is_not_finite_stops_the_epoch_before_its_step(isa):
     assert caught.value.row == 2
     assert np.array_equal(params.V[2:], V_before[2:])
     assert not np.array_equal(params.V[:2], V_before[:2])
+
+
+def test_ftrl_begins_with_float32_arithmetic_on_every_instruction_set(isa):
+    theta = np.random.default_rng(0).normal(size=(50, 1, 16)).astype(np.float32)
+    theta[::3] = 0.0
+    records = np.concatenate([theta, np.full((50, 2, 16), np.nan, dtype=np.float32)], axis=1)
+    sizes = _engine.StepSizes(learning_rate=0.07, beta=0.9, l1=0.3, l2=0.123)
+    core.begin(records, _engine.SOLVERS["ftrl"], sizes)
+    z = -theta * np.float32(0.9 / 0.07 + 0.123) - np.sign(theta) * np.float32(0.3)
+    begun = np.concatenate([theta, z, np.zeros_like(z)], axis=1)
+    np.testing.assert_array_equal(records.view(np.int32), begun.view(np.int32))  # zeros with their signs
+
+
+def test_state_of_no_optimizer_is_refused():
+    w0, w, V = np.zeros(5, np.float32), np.zeros((2, 5), np.float32), np.zeros((2, 5, 4), np.float32)
+    params = Parameters(w0, w, V, 4)
+    with pytest.raises(ValueError, match="no optimizer has 4 state values for a parameter"):
+        _engine.predict(canonical_csr(sp.csr_array(np.eye(2, dtype=np.float32))), params)
 
 
 def test_the_bias_learns_from_the_rows_of_every_thread(isa):

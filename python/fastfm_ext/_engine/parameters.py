@@ -14,9 +14,10 @@ from fastfm_ext._common.arrays import MAX_INT32, Float32
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._native import core as _core
 
-LOSSES = {"squared": int(_core.Loss.squared), "logistic": int(_core.Loss.logistic)}
-SOLVERS = {"sgd": int(_core.Solver.sgd), "adagrad": int(_core.Solver.adagrad), "ftrl": int(_core.Solver.ftrl)}
-STATE_SLOTS = {"sgd": 0, "adagrad": 1, "ftrl": 2}
+LOSSES = _core.losses()
+OPTIMIZERS = _core.optimizers()
+SOLVERS = {name: traits.number for name, traits in OPTIMIZERS.items()}
+STATE_SLOTS = {name: traits.n_slots for name, traits in OPTIMIZERS.items()}
 
 # A call of the kernel covers about this many nonzeros (some 50 ms), so that Ctrl-C never waits long.
 NNZ_PER_CALL = 1 << 22
@@ -79,6 +80,7 @@ class StepSizes(NamedTuple):
     beta: float
     l1: float
     l2: float
+    initial_acc: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class Options:
     """Loss, solver and step sizes of one training run.
 
     ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from; ``beta_*`` and ``l1_*`` are FTRL's.
-    ``clip_gradient`` bounds the derivative of a row's loss with respect to its score; ``delta`` is the threshold of
-    a loss that has one.
+    ``clip_gradient`` bounds the derivative of a row's loss with respect to its score. ``delta`` is the threshold of a
+    loss that has one.
     """
 
     loss: str
@@ -116,7 +118,7 @@ class Options:
         gradients of w grow by s and those of V by s^1.5, which gives the factors below.
         """
         s = scale
-        w_rate, V_rate = (1.0, 1.0 / s) if self.solver == "sgd" else (s, s**0.5)
+        w_rate, V_rate = (s, s**0.5) if OPTIMIZERS[self.solver].normalises else (1.0, 1.0 / s)
         return replace(
             self,
             learning_rate_w=self.learning_rate_w * w_rate,
@@ -135,15 +137,15 @@ class Options:
 
     @property
     def w0(self) -> StepSizes:
-        return StepSizes(self.learning_rate_w, self.beta_w, 0.0, 0.0)
+        return StepSizes(self.learning_rate_w, self.beta_w, 0.0, 0.0, self.initial_acc_w)
 
     @property
     def w(self) -> StepSizes:
-        return StepSizes(self.learning_rate_w, self.beta_w, self.l1_w, self.l2_w)
+        return StepSizes(self.learning_rate_w, self.beta_w, self.l1_w, self.l2_w, self.initial_acc_w)
 
     @property
     def V(self) -> StepSizes:
-        return StepSizes(self.learning_rate_V, self.beta_V, self.l1_V, self.l2_V)
+        return StepSizes(self.learning_rate_V, self.beta_V, self.l1_V, self.l2_V, self.initial_acc_V)
 
 
 @dataclass
@@ -179,14 +181,12 @@ class Parameters:
         V_records[:, 0, :n_factors] = rng.standard_normal((n_features, n_factors), dtype=np.float32)
         V_records[:, 0, :n_factors] *= np.float32(options.init_stdev)
         params = cls(w0_record, w_records, V_records, n_factors)
-        if options.solver == "adagrad":
-            w0_record[1] = options.initial_acc_w
-            w_records[:, 1] = options.initial_acc_w
-            V_records[:, 1] = options.initial_acc_V
-        elif options.solver == "ftrl":
-            _begin_ftrl(w0_record, options.w0)
-            _begin_ftrl(w_records.T, options.w)
-            _begin_ftrl(V_records.swapaxes(0, 1), options.V)
+        for records, sizes in (
+            (w0_record.reshape(1, n_records, 1), options.w0),
+            (w_records.reshape(n_features, n_records, 1), options.w),
+            (V_records, options.V),
+        ):
+            _core.begin(records, SOLVERS[options.solver], sizes)
         return params
 
     def check(self, n_features: int) -> None:
@@ -252,13 +252,6 @@ class Parameters:
         """Overwrite every value with that of ``other``, which has the same shapes."""
         for mine, theirs in zip(self.arrays, other.arrays, strict=True):
             mine[...] = theirs
-
-
-def _begin_ftrl(values_and_state: Float32, sizes: StepSizes) -> None:
-    """Set z so that FTRL's formula gives the values that are there, with n = 0: see ``math/optimizer.hpp``."""
-    theta = values_and_state[0]
-    values_and_state[2] = 0.0
-    values_and_state[1] = -theta * (sizes.beta / sizes.learning_rate + sizes.l2) - np.sign(theta) * sizes.l1
 
 
 def padded(n_factors: int) -> int:

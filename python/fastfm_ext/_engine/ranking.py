@@ -13,11 +13,7 @@ from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import NNZ_PER_CALL, Options, Parameters, StepSizes
 from fastfm_ext._native import core
 
-LOSSES = {
-    "bpr": int(core.RankingLoss.bpr),
-    "warp": int(core.RankingLoss.warp),
-    "softmax": int(core.RankingLoss.softmax),
-}
+LOSSES = core.ranking_losses()
 
 NonFiniteScoreError = core.NonFiniteScoreError
 

@@ -1,5 +1,5 @@
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,20 +7,6 @@ from numpy.typing import NDArray
 _Indptr = NDArray[np.int32] | NDArray[np.int64]
 _Indices = NDArray[np.int32]
 _Floats = NDArray[np.float32]
-
-class Loss(IntEnum):
-    squared = 0
-    logistic = 1
-
-class Solver(IntEnum):
-    sgd = 0
-    adagrad = 1
-    ftrl = 2
-
-class RankingLoss(IntEnum):
-    bpr = 0
-    warp = 1
-    softmax = 2
 
 class StatusCode(IntEnum):
     ok = 0
@@ -35,6 +21,16 @@ def supported_isas() -> list[str]: ...
 def use_isa(name: str) -> None: ...
 def isa_in_use() -> str: ...
 def compiler() -> str: ...
+def losses() -> dict[str, int]: ...
+def ranking_losses() -> dict[str, int]: ...
+
+class OptimizerTraits(NamedTuple):
+    number: int
+    n_slots: int
+    normalises: bool
+
+def optimizers() -> dict[str, OptimizerTraits]: ...
+def begin(records: _Floats, optimizer: int, sizes: Any) -> None: ...
 def sgd_epoch(
     indptr: _Indptr,
     indices: _Indices,
@@ -49,7 +45,7 @@ def sgd_epoch(
     V: _Floats,
     hot_features: _Indices,
     loss: int,
-    solver: int,
+    optimizer: int,
     options: Any,
     n_threads: int,
 ) -> float: ...
