@@ -58,7 +58,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     comparisons = config.stash[COMPARISONS]
     if not comparisons:
         return
-    engine = import_module("fastfm_ext._engine.parameters")
+    engine = import_module("fastfm_ext._engine.isa")
     terminalreporter.section("kernel against NumPy")
     terminalreporter.write_line(
         f"{engine.isa_in_use()} kernels, NumPy {np.__version__}, SciPy {scipy.__version__}; one thread on either side; "

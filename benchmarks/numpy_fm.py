@@ -18,7 +18,8 @@ from scipy.special import expit
 
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 
 
 def to_scipy(X: Csr) -> Any:

@@ -10,7 +10,8 @@ import pytest
 
 from comparison import TIMER, Compare, Side
 from fastfm_ext import _engine
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from numpy_fm import NumpyFm, to_scipy
 from workloads import WORKLOADS, Workload
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fastfm_ext import _engine
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from limit import __main__ as command
 from limit.goals import Goal, goal_for_reached, goal_for_two_threads, verdicts_on_reached
 from limit.measure import Plan, Result, measure

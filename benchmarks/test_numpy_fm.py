@@ -12,7 +12,8 @@ import scipy.sparse as sp
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._reference import fm as _reference
 from numpy_fm import NumpyFm, batches, loss_gradient, to_scipy
 
@@ -52,7 +53,7 @@ def make_rows(seed: int = 0) -> tuple[Csr, Float32]:
 
 def make_sides(options: Options) -> tuple[Parameters, NumpyFm]:
     params = Parameters.initialise(N_FEATURES, K, options, intercept=0.3, rng=np.random.default_rng(1))
-    params.w_records[:, 0] = np.random.default_rng(2).normal(size=N_FEATURES)
+    params.w[...] = np.random.default_rng(2).normal(size=N_FEATURES)
     return params, NumpyFm.like(params, options)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from fastfm_ext import _engine
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from numpy_fm import to_scipy
 from workloads import FRAPPE_FIELDS, WORKLOADS, Workload, avazu, field_sizes, rat2, rat5, zipf_ids
 

@@ -18,8 +18,7 @@ struct OptimizerTraits {
     int32_t n_slots;
     bool normalises;
     bool merges_whole_changes;
-    // Fills in the first state of `records` (n_rows, 1 + n_slots, width), whose parameters are set.
-    void (*begin)(float* records, int64_t n_rows, int64_t width, const InitialSizes&);
+    void (*begin)(const Table&, const InitialSizes&);  // fills in the first state of parameters that are set
 };
 
 struct Kernels {

@@ -23,15 +23,13 @@ def pytest_configure() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for the fixture `isa` on every instruction set; only now is the core known to load."""
     if "isa" in metafunc.fixturenames:
-        metafunc.parametrize(
-            "isa", importlib.import_module("fastfm_ext._engine.parameters").supported_isas(), indirect=True
-        )
+        metafunc.parametrize("isa", importlib.import_module("fastfm_ext._engine.isa").supported_isas(), indirect=True)
 
 
 @pytest.fixture
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """Call the kernels of one instruction set during a test."""
-    engine = importlib.import_module("fastfm_ext._engine.parameters")
+    engine = importlib.import_module("fastfm_ext._engine.isa")
     before = engine.isa_in_use()
     engine.use_isa(request.param)
     yield request.param

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from in_turn import Times, time_in_turn
 from workloads import Workload
 

@@ -85,10 +85,12 @@ class Touch:
     ) -> float:
         if X.data is not None:
             raise ValueError("the touch limit is for rows whose stored values are all 1")
-        params.check(X.n_features)
-        k, n_values = params.V_records.shape[2], params.V_records.shape[1]
+        if params.n_features != X.n_features:
+            raise ValueError(f"parameters of {params.n_features} features for rows of {X.n_features}")
+        k, n_values = params.k, 1 + params.n_slots
         n_visits = X.n_rows if order is None else len(order)
-        arrays = (order, X.indptr.astype(np.int32, copy=False), X.indices, y, params.w_records, params.V_records, out)
+        w, V = params.tables["w"], params.tables["V"]
+        arrays = (order, X.indptr.astype(np.int32, copy=False), X.indices, y, w, V, out)
         places = [None if array is None else array.ctypes.data for array in arrays]
         total = ctypes.c_float()
         head = (k, n_values, out is None, prefetch_distance, n_visits)

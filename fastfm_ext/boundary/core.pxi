@@ -36,15 +36,20 @@ cdef extern from "types/matrix.hpp" namespace "fastfm" nogil:
 
 
 cdef extern from "types/parameters.hpp" namespace "fastfm" nogil:
+    struct Table:
+        float* records
+        int64_t n_rows
+        int32_t width
+        bint per_feature
+
+    const int max_tables
+
     struct Params:
-        float* w0
-        float* w
-        float* V
-        int32_t k
+        Table* tables
+        int32_t n_tables
         int32_t n_slots
         int64_t n_features
-        float* copies_w
-        float* copies_V
+        float** copies
 
     struct HotFeatures:
         int64_t n
@@ -171,7 +176,7 @@ cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
         const char* name
         int32_t n_slots
         bint normalises
-        void (*begin)(float*, int64_t, int64_t, const InitialSizes&) noexcept nogil
+        void (*begin)(const Table&, const InitialSizes&) noexcept nogil
 
     struct Kernels:
         const char* isa

@@ -95,6 +95,15 @@ def optimizers():
     return found
 
 
+cdef Table table_view(const float[:, :, ::1] records, bint per_feature):
+    cdef Table table
+    table.records = <float*>&records[0, 0, 0] if records.shape[0] and records.shape[2] else NULL
+    table.n_rows = records.shape[0]
+    table.width = <int32_t>records.shape[2]
+    table.per_feature = per_feature
+    return table
+
+
 def begin(float[:, :, ::1] records, int32_t optimizer, sizes):
     """Fills in the optimizer's first state behind the parameters in records (n_rows, 1 + n_slots, width)."""
     cdef InitialSizes initial
@@ -103,9 +112,7 @@ def begin(float[:, :, ::1] records, int32_t optimizer, sizes):
     initial.l1 = sizes.l1
     initial.l2 = sizes.l2
     initial.initial_acc = sizes.initial_acc
-    cdef int64_t n_rows = records.shape[0], width = records.shape[2]
-    if n_rows and width:
-        kernels_in_use.optimizers[optimizer].begin(&records[0, 0, 0], n_rows, width, initial)
+    kernels_in_use.optimizers[optimizer].begin(table_view(records, False), initial)
 
 
 # `indptr` is an array of int32 or of int64.
@@ -134,19 +141,29 @@ cdef bint is_number_of_slots(int64_t n) noexcept:
     return traits.name != NULL
 
 
-# Prediction reads parameters that may lie in read-only memory; only sgd_epoch, which asks for writable views, writes.
-cdef Params params_view(const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V) except *:
+# Prediction reads parameters that may lie in read-only memory; training, which writes, asks for memory that it may
+# write to.
+cdef Params params_view(source, bint to_write=False) except *:
     cdef Params params
-    if not is_number_of_slots(w0.shape[0] - 1):
-        raise ValueError(f"no optimizer has {w0.shape[0] - 1} state values for a parameter")
-    params.w0 = <float*>&w0[0]
-    params.w = <float*>&w[0, 0]
-    params.k = <int32_t>V.shape[2]
-    params.n_slots = <int32_t>(w0.shape[0] - 1)
-    params.V = <float*>&V[0, 0, 0] if params.k else NULL
-    params.n_features = w.shape[0]
-    params.copies_w = NULL
-    params.copies_V = NULL
+    cdef const float[:, :, ::1] records
+    cdef float[:, :, ::1] writable
+    cdef int t
+    if len(source.specs) > max_tables:
+        raise ValueError(f"{len(source.specs)} tables of parameters; at most {max_tables} are possible")
+    params.n_tables = len(source.specs)
+    params.n_features = 0
+    for t, spec in enumerate(source.specs):
+        if to_write:
+            records = writable = source.tables[spec.name]
+        else:
+            records = source.tables[spec.name]
+        if not is_number_of_slots(records.shape[1] - 1):
+            raise ValueError(f"no optimizer has {records.shape[1] - 1} state values for a parameter")
+        params.tables[t] = table_view(records, spec.per_feature)
+        params.n_slots = <int32_t>(records.shape[1] - 1)
+        params.copies[t] = NULL
+        if spec.per_feature:
+            params.n_features = records.shape[0]
     return params
 
 
@@ -162,15 +179,15 @@ cdef StepSizes step_sizes(source):
 def sgd_epoch(
     indptr, const int32_t[::1] indices, const float[::1] data,
     const float[::1] y, const float[::1] sample_weight, const int64_t[::1] order, int64_t first, int64_t last,
-    float[::1] w0, float[:, ::1] w, float[:, :, ::1] V, const int32_t[::1] hot_features,
+    params, const int32_t[::1] hot_features,
     int32_t loss, int32_t optimizer, options, int n_threads,
 ):
-    """Visits first <= v < last of one epoch; changes w0, w and V in place; returns the weighted sum of the loss.
+    """Visits first <= v < last of one epoch; changes params in place; returns the weighted sum of the loss.
 
     `indices` names feature hot_features[h] by the number n_features + h.
     """
     cdef Csr X = csr_view(indptr, indices, data)
-    cdef Params params = params_view(w0, w, V)
+    cdef Params tables = params_view(params, to_write=True)
     cdef Targets targets
     targets.y = &y[0]
     targets.sample_weight = &sample_weight[0] if sample_weight is not None else NULL
@@ -194,38 +211,38 @@ def sgd_epoch(
     cdef double loss_sum = 0.0
     cdef Status status
     with nogil:
-        status = cpp_sgd_epoch(kernels_in_use[0], X, targets, visits, params, hot, opts, n_threads, &loss_sum)
+        status = cpp_sgd_epoch(kernels_in_use[0], X, targets, visits, tables, hot, opts, n_threads, &loss_sum)
     check(status)
     return loss_sum
 
 
 def predict(
     indptr, const int32_t[::1] indices, const float[::1] data,
-    const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V, int n_threads, float[::1] out,
+    params, int n_threads, float[::1] out,
 ):
     """Fills out (n_rows,) with the score of every row, before the link."""
     cdef Csr X = csr_view(indptr, indices, data)
-    cdef Params params = params_view(w0, w, V)
+    cdef Params tables = params_view(params)
     cdef float* p = &out[0]
     cdef Status status
     with nogil:
-        status = cpp_predict(kernels_in_use[0], X, params, n_threads, p)
+        status = cpp_predict(kernels_in_use[0], X, tables, n_threads, p)
     check(status)
 
 
 def pool(
     indptr, const int32_t[::1] indices, const float[::1] data,
-    const float[::1] w0, const float[:, ::1] w, const float[:, :, ::1] V, int n_threads,
+    params, int n_threads,
     float[::1] own, float[:, ::1] sum_vx,
 ):
     """Fills own (n_rows,) with each row's linear and pair terms, and sum_vx (n_rows, k) with its sums S_f."""
     cdef Csr X = csr_view(indptr, indices, data)
-    cdef Params params = params_view(w0, w, V)
+    cdef Params tables = params_view(params)
     cdef float* own_ptr = &own[0]
-    cdef float* sum_ptr = &sum_vx[0, 0] if params.k else NULL
+    cdef float* sum_ptr = &sum_vx[0, 0] if sum_vx.shape[1] else NULL
     cdef Status status
     with nogil:
-        status = cpp_pool(kernels_in_use[0], X, params, n_threads, own_ptr, sum_ptr)
+        status = cpp_pool(kernels_in_use[0], X, tables, n_threads, own_ptr, sum_ptr)
     check(status)
 
 
@@ -242,9 +259,9 @@ cdef Negatives negatives_view(source, const float[::1] keep, const int32_t[::1] 
 def ranking_epoch(
     users, items, interactions, const int32_t[::1] users_of_interactions,
     const int64_t[::1] order, const int64_t[::1] begins, int64_t first, int64_t last, int32_t most,
-    negatives, float[::1] w0, float[:, ::1] w, float[:, :, ::1] V, int32_t loss, options, int n_threads,
+    negatives, params, int32_t loss, options, int n_threads,
 ):
-    """Visits first <= v < last of one epoch; changes w and V in place; returns the weighted sum of the loss.
+    """Visits first <= v < last of one epoch; changes params in place; returns the weighted sum of the loss.
 
     `users`, `items` and `interactions` are `Csr`s of `_engine.py`, the first two both with or both without values.
     """
@@ -260,7 +277,7 @@ def ranking_epoch(
     data.visits.begins = &begins[0] if begins is not None else NULL
     data.visits.most = most
     data.negatives = negatives_view(negatives, negatives.keep, negatives.alias, negatives.log_q)
-    cdef Params params = params_view(w0, w, V)
+    cdef Params tables = params_view(params, to_write=True)
     cdef RankingOptions opts
     opts.loss = <RankingLoss>loss
     opts.w = step_sizes(options.w)
@@ -269,7 +286,7 @@ def ranking_epoch(
     cdef double loss_sum = 0.0
     cdef Status status
     with nogil:
-        status = cpp_ranking_epoch(kernels_in_use[0], data, params, opts, n_threads, &loss_sum)
+        status = cpp_ranking_epoch(kernels_in_use[0], data, tables, opts, n_threads, &loss_sum)
     check(status)
     return loss_sum
 

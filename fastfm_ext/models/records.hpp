@@ -16,20 +16,26 @@ class Records {
     static_assert(K == any_k || K == 0 || K == 4 || K == 8 || (K > 0 && K % 16 == 0), "V is padded to such k only");
 
   public:
-    explicit Records(const Params& params) : params_(params) {
+    explicit Records(const Params& params)
+        : w0_(params.tables[w0_table].records),
+          w_(params.tables[w_table].records),
+          V_(params.tables[V_table].records),
+          k_(params.tables[V_table].width),
+          n_slots_(params.n_slots),
+          n_features_(params.n_features) {
         if (copies) {
-            to_copies_w_ = distance(params.w, params.copies_w, values());
-            to_copies_V_ = distance(params.V, params.copies_V, n_factors() * values());
+            to_copies_w_ = distance(w_, params.copies[w_table], values());
+            to_copies_V_ = distance(V_, params.copies[V_table], n_factors() * values());
         }
     }
 
-    int n_factors() const { return K == any_k ? params_.k : K; }
+    int n_factors() const { return K == any_k ? k_ : K; }
     // A parameter and its state.
-    int values() const { return 1 + (slots == any_slots ? params_.n_slots : slots); }
+    int values() const { return 1 + (slots == any_slots ? n_slots_ : slots); }
 
-    float* w0() const { return params_.w0; }
-    float* w_of(int64_t i) const { return place(params_.w, i, values(), to_copies_w_); }
-    float* V_of(int64_t i) const { return place(params_.V, i, n_factors() * values(), to_copies_V_); }
+    float* w0() const { return w0_; }
+    float* w_of(int64_t i) const { return place(w_, i, values(), to_copies_w_); }
+    float* V_of(int64_t i) const { return place(V_, i, n_factors() * values(), to_copies_V_); }
 
     // A function from a feature to its factors from number `first` on.
     auto factors_from(int first) const {
@@ -50,7 +56,7 @@ class Records {
     // guesses wrong a third of the time loses more than the copies gain. The shift fills `is_copy` with the sign bit.
     float* place(float* shared, int64_t i, int64_t stride, intptr_t to_copies) const {
         if (!copies) return shared + i * stride;
-        const intptr_t is_copy = (params_.n_features - 1 - i) >> 63;
+        const intptr_t is_copy = (n_features_ - 1 - i) >> 63;
         const intptr_t bytes = i * stride * intptr_t{sizeof(float)} + (is_copy & to_copies);
         return reinterpret_cast<float*>(reinterpret_cast<intptr_t>(shared) + bytes);
     }
@@ -58,10 +64,15 @@ class Records {
     // Bytes from where record n_features would be among the shared ones to copy 0.
     intptr_t distance(const float* shared, const float* own, int64_t stride) const {
         return reinterpret_cast<intptr_t>(own) - reinterpret_cast<intptr_t>(shared) -
-               params_.n_features * stride * intptr_t{sizeof(float)};
+               n_features_ * stride * intptr_t{sizeof(float)};
     }
 
-    Params params_;
+    float* w0_;
+    float* w_;
+    float* V_;
+    int32_t k_;
+    int32_t n_slots_;
+    int64_t n_features_;
     intptr_t to_copies_w_ = 0;
     intptr_t to_copies_V_ = 0;
 };

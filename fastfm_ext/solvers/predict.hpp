@@ -28,7 +28,7 @@ void predict(const Csr& X, const Params& params, int64_t first, int64_t last, fl
 template <int K, bool ones>
 void pool(const Csr& X, const Params& params, int64_t first, int64_t last, float* own, float* sum_vx) {
     Fm<K> fm(params);
-    for (int64_t r = first; r < last; ++r) own[r] = fm.pool(Row<ones>(X, r), sum_vx + r * params.k);
+    for (int64_t r = first; r < last; ++r) own[r] = fm.pool(Row<ones>(X, r), sum_vx + r * params.tables[V_table].width);
 }
 
 }  // namespace fastfm::FASTFM_ISA

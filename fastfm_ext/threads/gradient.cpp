@@ -26,18 +26,17 @@ class OwnCopies {
         : shared_(shared),
           hot_(hot),
           share_of_change_(whole_changes ? 1.0f : 1.0f / static_cast<float>(n_threads)),
-          w_record_(1 + shared.n_slots),
-          V_record_(w_record_ * shared.k),
-          now_(aligned(w_record_ + hot.n * w_record_) + hot.n * V_record_ + floats_per_line),
+          now_(begin_of(shared.n_tables) + floats_per_line),
           before_(now_.size()) {}
 
     // The shared parameters, with this thread's copies in their place.
     Params params() {
         Params own = shared_;
-        own.w0 = now();
-        if (hot_.n) {
-            own.copies_w = now() + w_record_;
-            own.copies_V = now() + V_begin();
+        for (int t = 0; t < own.n_tables; ++t) {
+            if (!own.tables[t].per_feature)
+                own.tables[t].records = now() + begin_of(t);
+            else if (hot_.n)
+                own.copies[t] = now() + begin_of(t);
         }
         return own;
     }
@@ -60,34 +59,41 @@ class OwnCopies {
   private:
     static constexpr int64_t floats_per_line = 16;
 
-    static int64_t aligned(int64_t n_floats) {
-        return (n_floats + floats_per_line - 1) / floats_per_line * floats_per_line;
-    }
-
     // Where the copies begin: on a cache line, so that records of factors do not straddle.
     float* now() {
         const auto address = reinterpret_cast<uintptr_t>(now_.data());
         return now_.data() + (-(address / sizeof(float)) % floats_per_line);
     }
 
-    int64_t V_begin() const { return aligned(w_record_ + hot_.n * w_record_); }
+    int64_t record_length(int t) const { return int64_t{1 + shared_.n_slots} * shared_.tables[t].width; }
+    int64_t n_copies(int t) const { return shared_.tables[t].per_feature ? hot_.n : shared_.tables[t].n_rows; }
+
+    // Where the copies of table t begin, on a cache line; for n_tables, where those of all tables end.
+    int64_t begin_of(int t) const {
+        int64_t at = 0;
+        for (int before = 0; before < t; ++before) {
+            const int64_t n_floats = n_copies(before) * record_length(before);
+            at += (n_floats + floats_per_line - 1) / floats_per_line * floats_per_line;
+        }
+        return at;
+    }
 
     // Calls body(shared record, where the copy of it begins, its length).
     template <class Body>
     void for_each_record(Body body) {
-        body(shared_.w0, 0, w_record_);
-        for (int64_t h = 0; h < hot_.n; ++h) {
-            const int64_t i = hot_.features[h];
-            body(shared_.w + i * w_record_, w_record_ + h * w_record_, w_record_);
-            body(shared_.V + i * V_record_, V_begin() + h * V_record_, V_record_);
+        for (int t = 0; t < shared_.n_tables; ++t) {
+            const Table& table = shared_.tables[t];
+            const int64_t length = record_length(t), begin = begin_of(t);
+            for (int64_t c = 0; c < n_copies(t); ++c) {
+                const int64_t row = table.per_feature ? hot_.features[c] : c;
+                body(table.records + row * length, begin + c * length, length);
+            }
         }
     }
 
     Params shared_;
     HotFeatures hot_;
     float share_of_change_;
-    int64_t w_record_;
-    int64_t V_record_;
     std::vector<float> now_;
     std::vector<float> before_;
 };

@@ -46,7 +46,7 @@ Status ranking_epoch(const Kernels& kernels, const RankingData& data, const Para
         std::vector<double> sums(n_threads, 0.0);
         std::vector<Room> rooms;
         rooms.reserve(n_threads);
-        for (int t = 0; t < n_threads; ++t) rooms.emplace_back(data, params.k);
+        for (int t = 0; t < n_threads; ++t) rooms.emplace_back(data, params.tables[V_table].width);
         split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {
             RankingData share = data;
             share.visits.first = data.visits.first + first;

@@ -5,20 +5,30 @@
 
 namespace fastfm {
 
-// The parameters, each with the optimizer's state right behind it, so that one step touches one place in memory.
-// A parameter and its `n_slots` state values form a record: SGD has no slot, AdaGrad one (the sum of squared gradients).
-struct Params {
-    float* w0;        // (1 + n_slots,)
-    float* w;         // (n_features, 1 + n_slots)
-    float* V;         // (n_features, 1 + n_slots, k)
-    int32_t k;        // factors with their padding: 0, 4, 8 or a multiple of 16; the padding stays zero
-    int32_t n_slots;  // state values for each parameter
+// One kind of parameters. Each has the optimizer's state right behind it, so that one step touches one place in memory:
+// a parameter and its `n_slots` state values form a record. SGD has no slot, AdaGrad one (the sum of squared gradients).
+struct Table {
+    float* records;  // (n_rows, 1 + n_slots, width)
+    int64_t n_rows;
+    int32_t width;
+    bool per_feature;  // a row for each feature; else the rows belong to the whole model
+};
 
-    // Where this thread keeps its own copies of hot features: feature number n_features + h is copy h. Null: no copies,
-    // and every number is below n_features.
+// The tables of a factorization machine: w0 is 1 x 1, w n_features x 1, V n_features x k. k is the number of factors with
+// their padding: 0, 4, 8 or a multiple of 16; the padding stays zero.
+enum FmTable : int32_t { w0_table, w_table, V_table };
+
+constexpr int max_tables = 4;
+
+struct Params {
+    Table tables[max_tables];
+    int32_t n_tables;
+    int32_t n_slots;  // state values for each parameter
     int64_t n_features;
-    float* copies_w;  // (n_copies, 1 + n_slots)
-    float* copies_V;  // (n_copies, 1 + n_slots, k)
+
+    // Where this thread keeps its own copies of hot features' records, by table: feature number n_features + h is copy h.
+    // Null: no copies, and every number is below n_features.
+    float* copies[max_tables];  // (n_copies, 1 + n_slots, width)
 };
 
 // Features that stand in so many rows that threads would wait for each other's writes to them. Where there are any, the

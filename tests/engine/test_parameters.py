@@ -1,40 +1,61 @@
-"""Options, instruction sets and hot features of the engine."""
+"""Parameters as tables: the forms that files have, growth, and parts that are put back."""
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
-from fastfm_ext import _engine
-from fastfm_ext._engine import csr as _csr
+from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._validation.matrices import canonical_csr
-from kernel_cases import N_FEATURES, make_options, random_rows, random_targets
 from registries import SOLVERS
 
 
-@pytest.mark.parametrize("scale", [0.01, 30.0])
+def make(solver="adagrad", n_features=5, n_factors=3):
+    options = Options("squared", solver, 0.1, 0.1, 0.01, 0.01, 0.5)
+    return Parameters.initialise(n_features, n_factors, options, 0.25, np.random.default_rng(0)), options
+
+
+def assert_same(one, other):
+    for array, twin in zip(one.arrays, other.arrays, strict=True):
+        np.testing.assert_array_equal(array, twin)
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_training_in_other_units_gives_the_same_model_in_those_units(solver, scale):
-    rng = np.random.default_rng(8)
-    X, y = random_rows(rng), random_targets(rng, "squared").astype(np.float32)
-    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
-    predictions = []
-    for s in (1.0, scale):
-        options = make_options(solver=solver).in_units_of(s)
-        params = Parameters.initialise(N_FEATURES, 5, options, intercept=0.0, rng=np.random.default_rng(9))
-        for _ in range(3):
-            _engine.train_epoch(csr, y * np.float32(s), None, None, params, options)
-        predictions.append(_engine.predict(csr, params) / s)
-    np.testing.assert_allclose(predictions[0], predictions[1], rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("n_factors", [0, 1, 3])
+def test_arrays_of_files_give_the_same_tables_without_a_copy(solver, n_factors):
+    params, _ = make(solver, n_factors=n_factors)
+    arrays = params.to_arrays("_0")
+    n_values = 1 + params.n_slots
+    assert {name: array.shape for name, array in arrays.items()} == {
+        "w0_record_0": (n_values,),
+        "w_records_0": (5, n_values),
+        "V_records_0": (5, n_values, params.k),
+    }
+    again = Parameters.from_arrays(arrays, n_factors, suffix="_0")
+    assert_same(again, params)
+    assert np.shares_memory(again.w, params.w)
 
 
-def test_an_unknown_instruction_set_is_refused():
-    with pytest.raises(ValueError, match="choose from"):
-        _engine.use_isa("mmx")
+def test_arrays_for_another_number_of_features_are_refused():
+    params, _ = make()
+    with pytest.raises(ValueError, match=r"parameters of shape \(5, 2\) and type float32, where \(6, 2\) and float32"):
+        Parameters.from_arrays(params.to_arrays(), 3, n_features=6)
 
 
-def test_rare_features_are_not_hot():
-    rng = np.random.default_rng(15)
-    indices = rng.integers(0, 50_000, 40_000).astype(np.int32)
-    csr = _csr.Csr(np.arange(40_001, dtype=np.int64), indices, None, 50_000)
-    assert len(_engine.hot_features(csr, 136)) == 0
+def test_growth_keeps_what_is_there():
+    params, options = make()
+    grown = params.grown(9, options, np.random.default_rng(1))
+    assert (grown.n_features, grown.w0) == (9, 0.25)
+    assert_same(Parameters({name: t if name == "w0" else t[:5] for name, t in grown.tables.items()}, 3), params)
+    assert not grown.w[5:].any()
+    assert grown.V[5:].all()
+
+
+def test_a_part_is_put_back():
+    params, _ = make()
+    before, features = params.copy(), np.array([1, 4])
+    part = params.part(features)
+    for records in params.arrays:
+        records[[0] if len(records) == 1 else features] = np.nan
+    assert not params.is_finite()
+    assert not params.is_finite(features)
+    params.put(features, part)
+    assert_same(params, before)

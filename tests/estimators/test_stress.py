@@ -17,7 +17,8 @@ import golden_cases
 from fastfm_ext import FMEncoder, FMRanker, FMRegressor, ItemIndex, _engine, hashed, load_model, save_model
 from fastfm_ext._engine import csr
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext.text_formats import read_libsvm
 from registries import SOLVERS
 

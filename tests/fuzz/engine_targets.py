@@ -31,7 +31,7 @@ def csr_parts(X):
 
 def parameter_parts():
     start = _engine.Parameters.initialise(N_FEATURES, 3, OPTIONS, 0.5, np.random.default_rng(0))
-    return {"w0": start.w0_record, "w": start.w_records, "V": start.V_records}
+    return dict(start.tables)
 
 
 def engine_arguments():
@@ -40,7 +40,7 @@ def engine_arguments():
 
 def split_up(given):
     X = csr.Csr(given["indptr"], given["indices"], given["data"], N_FEATURES)
-    return X, _engine.Parameters(given["w0"], given["w"], given["V"], 3)
+    return X, _engine.Parameters({name: given[name] for name in ("w0", "w", "V")}, 3)
 
 
 def train(subject, y, sample_weight, order, **given):
@@ -60,7 +60,7 @@ def rank(subject, **given):
         csr.Csr(given["indptr"], given["indices"], given["data"], N_ITEMS),
         given["users_of_interactions"],
     )
-    visits = ranking.Visits(given["order"], given["begins"])
+    visits = ranking.ChoiceVisits(given["order"], given["begins"])
     negatives = ranking.Negatives(2, given["keep"], given["alias"], given["log_q"])
     options = _engine.Options("softmax", "adagrad", 0.1, 0.1, 0.0, 0.0, 0.1)
     loss = ranking.train_epoch(data, visits, negatives, params, options)

@@ -43,7 +43,7 @@ class Explosion(Interruption):
     def __call__(self, X, y, sample_weight, order, params, *rest):
         self.n_calls -= 1
         if self.n_calls < 0:
-            params.V_records[:, 0] = 1e25
+            params.tables["V"][:, 0] = 1e25
         return self.train_epoch(X, y, sample_weight, order, params, *rest)
 
 

@@ -5,7 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import FMClassifier, FMRegressor
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.units import FeatureScale
 from fastfm_ext._validation.matrices import canonical_csr
 from registries import SOLVERS
@@ -81,7 +82,8 @@ def test_rows_are_not_changed_and_parameters_return_exactly():
     before = params.copy()
     scale.to_user_units(params)
     assert not np.array_equal(params.V, before.V)
-    np.testing.assert_array_equal(params.V_records[:, 1:], before.V_records[:, 1:], "the optimizer's state has no unit")
+    state, state_before = params.tables["V"][:, 1:], before.tables["V"][:, 1:]
+    np.testing.assert_array_equal(state, state_before, "the optimizer's state has no unit")
     scale.to_unit_size(params)
     for array, array_before in zip(params.arrays, before.arrays, strict=True):
         np.testing.assert_array_equal(array, array_before)

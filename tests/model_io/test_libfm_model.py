@@ -49,7 +49,7 @@ def matrix(rows, n_features):
 def with_parameters(model, w0, w, V):
     """A fitted model whose parameters are those of another program."""
     (params,) = model._scorers
-    params.w0_record[0] = w0
+    params.tables["w0"][:, 0] = w0
     params.w[...] = w
     params.V[...] = V
     return model

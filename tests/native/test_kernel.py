@@ -17,7 +17,7 @@ from registries import LOSSES, SOLVERS
 def random_parameters(rng, k, options):
     params = Parameters.initialise(N_FEATURES, k, options, intercept=0.3, rng=rng)
     if options.solver != "ftrl":  # whose weights follow from its state
-        params.w_records[:, 0] = rng.normal(size=N_FEATURES)
+        params.w[...] = rng.normal(size=N_FEATURES)
     return params
 
 
@@ -106,7 +106,7 @@ def test_the_order_may_repeat_and_leave_out_rows(isa):
 @pytest.mark.parametrize("k", K_PATHS)
 def test_padding_stays_zero(isa, k, solver):
     params, *_ = train_both(make_options(solver=solver), k)
-    assert not params.V_records[:, 0, k:].any()
+    assert not params.tables["V"][:, 0, k:].any()
 
 
 @pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])
@@ -167,7 +167,7 @@ def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
 def test_a_score_that_is_not_finite_stops_the_epoch_before_its_step(isa):
     options = make_options()
     params = random_parameters(np.random.default_rng(7), 4, options)
-    params.w_records[2, 0] = np.inf
+    params.w[2] = np.inf
     csr = canonical_csr(sp.csr_array(np.eye(N_FEATURES, dtype=np.float32)))
     V_before = params.V.copy()
     with pytest.raises(_engine.NonFiniteScoreError) as caught:
@@ -202,7 +202,7 @@ def test_the_bias_learns_from_the_rows_of_every_thread(isa):
     options = make_options(solver="adagrad", learning_rate_w=1e-6)  # so small that every gradient stays near 5
     params = Parameters.initialise(1, 0, options, 5.0, np.random.default_rng(0))
     _engine.train_epoch(csr, y, None, None, params, options, n_threads=2)
-    assert params.w0_record[1] == pytest.approx(25.0 * n_rows, rel=0.01)
+    assert params.tables["w0"][0, 1, 0] == pytest.approx(25.0 * n_rows, rel=0.01)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -220,4 +220,4 @@ def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
     for _ in range(5):
         _engine.train_epoch(renamed, y, None, None, params, options, 2, hot)
     assert np.mean((_engine.predict(csr, params) - y) ** 2) < 0.05 * y.var()
-    assert not params.V_records[:, 0, k:].any()
+    assert not params.tables["V"][:, 0, k:].any()

@@ -9,8 +9,9 @@ import scipy.sparse as sp
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import ranking as _ranking_engine
-from fastfm_ext._engine.parameters import Options, Parameters
-from fastfm_ext._engine.ranking import Choices, Negatives, Visits
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._engine.ranking import Choices, ChoiceVisits, Negatives
 from fastfm_ext._reference import fm
 from fastfm_ext._reference import ranking as _reference_ranking
 from fastfm_ext._validation.matrices import canonical_csr
@@ -51,7 +52,7 @@ def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True,
     X_user, X_item, choices = random_problem(rng, style)
     options = make_options(loss=loss, fit_linear=fit_linear)
     params = Parameters.initialise(N_FEATURES, k, options, 0.0, rng)
-    params.w_records[:, 0] = rng.normal(size=N_FEATURES)
+    params.w[...] = rng.normal(size=N_FEATURES)
     data = Choices.of(as_csr(X_user), as_csr(X_item), as_csr(choices))
     assert (data.users.data is None) == (style != "values")
     negatives = Negatives(N_NEGATIVES[loss])
@@ -65,7 +66,7 @@ def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True,
     w, V = params.w.astype(float), params.V.astype(float)
     reference = _reference_ranking.Ranker(w, V, loss, negatives.n, *sizes, fit_linear, alias)
     for epoch in range(3):
-        visits = Visits.at_random(np.arange(data.interactions.nnz), data.users_of_interactions, most, rng)
+        visits = ChoiceVisits.at_random(np.arange(data.interactions.nnz), data.users_of_interactions, most, rng)
         seeded = Negatives(negatives.n, negatives.keep, negatives.alias, negatives.log_q, seed=99 + epoch)
         kernel_loss = _ranking_engine.train_epoch(data, visits, seeded, params, options)
         begins = np.arange(len(visits.order) + 1) if visits.begins is None else visits.begins
@@ -83,7 +84,7 @@ def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True,
 @pytest.mark.parametrize("k", K_PATHS)
 def test_training_follows_the_reference(isa, k, loss, style):
     params = train_both(loss, k, style)
-    assert not params.V_records[:, 0, k:].any()
+    assert not params.tables["V"][:, 0, k:].any()
 
 
 @pytest.mark.parametrize("most", [3, 100])
@@ -117,9 +118,9 @@ def test_what_a_user_chose_is_never_drawn(isa, loss):
     data = ids_only(1, 40, interactions)
     options = make_options(loss=loss, learning_rate_w=0.0001, learning_rate_V=0.0001)
     params = Parameters.initialise(41, 4, options, 0.0, np.random.default_rng(0))
-    visits = Visits(np.zeros(200, dtype=np.int64))  # always to item 0
+    visits = ChoiceVisits(np.zeros(200, dtype=np.int64))  # always to item 0
     _ranking_engine.train_epoch(data, visits, Negatives(3, seed=1), params, options)
-    moved = np.flatnonzero(params.w_records[1:, 1] != options.initial_acc_w)
+    moved = np.flatnonzero(params.tables["w"][1:, 1, 0] != options.initial_acc_w)
     np.testing.assert_array_equal(moved, [0, 37, 38, 39])
 
 
@@ -133,8 +134,8 @@ def test_items_are_drawn_in_proportion_to_their_weights(isa, power):
     options = make_options(loss="bpr", learning_rate_w=1e-9, learning_rate_V=1e-9, l2_w=0.0, initial_acc_w=1e-6)
     params = Parameters.initialise(12, 0, options, 0.0, np.random.default_rng(0))
     negatives = Negatives.in_proportion(1, np.r_[weights, 5.0])
-    _ranking_engine.train_epoch(data, Visits(np.zeros(40_000, dtype=np.int64)), negatives, params, options)
-    drawn = params.w_records[1:11, 1] / 0.25
+    _ranking_engine.train_epoch(data, ChoiceVisits(np.zeros(40_000, dtype=np.int64)), negatives, params, options)
+    drawn = params.tables["w"][1:11, 1, 0] / 0.25
     np.testing.assert_allclose(drawn / drawn.sum(), weights / weights.sum(), atol=0.01)
 
 
@@ -153,7 +154,7 @@ def test_an_epoch_visits_every_interaction_once_and_one_user_at_a_time(most):
     rng = np.random.default_rng(0)
     users = np.sort(rng.integers(0, 9, 60)).astype(np.int32)
     numbers = np.arange(100, 160)
-    visits = Visits.at_random(numbers, users, most, rng)
+    visits = ChoiceVisits.at_random(numbers, users, most, rng)
     np.testing.assert_array_equal(np.sort(visits.order), numbers)
     if most > 1:
         sizes = np.diff(visits.begins)
@@ -162,9 +163,9 @@ def test_an_epoch_visits_every_interaction_once_and_one_user_at_a_time(most):
         pieces = np.split(users[visits.order - 100], visits.begins[1:-1])
         assert all(len(set(piece)) == 1 for piece in pieces)
         assert visits.n == sum(-(-n // most) for n in np.bincount(users))
-    other = Visits.at_random(numbers, users, most, rng)
+    other = ChoiceVisits.at_random(numbers, users, most, rng)
     assert not np.array_equal(visits.order, other.order)
-    in_a_row = Visits.at_random(numbers, users, most, rng, at_once=False)
+    in_a_row = ChoiceVisits.at_random(numbers, users, most, rng, at_once=False)
     assert in_a_row.n == 60
     np.testing.assert_array_equal(np.sort(in_a_row.order), numbers)
     changes_of_user = np.count_nonzero(np.diff(users[in_a_row.order - 100])) + 1
@@ -176,8 +177,8 @@ def test_a_score_that_is_not_finite_names_its_interaction(isa, loss):
     data = ids_only(3, 4, np.eye(3, 4))
     options = make_options(loss=loss)
     params = Parameters.initialise(7, 4, options, 0.0, np.random.default_rng(0))
-    params.w_records[3 + 1, 0] = np.inf  # chosen by user 1, and drawn for others
-    visits = Visits(np.array([1, 0, 2]))
+    params.w[3 + 1] = np.inf  # chosen by user 1, and drawn for others
+    visits = ChoiceVisits(np.array([1, 0, 2]))
     before = params.V.copy()
     with pytest.raises(_ranking_engine.NonFiniteScoreError) as caught:
         _ranking_engine.train_epoch(data, visits, Negatives(1), params, options)
@@ -189,10 +190,10 @@ def test_a_drawn_item_whose_score_is_not_finite_ends_the_epoch(isa):
     data = ids_only(3, 4, np.eye(3, 4))
     options = make_options(loss="warp")
     params = Parameters.initialise(7, 4, options, 0.0, np.random.default_rng(0))
-    params.w_records[3 + 1 :, 0] = np.nan  # all that can be drawn for user 0
+    params.w[3 + 1 :] = np.nan  # all that can be drawn for user 0
     before = params.V.copy()
     with pytest.raises(_ranking_engine.NonFiniteScoreError) as caught:
-        _ranking_engine.train_epoch(data, Visits(np.array([0, 1, 2])), Negatives(1), params, options)
+        _ranking_engine.train_epoch(data, ChoiceVisits(np.array([0, 1, 2])), Negatives(1), params, options)
     assert caught.value.row == 0
     np.testing.assert_array_equal(params.V, before)
 
@@ -212,7 +213,7 @@ def test_threads_learn_as_well_as_one(isa, loss):
         options = make_options(loss=loss, learning_rate_V=0.1, init_stdev=0.1)
         params = Parameters.initialise(n_users + n_items, 8, options, 0.0, rng)
         for epoch in range(6):
-            visits = Visits.at_random(np.arange(data.interactions.nnz), data.users_of_interactions, 1, rng)
+            visits = ChoiceVisits.at_random(np.arange(data.interactions.nnz), data.users_of_interactions, 1, rng)
             negatives = Negatives(N_NEGATIVES[loss], seed=epoch)
             _ranking_engine.train_epoch(data, visits, negatives, params, options, n_threads)
         scores = params.V[:n_users] @ params.V[n_users:].T + params.w[n_users:]

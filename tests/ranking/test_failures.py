@@ -111,7 +111,7 @@ def test_a_run_that_diverges_keeps_its_best_epoch(events, monkeypatch):
     def explode_in_the_second_epoch(choices, visits, negatives, params, *rest):
         calls.append(1)
         if len(calls) > 1:
-            params.V_records[:, 0] = 1e25
+            params.tables["V"][:, 0] = 1e25
         return train_epoch(choices, visits, negatives, params, *rest)
 
     monkeypatch.setattr(ranking, "train_epoch", explode_in_the_second_epoch)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastfm_ext._engine.parameters import Options
+from fastfm_ext._engine.options import Options
 from fastfm_ext._learning.losses import losses_of
 
 # The kernel rounds to float32 (2^-24 = 6e-8) in every operation, the reference to float64. Over the few hundred steps

@@ -16,7 +16,8 @@ from scipy.special import expit
 
 sys.path.insert(0, str(Path(os.environ["FASTFM_EXT_BENCHMARKS"])))
 
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from numpy_fm import NumpyFm
 
 BATCH_SIZE = 4096

@@ -1,4 +1,36 @@
 """Kernels' view of the data: CSR, parameters, options, and one Python call for each kernel."""
 
-from fastfm_ext._engine.csr import Csr as Csr
-from fastfm_ext._engine.parameters import *  # noqa: F403
+from fastfm_ext._engine.csr import Csr, features_in
+from fastfm_ext._engine.gradient import (
+    NO_FEATURES,
+    NonFiniteScoreError,
+    hot_features,
+    rename_hot_features,
+    train_epoch,
+)
+from fastfm_ext._engine.isa import compiler, isa_in_use, supported_isas, use_isa
+from fastfm_ext._engine.options import LOSSES, SOLVERS, STATE_SLOTS, Options, StepSizes
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._engine.scores import pool, predict
+
+__all__ = [
+    "LOSSES",
+    "NO_FEATURES",
+    "SOLVERS",
+    "STATE_SLOTS",
+    "Csr",
+    "NonFiniteScoreError",
+    "Options",
+    "Parameters",
+    "StepSizes",
+    "compiler",
+    "features_in",
+    "hot_features",
+    "isa_in_use",
+    "pool",
+    "predict",
+    "rename_hot_features",
+    "supported_isas",
+    "train_epoch",
+    "use_isa",
+]

@@ -6,7 +6,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from fastfm_ext import _engine
+from fastfm_ext._engine import isa
 
 _REQUIRED = ("numpy", "scipy", "scikit-learn")
 _OPTIONAL = ("pandas", "polars", "faiss-cpu", "matplotlib")
@@ -24,11 +24,11 @@ def show_config() -> None:
     >>> fastfm_ext.show_config()  # doctest: +ELLIPSIS
     fastfm-ext          ...
     """
-    supported = ", ".join(_engine.supported_isas())
+    supported = ", ".join(isa.supported_isas())
     lines = {
         "fastfm-ext": version("fastfm-ext"),
-        "instruction set": f"{_engine.isa_in_use()} (this machine runs: {supported})",
-        "compiler": _engine.compiler(),
+        "instruction set": f"{isa.isa_in_use()} (this machine runs: {supported})",
+        "compiler": isa.compiler(),
         "cores": str(os.cpu_count()),
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
     }

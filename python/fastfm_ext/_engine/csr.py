@@ -40,6 +40,21 @@ class Csr:
         return len(self.indices)
 
 
+def features_in(X: Csr, also: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the features that occur in X, or stand in ``also``, in ascending order."""
+    if X.nnz < X.n_features // 16:  # fewer to sort than to mark
+        return np.union1d(X.indices, also).astype(np.intp)
+    marked = np.zeros(X.n_features, dtype=bool)
+    marked[X.indices] = True
+    marked[also] = True
+    return np.flatnonzero(marked)
+
+
+def largest_value(X: Csr) -> float:
+    """Return the largest absolute value."""
+    return 1.0 if X.data is None else float(np.abs(X.data).max(initial=0.0))
+
+
 def csr_at_once(indptr: RowStarts, indices: NDArray[np.int32], data: Float32, n_features: int) -> Csr | None:
     """Return these arrays as a `Csr` if they are one: valid, finite, ascending in rows, without zeros; else None."""
     if len(indptr) < 2 or len(indices) != len(data):

@@ -1,4 +1,4 @@
-"""The engine's part that ranks: epochs over what users chose, and the vectors of new users. See `_engine`."""
+"""Learning to rank by the kernels: epochs over what users chose, and the vectors of new users."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32
-from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import NNZ_PER_CALL, Options, Parameters, StepSizes
+from fastfm_ext._engine.csr import Csr, largest_value
+from fastfm_ext._engine.gradient import NNZ_PER_CALL
+from fastfm_ext._engine.options import Options, StepSizes
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._native import core
 
 LOSSES = core.ranking_losses()
@@ -43,11 +45,6 @@ class Choices:
         """The largest absolute feature value, and the largest weight."""
         features = max(largest_value(self.users), largest_value(self.items))
         return features, largest_value(self.interactions)
-
-
-def largest_value(X: Csr) -> float:
-    """Return the largest absolute value."""
-    return 1.0 if X.data is None else float(np.abs(X.data).max(initial=0.0))
 
 
 def _with_values(X: Csr) -> Csr:
@@ -87,7 +84,7 @@ class Negatives:
 
 
 @dataclass(frozen=True)
-class Visits:
+class ChoiceVisits:
     """The order of an epoch: visit v goes to the interactions ``order[begins[v]:begins[v + 1]]`` of one user.
 
     Without ``begins``, each visit goes to one interaction.
@@ -121,7 +118,12 @@ class Visits:
 
 
 def train_epoch(
-    choices: Choices, visits: Visits, negatives: Negatives, params: Parameters, options: Options, n_threads: int = 1
+    choices: Choices,
+    visits: ChoiceVisits,
+    negatives: Negatives,
+    params: Parameters,
+    options: Options,
+    n_threads: int = 1,
 ) -> float:
     """Make the visits, one step each; change ``params`` in place; return the weighted sum of the loss.
 
@@ -139,7 +141,7 @@ def train_epoch(
         rows = (choices.users, choices.items, choices.interactions, choices.users_of_interactions)
         order, begins, loss = visits.order, visits.begins, LOSSES[options.loss]
         loss_sum += core.ranking_epoch(
-            *rows, order, begins, first, last, most, negatives, *params.arrays, loss, options, n_threads
+            *rows, order, begins, first, last, most, negatives, params, loss, options, n_threads
         )
     return loss_sum
 

@@ -16,7 +16,8 @@ from sklearn.utils import check_random_state
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import AnyArray, Float64, Int64
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import saving
 from fastfm_ext._estimators.hyperparameters import check_ranges, options_of, settings_of
 from fastfm_ext._learning.divergence import Guard

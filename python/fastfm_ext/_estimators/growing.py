@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._estimators.base import FMEstimator
-from fastfm_ext._learning.growth import grown
 
 
 def grow(model: FMEstimator, n_features: int) -> None:
@@ -32,7 +31,7 @@ def grow(model: FMEstimator, n_features: int) -> None:
         )
     model._check_can_continue()
     rng = np.random.default_rng([model._seed(), n_before])
-    model._scorers = [grown(params, int(n_features), model._options(), rng) for params in model._scorers]
+    model._scorers = [params.grown(int(n_features), model._options(), rng) for params in model._scorers]
     model.n_features_in_ = int(n_features)
 
 

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import Any, Protocol
 
 from fastfm_ext._common.checks import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
-from fastfm_ext._engine.parameters import Options
+from fastfm_ext._engine.options import Options
 from fastfm_ext._learning.losses import LOSSES, Loss, RankingLoss
 from fastfm_ext._learning.solvers.base import Defaults, Solver
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read

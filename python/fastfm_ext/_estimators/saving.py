@@ -17,7 +17,6 @@ from fastfm_ext._learning.units import FeatureScale, Units
 _PLAIN_ATTRIBUTES = ("n_features_in_", "n_iter_", "best_epoch_", "history_")
 # Attributes that hold arrays.
 _ARRAY_ATTRIBUTES = ("classes_", "feature_names_in_")
-_PARAMETER_ARRAYS = ("w0_record", "w_records", "V_records")
 
 
 class Savable(Protocol):
@@ -45,7 +44,7 @@ def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     meta["target_spread"] = model._units.target
     arrays: dict[str, AnyArray] = {}
     for number, params in enumerate(model._scorers):
-        arrays |= {f"{name}_{number}": getattr(params, name) for name in _PARAMETER_ARRAYS}
+        arrays |= params.to_arrays(f"_{number}")
     for field in fields(FeatureScale):
         arrays[f"feature_scale_{field.name}"] = getattr(model._units.features, field.name)
     for name in _ARRAY_ATTRIBUTES:
@@ -71,15 +70,13 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
             if not isinstance(meta[name], dict if name == "history_" else int):
                 raise ValueError(f"{name} is {meta[name]!r}")
             setattr(model, name, meta[name])
-    n_scorers = sum(name.startswith("w0_record_") for name in arrays)
+    n_scorers = sum(name.startswith(f"{Parameters.specs[0].array_name}_") for name in arrays)
     model._scorers = [
-        Parameters(**{name: arrays[f"{name}_{number}"] for name in _PARAMETER_ARRAYS}, n_factors=meta["n_factors"])
+        Parameters.from_arrays(arrays, meta["n_factors"], model.n_features_in_, suffix=f"_{number}")
         for number in range(n_scorers)
     ]
     if not model._scorers:
         raise ValueError("a model without parameters")
-    for params in model._scorers:
-        params.check(model.n_features_in_)
     scale = FeatureScale(**{field.name: arrays[f"feature_scale_{field.name}"] for field in fields(FeatureScale)})
     scale.check(model.n_features_in_)
     model._units = Units(scale, _target_spread(meta, arrays))

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Bools, Int64
 from fastfm_ext._engine import csr
-from fastfm_ext._engine.csr import Csr
+from fastfm_ext._engine.csr import Csr, largest_value
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._engine.ranking import Choices, largest_value
+from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._engine.search import MAX_NORM, ItemLists, PackedItems, norms, top_n
 from fastfm_ext._learning.losses import Loss
 from fastfm_ext._learning.mean_loss import mean_loss

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 from fastfm_ext._common.arrays import Float32, Int64
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Schedule
 from fastfm_ext._learning.losses import Loss

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastfm_ext._common.arrays import Int64
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard, HasLargest
 from fastfm_ext._learning.loop import Monitor, Run, Schedule, run_epochs
 

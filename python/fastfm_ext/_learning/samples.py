@@ -9,8 +9,7 @@ import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Int64
 from fastfm_ext._engine import csr
-from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.ranking import largest_value
+from fastfm_ext._engine.csr import Csr, largest_value
 
 
 @dataclass(frozen=True)

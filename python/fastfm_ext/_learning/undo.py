@@ -20,11 +20,7 @@ class Undo:
     def __init__(self, params: Parameters, features: NDArray[np.intp]) -> None:
         self.params = params
         self.features = features
-        self.w0 = params.w0_record.copy()
-        self.w = params.w_records[self.features]
-        self.V = params.V_records[self.features]
+        self.part = params.part(features)
 
     def __call__(self) -> None:
-        self.params.w0_record[...] = self.w0
-        self.params.w_records[self.features] = self.w
-        self.params.V_records[self.features] = self.V
+        self.params.put(self.features, self.part)

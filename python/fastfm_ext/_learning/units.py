@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,11 @@ class FeatureScale:
 
     def to_user_units(self, params: Parameters) -> None:
         """Turn parameters learned on scaled values into parameters for values as they are, in place."""
-        self._multiply(params, self.factors)
+        params.scale(self.columns, self.factors)
 
     def to_unit_size(self, params: Parameters) -> None:
         """Undo `to_user_units`."""
-        self._multiply(params, 1.0 / self.factors)
-
-    def _multiply(self, params: Parameters, factors: Float32) -> None:
-        if len(self.columns):
-            params.w_records[self.columns, 0] *= factors[:, 0]
-            params.V_records[self.columns, 0] *= factors
+        params.scale(self.columns, 1.0 / self.factors)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from fastfm_ext._common.arrays import Float32, as_kernels_read
 from fastfm_ext._common.checks import errors_that_name, is_integer
 from fastfm_ext._engine import csr, ranking
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import StepSizes
+from fastfm_ext._engine.options import StepSizes
 from fastfm_ext._engine.ranking import Negatives
 from fastfm_ext._learning.losses import RankingLoss
 from fastfm_ext._validation.interactions import to_interactions

@@ -11,7 +11,8 @@ import numpy as np
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Int32, Int64
 from fastfm_ext._engine import csr
-from fastfm_ext._engine.parameters import Options, Parameters
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import Schedule
 from fastfm_ext._learning.problem import Problem

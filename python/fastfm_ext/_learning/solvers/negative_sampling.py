@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from fastfm_ext._engine import ranking
-from fastfm_ext._engine.ranking import Choices, Negatives, Visits
+from fastfm_ext._engine.ranking import Choices, ChoiceVisits, Negatives
 from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.solvers.base import Defaults
@@ -100,7 +100,7 @@ class SampledRanking:
         """Visit all choices once; return the mean loss on the way."""
         problem, choices, rng = self._problem, self._choices, self._problem.rng
         most = self._together if self._together > 1 else CHOICES_IN_A_ROW
-        visits = Visits.at_random(problem.visited, self._users, most, rng, at_once=self._together > 1)
+        visits = ChoiceVisits.at_random(problem.visited, self._users, most, rng, at_once=self._together > 1)
         negatives = replace(self._negatives, seed=int(rng.integers(2**63)))
         n_threads = problem.schedule.n_threads
         try:

@@ -14,7 +14,6 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.loop import History, Monitor, Run
 from fastfm_ext.model_io.container import ModelFileError, ModelFileReader, write_parts
 
-_PARAMETER_ARRAYS = ("w0_record", "w_records", "V_records")
 _MODEL, _POSITION = "model", "stream"
 
 
@@ -72,11 +71,9 @@ class StreamPosition:
         history["val_loss"] = history.pop("validation")
         meta |= {"history": history, "monitor": asdict(self.run.monitor)}
         meta["n_factors"] = self.run.best[0].n_factors if self.run.best else 0
-        arrays = {
-            f"{name}_{number}": getattr(params, name)
-            for number, params in enumerate(self.run.best)
-            for name in _PARAMETER_ARRAYS
-        }
+        arrays: dict[str, NDArray[Any]] = {}
+        for number, params in enumerate(self.run.best):
+            arrays |= params.to_arrays(f"_{number}")
         return meta, arrays
 
     @classmethod
@@ -92,11 +89,9 @@ class StreamPosition:
         n_factors = meta.pop("n_factors")
         run = Run(_history_from(meta.pop("history")), Monitor(**meta.pop("monitor")))
         run.best = [
-            Parameters(**{name: arrays[f"{name}_{number}"] for name in _PARAMETER_ARRAYS}, n_factors=n_factors)
-            for number in range(len(arrays) // len(_PARAMETER_ARRAYS))
+            Parameters.from_arrays(arrays, n_factors, suffix=f"_{number}")
+            for number in range(len(arrays) // len(Parameters.specs))
         ]
-        for params in run.best:
-            params.check(len(params.w_records))
         position = cls(**meta, run=run)
         kinds: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "dict[str, Any]": dict}
         for f in fields(cls):
@@ -186,7 +181,7 @@ def read_checkpoint(path: str, model_class: type[Any], settings: dict[str, Any])
         if differing:
             raise ValueError(_advice(path, "; ".join(differing)))
         model = reader.build(_MODEL, model_class, mmap=False)
-        widths = {len(params.w_records) for params in (*model._scorers, *position.run.best)}
+        widths = {params.n_features for params in (*model._scorers, *position.run.best)}
         if len(widths) > 1 or len(position.run.best) not in (0, len(model._scorers)):
             raise reader.damaged("the best parameters do not fit the model")
         return model, position

@@ -11,9 +11,9 @@ import numpy as np
 
 from fastfm_ext._common.interrupt import DeferredInterrupt
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import NO_FEATURES, Parameters
+from fastfm_ext._engine.gradient import NO_FEATURES
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import DivergenceError
-from fastfm_ext._learning.growth import grown
 from fastfm_ext._learning.learner import Learner, Terms
 from fastfm_ext._learning.loop import History, run_epochs
 from fastfm_ext._learning.mean_loss import mean_loss
@@ -173,7 +173,7 @@ class StreamFit:
         state = self._rng.bit_generator.state
         for scorers in (self.scorers, self.position.run.best):
             self._rng.bit_generator.state = state
-            scorers[:] = [grown(params, n_features, self._terms.options, self._rng) for params in scorers]
+            scorers[:] = [params.grown(n_features, self._terms.options, self._rng) for params in scorers]
         self.position.generator = dict(self._rng.bit_generator.state)
         self._learner.n_features = n_features
 

@@ -1,0 +1,85 @@
+"""Epochs of gradient descent by the kernels, and the hot features that each thread has copies of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext._common.arrays import MAX_INT32, Float32
+from fastfm_ext._engine.csr import Csr
+from fastfm_ext._engine.options import LOSSES, SOLVERS, Options
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._native import core
+
+# A call of the kernel covers about this many nonzeros (some 50 ms), so that Ctrl-C never waits long.
+NNZ_PER_CALL = 1 << 22
+
+# What threads keep copies of; measured on ratings and clicks. See ``threads/gradient.hpp``.
+HOT_ROWS = 10_000
+HOT_SHARE_OF_ROWS = 1 / 500
+HOTTEST, HOTTEST_SHARE_OF_NONZEROS = 64, 0.2
+HOT_BYTES = 1 << 18
+NO_FEATURES: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+
+NonFiniteScoreError = core.NonFiniteScoreError
+
+
+def hot_features(X: Csr, record_bytes: int) -> NDArray[np.int32]:
+    """Return the features that stand in so many rows that threads would wait for each other, most frequent first.
+
+    None, where they are too small a part of all nonzeros to matter.
+    """
+    if X.n_rows < HOT_ROWS:
+        return NO_FEATURES
+    counts = np.bincount(X.indices)
+    candidates = np.flatnonzero(counts > X.n_rows * HOT_SHARE_OF_ROWS)
+    candidates = candidates[np.argsort(-counts[candidates], kind="stable")]
+    if counts[candidates[:HOTTEST]].sum() < HOTTEST_SHARE_OF_NONZEROS * X.nnz:
+        return NO_FEATURES
+    most = min(max(HOTTEST, HOT_BYTES // record_bytes), MAX_INT32 - X.n_features)
+    return candidates[:most].astype(np.int32)
+
+
+def rename_hot_features(X: Csr, hot: NDArray[np.int32]) -> Csr:
+    """Return X with feature ``hot[h]`` numbered ``n_features + h``, which is how the threads find their own copies.
+
+    The result has ``n_features + len(hot)`` features, and only training knows what the last ones are.
+    """
+    if not len(hot):
+        return X
+    numbers = np.arange(X.n_features, dtype=np.int32)
+    numbers[hot] = np.arange(X.n_features, X.n_features + len(hot))
+    return replace(X, indices=numbers[X.indices], n_features=X.n_features + len(hot))
+
+
+def train_epoch(
+    X: Csr,
+    y: Float32,
+    sample_weight: Float32 | None,
+    order: NDArray[np.int64] | None,
+    params: Parameters,
+    options: Options,
+    n_threads: int = 1,
+    hot_features: NDArray[np.int32] = NO_FEATURES,
+) -> float:
+    """Visit the rows of X in the given order, one step each; change ``params`` in place; return the sum of the loss.
+
+    With ``hot_features``, X is what `rename_hot_features` returned with them.
+
+    Raises
+    ------
+    NonFiniteScoreError
+        When the score of a row is NaN or infinite. The parameters hold the steps before that row.
+    """
+    loss, solver = LOSSES[options.loss], SOLVERS[options.solver]
+    n_visits = X.n_rows if order is None else len(order)
+    visits_per_call = max(1, n_visits * NNZ_PER_CALL // max(X.nnz, NNZ_PER_CALL))
+    loss_sum = 0.0
+    for first in range(0, n_visits, visits_per_call):
+        last = min(first + visits_per_call, n_visits)
+        visits = (y, sample_weight, order, first, last)
+        parameters = (params, hot_features)
+        loss_sum += core.sgd_epoch(X.indptr, X.indices, X.data, *visits, *parameters, loss, solver, options, n_threads)
+    return loss_sum

@@ -1,0 +1,99 @@
+"""Options of a training run: loss, solver and step sizes, and the names that these can have."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+from fastfm_ext._engine.models import FM_TABLES
+from fastfm_ext._native import core
+
+LOSSES = core.losses()
+OPTIMIZERS = core.optimizers()
+SOLVERS = {name: traits.number for name, traits in OPTIMIZERS.items()}
+STATE_SLOTS = {name: traits.n_slots for name, traits in OPTIMIZERS.items()}
+
+
+class StepSizes(NamedTuple):
+    """What an optimizer needs to know of one kind of parameter: ``StepSizes`` of ``types/gradient.hpp``."""
+
+    learning_rate: float
+    beta: float
+    l1: float
+    l2: float
+    initial_acc: float = 1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """Loss, solver and step sizes of one training run.
+
+    ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from; ``beta_*`` and ``l1_*`` are FTRL's.
+    ``clip_gradient`` bounds the derivative of a row's loss with respect to its score. ``delta`` is the threshold of a
+    loss that has one.
+    """
+
+    loss: str
+    solver: str
+    learning_rate_w: float
+    learning_rate_V: float
+    l2_w: float
+    l2_V: float
+    init_stdev: float
+    l1_w: float = 0.0
+    l1_V: float = 0.0
+    beta_w: float = 1.0
+    beta_V: float = 1.0
+    initial_acc_w: float = 1.0
+    initial_acc_V: float = 1.0
+    clip_gradient: float = math.inf
+    delta: float = 1.0
+    fit_intercept: bool = True
+    fit_linear: bool = True
+
+    def in_units_of(self, scale: float) -> Self:
+        """Return options that train on targets of standard deviation ``scale`` as these do on standard deviation 1.
+
+        Dividing the targets by s and multiplying the predictions by s is the same as training on the targets as they
+        are with w = s w' and V = sqrt(s) V', where ' marks what the scaled problem would have learned. A table that
+        grows by s^d has gradients that grow by s^(2 - d), for the loss grows by s^2: this gives the powers below.
+        """
+        s = scale
+        normalises = OPTIMIZERS[self.solver].normalises
+        changes: dict[str, Any] = {"clip_gradient": self.clip_gradient * s, "delta": self.delta * s}
+        for table in FM_TABLES:
+            if not table.per_feature:  # w0 takes the step sizes of w
+                continue
+            d = table.target_power
+            powers = {
+                "learning_rate": d if normalises else 2 * d - 2,
+                "l2": 2 - 2 * d,
+                "l1": 2 - d,
+                "beta": 2 - d,
+                "initial_acc": 4 - 2 * d,
+            }
+            for size, power in powers.items():
+                name = f"{size}_{table.name}"
+                changes[name] = getattr(self, name) * _power(s, power)
+            if table.is_drawn:
+                changes["init_stdev"] = self.init_stdev * _power(s, d)
+        return replace(self, **changes)
+
+    @property
+    def w0(self) -> StepSizes:
+        return StepSizes(self.learning_rate_w, self.beta_w, 0.0, 0.0, self.initial_acc_w)
+
+    @property
+    def w(self) -> StepSizes:
+        return StepSizes(self.learning_rate_w, self.beta_w, self.l1_w, self.l2_w, self.initial_acc_w)
+
+    @property
+    def V(self) -> StepSizes:
+        return StepSizes(self.learning_rate_V, self.beta_V, self.l1_V, self.l2_V, self.initial_acc_V)
+
+
+def _power(s: float, exponent: float) -> float:
+    """Return s to this power, the reciprocal of a number exactly rounded."""
+    power: float = s**exponent if exponent >= 0 else 1.0 / s**-exponent
+    return power
