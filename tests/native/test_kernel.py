@@ -189,9 +189,9 @@ def test_ftrl_begins_with_float32_arithmetic_on_every_instruction_set(isa):
 
 
 def test_state_of_no_optimizer_is_refused():
-    w0, w, V = np.zeros(5, np.float32), np.zeros((2, 5), np.float32), np.zeros((2, 5, 4), np.float32)
-    params = Parameters(w0, w, V, 4)
-    with pytest.raises(ValueError, match="no optimizer has 4 state values for a parameter"):
+    shapes = {"w0": (1, 10, 1), "w": (2, 10, 1), "V": (2, 10, 4)}
+    params = Parameters({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, 4)
+    with pytest.raises(ValueError, match="no optimizer has 9 state values for a parameter"):
         _engine.predict(canonical_csr(sp.csr_array(np.eye(2, dtype=np.float32))), params)
 
 
