@@ -28,7 +28,7 @@ cdef extern from "types/matrix.hpp" namespace "fastfm" nogil:
         const int32_t* indices
         const float* data
 
-    struct MatrixTraits:
+    struct CppMatrixTraits "fastfm::MatrixTraits":
         bint is_valid
         bint is_finite
         bint has_zeros
@@ -181,7 +181,7 @@ cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
     struct Kernels:
         const char* isa
         const CppOptimizerTraits* optimizers
-        MatrixTraits (*inspect)(const Csr&, int64_t, int64_t) noexcept nogil
+        CppMatrixTraits (*inspect)(const Csr&, int64_t, int64_t) noexcept nogil
 
     const Kernels* const* compiled_kernels() noexcept
     bint is_supported(const Kernels&) noexcept

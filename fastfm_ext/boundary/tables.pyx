@@ -96,26 +96,13 @@ cdef extern from "tables/encode.hpp" namespace "fastfm" nogil:
         const Block*, int64_t, int64_t, const int64_t*, bint, int32_t*, float*)
 
 
+include "pointers.pxi"
+
+
 cdef int check(Status status) except -1:
     if status.code == StatusCode.out_of_memory:
         raise MemoryError
     return 0
-
-
-cdef const uint8_t* pointer_u8(const uint8_t[::1] array):
-    return &array[0] if array is not None and array.shape[0] else NULL
-
-
-cdef const int32_t* pointer_i32(const int32_t[::1] array):
-    return &array[0] if array is not None and array.shape[0] else NULL
-
-
-cdef const int64_t* pointer_i64(const int64_t[::1] array):
-    return &array[0] if array is not None and array.shape[0] else NULL
-
-
-cdef const float* pointer_f32(const float[::1] array):
-    return &array[0] if array is not None and array.shape[0] else NULL
 
 
 # --- coding --------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ Python has checked types, lengths and ranges by now and owns all memory. Shapes 
 text/write.hpp.
 """
 
+from collections import namedtuple
+
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 
@@ -54,7 +56,7 @@ cdef extern from "text/read.hpp" namespace "fastfm::text" nogil:
         int64_t max_nnz
         int64_t n_rows
 
-    struct ReadResult:
+    struct CppReadResult "fastfm::text::ReadResult":
         ReadCode code
         int64_t position
         int64_t lines
@@ -63,7 +65,7 @@ cdef extern from "text/read.hpp" namespace "fastfm::text" nogil:
         int32_t max_id
         int32_t max_field
 
-    ReadResult cpp_read_rows "fastfm::text::read_rows"(
+    CppReadResult cpp_read_rows "fastfm::text::read_rows"(
         const uint8_t*, int64_t, int64_t, const ReadOptions&, RowSink&) noexcept
 
 
@@ -81,62 +83,67 @@ cdef extern from "text/write.hpp" namespace "fastfm::text" nogil:
         const RowSource&, int64_t, int64_t, char*, int64_t, int64_t&) noexcept
 
 
+include "pointers.pxi"
+
+
 # Characters that must be readable behind the last line that read_rows is given.
 slack = cpp_slack
 
 
-def read_rows(
-    const uint8_t[::1] text, int64_t first, int64_t last, options, float[::1] y, int64_t[::1] qid,
-    int64_t[::1] indptr, int32_t[::1] indices, int32_t[::1] fields, float[::1] data, int64_t n_rows,
-):
-    """Appends the lines of text[first:last] to the arrays, which hold n_rows rows, as far as there is room.
+# How far a call of read_rows got; see text/read.hpp.
+ReadResult = namedtuple(
+    "ReadResult", ["code", "n_rows", "position", "lines", "error_at", "min_id", "max_id", "max_field"])
 
-    Returns (code, n_rows, position, lines, error_at, min_id, max_id, max_field); see text/read.hpp.
+
+def read_rows(const uint8_t[::1] text, int64_t first, int64_t last, ids, arrays):
+    """Appends the lines of text[first:last] to the arrays, which hold arrays.n_rows rows, as far as there is room.
+
+    `ids` has min_id, max_id and base, `arrays` the fields of RowSink of text/read.hpp.
     """
-    cdef ReadOptions opts
-    opts.has_fields = fields is not None
-    opts.has_labels = y is not None
-    opts.wants_qid = qid is not None
-    opts.min_id = options.min_id
-    opts.max_id = options.max_id
-    opts.base = options.base
+    cdef ReadOptions options
+    options.has_fields = arrays.fields is not None
+    options.has_labels = arrays.y is not None
+    options.wants_qid = arrays.qid is not None
+    options.min_id = ids.min_id
+    options.max_id = ids.max_id
+    options.base = ids.base
     cdef RowSink sink
-    sink.y = &y[0] if y is not None else NULL
-    sink.qid = &qid[0] if qid is not None else NULL
-    sink.indptr = &indptr[0]
-    sink.indices = &indices[0]
-    sink.fields = &fields[0] if fields is not None else NULL
-    sink.data = &data[0]
-    sink.max_rows = indptr.shape[0] - 1
-    sink.max_nnz = indices.shape[0]
-    sink.n_rows = n_rows
+    sink.y = room_f32(arrays.y)
+    sink.qid = room_i64(arrays.qid)
+    sink.indptr = room_i64(arrays.indptr)
+    sink.indices = room_i32(arrays.indices)
+    sink.fields = room_i32(arrays.fields)
+    sink.data = room_f32(arrays.data)
+    sink.max_rows = len(arrays.indptr) - 1
+    sink.max_nnz = len(arrays.indices)
+    sink.n_rows = arrays.n_rows
     cdef const uint8_t* text_ptr = &text[0]
-    cdef ReadResult result
+    cdef CppReadResult result
     with nogil:
-        result = cpp_read_rows(text_ptr, first, last, opts, sink)
-    return (
+        result = cpp_read_rows(text_ptr, first, last, options, sink)
+    return ReadResult(
         <int32_t>result.code, sink.n_rows, result.position, result.lines, result.error_at,
         result.min_id, result.max_id, result.max_field,
     )
 
 
-def write_rows(
-    const float[::1] y, const int64_t[::1] qid, const int64_t[::1] indptr, const int32_t[::1] indices,
-    const int32_t[::1] fields, const float[::1] data, int64_t base, int64_t first, uint8_t[::1] out,
-):
-    """Writes rows from `first` on to `out`, as many as fit; returns the next row and the number of characters."""
-    cdef RowSource rows
-    rows.y = &y[0] if y is not None else NULL
-    rows.qid = &qid[0] if qid is not None else NULL
-    rows.indptr = &indptr[0]
-    rows.indices = &indices[0] if indices.shape[0] else NULL
-    rows.fields = &fields[0] if fields is not None and fields.shape[0] else NULL
-    rows.data = &data[0] if data.shape[0] else NULL
-    rows.base = base
-    cdef int64_t last = indptr.shape[0] - 1
+def write_rows(rows, int64_t first, uint8_t[::1] out):
+    """Writes rows from `first` on to `out`, as many as fit; returns the next row and the number of characters.
+
+    `rows` has the fields of RowSource of text/write.hpp.
+    """
+    cdef RowSource source
+    source.y = pointer_f32(rows.y)
+    source.qid = pointer_i64(rows.qid)
+    source.indptr = pointer_i64(rows.indptr)
+    source.indices = pointer_i32(rows.indices)
+    source.fields = pointer_i32(rows.fields)
+    source.data = pointer_f32(rows.data)
+    source.base = rows.base
+    cdef int64_t last = len(rows.indptr) - 1
     cdef char* out_ptr = <char*>&out[0]
     cdef int64_t size = out.shape[0]
     cdef int64_t written = 0
     with nogil:
-        first = cpp_write_rows(rows, first, last, out_ptr, size, written)
+        first = cpp_write_rows(source, first, last, out_ptr, size, written)
     return first, written

@@ -182,7 +182,7 @@ def test_ftrl_begins_with_float32_arithmetic_on_every_instruction_set(isa):
     theta[::3] = 0.0
     records = np.concatenate([theta, np.full((50, 2, 16), np.nan, dtype=np.float32)], axis=1)
     sizes = _engine.StepSizes(learning_rate=0.07, beta=0.9, l1=0.3, l2=0.123)
-    core.begin(records, _engine.SOLVERS["ftrl"], sizes)
+    core.begin(records, "ftrl", sizes)
     z = -theta * np.float32(0.9 / 0.07 + 0.123) - np.sign(theta) * np.float32(0.3)
     begun = np.concatenate([theta, z, np.zeros_like(z)], axis=1)
     np.testing.assert_array_equal(records.view(np.int32), begun.view(np.int32))  # zeros with their signs

@@ -122,17 +122,16 @@ def test_any_bytes_are_rows_or_a_named_error(text):
 @pytest.mark.parametrize("capacity", [1, 2, 3, 10])
 def test_the_parser_goes_on_where_an_array_was_full(capacity):
     text = bytearray(b"1 0:1 1:2\n# c\n0\n1 4:1\n" + bytes(_io.slack))
-    options = SimpleNamespace(min_id=0, max_id=9, base=0)
+    ids = SimpleNamespace(min_id=0, max_id=9, base=0)
     position, lines, found = 0, 0, []
     while position < len(text) - _io.slack:
         y, indptr = np.empty(capacity, np.float32), np.zeros(capacity + 1, np.int64)
         indices, data = np.empty(capacity + 1, np.int32), np.empty(capacity + 1, np.float32)
-        code, n_rows, position, n_lines, *_ = _io.read_rows(
-            text, position, len(text) - _io.slack, options, y, None, indptr, indices, None, data, 0
-        )
-        assert code in (_io.ReadCode.done, _io.ReadCode.rows_full, _io.ReadCode.values_full)
-        lines += n_lines
-        found += [(float(y[r]), indices[indptr[r] : indptr[r + 1]].tolist()) for r in range(n_rows)]
+        arrays = SimpleNamespace(y=y, qid=None, indptr=indptr, indices=indices, fields=None, data=data, n_rows=0)
+        result = _io.read_rows(text, position, len(text) - _io.slack, ids, arrays)
+        assert result.code in (_io.ReadCode.done, _io.ReadCode.rows_full, _io.ReadCode.values_full)
+        position, lines = result.position, lines + result.lines
+        found += [(float(y[r]), indices[indptr[r] : indptr[r + 1]].tolist()) for r in range(result.n_rows)]
     assert lines == 4
     assert found == [(1.0, [0, 1]), (0.0, []), (1.0, [4])]
 

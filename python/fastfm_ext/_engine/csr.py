@@ -59,21 +59,22 @@ def csr_at_once(indptr: RowStarts, indices: NDArray[np.int32], data: Float32, n_
     """Return these arrays as a `Csr` if they are one: valid, finite, ascending in rows, without zeros; else None."""
     if len(indptr) < 2 or len(indices) != len(data):
         return None
-    is_valid, is_finite, has_zeros, is_all_ones = core.inspect(indptr, indices, data, n_features)
-    if not is_valid or not is_finite or has_zeros:
+    traits = core.inspect(indptr, indices, data, n_features)
+    if not traits.is_valid or not traits.is_finite or traits.has_zeros:
         return None
-    return Csr(indptr, indices, None if is_all_ones else data, n_features)
+    return Csr(indptr, indices, None if traits.is_all_ones else data, n_features)
 
 
 def take_rows(X: Csr, rows: NDArray[np.int64]) -> Csr:
     """Return a copy of the given rows of X, in the given order."""
-    nnz = core.nnz_of_rows(X.indptr, X.indices, rows) if len(rows) else 0
+    nnz = core.nnz_of_rows(X, rows) if len(rows) else 0
     indptr: RowStarts = np.zeros(len(rows) + 1, np.int32) if nnz < 2**31 else np.zeros(len(rows) + 1, np.int64)
     indices = np.empty(nnz, dtype=np.int32)
     data = None if X.data is None else np.empty(nnz, dtype=np.float32)
+    taken = Csr(indptr, indices, data, X.n_features)
     if len(rows):
-        core.take_rows(X.indptr, X.indices, X.data, rows, indptr, indices, data)
-    return Csr(indptr, indices, data, X.n_features)
+        core.take_rows(X, rows, taken)
+    return taken
 
 
 def block_orders(X: Csr, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import MAX_INT32, Float32
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.options import LOSSES, SOLVERS, Options
+from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._native import core
 
@@ -54,6 +55,21 @@ def rename_hot_features(X: Csr, hot: NDArray[np.int32]) -> Csr:
     return replace(X, indices=numbers[X.indices], n_features=X.n_features + len(hot))
 
 
+class Targets(NamedTuple):
+    """What rows are to predict, (n_rows,), and their weights, (n_rows,) or None for 1."""
+
+    y: Float32
+    sample_weight: Float32 | None
+
+
+class RowOrder(NamedTuple):
+    """The visits ``first <= v < last`` of an epoch: visit v goes to row ``rows[v]``, or to row v without ``rows``."""
+
+    first: int
+    last: int
+    rows: NDArray[np.int64] | None
+
+
 def train_epoch(
     X: Csr,
     y: Float32,
@@ -73,13 +89,11 @@ def train_epoch(
     NonFiniteScoreError
         When the score of a row is NaN or infinite. The parameters hold the steps before that row.
     """
-    loss, solver = LOSSES[options.loss], SOLVERS[options.solver]
+    targets = Targets(y, sample_weight)
     n_visits = X.n_rows if order is None else len(order)
     visits_per_call = max(1, n_visits * NNZ_PER_CALL // max(X.nnz, NNZ_PER_CALL))
     loss_sum = 0.0
     for first in range(0, n_visits, visits_per_call):
-        last = min(first + visits_per_call, n_visits)
-        visits = (y, sample_weight, order, first, last)
-        parameters = (params, hot_features)
-        loss_sum += core.sgd_epoch(X.indptr, X.indices, X.data, *visits, *parameters, loss, solver, options, n_threads)
+        visits = RowOrder(first, min(first + visits_per_call, n_visits), order)
+        loss_sum += core.sgd_epoch(X, targets, visits, params, hot_features, options, n_threads)
     return loss_sum

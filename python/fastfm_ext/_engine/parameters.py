@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.models import FM_TABLES, TableSpec
-from fastfm_ext._engine.options import SOLVERS, STATE_SLOTS, Options
+from fastfm_ext._engine.options import STATE_SLOTS, Options
 from fastfm_ext._native import core
 
 
@@ -48,7 +48,7 @@ class Parameters:
             tables[spec.name] = records
         tables["w0"][:, 0] = intercept
         for name, records in tables.items():
-            core.begin(records, SOLVERS[options.solver], getattr(options, name))
+            core.begin(records, options.solver, getattr(options, name))
         return cls(tables, n_factors)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,16 @@ class ChoiceVisits:
         return cls(order, begins[: n_pieces + 1] if at_once and most > 1 else None)
 
 
+class RankingVisits(NamedTuple):
+    """The visits ``first <= v < last`` of a `ChoiceVisits`, of up to ``most`` interactions each."""
+
+    first: int
+    last: int
+    order: NDArray[np.int64]
+    begins: NDArray[np.int64] | None
+    most: int
+
+
 def train_epoch(
     choices: Choices,
     visits: ChoiceVisits,
@@ -138,11 +148,8 @@ def train_epoch(
     loss_sum = 0.0
     for first in range(0, visits.n, visits_per_call):
         last = min(first + visits_per_call, visits.n)
-        rows = (choices.users, choices.items, choices.interactions, choices.users_of_interactions)
-        order, begins, loss = visits.order, visits.begins, LOSSES[options.loss]
-        loss_sum += core.ranking_epoch(
-            *rows, order, begins, first, last, most, negatives, params, loss, options, n_threads
-        )
+        part = RankingVisits(first, last, visits.order, visits.begins, most)
+        loss_sum += core.ranking_epoch(choices, part, negatives, params, options, n_threads)
     return loss_sum
 
 
@@ -166,5 +173,5 @@ def fold_in(
     """
     sum_user = np.empty_like(sum_known)
     if sum_user.size:
-        core.fold_in(item_vectors, histories, negatives, sum_known, LOSSES[loss], sizes, n_steps, sum_user)
+        core.fold_in(item_vectors, histories, negatives, sum_known, loss, sizes, n_steps, sum_user)
     return sum_user

@@ -14,7 +14,7 @@ def predict(X: Csr, params: Parameters, n_threads: int = 1) -> Float32:
     """Return the score of every row before the link: (n_rows,)."""
     raw_prediction = np.empty(X.n_rows, dtype=np.float32)
     if X.n_rows:
-        core.predict(X.indptr, X.indices, X.data, params, n_threads, raw_prediction)
+        core.predict(X, params, n_threads, raw_prediction)
     return raw_prediction
 
 
@@ -23,5 +23,5 @@ def pool(X: Csr, params: Parameters, n_threads: int = 1) -> tuple[Float32, Float
     own = np.empty(X.n_rows, dtype=np.float32)
     sum_vx = np.empty((X.n_rows, params.k), dtype=np.float32)
     if X.n_rows:
-        core.pool(X.indptr, X.indices, X.data, params, n_threads, own, sum_vx)
+        core.pool(X, params, n_threads, own, sum_vx)
     return own, sum_vx[:, : params.n_factors]

@@ -65,6 +65,11 @@ class PackedItems:
     list_panels: NDArray[np.int64] | None = None
 
     @property
+    def largest_norm(self) -> float:
+        """Length of the longest vector."""
+        return float(self.norms.max())
+
+    @property
     def nbytes(self) -> int:
         """Bytes of what is kept beside the vectors."""
         return self.panels.nbytes + self.positions.nbytes + self.norms.nbytes
@@ -115,6 +120,19 @@ def _longest(lengths: NDArray[np.float64], positions: NDArray[np.int32]) -> NDAr
     return longest
 
 
+class Query(NamedTuple):
+    """The users of one call: their vectors (n_users, d), lengths (n_users,), and what each may get.
+
+    ``allowed`` (n_items,) is 0 for what nobody may get; ``probes`` (n_users, n_probes) are lists to search.
+    """
+
+    users: Float32
+    norms: NDArray[np.float64]
+    lists: ItemLists | None
+    allowed: NDArray[np.uint8] | None
+    probes: NDArray[np.int32] | None
+
+
 def top_n(
     users: Float32,
     items: PackedItems,
@@ -149,32 +167,16 @@ def top_n(
     """
     positions = np.empty((len(users), n), dtype=np.int64)
     scores = np.empty((len(users), n), dtype=np.float32)
-    indptr, listed, may_get = lists or (None, None, False)
     allowed_bytes = None if allowed is None else np.ascontiguousarray(allowed, dtype=bool).view(np.uint8)
     n_rows = max(1, PRODUCTS_PER_CALL // items.vectors.size)
     if probes is not None and items.list_panels is not None:
         n_rows *= max(1, (len(items.list_panels) - 1) // probes.shape[1])
     for first in range(0, len(users), n_rows):
         rows = slice(first, first + n_rows)
-        indptr_of_rows = None if indptr is None else indptr[first : first + n_rows + 1]
-        core.top_n(
-            users[rows],
-            norms(users[rows]),
-            items.panels,
-            items.positions,
-            items.norms,
-            items.vectors,
-            float(items.norms.max()),
-            items.list_panels,
-            indptr_of_rows,
-            listed,
-            may_get,
-            allowed_bytes,
-            None if probes is None else probes[rows],
-            n_threads,
-            positions[rows],
-            scores[rows],
-        )
+        lists_of_rows = None if lists is None else lists._replace(indptr=lists.indptr[first : first + n_rows + 1])
+        probes_of_rows = None if probes is None else probes[rows]
+        query = Query(users[rows], norms(users[rows]), lists_of_rows, allowed_bytes, probes_of_rows)
+        core.top_n(items, query, n_threads, positions[rows], scores[rows])
     return positions, scores
 
 

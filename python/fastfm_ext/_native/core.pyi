@@ -1,5 +1,6 @@
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,6 +8,146 @@ from numpy.typing import NDArray
 _Indptr = NDArray[np.int32] | NDArray[np.int64]
 _Indices = NDArray[np.int32]
 _Floats = NDArray[np.float32]
+
+# What the kernels read of objects of `_engine`; see the structures of the same names in fastfm_ext/types.
+
+class _Csr(Protocol):
+    @property
+    def indptr(self) -> _Indptr: ...
+    @property
+    def indices(self) -> _Indices: ...
+    @property
+    def data(self) -> _Floats | None: ...
+    @property
+    def n_features(self) -> int: ...
+
+class _TableSpec(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def per_feature(self) -> bool: ...
+
+class _Parameters(Protocol):
+    @property
+    def specs(self) -> Sequence[_TableSpec]: ...
+    @property
+    def tables(self) -> Mapping[str, _Floats]: ...
+
+class _StepSizes(Protocol):
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def beta(self) -> float: ...
+    @property
+    def l1(self) -> float: ...
+    @property
+    def l2(self) -> float: ...
+    @property
+    def initial_acc(self) -> float: ...
+
+class _RankingOptions(Protocol):
+    @property
+    def loss(self) -> str: ...
+    @property
+    def w(self) -> _StepSizes: ...
+    @property
+    def V(self) -> _StepSizes: ...
+    @property
+    def fit_linear(self) -> bool: ...
+
+class _Options(_RankingOptions, Protocol):
+    @property
+    def solver(self) -> str: ...
+    @property
+    def w0(self) -> _StepSizes: ...
+    @property
+    def delta(self) -> float: ...
+    @property
+    def clip_gradient(self) -> float: ...
+    @property
+    def fit_intercept(self) -> bool: ...
+
+class _Targets(Protocol):
+    @property
+    def y(self) -> _Floats: ...
+    @property
+    def sample_weight(self) -> _Floats | None: ...
+
+class _RowOrder(Protocol):
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def rows(self) -> NDArray[np.int64] | None: ...
+
+class _Negatives(Protocol):
+    @property
+    def n(self) -> int: ...
+    @property
+    def keep(self) -> _Floats | None: ...
+    @property
+    def alias(self) -> _Indices | None: ...
+    @property
+    def log_q(self) -> _Floats | None: ...
+    @property
+    def seed(self) -> int: ...
+
+class _Choices(Protocol):
+    @property
+    def users(self) -> _Csr: ...
+    @property
+    def items(self) -> _Csr: ...
+    @property
+    def interactions(self) -> _Csr: ...
+    @property
+    def users_of_interactions(self) -> _Indices: ...
+
+class _RankingVisits(Protocol):
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def order(self) -> NDArray[np.int64]: ...
+    @property
+    def begins(self) -> NDArray[np.int64] | None: ...
+    @property
+    def most(self) -> int: ...
+
+class _PackedItems(Protocol):
+    @property
+    def panels(self) -> _Floats: ...
+    @property
+    def positions(self) -> _Indices: ...
+    @property
+    def norms(self) -> NDArray[np.float64]: ...
+    @property
+    def largest_norm(self) -> float: ...
+    @property
+    def vectors(self) -> _Floats: ...
+    @property
+    def list_panels(self) -> NDArray[np.int64] | None: ...
+
+class _ItemLists(Protocol):
+    @property
+    def indptr(self) -> NDArray[np.int64]: ...
+    @property
+    def listed(self) -> _Indices: ...
+    @property
+    def may_get(self) -> bool: ...
+
+class _Query(Protocol):
+    @property
+    def users(self) -> _Floats: ...
+    @property
+    def norms(self) -> NDArray[np.float64]: ...
+    @property
+    def lists(self) -> _ItemLists | None: ...
+    @property
+    def allowed(self) -> NDArray[np.uint8] | None: ...
+    @property
+    def probes(self) -> _Indices | None: ...
 
 class StatusCode(IntEnum):
     ok = 0
@@ -17,67 +158,42 @@ class NonFiniteScoreError(ArithmeticError):
     row: int
     def __init__(self, row: int) -> None: ...
 
+class OptimizerTraits(NamedTuple):
+    number: int
+    n_slots: int
+    normalises: bool
+
+class MatrixTraits(NamedTuple):
+    is_valid: bool
+    is_finite: bool
+    has_zeros: bool
+    is_all_ones: bool
+
 def supported_isas() -> list[str]: ...
 def use_isa(name: str) -> None: ...
 def isa_in_use() -> str: ...
 def compiler() -> str: ...
 def losses() -> dict[str, int]: ...
 def ranking_losses() -> dict[str, int]: ...
-
-class OptimizerTraits(NamedTuple):
-    number: int
-    n_slots: int
-    normalises: bool
-
 def optimizers() -> dict[str, OptimizerTraits]: ...
-def begin(records: _Floats, optimizer: int, sizes: Any) -> None: ...
+def begin(records: _Floats, optimizer: str, sizes: _StepSizes) -> None: ...
 def sgd_epoch(
-    indptr: _Indptr,
-    indices: _Indices,
-    data: _Floats | None,
-    y: _Floats,
-    sample_weight: _Floats | None,
-    order: NDArray[np.int64] | None,
-    first: int,
-    last: int,
-    params: Any,
+    X: _Csr,
+    targets: _Targets,
+    visits: _RowOrder,
+    params: _Parameters,
     hot_features: _Indices,
-    loss: int,
-    optimizer: int,
-    options: Any,
+    options: _Options,
     n_threads: int,
 ) -> float: ...
-def predict(
-    indptr: _Indptr,
-    indices: _Indices,
-    data: _Floats | None,
-    params: Any,
-    n_threads: int,
-    out: _Floats,
-) -> None: ...
-def pool(
-    indptr: _Indptr,
-    indices: _Indices,
-    data: _Floats | None,
-    params: Any,
-    n_threads: int,
-    own: _Floats,
-    sum_vx: _Floats,
-) -> None: ...
+def predict(X: _Csr, params: _Parameters, n_threads: int, out: _Floats) -> None: ...
+def pool(X: _Csr, params: _Parameters, n_threads: int, own: _Floats, sum_vx: _Floats) -> None: ...
 def ranking_epoch(
-    users: Any,
-    items: Any,
-    interactions: Any,
-    users_of_interactions: _Indices,
-    order: NDArray[np.int64],
-    begins: NDArray[np.int64] | None,
-    first: int,
-    last: int,
-    most: int,
-    negatives: Any,
-    params: Any,
-    loss: int,
-    options: Any,
+    choices: _Choices,
+    visits: _RankingVisits,
+    negatives: _Negatives,
+    params: _Parameters,
+    options: _RankingOptions,
     n_threads: int,
 ) -> float: ...
 def order_of_visits(
@@ -90,44 +206,21 @@ def order_of_visits(
 ) -> int: ...
 def fold_in(
     item_vectors: _Floats,
-    histories: Any,
-    negatives: Any,
+    histories: _Csr,
+    negatives: _Negatives,
     sum_known: _Floats,
-    loss: int,
-    sizes: Any,
+    loss: str,
+    sizes: _StepSizes,
     n_steps: int,
     sum_user: _Floats,
 ) -> None: ...
-def inspect(indptr: _Indptr, indices: _Indices, data: _Floats, n_features: int) -> tuple[bool, bool, bool, bool]: ...
-def nnz_of_rows(indptr: _Indptr, indices: _Indices, rows: NDArray[np.int64]) -> int: ...
-def take_rows(
-    indptr: _Indptr,
-    indices: _Indices,
-    data: _Floats | None,
-    rows: NDArray[np.int64],
-    out_indptr: _Indptr,
-    out_indices: _Indices,
-    out_data: _Floats | None,
-) -> None: ...
+def inspect(indptr: _Indptr, indices: _Indices, data: _Floats, n_features: int) -> MatrixTraits: ...
+def nnz_of_rows(X: _Csr, rows: NDArray[np.int64]) -> int: ...
+def take_rows(X: _Csr, rows: NDArray[np.int64], out: _Csr) -> None: ...
 def block_order(blocks: NDArray[np.int64], block_rows: int, n_rows: int, seed: int, out: NDArray[np.int64]) -> None: ...
 
 PANEL_ITEMS: int
 
 def top_n(
-    users: _Floats,
-    user_norms: NDArray[np.float64],
-    panels: _Floats,
-    item_positions: _Indices,
-    norms: NDArray[np.float64],
-    vectors: _Floats,
-    largest_norm: float,
-    list_panels: _Indptr | None,
-    indptr: _Indptr | None,
-    listed: _Indices | None,
-    may_get: bool,
-    allowed: NDArray[np.uint8] | None,
-    probes: _Indices | None,
-    n_threads: int,
-    positions: NDArray[np.int64],
-    scores: _Floats,
+    items: _PackedItems, query: _Query, n_threads: int, positions: NDArray[np.int64], scores: _Floats
 ) -> None: ...

@@ -1,5 +1,5 @@
 from enum import IntEnum
-from typing import Any
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,27 +28,46 @@ class ReadCode(IntEnum):
 
 slack: int
 
-def read_rows(
-    text: bytearray,
-    first: int,
-    last: int,
-    options: Any,
-    y: NDArray[np.float32] | None,
-    qid: NDArray[np.int64] | None,
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    fields: NDArray[np.int32] | None,
-    data: NDArray[np.float32],
-    n_rows: int,
-) -> tuple[int, int, int, int, int, int, int, int]: ...
-def write_rows(
-    y: NDArray[np.float32] | None,
-    qid: NDArray[np.int64] | None,
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    fields: NDArray[np.int32] | None,
-    data: NDArray[np.float32],
-    base: int,
-    first: int,
-    out: bytearray,
-) -> tuple[int, int]: ...
+class _Ids(Protocol):
+    min_id: int
+    max_id: int
+    base: int
+
+# An array that is None is not there in the text, or not wanted.
+class _RowArrays(Protocol):
+    y: NDArray[np.float32] | None
+    qid: NDArray[np.int64] | None
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    fields: NDArray[np.int32] | None
+    data: NDArray[np.float32]
+    n_rows: int
+
+class _RowSource(Protocol):
+    @property
+    def y(self) -> NDArray[np.float32] | None: ...
+    @property
+    def qid(self) -> NDArray[np.int64] | None: ...
+    @property
+    def indptr(self) -> NDArray[np.int64]: ...
+    @property
+    def indices(self) -> NDArray[np.int32]: ...
+    @property
+    def fields(self) -> NDArray[np.int32] | None: ...
+    @property
+    def data(self) -> NDArray[np.float32]: ...
+    @property
+    def base(self) -> int: ...
+
+class ReadResult(NamedTuple):
+    code: int
+    n_rows: int
+    position: int
+    lines: int
+    error_at: int
+    min_id: int
+    max_id: int
+    max_field: int
+
+def read_rows(text: bytearray, first: int, last: int, ids: _Ids, arrays: _RowArrays) -> ReadResult: ...
+def write_rows(rows: _RowSource, first: int, out: bytearray) -> tuple[int, int]: ...

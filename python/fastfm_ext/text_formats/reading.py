@@ -184,36 +184,25 @@ class TextReader:
         lines = self._lines
         while lines.first < lines.last:
             rows_before, values_before = arrays.n_rows, arrays.n_values
-            code, arrays.n_rows, position, n_lines, error_at, min_id, max_id, max_field = _io.read_rows(
-                lines.text,
-                lines.first,
-                lines.last,
-                self._ids,
-                arrays.y,
-                arrays.qid,
-                arrays.indptr,
-                arrays.indices,
-                arrays.fields,
-                arrays.data,
-                arrays.n_rows,
-            )
-            self._line += n_lines
-            self._characters += position - lines.first
-            lines.first = position
+            result = _io.read_rows(lines.text, lines.first, lines.last, self._ids, arrays)
+            arrays.n_rows = result.n_rows
+            self._line += result.lines
+            self._characters += result.position - lines.first
+            lines.first = result.position
             seen = self.seen
             seen.n_rows += arrays.n_rows - rows_before
             seen.n_values += arrays.n_values - values_before
-            seen.min_id, seen.max_id = min(seen.min_id, min_id), max(seen.max_id, max_id)
-            seen.max_field = max(seen.max_field, max_field)
-            if code == ReadCode.rows_full:
+            seen.min_id, seen.max_id = min(seen.min_id, result.min_id), max(seen.max_id, result.max_id)
+            seen.max_field = max(seen.max_field, result.max_field)
+            if result.code == ReadCode.rows_full:
                 if arrays.n_rows == most_rows:
                     return
                 wanted = self._grown(arrays.n_rows, most_rows)
                 arrays.set_rows(wanted if most_rows is None else min(wanted, most_rows))
-            elif code == ReadCode.values_full:
+            elif result.code == ReadCode.values_full:
                 arrays.set_values(self._grown(len(arrays.indices), most_rows))
-            elif code != ReadCode.done:
-                self._fail(ReadCode(code), error_at)
+            elif result.code != ReadCode.done:
+                self._fail(ReadCode(result.code), result.error_at)
 
     def _grown(self, n: int, most_rows: int | None) -> int:
         """Return how much room to make: an estimate for the whole file from the part read so far, or double."""

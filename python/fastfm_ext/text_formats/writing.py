@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,18 @@ def checked_vector(values: Any, name: str, length: int, dtype: Any) -> NDArray[A
     return kept
 
 
+class RowSource(NamedTuple):
+    """Rows to write: ``RowSource`` of ``text/write.hpp``. None for what the lines shall not have."""
+
+    y: NDArray[np.float32] | None
+    qid: NDArray[np.int64] | None
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    fields: NDArray[np.int32] | None
+    data: NDArray[np.float32]
+    base: int
+
+
 def write_rows(
     target: Any,
     X: sparse.csr_array,
@@ -83,11 +95,11 @@ def write_rows(
             "Give y, such as zeros."
         )
     indices, data = as_kernels_read(X.indices, np.int32), as_kernels_read(X.data, np.float32)
-    arrays = (y, qid, indptr, indices, fields, data, base)
+    rows = RowSource(y, qid, indptr, indices, fields, data, base)
     with _opened(target) as file:
         piece, row = bytearray(_PIECE), 0
         while row < X.shape[0]:
-            next_row, n_written = _io.write_rows(*arrays, row, piece)
+            next_row, n_written = _io.write_rows(rows, row, piece)
             if next_row == row:
                 piece = bytearray(2 * len(piece))
             with memoryview(piece) as view:
