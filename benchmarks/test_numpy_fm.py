@@ -65,8 +65,8 @@ def make_reference(rival: NumpyFm) -> _reference.Fm:
         rival.V.astype(float),
         options.loss,
         options.solver,
-        _reference.StepSizes(options.learning_rate_w, options.l2_w, initial_acc=options.initial_acc_w),
-        _reference.StepSizes(options.learning_rate_V, options.l2_V, initial_acc=options.initial_acc_V),
+        _reference.ReferenceSizes(options.learning_rate_w, options.l2_w, initial_acc=options.initial_acc_w),
+        _reference.ReferenceSizes(options.learning_rate_V, options.l2_V, initial_acc=options.initial_acc_V),
     )
 
 

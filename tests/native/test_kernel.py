@@ -22,7 +22,7 @@ def random_parameters(rng, k, options):
 
 
 def reference_model(params, options):
-    sizes = [fm.StepSizes(**options_of._asdict()) for options_of in (options.w, options.V)]
+    sizes = [fm.ReferenceSizes(**options_of._asdict()) for options_of in (options.w, options.V)]
     return fm.Fm(
         params.w0,
         params.w.astype(float),

@@ -60,7 +60,7 @@ def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True,
         negatives = Negatives.in_proportion(N_NEGATIVES[loss], 1.0 + np.arange(N_ITEMS) % 4)
     alias = _reference_ranking.Alias(negatives.keep, negatives.alias, negatives.log_q) if table else None
     sizes = [
-        fm.StepSizes(o.learning_rate, o.l2, initial_acc=acc)
+        fm.ReferenceSizes(o.learning_rate, o.l2, initial_acc=acc)
         for o, acc in ((options.w, options.initial_acc_w), (options.V, options.initial_acc_V))
     ]
     w, V = params.w.astype(float), params.V.astype(float)

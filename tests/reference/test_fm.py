@@ -5,7 +5,7 @@ import pytest
 
 from differences import central_difference
 from fastfm_ext._reference import fm
-from fastfm_ext._reference.fm import Fm, StepSizes
+from fastfm_ext._reference.fm import Fm, ReferenceSizes
 
 
 def random_model(rng, n=7, k=3):
@@ -70,7 +70,7 @@ def test_a_small_sgd_step_moves_against_the_gradient_of_the_objective(loss):
     w0, w, V = random_model(rng)
     x = rng.normal(size=7) * (rng.random(7) < 0.7)
     y, s, eta = 1.0, 1.7, 1e-7
-    model = Fm(w0, w, V, loss, "sgd", StepSizes(eta, l2=0.3), StepSizes(eta, l2=0.2))
+    model = Fm(w0, w, V, loss, "sgd", ReferenceSizes(eta, l2=0.3), ReferenceSizes(eta, l2=0.2))
 
     def objective(w0, w, V):
         present = x != 0
@@ -98,7 +98,7 @@ def test_adagrad_shrinks_its_steps_by_the_root_of_the_squared_gradients():
 def test_ftrl_is_the_proximal_minimum_of_the_linearised_losses():
     # McMahan et al. 2013, eq. 1: theta minimises g.theta + 1/2 sum_t sigma_t (theta - theta_t)^2 + l1 |theta| + ...
     rng = np.random.default_rng(2)
-    sizes = StepSizes(learning_rate=0.3, l2=0.7, l1=0.4, beta=1.1)
+    sizes = ReferenceSizes(learning_rate=0.3, l2=0.7, l1=0.4, beta=1.1)
     theta = np.array([0.5])
     state = fm.RULES["ftrl"].begin(theta, sizes)
     z0, sum_g, sigmas, thetas = state[0].copy(), 0.0, [], []
@@ -118,7 +118,7 @@ def test_ftrl_is_the_proximal_minimum_of_the_linearised_losses():
 
 
 def test_ftrl_begins_with_the_parameters_it_is_given_and_l1_makes_zeros():
-    sizes = StepSizes(learning_rate=0.1, l1=0.2)
+    sizes = ReferenceSizes(learning_rate=0.1, l1=0.2)
     theta = np.array([0.3, -0.2, 0.0])
     state = fm.RULES["ftrl"].begin(theta, sizes)
     stepped, _ = fm.RULES["ftrl"].step(theta, np.zeros(3), state, sizes, 1.0)

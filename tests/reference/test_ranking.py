@@ -5,7 +5,7 @@ import pytest
 
 from differences import central_difference
 from fastfm_ext._reference import fm, ranking
-from fastfm_ext._reference.fm import StepSizes
+from fastfm_ext._reference.fm import ReferenceSizes
 from fastfm_ext._reference.ranking import Alias, Ranker, SplitMix64, draw_other
 from registries import SAMPLED_LOSSES
 
@@ -66,7 +66,7 @@ def test_a_visit_moves_against_the_gradient_of_its_objective(loss):
     x_user, x_item, w, V = random_pair(rng)
     X_user, X_item = x_user[None], np.stack([x_item, *(random_pair(rng)[1] for _ in range(3))])
     choices = np.array([[2.0, 0.0, 0.0, 0.0]])
-    sizes = [StepSizes(learning_rate=1.0, l2=l2, initial_acc=1e12) for l2 in (0.3, 0.2)]
+    sizes = [ReferenceSizes(learning_rate=1.0, l2=l2, initial_acc=1e12) for l2 in (0.3, 0.2)]
     random = SplitMix64.of(7, 0)
     drawn = [draw_other(random, 4, {0}) for _ in range(2)]
 

@@ -73,7 +73,7 @@ def score_gradients(x: Array, V: Array) -> tuple[float, Array, Array]:
 # --- update rules: the state before the first step on parameters `theta`, and a step with the gradient `g` of the loss
 
 
-class StepSizes(NamedTuple):
+class ReferenceSizes(NamedTuple):
     """Hyperparameters of one kind of parameter; ``beta`` and ``l1`` are FTRL's, ``initial_acc`` is AdaGrad's."""
 
     learning_rate: float = 0.1
@@ -87,12 +87,12 @@ class Sgd:
     """Gradient descent; s is the row's weight, which its L2 shares."""
 
     @staticmethod
-    def begin(theta: Array, sizes: StepSizes) -> Array:
+    def begin(theta: Array, sizes: ReferenceSizes) -> Array:
         """Return no state, of shape (0, ...)."""
         return np.zeros((0, *theta.shape))
 
     @staticmethod
-    def step(theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+    def step(theta: Array, g: Array, state: Array, sizes: ReferenceSizes, s: float) -> tuple[Array, Array]:
         """Return theta - eta (g + s l2 theta), and the state."""
         return theta - sizes.learning_rate * (g + s * sizes.l2 * theta), state
 
@@ -101,12 +101,12 @@ class AdaGrad:
     """AdaGrad: steps divided by the root of the sum of squared gradients (Duchi, Hazan, Singer 2011, diagonal form)."""
 
     @staticmethod
-    def begin(theta: Array, sizes: StepSizes) -> Array:
+    def begin(theta: Array, sizes: ReferenceSizes) -> Array:
         """Return the sums' first values, of shape (1, ...)."""
         return np.full((1, *theta.shape), sizes.initial_acc)
 
     @staticmethod
-    def step(theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+    def step(theta: Array, g: Array, state: Array, sizes: ReferenceSizes, s: float) -> tuple[Array, Array]:
         """Return theta - eta G / sqrt(acc), and acc, for G = g + s l2 theta."""
         G = g + s * sizes.l2 * theta
         acc = state[0] + G**2
@@ -117,13 +117,13 @@ class Ftrl:
     """FTRL-Proximal (McMahan et al. 2013, algorithm 1); its L2 belongs to the sum of all losses, so s plays no part."""
 
     @staticmethod
-    def begin(theta: Array, sizes: StepSizes) -> Array:
+    def begin(theta: Array, sizes: ReferenceSizes) -> Array:
         """Return the z and n, of shape (2, ...), whose formula gives theta."""
         z = -theta * (sizes.beta / sizes.learning_rate + sizes.l2) - np.sign(theta) * sizes.l1
         return np.stack([z, np.zeros_like(theta)])
 
     @staticmethod
-    def step(theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+    def step(theta: Array, g: Array, state: Array, sizes: ReferenceSizes, s: float) -> tuple[Array, Array]:
         """Return the theta of the paper's closed form, and z and n."""
         z, n = state
         sigma = (np.sqrt(n + g**2) - np.sqrt(n)) / sizes.learning_rate
@@ -136,10 +136,10 @@ class Ftrl:
 class Rule(Protocol):
     """An update rule."""
 
-    def begin(self, theta: Array, sizes: StepSizes) -> Array:
+    def begin(self, theta: Array, sizes: ReferenceSizes) -> Array:
         """Return the state before the first step: (n_slots, ...) for theta of shape (...)."""
 
-    def step(self, theta: Array, g: Array, state: Array, sizes: StepSizes, s: float) -> tuple[Array, Array]:
+    def step(self, theta: Array, g: Array, state: Array, sizes: ReferenceSizes, s: float) -> tuple[Array, Array]:
         """Return theta and the state after a step on a row of weight s."""
 
 
@@ -162,8 +162,8 @@ class Fm:
     V: Array
     loss: str = "squared"
     solver: str = "sgd"
-    sizes_w: StepSizes = field(default_factory=StepSizes)
-    sizes_V: StepSizes = field(default_factory=StepSizes)
+    sizes_w: ReferenceSizes = field(default_factory=ReferenceSizes)
+    sizes_V: ReferenceSizes = field(default_factory=ReferenceSizes)
     clip_gradient: float = np.inf
     delta: float = 1.0
     fit_intercept: bool = True

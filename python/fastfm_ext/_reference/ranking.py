@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from fastfm_ext._reference.fm import AdaGrad, Array, StepSizes
+from fastfm_ext._reference.fm import AdaGrad, Array, ReferenceSizes
 
 MASK = 2**64 - 1
 MOST_MISSES = 64
@@ -127,8 +127,8 @@ class Ranker:
     V: Array
     loss: str = "bpr"
     n_negatives: int = 1
-    sizes_w: StepSizes = field(default_factory=StepSizes)
-    sizes_V: StepSizes = field(default_factory=StepSizes)
+    sizes_w: ReferenceSizes = field(default_factory=ReferenceSizes)
+    sizes_V: ReferenceSizes = field(default_factory=ReferenceSizes)
     fit_linear: bool = True
     table: Alias | None = None
 

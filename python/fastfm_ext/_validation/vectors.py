@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastfm_ext._common.arrays import as_kernels_read
+from fastfm_ext._common.arrays import Float32, as_kernels_read
 from fastfm_ext._engine.search import MAX_NORM, norms
 from fastfm_ext._validation.matrices import check_not_misread
-
-Float32 = npt.NDArray[np.float32]
 
 # Results of this size are worth an error where most of them can only say that there is no item.
 _LARGE_RESULTS = 1 << 30

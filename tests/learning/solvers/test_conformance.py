@@ -45,7 +45,7 @@ def estimator_of(loss, solver, **params):
 
 def reference_of(params, options):
     """The reference model that begins with these parameters."""
-    sizes = [fm.StepSizes(**sizes._asdict()) for sizes in (options.w, options.V)]
+    sizes = [fm.ReferenceSizes(**sizes._asdict()) for sizes in (options.w, options.V)]
     w, V = params.w.astype(float), params.V.astype(float)
     return fm.Fm(params.w0, w, V, options.loss, options.solver, *sizes, delta=options.delta)
 

@@ -23,7 +23,7 @@ from fastfm_ext.streaming.text import LibffmSource, LibsvmSource
 Batches = Iterator[tuple[Any, ...]]
 
 
-class _Targets:
+class _TargetsSeen:
     """Different targets: all of a classification, and of a regression enough to tell that it is one."""
 
     def __init__(self, task: str | None) -> None:
@@ -49,7 +49,7 @@ class _TextStream:
     encoder: FMEncoder | None = None
     items: Any = None
 
-    def __init__(self, file: DataFile, targets: _Targets) -> None:
+    def __init__(self, file: DataFile, targets: _TargetsSeen) -> None:
         source = LibffmSource if file.form == "libffm" else LibsvmSource
         self.n_rows = self.n_features = 0
         for X, y, *_ in source(file.path, n_features=MAX_INT32, zero_based=True):
@@ -71,7 +71,7 @@ class _TableStream:
     table is read before that, for the columns and their types.
     """
 
-    def __init__(self, file: DataFile, targets: _Targets, columns: TableColumns) -> None:
+    def __init__(self, file: DataFile, targets: _TargetsSeen, columns: TableColumns) -> None:
         self._columns, self._types = columns, dict[str, Any]()
         tables = self._source(file, None).tables()
         first = next(tables, None)
@@ -88,7 +88,7 @@ class _TableStream:
         self.train = self._source(file, self.encoder)
         self.train.n_rows = self.n_rows
 
-    def _learn(self, table: Any, targets: _Targets, name: str) -> None:
+    def _learn(self, table: Any, targets: _TargetsSeen, name: str) -> None:
         """Add the rows of a table to the encoder, the targets and the items."""
         target = table.column(self._columns.target)
         if target.null_count:
@@ -130,7 +130,7 @@ def run(settings: FitSettings) -> None:
     say = say_nothing if settings.quiet else print
     files = files_of(settings)
     check_output("--model", settings.model)
-    targets = _Targets(settings.task)
+    targets = _TargetsSeen(settings.task)
     started = perf_counter()
     train = files["train"]
     stream = _TextStream(train, targets) if train.is_text else _TableStream(train, targets, settings.columns)
