@@ -125,7 +125,7 @@ def test_a_batch_steps_on_the_mean_of_the_rows_gradients(loss: str) -> None:
     rival.minibatch_epoch(to_scipy(X), y, batch_size=N_ROWS)
     for name, G in zip(("w0", "w", "V"), gradients, strict=True):
         sizes = getattr(expected, f"sizes_{name}")._replace(l2=0.0)  # the gradients have it
-        stepped, _ = _reference.adagrad(getattr(expected, name), G, getattr(expected, f"state_{name}"), sizes, 1.0)
+        stepped, _ = _reference.AdaGrad.step(getattr(expected, name), G, getattr(expected, f"state_{name}"), sizes, 1.0)
         setattr(expected, name, stepped)
     assert_same(rival, expected)
 

@@ -66,13 +66,18 @@ def test_help_waits_for_no_library(words):
     assert result.stdout.splitlines()[-1] == "0 set()"
 
 
-def test_help_loads_only_the_modules_of_the_command_line():
+def test_help_loads_only_the_modules_of_the_command_line_and_the_lists_of_losses_and_solvers():
     code = "import sys, fastfm_ext\nbefore = set(sys.modules)\nfrom fastfm_ext import cli\n"
     code += "try: cli.main(['fit', '--help'])\nexcept SystemExit: pass\n"
     code += "print(*sorted(name for name in set(sys.modules) - before if name.startswith('fastfm_ext.')))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(result.stdout.splitlines()[-1].split())
     parts = ("columns", "commands", "program", "settings", "words")
-    assert result.stdout.splitlines()[-1].split() == ["fastfm_ext.cli", *(f"fastfm_ext.cli.{part}" for part in parts)]
+    own = {"fastfm_ext.cli", *(f"fastfm_ext.cli.{part}" for part in parts)}
+    assert own <= loaded
+    learning = {"_learning", "_learning.losses", "_learning.solvers"}
+    lists = {name for name in loaded if name.startswith("fastfm_ext._learning.solvers.")}
+    assert loaded - own - lists == {f"fastfm_ext.{name}" for name in learning}
 
 
 @pytest.mark.parametrize("job", ["export", "fit", "fit_stream", "inspect", "movielens", "predict", "recommend"])

@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from fastfm_ext._learning.losses import losses_of
+from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 from fastfm_ext.cli.columns import KINDS, SIDES, TableColumns, read_config
 from fastfm_ext.cli.settings import (
     ExportSettings,
@@ -159,15 +161,18 @@ def _add_fit(commands: Any) -> None:
 
 def _add_hyperparameters(training: Any) -> list[str]:
     """Add the options that set hyperparameters of the estimators, and return the names of these."""
-    training.add_argument("--solver", choices=("adagrad", "sgd", "ftrl"), help="(default: adagrad)")
+    training.add_argument("--solver", choices=[solver.name for solver in SOLVERS], help="(default: adagrad)")
+    losses = [loss.name for loss in losses_of("regression")]
+    training.add_argument("--loss", choices=losses, help="loss of a regression (default: squared)")
+    with_l1 = " or ".join(solver.name for solver in solvers_that_read("l1_w"))
     with_value = {
         "n_factors": (integer(0), "K", "length of the factor vectors (default: 16; 0: a linear model)"),
         "learning_rate": (number, "RATE", "step size (default: depends on task and solver)"),
         "max_iter": (integer(1), "N", "most epochs (default: 100; early stopping may end before)"),
         "l2_w": (number, "L2", "L2 on linear weights (default: depends on task and solver)"),
         "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),
-        "l1_w": (number, "L1", "L1 on linear weights, with --solver ftrl (default: 0)"),
-        "l1_V": (number, "L1", "L1 on factors, with --solver ftrl (default: 0)"),
+        "l1_w": (number, "L1", f"L1 on linear weights, with --solver {with_l1} (default: 0)"),
+        "l1_V": (number, "L1", f"L1 on factors, with --solver {with_l1} (default: 0)"),
         "clip_gradient": (
             number,
             "BOUND",
@@ -192,7 +197,7 @@ def _add_hyperparameters(training: Any) -> list[str]:
     for name, what in switches.items():
         flag = f"--{name.replace('_', '-')}"
         training.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=what)
-    return ["solver", *with_value, *switches]
+    return ["solver", "loss", *with_value, *switches]
 
 
 def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperparameters: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,10 +10,12 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._common.checks import check_param
 from fastfm_ext._engine.csr import Csr
+from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
 from fastfm_ext._estimators.vectors import VectorsMixin
-from fastfm_ext._learning.losses import SQUARED, Loss
+from fastfm_ext._learning.losses import Loss, losses_of
 
 # AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
 # float32, with room for a hundred thousand visits.
@@ -25,7 +27,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     """Factorization machine for regression: ratings, prices, counts.
 
     Learns ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by per-sample gradient
-    descent on ``(p - y)^2 / 2`` plus L2, over sparse rows.
+    descent on a loss of the residual ``p - y`` plus L2, over sparse rows.
 
     The unit of the target does not matter: step sizes, L2, `init_stdev` and `tol` are in units of its standard
     deviation. Nor does the unit of a numeric feature: values far from 1 are brought near it while training.
@@ -35,6 +37,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     n_factors : int, default=16
         Length k of each feature's factor vector v_i; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no
         memory.
+    loss : {"squared"}, default="squared"
+        ``"squared"``: half the square of the residual, ``(p - y)^2 / 2``.
     solver : {"adagrad", "sgd", "ftrl"}, default="adagrad"
         Per-sample descent with AdaGrad's step sizes, with a constant one, or FTRL-Proximal. AdaGrad needs least tuning
         and is the better choice where some features are frequent and others rare; SGD takes half the memory; FTRL can
@@ -93,7 +97,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         The epoch, from 1, whose parameters were kept.
     history_ : dict of str to list of float
         "train_loss" (mean over an epoch, each row before its own step), "val_loss" (empty without validation rows) and
-        "seconds", one value an epoch. The loss is half the mean squared error.
+        "seconds", one value an epoch.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Only after a fit on a data frame.
@@ -119,6 +123,57 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     >>> model.predict(X).round().tolist()
     [5.0, 4.0, 3.0, 1.0, 4.0, 2.0]
     """
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        loss: str = "squared",
+        solver: str = "adagrad",
+        learning_rate: float | None = None,
+        max_iter: int = 100,
+        l2_w: float | None = None,
+        l2_V: float | None = None,
+        l1_w: float = 0.0,
+        l1_V: float = 0.0,
+        clip_gradient: float | None = None,
+        init_stdev: float | None = None,
+        fit_intercept: bool = True,
+        fit_linear: bool = True,
+        shuffle: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            n_factors,
+            solver=solver,
+            learning_rate=learning_rate,
+            max_iter=max_iter,
+            l2_w=l2_w,
+            l2_V=l2_V,
+            l1_w=l1_w,
+            l1_V=l1_V,
+            clip_gradient=clip_gradient,
+            init_stdev=init_stdev,
+            fit_intercept=fit_intercept,
+            fit_linear=fit_linear,
+            shuffle=shuffle,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.loss = loss
 
     @if_on_batches
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -173,7 +228,11 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
 
     @property
     def _loss(self) -> Loss:
-        return SQUARED
+        return next(loss for loss in losses_of("regression") if loss.name == self.loss)
+
+    def _check_params(self) -> None:
+        check_param(self, "loss", *one_of(loss.name for loss in losses_of("regression")))
+        super()._check_params()
 
     def _check_target(self, y: Any, X: Csr, name: str) -> Float64:
         y = super()._check_target(y, X, name)
