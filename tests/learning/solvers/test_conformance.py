@@ -205,7 +205,7 @@ def test_a_solver_of_whole_data_gives_no_training_on_batches(whole_data):
 def test_settings_of_a_loss_that_is_like_another_are_those_of_the_other():
     for solver in SOLVERS:
         for loss in LOSSES:
-            like = replace(loss, name="another", like=loss.name)
+            like = replace(loss, name="another", like=loss.like or loss.name)
             assert solver.defaults(like) == solver.defaults(loss)
 
 
