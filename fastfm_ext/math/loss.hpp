@@ -2,6 +2,8 @@
 //
 //   squared    L = (p - y)^2 / 2             dL/dp = p - y              y real
 //   logistic   L = log(1 + e^p) - y p        dL/dp = 1/(1 + e^-p) - y   y in {0, 1}; p is the log odds of y = 1
+//   huber      L = g (r - g / 2)             dL/dp = g, which is r within [-delta, delta]; r = p - y, y real
+//              (Huber, "Robust estimation of a location parameter", 1964): r^2 / 2, and linear beyond delta
 //
 // A loss is a few operations a row, so it is chosen by a switch at run time and not by a template. A new one is a struct
 // here and a line in types/registry.hpp.
@@ -62,6 +64,15 @@ struct LogisticLoss {
         const float below = z < largest_exponent ? z : largest_exponent;
         const float e = exp_of(below > -largest_exponent ? below : -largest_exponent);
         return {sign * e / (1.0f + e), z - below, e};
+    }
+};
+
+struct HuberLoss {
+    static LossPoint at(float y, float p, const LossOptions& options) {
+        const float residual = p - y;
+        const float below = residual < options.delta ? residual : options.delta;
+        const float gradient = below > -options.delta ? below : -options.delta;
+        return {gradient, gradient * (residual - 0.5f * gradient), 0.0f};
     }
 };
 

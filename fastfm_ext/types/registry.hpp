@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 // math/loss.hpp
-#define FASTFM_LOSSES(X)    \
-    X(squared, SquaredLoss) \
-    X(logistic, LogisticLoss)
+#define FASTFM_LOSSES(X)      \
+    X(squared, SquaredLoss)   \
+    X(logistic, LogisticLoss) \
+    X(huber, HuberLoss)
 
 // math/optimizer.hpp
 #define FASTFM_OPTIMIZERS(X) \

@@ -116,6 +116,25 @@ def _log_odds(targets: Float32, sample_weight: Float32 | None, delta: float) -> 
     return log_odds
 
 
+def _huber(y: Float32, p: Float32, delta: float) -> Float64:
+    residual = p.astype("float64") - y
+    within = residual.clip(-delta, delta)
+    values: Float64 = within * (residual - 0.5 * within)
+    return values
+
+
+def _huber_center(targets: Float32, sample_weight: Float32 | None, delta: float) -> Float64:
+    """Return the constant at which the derivatives of the rows' losses add up to 0."""
+    import numpy as np
+    from scipy.optimize import brentq
+
+    y = targets[0].astype(np.float64)
+    low, high = float(y.min()), float(y.max())
+    if low == high:
+        return np.array([low])
+    return np.array([brentq(lambda c: np.average((c - y).clip(-delta, delta), weights=sample_weight), low, high)])
+
+
 SQUARED = Loss(
     name="squared",
     task="regression",
@@ -132,7 +151,17 @@ LOGISTIC = Loss(
     typical=0.5,
     show=lambda mean: f"log loss {mean:.4f}",
 )
-LOSSES = (SQUARED, LOGISTIC)
+HUBER = Loss(
+    name="huber",
+    task="regression",
+    values=_huber,
+    best_constants=_huber_center,
+    typical=0.5,
+    show=lambda mean: f"huber loss {mean:.4f}",
+    like="squared",
+    reads=frozenset({"delta"}),
+)
+LOSSES = (SQUARED, LOGISTIC, HUBER)
 
 # --- rankings --------------------------------------------------------------------------------------------------------
 

@@ -58,7 +58,18 @@ def logistic(y: float, p: float, delta: float = 1.0) -> tuple[float, float]:
     return float(np.logaddexp(0.0, p) - y * p), float(expit(p) - y)
 
 
-LOSSES = {"squared": squared, "logistic": logistic}
+def huber(y: float, p: float, delta: float = 1.0) -> tuple[float, float]:
+    """Return Huber's (1964) loss of the residual r = p - y, and its derivative in p.
+
+    r^2 / 2 where |r| <= delta, else delta (|r| - delta / 2).
+    """
+    r = p - y
+    if abs(r) <= delta:
+        return 0.5 * r**2, r
+    return delta * (abs(r) - 0.5 * delta), float(delta * np.sign(r))
+
+
+LOSSES = {"squared": squared, "logistic": logistic, "huber": huber}
 
 
 # --- gradients -------------------------------------------------------------------------------------------------------

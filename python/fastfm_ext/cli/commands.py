@@ -173,6 +173,11 @@ def _add_hyperparameters(training: Any) -> list[str]:
         "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),
         "l1_w": (number, "L1", f"L1 on linear weights, with --solver {with_l1} (default: 0)"),
         "l1_V": (number, "L1", f"L1 on factors, with --solver {with_l1} (default: 0)"),
+        "delta": (
+            number,
+            "DELTA",
+            "residual from which --loss huber is linear, in the target's spread (default: 1)",
+        ),
         "clip_gradient": (
             number,
             "BOUND",

@@ -37,8 +37,12 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     n_factors : int, default=16
         Length k of each feature's factor vector v_i; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no
         memory.
-    loss : {"squared"}, default="squared"
-        ``"squared"``: half the square of the residual, ``(p - y)^2 / 2``.
+    loss : {"squared", "huber"}, default="squared"
+        ``"squared"``: half the square of the residual, ``(p - y)^2 / 2``. ``"huber"``: the same up to a residual of
+        `delta`, and linear beyond it (Huber 1964), so that a few rows with wrong targets do little harm.
+    delta : float, default=1.0
+        For ``loss="huber"`` only: the residual, in units of the target's standard deviation, from which on the loss
+        grows linearly.
     solver : {"adagrad", "sgd", "ftrl"}, default="adagrad"
         Per-sample descent with AdaGrad's step sizes, with a constant one, or FTRL-Proximal. AdaGrad needs least tuning
         and is the better choice where some features are frequent and others rare; SGD takes half the memory; FTRL can
@@ -56,8 +60,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     clip_gradient : float, optional
         Lets no row pull harder than this: bounds the derivative of a row's loss, ``p - y``, in units of the target's
-        standard deviation. Training then minimises Huber's loss with this threshold (Huber 1964), so that a few rows
-        with wrong targets do little harm. Default: no bound.
+        standard deviation. On the squared loss this trains as ``loss="huber"`` does. Default: no bound.
     init_stdev : float, optional
         Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.05 for SGD, 0.05 for FTRL.
     fit_intercept, fit_linear : bool, default=True
@@ -109,7 +112,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
 
     References
     ----------
-    Rendle, "Factorization Machines" (ICDM 2010). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
+    Rendle, "Factorization Machines" (ICDM 2010). Huber, "Robust Estimation of a Location Parameter" (Annals of
+    Mathematical Statistics 1964). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
     Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
     (KDD 2013). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
 
@@ -129,6 +133,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         n_factors: int = 16,
         *,
         loss: str = "squared",
+        delta: float = 1.0,
         solver: str = "adagrad",
         learning_rate: float | None = None,
         max_iter: int = 100,
@@ -174,6 +179,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
             verbose=verbose,
         )
         self.loss = loss
+        self.delta = delta
 
     @if_on_batches
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
