@@ -22,8 +22,8 @@ class Parameters:
     Attributes
     ----------
     tables : dict of ndarray of shape (n_rows, 1 + n_slots, width), float32
-        By name; index 0 of the second axis has the parameters, the others have the
-        optimizer's state for them. The width of V is ``n_factors`` with the kernels' padding, which stays zero.
+        By name; index 0 of the second axis has the parameters, the others have the optimizer's state for them. The
+        width of V is ``n_factors`` with the kernels' padding, which stays zero.
     n_factors : int
     """
 
