@@ -17,7 +17,7 @@ struct OptimizerTraits {
     const char* name;
     int32_t n_slots;
     bool normalises;
-    bool merges_whole_changes;
+    Merge merge;
     void (*begin)(const Table&, const InitialSizes&);  // fills in the first state of parameters that are set
 };
 

@@ -13,7 +13,7 @@
 //   n_slots               how many state values follow each parameter
 //   l2_in_gradient        whether G holds l2 theta, too
 //   normalises            whether a step is as long in any unit of G, as steps on G / sqrt(sum G^2) are
-//   merges_whole_changes  whether threads add what each has learned, and not the mean of it; see threads/gradient.hpp
+//   merge                 how threads merge what each has learned; see threads/gradient.hpp
 //   begin                 its first state, behind parameters that are set: record (1 + n_slots, width)
 //
 // G is the gradient of the row's loss. For SGD and AdaGrad it holds l2 theta, too (`l2_in_gradient`): L2 is paid at each
@@ -43,7 +43,7 @@ struct Sgd {
     static constexpr int n_slots = 0;
     static constexpr bool l2_in_gradient = true;
     static constexpr bool normalises = false;
-    static constexpr bool merges_whole_changes = false;
+    static constexpr Merge merge = Merge::mean_changes;
 
     static void begin(float*, int64_t, const InitialSizes&) {}
 
@@ -57,7 +57,7 @@ struct AdaGrad {
     static constexpr int n_slots = 1;
     static constexpr bool l2_in_gradient = true;
     static constexpr bool normalises = true;
-    static constexpr bool merges_whole_changes = true;
+    static constexpr Merge merge = Merge::whole_changes;
 
     static void begin(float* record, int64_t width, const InitialSizes& sizes) {
         for (int64_t f = 0; f < width; ++f) record[width + f] = static_cast<float>(sizes.initial_acc);
@@ -74,7 +74,7 @@ struct Ftrl {
     static constexpr int n_slots = 2;
     static constexpr bool l2_in_gradient = false;
     static constexpr bool normalises = true;
-    static constexpr bool merges_whole_changes = false;
+    static constexpr Merge merge = Merge::mean_changes;
 
     // n = 0, and the z from which the formula gives the theta that is there.
     static void begin(float* record, int64_t width, const InitialSizes& sizes) {

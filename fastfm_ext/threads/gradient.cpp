@@ -22,10 +22,11 @@ int64_t visits_between_merges(const Csr& X, int64_t visits_per_thread) {
 // A thread's own copies of w0 and of the hot features: values now, and the shared values that they began from.
 class OwnCopies {
   public:
-    OwnCopies(const Params& shared, const HotFeatures& hot, bool whole_changes, int n_threads)
+    OwnCopies(const Params& shared, const HotFeatures& hot, Merge merge, int n_threads)
         : shared_(shared),
           hot_(hot),
-          share_of_change_(whole_changes ? 1.0f : 1.0f / static_cast<float>(n_threads)),
+          merge_(merge),
+          share_(merge == Merge::whole_changes ? 1.0f : 1.0f / static_cast<float>(n_threads)),
           now_(begin_of(shared.n_tables) + floats_per_line),
           before_(now_.size()) {}
 
@@ -49,10 +50,12 @@ class OwnCopies {
         });
     }
 
-    // Adds this thread's changes to the shared values.
+    // Adds what this thread has learned to the shared values.
     void merge() {
-        for_each_record([this](float* shared, int64_t at, int64_t length) {
-            for (int64_t l = at; l < at + length; ++l) shared[l - at] += share_of_change_ * (now()[l] - before_[l]);
+        const bool moves_to_values = merge_ == Merge::mean_values;
+        for_each_record([this, moves_to_values](float* shared, int64_t at, int64_t length) {
+            const float* from = moves_to_values ? shared : before_.data() + at;
+            for (int64_t l = 0; l < length; ++l) shared[l] += share_ * (now()[at + l] - from[l]);
         });
     }
 
@@ -93,7 +96,8 @@ class OwnCopies {
 
     Params shared_;
     HotFeatures hot_;
-    float share_of_change_;
+    Merge merge_;
+    float share_;
     std::vector<float> now_;
     std::vector<float> before_;
 };
@@ -114,8 +118,8 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
         std::vector<double> sums(n_threads, 0.0);
         std::vector<OwnCopies> copies;
         copies.reserve(n_threads);
-        const bool whole_changes = kernels.optimizers[static_cast<int>(options.optimizer)].merges_whole_changes;
-        for (int t = 0; t < n_threads; ++t) copies.emplace_back(params, hot, whole_changes, n_threads);
+        const Merge merge = kernels.optimizers[static_cast<int>(options.optimizer)].merge;
+        for (int t = 0; t < n_threads; ++t) copies.emplace_back(params, hot, merge, n_threads);
         split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {
             for (int64_t from = first; from < last && status[t].code == StatusCode::ok; from += interval) {
                 const int64_t to = std::min(from + interval, last);

@@ -36,6 +36,13 @@ struct InitialSizes {
     double initial_acc;  // AdaGrad only
 };
 
+// How threads merge what each has learned in its copies of hot features' records.
+enum class Merge : int32_t {
+    whole_changes,  // add each thread's changes: sums, and steps that shrink with them
+    mean_changes,   // add the mean of the threads' changes: steps of a constant size
+    mean_values,    // move towards each thread's values by its share: averages, to which no changes can be added
+};
+
 // What a loss needs to know beside y and p.
 struct LossOptions {
     float delta;  // the threshold of a loss that has one, in units of the target

@@ -7,6 +7,8 @@ import scipy.sparse as sp
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._learning.losses import SQUARED
+from fastfm_ext._learning.solvers.registry import solver_named
 from fastfm_ext._native import core
 from fastfm_ext._reference import fm
 from fastfm_ext._validation.matrices import canonical_csr
@@ -151,7 +153,7 @@ def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     y = weights[ids].sum(axis=1).astype(np.float32)
     indptr = np.arange(0, 2 * n_rows + 1, 2, dtype=np.int64)
     csr = _csr.Csr(indptr, ids.ravel().astype(np.int32), None, 2 * n_values)
-    rate = 0.1 if solver == "sgd" else 0.5
+    rate = 10 * solver_named(solver).defaults(SQUARED).learning_rate
     options = make_options(solver=solver, learning_rate_w=rate, l2_w=0.0, l2_V=0.0, l1_w=0.0, l1_V=0.0)
     errors = {}
     for n_threads in (1, 2):
