@@ -83,7 +83,7 @@ inline LossPoint evaluate(Loss loss, float y, float p, const LossOptions& option
         FASTFM_LOSSES(FASTFM_CASE)
 #undef FASTFM_CASE
     }
-    FASTFM_UNREACHABLE();
+    FASTFM_UNREACHABLE();  // not covered: every number has a case
 }
 
 // A gradient within [-bound, bound]. With the squared loss, descent on it is descent on Huber's loss with this threshold

@@ -79,7 +79,7 @@ inline double evaluate(RankingLoss loss, const float* scores, int m, int n, cons
         FASTFM_RANKING_LOSSES(FASTFM_CASE)
 #undef FASTFM_CASE
     }
-    FASTFM_UNREACHABLE();
+    FASTFM_UNREACHABLE();  // not covered: every number has a case
 }
 
 inline bool tries_items(RankingLoss loss) {
@@ -89,7 +89,7 @@ inline bool tries_items(RankingLoss loss) {
         FASTFM_RANKING_LOSSES(FASTFM_CASE)
 #undef FASTFM_CASE
     }
-    FASTFM_UNREACHABLE();
+    FASTFM_UNREACHABLE();  // not covered: every number has a case
 }
 
 inline bool corrects_scores(RankingLoss loss) {
@@ -99,7 +99,7 @@ inline bool corrects_scores(RankingLoss loss) {
         FASTFM_RANKING_LOSSES(FASTFM_CASE)
 #undef FASTFM_CASE
     }
-    FASTFM_UNREACHABLE();
+    FASTFM_UNREACHABLE();  // not covered: every number has a case
 }
 
 // log(r) is the weight of a pair whose negative was found at the `tried`-th attempt among `n_others` items.
