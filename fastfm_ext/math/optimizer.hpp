@@ -7,6 +7,9 @@
 //   FTRL      sigma = (sqrt(n + G^2) - sqrt(n)) / eta;   z <- z + G - sigma theta;   n <- n + G^2;
 //             theta <- 0 if |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(n)) / eta + l2)
 //             (McMahan et al. 2013, algorithm 1)
+//   Adam      m <- b1 m + (1 - b1) G;   v <- b2 v + (1 - b2) G^2;   n_m, n_v: the sums of the weights in m and v
+//             theta <- theta - eta (m / n_m) / sqrt(v / n_v)               (Kingma, Ba 2015, algorithm 1)
+//             Lazy: averages move when their feature is visited. No epsilon, so steps are the same in any unit of G.
 //
 // A new rule is a struct here and a line in types/registry.hpp. It says of itself
 //
@@ -16,7 +19,7 @@
 //   merge                 how threads merge what each has learned; see threads/gradient.hpp
 //   begin                 its first state, behind parameters that are set: record (1 + n_slots, width)
 //
-// G is the gradient of the row's loss. For SGD and AdaGrad it holds l2 theta, too (`l2_in_gradient`): L2 is paid at each
+// G is the gradient of the row's loss. For all but FTRL it holds l2 theta, too (`l2_in_gradient`): L2 is paid at each
 // visit. FTRL's l1 and l2 belong to the sum of all losses.
 #pragma once
 
@@ -100,6 +103,30 @@ struct Ftrl {
         const Vec<W> zero = Vec<W>::fill(0.0f);
         const Vec<W> beyond_l1 = z - max(min(z, rates.l1), zero - rates.l1);
         theta = (zero - rates.eta * beyond_l1) / fma(rates.l2, rates.eta, rates.beta + root);
+    }
+};
+
+struct Adam {
+    static constexpr int n_slots = 4;
+    static constexpr bool l2_in_gradient = true;
+    static constexpr bool normalises = true;
+    static constexpr Merge merge = Merge::mean_values;
+
+    static void begin(float* record, int64_t width, const InitialSizes&) {
+        for (int64_t f = width; f < (1 + n_slots) * width; ++f) record[f] = 0.0f;
+    }
+
+    template <int W>
+    static void update(Vec<W>* record, Vec<W> G, const Rates<W>& rates) {
+        constexpr float beta_1 = 0.9f, beta_2 = 0.999f;
+        constexpr float tiny = 1e-37f;  // keeps 0 / 0 away
+        Vec<W>&m = record[1], &v = record[2], &n_m = record[3], &n_v = record[4];
+        const Vec<W> weight_1 = Vec<W>::fill(1.0f - beta_1), weight_2 = Vec<W>::fill(1.0f - beta_2);
+        m = fma(weight_1, G, Vec<W>::fill(beta_1) * m);
+        v = fma(weight_2 * G, G, Vec<W>::fill(beta_2) * v);
+        n_m = fma(Vec<W>::fill(beta_1), n_m, weight_1);
+        n_v = fma(Vec<W>::fill(beta_2), n_v, weight_2);
+        record[0] = fnma(rates.eta, (m / n_m) / sqrt(v / n_v + Vec<W>::fill(tiny)), record[0]);
     }
 };
 

@@ -17,7 +17,8 @@
 #define FASTFM_OPTIMIZERS(X) \
     X(sgd, Sgd)              \
     X(adagrad, AdaGrad)      \
-    X(ftrl, Ftrl)
+    X(ftrl, Ftrl)            \
+    X(adam, Adam)
 
 // math/ranking_loss.hpp
 #define FASTFM_RANKING_LOSSES(X) \

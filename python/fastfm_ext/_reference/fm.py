@@ -144,6 +144,32 @@ class Ftrl:
         return -shrunk / ((sizes.beta + np.sqrt(n)) / sizes.learning_rate + sizes.l2), np.stack([z, n])
 
 
+class Adam:
+    """Adam (Kingma, Ba 2015, algorithm 1), lazy: a parameter's averages move when its feature is visited.
+
+    m and v are averages of G and G^2 in which a visit weighs (1 - beta), and n_m and n_v the sums of these weights, by
+    which the paper's bias correction divides. Where the paper adds an epsilon to the root, nothing is added but the
+    least number that keeps 0 / 0 away: steps are then the same in any unit of the target.
+    """
+
+    BETA_1, BETA_2 = 0.9, 0.999
+    TINY = 1e-37
+
+    @staticmethod
+    def begin(theta: Array, sizes: ReferenceSizes) -> Array:
+        """Return m, v, n_m and n_v before the first visit: zeros of shape (4, ...)."""
+        return np.zeros((4, *theta.shape))
+
+    @classmethod
+    def step(cls, theta: Array, g: Array, state: Array, sizes: ReferenceSizes, s: float) -> tuple[Array, Array]:
+        """Return theta - eta (m / n_m) / sqrt(v / n_v), and the averages, for G = g + s l2 theta."""
+        G = g + s * sizes.l2 * theta
+        m, v, n_m, n_v = state
+        m, n_m = cls.BETA_1 * m + (1 - cls.BETA_1) * G, cls.BETA_1 * n_m + (1 - cls.BETA_1)
+        v, n_v = cls.BETA_2 * v + (1 - cls.BETA_2) * G**2, cls.BETA_2 * n_v + (1 - cls.BETA_2)
+        return theta - sizes.learning_rate * (m / n_m) / np.sqrt(v / n_v + cls.TINY), np.stack([m, v, n_m, n_v])
+
+
 class Rule(Protocol):
     """An update rule."""
 
@@ -154,7 +180,7 @@ class Rule(Protocol):
         """Return theta and the state after a step on a row of weight s."""
 
 
-RULES: dict[str, Rule] = {"sgd": Sgd(), "adagrad": AdaGrad(), "ftrl": Ftrl()}
+RULES: dict[str, Rule] = {"sgd": Sgd(), "adagrad": AdaGrad(), "ftrl": Ftrl(), "adam": Adam()}
 
 
 # --- one row at a time -----------------------------------------------------------------------------------------------

@@ -33,26 +33,28 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     n_factors : int, default=16
         Length k of each feature's factor vector v_i; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no
         memory.
-    solver : {"adagrad", "sgd", "ftrl"}, default="adagrad"
-        Per-sample descent with AdaGrad's step sizes, with a constant one, or FTRL-Proximal. AdaGrad needs least tuning
-        and is the better choice where some features are frequent and others rare; SGD takes half the memory; FTRL can
-        make parameters exactly 0.
+    solver : {"adagrad", "sgd", "ftrl", "adam"}, default="adagrad"
+        Per-sample descent with AdaGrad's step sizes, with a constant one, FTRL-Proximal, or Adam, whose averages move
+        when their feature is visited. AdaGrad needs least tuning and is the better choice where some features are
+        frequent and others rare; SGD takes half the memory, and Adam 2.5 times as much; FTRL can make parameters
+        exactly 0.
     learning_rate : float, optional
-        Default: 0.05 for AdaGrad, 0.02 for SGD, 0.1 for FTRL.
+        Default: 0.05 for AdaGrad, 0.02 for SGD, 0.1 for FTRL, 0.003 for Adam.
     max_iter : int, default=100
         Most epochs (passes over the rows).
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
         by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
         parameters is paid once, not at each visit. Default: 0.01 and 0.01 for AdaGrad, 0.0001 and 0.0001 for SGD,
-        1.0 and 1.0 for FTRL.
+        1.0 and 1.0 for FTRL, 0.001 and 0.01 for Adam.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     clip_gradient : float, optional
         Lets no row pull harder than this: bounds the derivative of a row's log loss, ``P(y = 1) - y``, which is below 1
         already. So that a few rows with wrong labels do less harm. Default: no bound.
     init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.03 for AdaGrad, 0.1 for SGD, 0.1 for FTRL.
+        Standard deviation of the first factors. Default: 0.03 for AdaGrad, 0.1 for SGD, 0.1 for FTRL, 0.03 for
+        Adam.
     fit_intercept, fit_linear : bool, default=True
         Whether to learn w0, and w.
     shuffle : bool, default=True
@@ -107,7 +109,8 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     ----------
     Rendle, "Factorization Machines" (ICDM 2010). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
     Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
-    (KDD 2013). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
+    (KDD 2013). Kingma, Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015). Niu, Recht, Re, Wright,
+    "Hogwild!" (NIPS 2011).
 
     Examples
     --------
