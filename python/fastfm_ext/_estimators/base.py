@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -15,18 +15,34 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from fastfm_ext import _engine
-from fastfm_ext._common.arrays import AnyArray, Float64, Int64
+from fastfm_ext._common.arrays import AnyArray, Float64
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import saving
 from fastfm_ext._estimators.hyperparameters import check_ranges, options_of, settings_of
 from fastfm_ext._learning.divergence import Guard
-from fastfm_ext._learning.loop import History, Schedule
-from fastfm_ext._learning.problem import HeldOut, Problem, solve
+from fastfm_ext._learning.loop import History, Run, Schedule
+from fastfm_ext._learning.problem import Problem, solve
+from fastfm_ext._learning.solvers.base import Defaults
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import Units
 
 _TRAIN_ANEW = "Set it back to go on, or train anew: fit with warm_start=False."
+
+
+class TrainingCall(NamedTuple):
+    """A call of `fit` or `partial_fit`.
+
+    Attributes
+    ----------
+    is_first : bool
+        Whether the model begins anew, and learns its units.
+    is_batch : bool
+        Whether it makes one pass over rows that are some of many.
+    """
+
+    is_first: bool
+    is_batch: bool
 
 
 @contextmanager
@@ -46,8 +62,8 @@ def restored_on_error(estimator: BaseEstimator) -> Iterator[list[Undo]]:
 class FMEstimator(BaseEstimator):
     """Base of all estimators: prepare a problem, let the solver solve it, keep what it has found.
 
-    A subclass reads and splits its data, and names its loss and solver. `_scorers` holds the parameters of each score,
-    in the user's units, and `_units` those of training.
+    A subclass prepares a problem of its data, and names its loss and solver. `_scorers` holds the parameters of each
+    score, in the user's units, and `_units` the units of training.
     """
 
     _scorers: list[Parameters]
@@ -78,28 +94,8 @@ class FMEstimator(BaseEstimator):
         """The solver of problems with this loss."""
 
     @abstractmethod
-    def _read(self, data: Any, *, first: bool) -> Any:
-        """Return data to train on, validated and in the units of training; learn the units from the first."""
-
-    @abstractmethod
-    def _split(self, data: Any, validation: Any, rng: np.random.Generator) -> tuple[Any, Int64, HeldOut | None]:
-        """Return the data to train on, the numbers of what to visit, (n_visited,), and what is held out."""
-
-    @abstractmethod
-    def _all_visits(self, data: Any, rng: np.random.Generator) -> Int64:
-        """Return the numbers of all rows or interactions, (n_visited,), in the order of the first epoch."""
-
-    @abstractmethod
-    def _first_w0(self, data: Any, visited: Int64) -> Float64:
-        """Return the w0 to begin with, (n_scorers,)."""
-
-    @abstractmethod
-    def _typical_loss(self, scorers: list[Parameters], data: Any) -> float:
-        """Return about the mean loss of a constant prediction."""
-
-    @abstractmethod
-    def _features_of(self, data: Any) -> tuple[Any, ...]:
-        """Return the matrices, each a `Csr`, whose features training touches."""
+    def _prepare(self, data: Any, validation: Any, call: TrainingCall, undo: list[Undo]) -> Problem:
+        """Return the problem of training on data: validate, learn or use the units, split, begin the parameters."""
 
     @abstractmethod
     def _show_validation(self, value: float) -> str:
@@ -109,55 +105,63 @@ class FMEstimator(BaseEstimator):
 
     def _fit(self, data: Any, validation: Any = None) -> Self:
         """Become the model that training on this data gives; on an error, stay the model of before."""
-        self._check_params()
         first = not (self.warm_start and hasattr(self, "_scorers"))
-        with restored_on_error(self):
-            read = self._read(data, first=first)
-            rng = self._generator()
-            train, visited, held_out = self._split(read, validation, rng)
-            scorers = self._initial_scorers(train, visited, rng) if first else self._scorers_to_go_on_with()
-            problem = self._problem(train, visited, scorers, rng, held_out)
-            run = solve(problem, self._solver)
-            self._to_user_units(problem, run.history.best_epoch)
-            self._keep(scorers, run.history)
+        run = self._train(data, validation, TrainingCall(first, is_batch=False))
         run.raise_divergence()
         return self
 
     def _partial_fit(self, data: Any) -> Self:
         """Make one pass over this data; on an error, stay the model of before."""
-        self._check_params()
-        first = not hasattr(self, "_scorers")
-        with restored_on_error(self) as undo:
-            read = self._read(data, first=first)
-            rng = self._generator()
-            visited = self._all_visits(read, rng)
-            touched = self._units.features.columns
-            for X in self._features_of(read):
-                touched = _engine.features_in(X, touched)
-            scorers = self._initial_scorers(read, visited, rng) if first else self._scorers_to_change(touched, undo)
-            problem = self._problem(read, visited, scorers, rng, max_iter=1)
-            run = solve(problem, self._solver)
-            self._to_user_units(problem, 1, touched)
-            self._keep_one_more_epoch(scorers, run.history)
+        self._train(data, None, TrainingCall(not hasattr(self, "_scorers"), is_batch=True))
         return self
 
-    def _problem(
-        self,
-        data: Any,
-        visited: Int64,
-        scorers: list[Parameters],
-        rng: np.random.Generator,
-        held_out: HeldOut | None = None,
-        max_iter: int | None = None,
-    ) -> Problem:
-        """Return the problem of training on data; `max_iter` 1 for one more epoch of a fitted model."""
-        epochs_before = 0 if max_iter is None else getattr(self, "n_iter_", 0)
-        report = partial(self._print_progress, epochs_before) if self.verbose else None
-        schedule = self._schedule(self.max_iter if max_iter is None else max_iter, report)
-        guard = self._guard(self._typical_loss(scorers, data))
-        return Problem(data, visited, scorers, self._options(), schedule, guard, rng, held_out)
+    def _train(self, data: Any, validation: Any, call: TrainingCall) -> Run:
+        """Prepare a problem, let the solver solve it, and keep what it has found."""
+        self._check_params()
+        with restored_on_error(self) as undo:
+            problem = self._prepare(data, validation, call, undo)
+            run = solve(problem, self._solver)
+            self._to_user_units(problem, run.history.best_epoch)
+            if call.is_batch:
+                self._keep_one_more_epoch(problem.scorers, run.history)
+            else:
+                self._keep(problem.scorers, run.history)
+        return run
 
-    def _schedule(self, max_iter: int, report: Any) -> Schedule:
+    # --- parts of a problem ------------------------------------------------------------------------------------------
+
+    def _scorers_for(
+        self,
+        call: TrainingCall,
+        n_features: int,
+        w0: Float64,
+        rng: np.random.Generator,
+        touched: NDArray[np.intp] | None,
+        undo: list[Undo],
+    ) -> list[Parameters]:
+        """Return the parameters to train, in the units of training.
+
+        Fresh ones with these `w0`, (n_scorers,); or copies of those that there are; or for a batch these themselves,
+        with a step of `undo` for the `touched` features, (n_touched,).
+        """
+        if call.is_first:
+            options = self._options()
+            return [Parameters.initialise(n_features, int(self.n_factors), options, each, rng) for each in w0]
+        self._check_can_continue()
+        if call.is_batch and touched is not None:
+            scorers = [params.writable() for params in self._scorers]
+            undo += [Undo(params, touched) for params in scorers]
+        else:
+            scorers = [params.copy() for params in self._scorers]
+        self._units.to_training(scorers)
+        return scorers
+
+    def _schedule(self, call: TrainingCall) -> Schedule:
+        max_iter, epochs_before = (1, getattr(self, "n_iter_", 0)) if call.is_batch else (self.max_iter, 0)
+        report = partial(self._print_progress, epochs_before) if self.verbose else None
+        return self._schedule_of(max_iter, report)
+
+    def _schedule_of(self, max_iter: int, report: Callable[[int, History], None] | None) -> Schedule:
         return Schedule(
             max_iter=max_iter,
             n_iter_no_change=self.n_iter_no_change,
@@ -167,38 +171,17 @@ class FMEstimator(BaseEstimator):
             report=report,
         )
 
+    def _settings(self) -> Defaults:
+        """Return the step size, L2 and first spread: the user's where given, else the solver's for this loss."""
+        return settings_of(self, self._solver.defaults(self._loss))
+
     def _guard(self, typical_loss: float) -> Guard:
         solver = self._solver
-        settings = settings_of(self, solver.defaults(self._loss))
-        rate = settings.learning_rate if "learning_rate" in solver.reads else None
+        rate = self._settings().learning_rate if "learning_rate" in solver.reads else None
         return Guard(typical_loss, solver.advice, rate)
 
     def _options(self) -> Options:
-        solver, loss = self._solver, self._loss
-        return self._units.options(options_of(self, solver.name, loss, solver.defaults(loss)))
-
-    def _initial_scorers(self, data: Any, visited: Int64, rng: np.random.Generator) -> list[Parameters]:
-        n_features = self._features_of(data)[0].n_features
-        options = self._options()
-        return [
-            Parameters.initialise(n_features, int(self.n_factors), options, w0, rng)
-            for w0 in self._first_w0(data, visited)
-        ]
-
-    def _scorers_to_go_on_with(self) -> list[Parameters]:
-        """Return a copy of the parameters, in the units of training."""
-        self._check_can_continue()
-        scorers = [params.copy() for params in self._scorers]
-        self._units.to_training(scorers)
-        return scorers
-
-    def _scorers_to_change(self, touched: NDArray[np.intp], undo: list[Undo]) -> list[Parameters]:
-        """Return the parameters themselves where they can be written to, in the units of training."""
-        self._check_can_continue()
-        scorers = [params.writable() for params in self._scorers]
-        undo += [Undo(params, touched) for params in scorers]
-        self._units.to_training(scorers)
-        return scorers
+        return self._units.options(options_of(self, self._solver.name, self._loss, self._settings()))
 
     def _check_can_continue(self) -> None:
         """Raise ValueError if a hyperparameter that fixes the layout of the parameters has changed since training."""
@@ -212,10 +195,10 @@ class FMEstimator(BaseEstimator):
                 f"n_factors is now {self.n_factors}, and the model was trained with {params.n_factors}. {_TRAIN_ANEW}"
             )
 
-    def _to_user_units(self, problem: Problem, epoch: int, touched: NDArray[np.intp] | None = None) -> None:
+    def _to_user_units(self, problem: Problem, epoch: int) -> None:
         """Make the parameters fit values as the user has them, and make sure that training has left them finite."""
         self._units.to_user(problem.scorers)
-        if not all(params.is_finite(touched) for params in problem.scorers):
+        if not all(params.is_finite(problem.touched) for params in problem.scorers):
             raise problem.guard.error("a parameter became NaN or infinite", epoch, problem.data)
 
     def _keep(self, scorers: list[Parameters], history: History) -> None:

@@ -6,7 +6,8 @@ import inspect
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
-from typing import Any, Protocol
+from functools import cache
+from typing import Any
 
 from fastfm_ext._common.checks import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
 from fastfm_ext._engine.options import Options
@@ -64,21 +65,25 @@ CHECKS: dict[str, Check] = {
 }
 
 
-class HasHyperparameters(Protocol):
-    """An estimator, as far as its hyperparameters go."""
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the hyperparameters by name."""
+def values_of(estimator: Any) -> dict[str, Any]:
+    """Return the hyperparameters by name, as `get_params` does, which asks for the signature at each call."""
+    return {name: getattr(estimator, name) for name in _constructor_defaults(estimator.__class__)}
 
 
-def check_ranges(estimator: HasHyperparameters) -> None:
+@cache
+def _constructor_defaults(cls: Any) -> dict[str, Any]:
+    parameters = inspect.signature(cls).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
+def check_ranges(estimator: Any) -> None:
     """Raise ValueError that names the first hyperparameter of an invalid value."""
-    for name in estimator.get_params(deep=False):
+    for name in values_of(estimator):
         if name in CHECKS:
             check_param(estimator, name, *CHECKS[name])
 
 
-def check_solver(estimator: HasHyperparameters, solver: Solver, loss: Loss) -> None:
+def check_solver(estimator: Any, solver: Solver, loss: Loss) -> None:
     """Raise ValueError unless the solver has the loss, and both read every hyperparameter that was given.
 
     A hyperparameter counts as given where its value is not the default.
@@ -86,16 +91,13 @@ def check_solver(estimator: HasHyperparameters, solver: Solver, loss: Loss) -> N
     if loss.name not in solver.losses:
         known = ", ".join(f'"{name}"' for name in sorted(solver.losses))
         raise ValueError(f'solver="{solver.name}" has no loss "{loss.name}"; "{solver.name}" has: {known}.')
-    defaults = inspect.signature(type(estimator).__init__).parameters
-    for name, value in estimator.get_params(deep=False).items():
-        if name not in defaults or value == defaults[name].default:
-            continue
-        readers = [reader.name for reader in solvers_that_read(name)]
-        if readers and solver.name not in readers:
-            raise ValueError(_unread(name, value, "solver", readers, solver.name, defaults[name].default))
-        readers = [reader.name for reader in LOSSES if name in reader.reads]
-        if readers and loss.name not in readers:
-            raise ValueError(_unread(name, value, "loss", readers, loss.name, defaults[name].default))
+    defaults = _constructor_defaults(estimator.__class__)
+    for name, value in values_of(estimator).items():
+        by_solver = [reader.name for reader in solvers_that_read(name)]
+        by_loss = [reader.name for reader in LOSSES if name in reader.reads]
+        for kind, readers, chosen in (("solver", by_solver, solver.name), ("loss", by_loss, loss.name)):
+            if readers and chosen not in readers and value != defaults[name]:
+                raise ValueError(_unread(name, value, kind, readers, chosen, defaults[name]))
 
 
 def _unread(name: str, value: Any, kind: str, readers: list[str], given: str, default: Any) -> str:
@@ -106,19 +108,17 @@ def _unread(name: str, value: Any, kind: str, readers: list[str], given: str, de
     )
 
 
-def settings_of(estimator: HasHyperparameters, defaults: Defaults) -> Defaults:
+def settings_of(estimator: Any, defaults: Defaults) -> Defaults:
     """Return the step size, L2 and first spread: the user's where given, else the defaults."""
-    params = estimator.get_params(deep=False)
-    given = {field.name: params[field.name] for field in fields(defaults) if params.get(field.name) is not None}
-    return replace(defaults, **given)
+    given = {field.name: getattr(estimator, field.name) for field in fields(defaults)}
+    return replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
-def options_of(estimator: HasHyperparameters, rule: str, loss: Loss | RankingLoss, defaults: Defaults) -> Options:
+def options_of(estimator: Any, rule: str, loss: Loss | RankingLoss, settings: Defaults) -> Options:
     """Return the options of a training by this update rule, for targets of unit spread."""
-    params = estimator.get_params(deep=False)
-    settings = settings_of(estimator, defaults)
+    values = values_of(estimator)
     names = ("l1_w", "l1_V", "delta", "fit_intercept", "fit_linear")
-    clip = params.get("clip_gradient")
+    clip = values.get("clip_gradient")
     return Options(
         loss=loss.name,
         solver=rule,
@@ -128,5 +128,5 @@ def options_of(estimator: HasHyperparameters, rule: str, loss: Loss | RankingLos
         l2_V=settings.l2_V,
         init_stdev=settings.init_stdev,
         clip_gradient=math.inf if clip is None else clip,
-        **{name: params[name] for name in names if name in params},
+        **{name: values[name] for name in names if name in values},
     )

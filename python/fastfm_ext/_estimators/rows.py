@@ -10,29 +10,28 @@ from typing import Any, Literal, Self, TypeVar
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64, Int64
-from fastfm_ext._common.checks import errors_that_name
 from fastfm_ext._engine import csr
-from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import streamed
-from fastfm_ext._estimators.base import FMEstimator
+from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.growing import grow, grow_to_fit
 from fastfm_ext._estimators.hyperparameters import check_solver
 from fastfm_ext._learning.held_out import HeldOutSamples, hold_out_rows
 from fastfm_ext._learning.losses import Loss
-from fastfm_ext._learning.mean_loss import mean_loss_of_w0
-from fastfm_ext._learning.samples import Samples
+from fastfm_ext._learning.mean_loss import mean_loss_of_constants
+from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.solvers.base import Solver
 from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named
 from fastfm_ext._learning.stream.progress import StreamProgress
-from fastfm_ext._learning.units import FeatureScale, Units
-from fastfm_ext._validation.matrices import check_no_overflow, check_weights, to_csr
+from fastfm_ext._learning.undo import Undo
+from fastfm_ext._learning.units import Units
+from fastfm_ext._validation.matrices import check_no_overflow, to_csr
+from fastfm_ext._validation.rows import all_rows, counted_rows
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
@@ -114,6 +113,10 @@ class RowEstimator(FMEstimator):
     @abstractmethod
     def _learn_target(self, y: Any, sample_weight: Float32 | None, classes: Any) -> float:
         """Learn from the first targets, (n_rows,), and from `classes` that the user named; return their spread."""
+
+    @abstractmethod
+    def _check_target(self, y: Any, name: str) -> Any:
+        """Return targets, (n_rows,), that the estimator can learn, or raise ValueError."""
 
     @abstractmethod
     def _encode_target(self, y: Any, name: str) -> Float32:
@@ -324,95 +327,67 @@ class RowEstimator(FMEstimator):
         super()._check_params()
         check_solver(self, self._solver, self._loss)
 
-    def _read(self, data: tuple[Any, Any, Any, Any], *, first: bool) -> Samples:
+    def _prepare(
+        self, data: tuple[Any, Any, Any, Any], validation: Any, call: TrainingCall, undo: list[Undo]
+    ) -> Problem:
         X, y, sample_weight, classes = data
-        if not first:
+        if not call.is_first:
             grow_to_fit(self, X)
-        csr, y, weight, numbers = self._counted(X, y, sample_weight, first=first)
-        if first:
-            self._learn_units(csr, y, weight, classes)
-        return self._samples(csr, y, weight, numbers)
-
-    def _counted(
-        self, X: Any, y: Any, sample_weight: Any, *, first: bool
-    ) -> tuple[Csr, Any, Float32 | None, Int64 | None]:
-        """Validate; return the rows of positive weight, their targets and weights, and if not all, their numbers."""
-        rows = to_csr(self, X, reset=first)
-        y = self._check_target(y, rows, "y")
-        weight = check_weights(sample_weight, rows, "sample_weight")
-        numbers = None
-        if weight is not None and not weight.all():
-            numbers = np.flatnonzero(weight).astype(np.int64)
-            rows, y, weight = csr.take_rows(rows, numbers), y[numbers], weight[numbers]
-        return rows, y, weight, numbers
-
-    def _learn_units(self, rows: Csr, y: Any, weight: Float32 | None, classes: Any) -> None:
-        """Learn the units of the target and of the features from the first rows, (n_rows, n_features)."""
-        self._units = Units(FeatureScale.of(rows), self._learn_target(y, weight, classes))
-
-    def _samples(self, rows: Csr, y: Any, weight: Float32 | None, numbers: Int64 | None, name: str = "y") -> Samples:
-        """Return validated rows, (n_rows, n_features), in the units of training."""
-        return Samples(self._units.features.apply(rows), self._encode_target(y, name), weight, numbers)
-
-    def _check_target(self, y: Any, X: Csr, name: str) -> Any:
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires {name} to be passed, but the target {name} is None."
-            )
-        with errors_that_name(name):
-            y = column_or_1d(y, warn=True)
-        if len(y) != X.n_rows:
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: "
-                f"X{name[1:]} has {X.n_rows}, {name} has {len(y)}."
-            )
-        return y
-
-    def _split(
-        self, data: Samples, validation: Any, rng: np.random.Generator
-    ) -> tuple[Samples, Int64, HeldOutSamples | None]:
-        """Split off `validation_fraction` of the rows at random, unless there are other rows to validate on."""
-        n = data.X.n_rows
+        rows = counted_rows(self, X, y, sample_weight, self._check_target, reset=call.is_first)
+        if call.is_first:
+            self._units = Units.of(rows.X, self._learn_target(rows.y, rows.sample_weight, classes))
+        samples = self._units.samples(rows, self._encode_target(rows.y, "y"))
+        rng, n = self._generator(), samples.X.n_rows
+        n_held_out = 0 if call.is_batch or validation is not None else self._n_held_out(n)
+        held_out = None
+        if n_held_out:
+            visited, held_out = hold_out_rows(samples, n_held_out, self._strata(samples.targets), rng)
+            visited = visited if self.shuffle else np.sort(visited)
+        else:
+            visited = csr.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
         if validation is not None:
-            return data, self._all_visits(data, rng), self._held_out(self._validation_samples(*validation))
+            X_val, y_val, weight_val = validation
+            val = all_rows(self, X_val, y_val, weight_val, self._check_target, suffix="_val")
+            held_out = self._units.samples(val, self._encode_target(val.y, "y_val"))
+        touched = _engine.features_in(samples.X, self._units.features.columns) if call.is_batch else None
+        w0 = self._first_w0(samples.targets, samples.sample_weight, visited)
+        options, loss = self._options(), self._loss
+        scorers = self._scorers_for(call, samples.X.n_features, w0, rng, touched, undo)
+        return Problem(
+            data=samples,
+            visited=visited,
+            scorers=scorers,
+            options=options,
+            schedule=self._schedule(call),
+            guard=self._guard(self._typical_loss(scorers, samples.targets, samples.sample_weight)),
+            rng=rng,
+            held_out=None if held_out is None else HeldOutSamples(held_out, loss, options.delta),
+            touched=touched,
+        )
+
+    def _n_held_out(self, n: int) -> int:
+        """Return how many of n rows to validate on."""
         wanted = n >= AUTO_EARLY_STOPPING_ROWS if self.early_stopping == "auto" else self.early_stopping
-        if not wanted:
-            return data, self._all_visits(data, rng), None
-        n_val = max(1, round(n * self.validation_fraction))
+        n_val = max(1, round(n * self.validation_fraction)) if wanted else 0
         if n_val >= n:
             raise ValueError(
                 f"early_stopping holds out validation_fraction={self.validation_fraction} of the rows, and of {n} rows "
                 "none would be left to train on. Set early_stopping=False or pass X_val and y_val."
             )
-        trained, held_out = hold_out_rows(n, n_val, self._strata(data.targets), rng)
-        return data, trained if self.shuffle else np.sort(trained), self._held_out(data.take(held_out))
+        return n_val
 
-    def _validation_samples(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Samples:
-        rows = to_csr(self, X_val, name="X_val")
-        y = self._check_target(y_val, rows, "y_val")
-        weight = check_weights(sample_weight_val, rows, "sample_weight_val")
-        return self._samples(rows, y, weight, None, "y_val")
-
-    def _held_out(self, samples: Samples) -> HeldOutSamples:
-        return HeldOutSamples(samples, self._loss, self._options().delta)
-
-    def _all_visits(self, data: Samples, rng: np.random.Generator) -> Int64:
-        n = data.X.n_rows
-        return csr.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
-
-    def _first_w0(self, data: Samples, visited: Int64) -> Float64:
-        weight = None if data.sample_weight is None else data.sample_weight[visited]
-        targets = np.take(data.targets, visited, axis=1, mode="clip")
-        best = self._loss.best_constants(targets, weight, self._options().delta)
+    def _first_w0(self, targets: Float32, sample_weight: Float32 | None, visited: Int64) -> Float64:
+        """Return the w0 to begin with, (n_scorers,), for `targets` (n_scorers, n_rows), of the visited rows alone."""
+        weight = None if sample_weight is None else sample_weight[visited]
+        of_visited = np.take(targets, visited, axis=1, mode="clip")
+        best = self._loss.best_constants(of_visited, weight, self._options().delta)
         return best if self.fit_intercept else np.zeros_like(best)
 
-    def _typical_loss(self, scorers: list[Parameters], data: Samples) -> float:
-        loss = self._loss
-        of_constant = mean_loss_of_w0(scorers, data, loss, self._options().delta)
-        return max(of_constant, self._units.loss(loss.typical))
-
-    def _features_of(self, data: Samples) -> tuple[Csr]:
-        return (data.X,)
+    def _typical_loss(self, scorers: list[Parameters], targets: Float32, sample_weight: Float32 | None) -> float:
+        """Return about the mean loss of a constant prediction for `targets`, (n_scorers, n_rows)."""
+        loss, constants = self._loss, [params.w0 for params in scorers]
+        of_w0 = mean_loss_of_constants(constants, targets, sample_weight, loss, self._options().delta)
+        return max(of_w0, self._units.loss(loss.typical))
 
     def _show_validation(self, value: float) -> str:
         return self._loss.show(value)

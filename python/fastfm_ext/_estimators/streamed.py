@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._common.checks import is_integer, is_real
 from fastfm_ext._common.interrupt import DeferredInterrupt
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._estimators.base import restored_on_error
+from fastfm_ext._estimators.base import TrainingCall, restored_on_error
 from fastfm_ext._estimators.saving import plain_params
-from fastfm_ext._learning.learner import CountedRows, Terms
+from fastfm_ext._learning.learner import Terms
 from fastfm_ext._learning.loop import History
-from fastfm_ext._learning.samples import Samples
-from fastfm_ext._learning.stream.buffers import Plan, batches_of
+from fastfm_ext._learning.stream.batches import batches_of, checksum, first_batches, first_samples, handed_over
+from fastfm_ext._learning.stream.buffers import Plan
 from fastfm_ext._learning.stream.checkpoint import StreamPosition, read_checkpoint, remove_leftovers
 from fastfm_ext._learning.stream.fit import StreamFit, StreamSettings
 from fastfm_ext._learning.stream.progress import Lines, StreamProgress
-from fastfm_ext._learning.stream.rows import checksum, first_batches, first_samples, handed_over
 from fastfm_ext._learning.stream.source import BufferSource
+from fastfm_ext._learning.units import Units
 
 if TYPE_CHECKING:
     from fastfm_ext._estimators.rows import RowEstimator
@@ -58,27 +59,25 @@ class EstimatorAsLearner:
         self.estimator.n_features_in_ = n_features
 
     @property
-    def has_names(self) -> bool:
-        """Whether its features have names, so that there can be no others."""
-        return hasattr(self.estimator, "feature_names_in_")
+    def units(self) -> Units:
+        """The units of training."""
+        return self.estimator._units
 
-    def count_first(self, X: Any, y: Any, sample_weight: Any) -> CountedRows:
-        """Validate the first rows, which decide the number of features and their names."""
-        return CountedRows(*self.estimator._counted(X, y, sample_weight, first=True))
+    @units.setter
+    def units(self, units: Units) -> None:
+        self.estimator._units = units
 
-    def count(self, X: Any, y: Any, sample_weight: Any, n_features: int) -> CountedRows:
-        """Validate rows of this many features; safe in another thread."""
-        as_wide = copy.copy(self.estimator)  # the training thread may change the estimator's own number
-        as_wide.n_features_in_ = n_features
-        return CountedRows(*as_wide._counted(X, y, sample_weight, first=False))
+    def check_target(self, y: Any, name: str) -> Any:
+        """Return targets, (n_rows,), that can be learned, or raise ValueError."""
+        return self.estimator._check_target(y, name)
 
-    def learn_units(self, rows: CountedRows) -> None:
-        """Learn the units of the target and of the features from the first rows."""
-        self.estimator._learn_units(rows.X, rows.y, rows.sample_weight, self._classes)
+    def learn_target(self, y: Any, sample_weight: Float32 | None) -> float:
+        """Learn from the first targets, (n_rows,); return their spread."""
+        return self.estimator._learn_target(y, sample_weight, self._classes)
 
-    def samples(self, rows: CountedRows) -> Samples:
-        """Return the rows in the units of training; safe in another thread."""
-        return self.estimator._samples(*rows)
+    def encode_target(self, y: Any, name: str) -> Float32:
+        """Return the targets as the loss wants them: (n_scorers, n_rows)."""
+        return self.estimator._encode_target(y, name)
 
     def keep(self, scorers: list[Parameters], history: History) -> None:
         """Become the model of these parameters, in the user's units."""
@@ -94,7 +93,7 @@ class EstimatorAsLearner:
         """Return the terms of a training, once the units are known."""
         estimator = self.estimator
         report = partial(estimator._print_progress, 0, n_epochs=n_epochs) if estimator.verbose else None
-        schedule, guard = estimator._schedule(n_epochs, report), estimator._guard(typical_loss)
+        schedule, guard = estimator._schedule_of(n_epochs, report), estimator._guard(typical_loss)
         return Terms(estimator._options(), estimator._loss, estimator._units, schedule, guard)
 
 
@@ -163,19 +162,19 @@ def _first_scorers(
     """Learn the units from the first rows; return the parameters to begin with, and the beginning of the stream."""
     estimator = learner.estimator
     samples = first_samples(learner, first, settings.buffer_rows, learned=continues)
+    targets, weight = samples.targets, samples.sample_weight
     seed = estimator._seed()
     rng = np.random.default_rng(seed)
     if continues:
         rng = np.random.default_rng([seed, estimator.n_features_in_])  # not what the first features were drawn from
-        scorers = estimator._scorers_to_go_on_with()
-    else:
-        everything = np.arange(samples.X.n_rows, dtype=np.int64)
-        scorers = estimator._initial_scorers(samples, everything, rng)
+    w0 = estimator._first_w0(targets, weight, np.arange(len(targets[0]), dtype=np.int64))
+    call = TrainingCall(is_first=not continues, is_batch=False)
+    scorers = estimator._scorers_for(call, samples.X.n_features, w0, rng, None, [])
     return scorers, StreamPosition(
         settings=fixed,
         seed=seed,
         generator=dict(rng.bit_generator.state),
-        typical_loss=estimator._typical_loss(scorers, samples),
+        typical_loss=estimator._typical_loss(scorers, targets, weight),
         first_rows=checksum(samples, settings.buffer_rows),
         cache_name=f"rows-{secrets.token_hex(8)}",
     )

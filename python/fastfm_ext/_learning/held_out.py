@@ -29,30 +29,32 @@ VALIDATION_USERS = 5_000
 
 
 def hold_out_rows(
-    n: int, n_held_out: int, strata: NDArray[np.integer] | None, rng: np.random.Generator
-) -> tuple[Int64, Int64]:
-    """Split row numbers at random into those to train on and those held out.
+    samples: Samples, n_held_out: int, strata: NDArray[np.integer] | None, rng: np.random.Generator
+) -> tuple[Int64, Samples]:
+    """Split rows at random into those to train on and those held out.
 
     Parameters
     ----------
-    n, n_held_out : int
-    strata : ndarray of shape (n,), or None
+    samples : Samples
+    n_held_out : int
+    strata : ndarray of shape (n_rows,), or None
         Small integers; the held-out rows have the same share of each.
     rng : Generator
 
     Returns
     -------
-    trained : ndarray of shape (n - n_held_out,)
-        In random order.
-    held_out : ndarray of shape (n_held_out,)
+    trained : ndarray of shape (n_rows - n_held_out,)
+        Row numbers, in random order.
+    held_out : Samples
     """
+    n = samples.X.n_rows
     by_stratum = in_random_order = csr.permutation(n, rng)
     if strata is not None:
         by_stratum = in_random_order[np.argsort(strata[in_random_order], kind="stable")]
     held_out = by_stratum[(2 * np.arange(n_held_out) + 1) * n // (2 * n_held_out)]
     kept = np.ones(n, dtype=bool)
     kept[held_out] = False
-    return in_random_order[kept[in_random_order]], held_out
+    return in_random_order[kept[in_random_order]], samples.take(held_out)
 
 
 @dataclass(frozen=True)

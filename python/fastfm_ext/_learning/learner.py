@@ -4,34 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-from fastfm_ext._common.arrays import Float32, Int64
-from fastfm_ext._engine.csr import Csr
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Schedule
 from fastfm_ext._learning.losses import Loss
-from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.units import Units
-
-
-class CountedRows(NamedTuple):
-    """Validated rows of positive weight.
-
-    Attributes
-    ----------
-    X : Csr of shape (n_rows, n_features)
-    y : ndarray of shape (n_rows,)
-        Targets as the user gave them.
-    sample_weight : ndarray of shape (n_rows,), or None
-    numbers : ndarray of shape (n_rows,), or None
-        Their numbers in the batch, where these are only some of its rows.
-    """
-
-    X: Csr
-    y: Any
-    sample_weight: Float32 | None
-    numbers: Int64 | None
 
 
 class Terms(NamedTuple):
@@ -48,22 +27,20 @@ class Learner(Protocol):
     """An estimator that learns from a stream."""
 
     n_features: int
+    units: Units
 
     @property
-    def has_names(self) -> bool:
-        """Whether its features have names, so that there can be no others."""
+    def estimator(self) -> Any:
+        """The estimator, which knows the number of features and their names."""
 
-    def count_first(self, X: Any, y: Any, sample_weight: Any) -> CountedRows:
-        """Validate the first rows, which decide the number of features and their names."""
+    def check_target(self, y: Any, name: str) -> Any:
+        """Return targets, (n_rows,), that can be learned, or raise ValueError."""
 
-    def count(self, X: Any, y: Any, sample_weight: Any, n_features: int) -> CountedRows:
-        """Validate rows of this many features; safe in another thread."""
+    def learn_target(self, y: Any, sample_weight: Float32 | None) -> float:
+        """Learn from the first targets, (n_rows,); return their spread."""
 
-    def learn_units(self, rows: CountedRows) -> None:
-        """Learn the units of the target and of the features from the first rows."""
-
-    def samples(self, rows: CountedRows) -> Samples:
-        """Return the rows in the units of training; safe in another thread."""
+    def encode_target(self, y: Any, name: str) -> Float32:
+        """Return the targets as the loss wants them: (n_scorers, n_rows)."""
 
     def keep(self, scorers: list[Parameters], history: History) -> None:
         """Become the model of these parameters, in the user's units."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from fastfm_ext import _engine
@@ -22,11 +24,16 @@ def mean_loss(scorers: list[Parameters], samples: Samples, loss: Loss, delta: fl
         )
 
 
-def mean_loss_of_w0(scorers: list[Parameters], samples: Samples, loss: Loss, delta: float) -> float:
-    """Return the weighted mean of the loss if every row had the score w0, summed over the scorers."""
+def mean_loss_of_constants(
+    constants: Iterable[float], targets: Float32, sample_weight: Float32 | None, loss: Loss, delta: float
+) -> float:
+    """Return the weighted mean of the loss if every row had a constant score, summed over the scorers.
+
+    `constants` (n_scorers,), `targets` (n_scorers, n_rows), `sample_weight` (n_rows,) or None.
+    """
     return sum(
-        _mean(loss, y, np.broadcast_to(np.float32(params.w0), y.shape), samples.sample_weight, delta)
-        for params, y in zip(scorers, samples.targets, strict=True)
+        _mean(loss, y, np.broadcast_to(np.float32(constant), y.shape), sample_weight, delta)
+        for constant, y in zip(constants, targets, strict=True)
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Int64
 from fastfm_ext._engine.options import Options
@@ -45,6 +46,8 @@ class Problem:
     guard : Guard
     rng : Generator
     held_out : HeldOut or None
+    touched : ndarray of shape (n_touched,), or None
+        Features whose parameters can change; None for all.
     """
 
     data: Any
@@ -55,6 +58,7 @@ class Problem:
     guard: Guard
     rng: np.random.Generator
     held_out: HeldOut | None = None
+    touched: NDArray[np.intp] | None = None
 
 
 class Training(Protocol):

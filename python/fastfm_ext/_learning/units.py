@@ -18,6 +18,8 @@ from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._learning.samples import Samples
+from fastfm_ext._validation.rows import CountedRows
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,15 @@ class Units:
 
     features: FeatureScale
     target: float = 1.0
+
+    @classmethod
+    def of(cls, X: Csr, target: float) -> Self:
+        """Learn the units of the features from rows, (n_rows, n_features), whose targets have this spread."""
+        return cls(FeatureScale.of(X), target)
+
+    def samples(self, rows: CountedRows, targets: Float32) -> Samples:
+        """Return validated rows with their `targets`, (n_scorers, n_rows), in the units of training."""
+        return Samples(self.features.apply(rows.X), targets, rows.sample_weight, rows.numbers)
 
     def options(self, options: Options) -> Options:
         """Return options that train on these targets as `options` do on targets of unit spread."""

@@ -195,7 +195,7 @@ def check_not_empty(shape: Sequence[int], name: str) -> None:
         raise ValueError(f"{name} has 0 feature(s) (shape={tuple(shape)}) while a minimum of 1 is required.")
 
 
-def check_weights(sample_weight: ArrayLike | None, X: Csr, name: str) -> Float32 | None:
+def check_weights(sample_weight: ArrayLike | None, n_rows: int, name: str) -> Float32 | None:
     """Return the weights as float32 of shape (n_rows,), or None for none.
 
     Raises
@@ -206,11 +206,11 @@ def check_weights(sample_weight: ArrayLike | None, X: Csr, name: str) -> Float32
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
-        sample_weight = np.full(X.n_rows, sample_weight)
+        sample_weight = np.full(n_rows, sample_weight)
     with errors_that_name(name):
         weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
-    if weights.shape != (X.n_rows,):
-        raise ValueError(f"{name} must hold {X.n_rows} weights, one a row; got an array of shape {weights.shape}.")
+    if weights.shape != (n_rows,):
+        raise ValueError(f"{name} must hold {n_rows} weights, one a row; got an array of shape {weights.shape}.")
     if weights.min() < 0:
         raise ValueError(f"{name} must not be negative; row {int(weights.argmin())} has {weights.min()}.")
     if weights.max() > np.finfo(np.float32).max:

@@ -12,7 +12,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
-from fastfm_ext._engine.csr import Csr
 from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import LOGISTIC, Loss
@@ -245,8 +244,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             raise ValueError(f"classes is {named}, but the first call had {self.classes_}.")
         return named
 
-    def _check_target(self, y: Any, X: Csr, name: str) -> Any:
-        y = super()._check_target(y, X, name)
+    def _check_target(self, y: Any, name: str) -> Any:
         if y.dtype.kind == "f":
             assert_all_finite(y, input_name=name)
         if y.dtype == object:

@@ -11,7 +11,6 @@ from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import check_param
-from fastfm_ext._engine.csr import Csr
 from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
 from fastfm_ext._estimators.vectors import VectorsMixin
@@ -243,8 +242,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         check_param(self, "loss", *one_of(loss.name for loss in losses_of("regression")))
         super()._check_params()
 
-    def _check_target(self, y: Any, X: Csr, name: str) -> Float64:
-        y = super()._check_target(y, X, name)
+    def _check_target(self, y: Any, name: str) -> Float64:
         try:
             y = np.asarray(y, dtype=np.float64)
         except (TypeError, ValueError, OverflowError) as error:

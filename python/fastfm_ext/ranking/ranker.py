@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext._common.arrays import Float32, Float64, Int64
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
-from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._engine.csr import features_in
 from fastfm_ext._engine.ranking import Choices
-from fastfm_ext._estimators.base import FMEstimator
-from fastfm_ext._estimators.hyperparameters import one_of, settings_of
+from fastfm_ext._estimators.base import FMEstimator, TrainingCall
+from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.held_out import HeldOutChoices, mark_held_out, to_visit, without
 from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
+from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
+from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import FeatureScale, Units
 from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import to_csr
@@ -280,7 +281,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         check_is_fitted(self, "_scorers")
         self._check_params()
         known = None if X_user is None else self._pool(X_user)[1]
-        l2 = settings_of(self, self._solver.defaults(self._loss)).l2_V
+        l2 = self._settings().l2_V
         return fold_in(history, item_vectors, known, self._loss, l2, self._scorers[0].n_factors, random_state)
 
     # --- what the base asks ------------------------------------------------------------------------------------------
@@ -301,45 +302,45 @@ class FMRanker(VectorsMixin, FMEstimator):
         check_param(self, "popularity", is_real(0, high=10), "a finite number of at least 0 and below 10")
         check_param(self, "validation_metric", _is_metric, '"recall@k" or "ndcg@k" with a whole number k')
 
-    def _read(self, data: tuple[Any, Any, Any], *, first: bool) -> Choices:
+    def _prepare(self, data: tuple[Any, Any, Any], validation: None, call: TrainingCall, undo: list[Undo]) -> Problem:
         X_user, X_item, interactions = data
-        users = to_csr(self, X_user, reset=first, name="X_user")
+        users = to_csr(self, X_user, reset=call.is_first, name="X_user")
         items = to_csr(self, X_item, name="X_item")
         chosen = to_interactions(interactions, users.n_rows, items.n_rows)
-        if first:
+        if call.is_first:
             self._units = Units(FeatureScale.of(users).and_of(FeatureScale.of(items)))
         features = self._units.features
-        return Choices.of(features.apply(users), features.apply(items), chosen)
+        choices, held_out = Choices.of(features.apply(users), features.apply(items), chosen), None
+        rng, touched = self._generator(), None
+        if call.is_batch:
+            touched = features_in(choices.items, features_in(choices.users, features.columns))
+        elif self._holds_out(choices.interactions.nnz):
+            marked = mark_held_out(choices.interactions, self.validation_fraction, rng)
+            if not marked.any():
+                raise ValueError(
+                    f"early_stopping holds out validation_fraction={self.validation_fraction} of each user's "
+                    "interactions, and no user has enough of them. Set early_stopping=False or raise "
+                    "validation_fraction."
+                )
+            relevant = without(choices.interactions, ~marked)
+            choices = Choices.of(choices.users, choices.items, without(choices.interactions, marked))
+            held_out = HeldOutChoices.of(choices, relevant, self.validation_metric, rng)
+        return Problem(
+            data=choices,
+            visited=to_visit(choices),
+            scorers=self._scorers_for(call, users.n_features, np.zeros(1), rng, touched, undo),
+            options=self._options(),
+            schedule=self._schedule(call),
+            guard=self._guard(self._solver.typical_loss(items.n_rows)),
+            rng=rng,
+            held_out=held_out,
+            touched=touched,
+        )
 
-    def _split(
-        self, data: Choices, validation: None, rng: np.random.Generator
-    ) -> tuple[Choices, Int64, HeldOutChoices | None]:
-        """Hold out `validation_fraction` of each user's interactions at random."""
-        nnz = data.interactions.nnz
-        wanted = nnz >= AUTO_EARLY_STOPPING_INTERACTIONS if self.early_stopping == "auto" else self.early_stopping
-        if not wanted:
-            return data, to_visit(data), None
-        marked = mark_held_out(data.interactions, self.validation_fraction, rng)
-        if not marked.any():
-            raise ValueError(
-                f"early_stopping holds out validation_fraction={self.validation_fraction} of each user's interactions, "
-                "and no user has enough of them. Set early_stopping=False or raise validation_fraction."
-            )
-        train = Choices.of(data.users, data.items, without(data.interactions, marked))
-        held_out = HeldOutChoices.of(train, without(data.interactions, ~marked), self.validation_metric, rng)
-        return train, to_visit(train), held_out
-
-    def _all_visits(self, data: Choices, rng: np.random.Generator) -> Int64:
-        return to_visit(data)
-
-    def _first_w0(self, data: Choices, visited: Int64) -> Float64:
-        return np.zeros(1)
-
-    def _typical_loss(self, scorers: list[Parameters], data: Choices) -> float:
-        return self._solver.typical_loss(data.items.n_rows)
-
-    def _features_of(self, data: Choices) -> tuple[Csr, Csr]:
-        return data.users, data.items
+    def _holds_out(self, n_interactions: int) -> bool:
+        if self.early_stopping == "auto":
+            return n_interactions >= AUTO_EARLY_STOPPING_INTERACTIONS
+        return bool(self.early_stopping)
 
     def _show_validation(self, value: float) -> str:
         return f"{self.validation_metric} {value:.4f}"

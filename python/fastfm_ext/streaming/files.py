@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from fastfm_ext._common.checks import is_integer
 from fastfm_ext._common.files import PathLike
-from fastfm_ext._learning.stream.buffers import Batch
+from fastfm_ext._learning.stream.batches import Batch
 
 Paths = PathLike | Iterable[PathLike]
 BatchParts = tuple[Any, Any, Any]  # X, y, sample_weight

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +21,6 @@ from fastfm_ext._learning.stream.blocks import RowCache, RowCacheWriter
 
 # A buffer is this many blocks of the cache: the more, the better the cache's rows mix from epoch to epoch.
 BLOCKS_OF_A_BUFFER = 16
-
-
-class Batch(NamedTuple):
-    """A batch that knows where it comes from; streams may as well give plain tuples ``(X, y[, sample_weight])``."""
-
-    X: Any
-    y: Any
-    sample_weight: Any
-    where: str
 
 
 @dataclass(frozen=True)
@@ -65,42 +55,6 @@ class Buffer:
     def orders(self) -> Iterable[None]:
         """Give None once: the rows have been brought into the order of the visits."""
         return (None,)
-
-
-def batches_of(stream: Any) -> Iterator[Any]:
-    """Begin the stream: call it if it is a function, else iterate over it.
-
-    Raises
-    ------
-    TypeError
-        If it is neither.
-    """
-    started = stream() if callable(stream) else stream
-    try:
-        return iter(started)
-    except TypeError:
-        given = f"a function that returned a {type(started).__name__}" if callable(stream) else type(started).__name__
-        raise TypeError(
-            "batches must be an iterable of (X, y) or (X, y, sample_weight), or a function without arguments that "
-            f"returns one; got {given}."
-        ) from None
-
-
-def parts_of(batch: Any, number: int) -> Batch:
-    """Return a batch with a name for messages.
-
-    Raises
-    ------
-    TypeError
-        If it is no tuple of X, y and perhaps sample_weight.
-    """
-    if isinstance(batch, Batch):
-        return batch
-    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-        given = f"{type(batch).__name__} of length {len(batch)}" if isinstance(batch, tuple | list) else type(batch)
-        raise TypeError(f"batch {number} of the stream must be a tuple (X, y) or (X, y, sample_weight); got {given}.")
-    X, y, *weight = batch
-    return Batch(X, y, weight[0] if weight else None, f"batch {number} of the stream")
 
 
 def source_buffers(

@@ -19,11 +19,11 @@ from fastfm_ext._learning.loop import History, run_epochs
 from fastfm_ext._learning.mean_loss import mean_loss
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.solvers.descent import descend
-from fastfm_ext._learning.stream.buffers import Buffer, batches_of
+from fastfm_ext._learning.stream.batches import BatchReader, batches_of
+from fastfm_ext._learning.stream.buffers import Buffer
 from fastfm_ext._learning.stream.checkpoint import Checkpoints, StreamPosition
 from fastfm_ext._learning.stream.progress import StreamProgress
 from fastfm_ext._learning.stream.read_ahead import ReadAhead
-from fastfm_ext._learning.stream.rows import BatchReader
 from fastfm_ext._learning.stream.source import BufferSource
 
 

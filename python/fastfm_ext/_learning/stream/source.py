@@ -8,9 +8,9 @@ from typing import Any
 
 from fastfm_ext._learning.learner import Learner
 from fastfm_ext._learning.samples import Samples, concat_samples
+from fastfm_ext._learning.stream.batches import BatchReader, batches_of, checksum, handed_over
 from fastfm_ext._learning.stream.blocks import RowCache, RowCacheWriter
-from fastfm_ext._learning.stream.buffers import Buffer, Plan, batches_of, cached_buffers, source_buffers
-from fastfm_ext._learning.stream.rows import BatchReader, checksum, handed_over
+from fastfm_ext._learning.stream.buffers import Buffer, Plan, cached_buffers, source_buffers
 
 
 class BufferSource:

@@ -1,35 +1,83 @@
-"""Batches of a stream as validated samples, whatever their width."""
+"""Batches of a stream: their parts, and the samples that come of them, whatever their width."""
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from fastfm_ext._learning.learner import CountedRows, Learner
+from fastfm_ext._learning.learner import Learner
 from fastfm_ext._learning.samples import Samples, concat_csr, concat_weights, slice_samples
-from fastfm_ext._learning.stream.buffers import Batch, parts_of
+from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import checked_csr
+from fastfm_ext._validation.rows import CountedRows, counted_rows
+
+
+class Batch(NamedTuple):
+    """A batch that knows where it comes from; streams may as well give plain tuples ``(X, y[, sample_weight])``."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    where: str
+
+
+def batches_of(stream: Any) -> Iterator[Any]:
+    """Begin the stream: call it if it is a function, else iterate over it.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    started = stream() if callable(stream) else stream
+    try:
+        return iter(started)
+    except TypeError:
+        given = f"a function that returned a {type(started).__name__}" if callable(stream) else type(started).__name__
+        raise TypeError(
+            "batches must be an iterable of (X, y) or (X, y, sample_weight), or a function without arguments that "
+            f"returns one; got {given}."
+        ) from None
+
+
+def parts_of(batch: Any, number: int) -> Batch:
+    """Return a batch with a name for messages.
+
+    Raises
+    ------
+    TypeError
+        If it is no tuple of X, y and perhaps sample_weight.
+    """
+    if isinstance(batch, Batch):
+        return batch
+    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+        given = f"{type(batch).__name__} of length {len(batch)}" if isinstance(batch, tuple | list) else type(batch)
+        raise TypeError(f"batch {number} of the stream must be a tuple (X, y) or (X, y, sample_weight); got {given}.")
+    X, y, *weight = batch
+    return Batch(X, y, weight[0] if weight else None, f"batch {number} of the stream")
 
 
 class BatchReader:
     """Turns batches into samples as wide as the widest batch so far.
 
-    It keeps the width by itself, since it reads in a thread of its own, ahead of the training.
+    It validates with a copy of the estimator, whose number of features it changes: it reads in a thread of its own,
+    ahead of the training.
     """
 
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
-        self._n_features = learner.n_features
+        self._estimator = copy.copy(learner.estimator)
 
     def samples(self, batches: Iterable[Any]) -> Iterator[Samples]:
         """Yield the rows of each batch that has any, numbered through the stream."""
-        n_before = 0
+        learner, n_before = self._learner, 0
         for number, batch in enumerate(batches):
             part = parts_of(batch, number)
             n_rows = _n_rows(part.X)
@@ -37,13 +85,15 @@ class BatchReader:
                 with errors_that_tell(part.where):
                     rows = self.count(part)
                     numbers = np.arange(n_rows, dtype=np.int64) if rows.numbers is None else rows.numbers
-                    samples = self._learner.samples(rows._replace(numbers=numbers + n_before))
+                    rows = rows._replace(numbers=numbers + n_before)
+                    samples = learner.units.samples(rows, learner.encode_target(rows.y, "y"))
                 yield samples
             n_before += n_rows
 
     def count(self, part: Batch) -> CountedRows:
         """Validate a batch of any width."""
-        return self._learner.count(self._widened(part.X), part.y, part.sample_weight, self._n_features)
+        X, y, weight = self._widened(part.X), part.y, part.sample_weight
+        return counted_rows(self._estimator, X, y, weight, self._learner.check_target, reset=False)
 
     def _widened(self, X: Any) -> Any:
         """Return a sparse X as wide as the widest so far: a batch may lack the last features. Others stay as they are.
@@ -55,13 +105,13 @@ class BatchReader:
         """
         if not sp.issparse(X) or X.ndim != 2:
             return X
-        if X.shape[1] > self._n_features and not self._learner.has_names:
-            self._n_features = X.shape[1]
-        if X.shape[1] >= self._n_features:
+        if X.shape[1] > self._estimator.n_features_in_ and not hasattr(self._estimator, "feature_names_in_"):
+            self._estimator.n_features_in_ = X.shape[1]
+        if X.shape[1] >= self._estimator.n_features_in_:
             return X
         if X.format != "csr":
             X = checked_csr(X, "X")
-        return sp.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], self._n_features))
+        return sp.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], self._estimator.n_features_in_))
 
 
 def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, learned: bool) -> Samples:
@@ -80,7 +130,8 @@ def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, lear
             continue
         with errors_that_tell(part.where):
             if reader is None:
-                parts.append(learner.count_first(part.X, part.y, part.sample_weight))
+                first = (part.X, part.y, part.sample_weight)
+                parts.append(counted_rows(learner.estimator, *first, learner.check_target, reset=True))
                 reader = BatchReader(learner)
             else:
                 parts.append(reader.count(part))
@@ -89,8 +140,8 @@ def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, lear
     rows = _first_of(parts, n_rows)
     if not learned:
         learner.n_features = rows.X.n_features
-        learner.learn_units(rows)
-    return learner.samples(rows)
+        learner.units = Units.of(rows.X, learner.learn_target(rows.y, rows.sample_weight))
+    return learner.units.samples(rows, learner.encode_target(rows.y, "y"))
 
 
 def _first_of(parts: list[CountedRows], n_rows: int) -> CountedRows:

@@ -1,0 +1,90 @@
+"""Rows with targets and weights as arrays that the engine may trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
+
+from fastfm_ext._common.arrays import Float32, Int64
+from fastfm_ext._common.checks import errors_that_name
+from fastfm_ext._engine.csr import Csr, take_rows
+from fastfm_ext._validation.matrices import check_weights, to_csr
+
+
+class CountedRows(NamedTuple):
+    """Validated rows of positive weight.
+
+    Attributes
+    ----------
+    X : Csr of shape (n_rows, n_features)
+    y : ndarray of shape (n_rows,)
+        Targets as the user gave them.
+    sample_weight : ndarray of shape (n_rows,), or None
+    numbers : ndarray of shape (n_rows,), or None
+        Their numbers among the user's rows, where these are only some of them.
+    """
+
+    X: Csr
+    y: Any
+    sample_weight: Float32 | None
+    numbers: Int64 | None
+
+
+def counted_rows(
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    check_target: Callable[[Any, str], Any],
+    *,
+    reset: bool,
+) -> CountedRows:
+    """Validate rows to train on, and leave out those of weight 0.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Knows the number of features and their names, or learns them with `reset`.
+    X, y, sample_weight
+        As the user gave them.
+    check_target : callable
+        The estimator's own check of an array of targets, under the name of an argument.
+    reset : bool
+    """
+    rows = all_rows(estimator, X, y, sample_weight, check_target, reset=reset)
+    if rows.sample_weight is None or rows.sample_weight.all():
+        return rows
+    numbers = np.flatnonzero(rows.sample_weight).astype(np.int64)
+    return CountedRows(take_rows(rows.X, numbers), rows.y[numbers], rows.sample_weight[numbers], numbers)
+
+
+def all_rows(
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    check_target: Callable[[Any, str], Any],
+    *,
+    reset: bool = False,
+    suffix: str = "",
+) -> CountedRows:
+    """Validate rows; `suffix` is that of the arguments' names in messages."""
+    csr = to_csr(estimator, X, reset=reset, name=f"X{suffix}")
+    name = f"y{suffix}"
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires {name} to be passed, but the target {name} is None."
+        )
+    with errors_that_name(name):
+        y = column_or_1d(y, warn=True)
+    if len(y) != csr.n_rows:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"X{suffix} has {csr.n_rows}, {name} has {len(y)}."
+        )
+    weight = check_weights(sample_weight, csr.n_rows, f"sample_weight{suffix}")
+    return CountedRows(csr, check_target(y, name), weight, None)
