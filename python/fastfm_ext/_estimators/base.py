@@ -133,6 +133,7 @@ class FMEstimator(BaseEstimator):
     def _scorers_for(
         self,
         call: TrainingCall,
+        options: Options,
         n_features: int,
         w0: Float64,
         rng: np.random.Generator,
@@ -145,7 +146,6 @@ class FMEstimator(BaseEstimator):
         with a step of `undo` for the `touched` features, (n_touched,).
         """
         if call.is_first:
-            options = self._options()
             return [Parameters.initialise(n_features, int(self.n_factors), options, each, rng) for each in w0]
         self._check_can_continue()
         if call.is_batch and touched is not None:

@@ -92,7 +92,8 @@ def check_solver(estimator: Any, solver: Solver, loss: Loss) -> None:
         known = ", ".join(f'"{name}"' for name in sorted(solver.losses))
         raise ValueError(f'solver="{solver.name}" has no loss "{loss.name}"; "{solver.name}" has: {known}.')
     defaults = _constructor_defaults(estimator.__class__)
-    for name, value in values_of(estimator).items():
+    given = {name: value for name, value in values_of(estimator).items() if value is not defaults[name]}
+    for name, value in given.items():
         by_solver = [reader.name for reader in solvers_that_read(name)]
         by_loss = [reader.name for reader in LOSSES if name in reader.reads]
         for kind, readers, chosen in (("solver", by_solver, solver.name), ("loss", by_loss, loss.name)):

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64, Int64
 from fastfm_ext._engine import csr
+from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import streamed
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
@@ -168,7 +169,6 @@ class RowEstimator(FMEstimator):
             When a score stops being finite or the loss explodes. The estimator then has the parameters of the best
             epoch, if one was validated before; else it is as it was before.
         """
-        self._check_params()
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; only one of them was given.")
         if X_val is None and sample_weight_val is not None:
@@ -350,16 +350,16 @@ class RowEstimator(FMEstimator):
             val = all_rows(self, X_val, y_val, weight_val, self._check_target, suffix="_val")
             held_out = self._units.samples(val, self._encode_target(val.y, "y_val"))
         touched = _engine.features_in(samples.X, self._units.features.columns) if call.is_batch else None
-        w0 = self._first_w0(samples.targets, samples.sample_weight, visited)
         options, loss = self._options(), self._loss
-        scorers = self._scorers_for(call, samples.X.n_features, w0, rng, touched, undo)
+        w0 = self._first_w0(samples.targets, samples.sample_weight, visited, options)
+        scorers = self._scorers_for(call, options, samples.X.n_features, w0, rng, touched, undo)
         return Problem(
             data=samples,
             visited=visited,
             scorers=scorers,
             options=options,
             schedule=self._schedule(call),
-            guard=self._guard(self._typical_loss(scorers, samples.targets, samples.sample_weight)),
+            guard=self._guard(self._typical_loss(scorers, samples.targets, samples.sample_weight, options)),
             rng=rng,
             held_out=None if held_out is None else HeldOutSamples(held_out, loss, options.delta),
             touched=touched,
@@ -376,17 +376,19 @@ class RowEstimator(FMEstimator):
             )
         return n_val
 
-    def _first_w0(self, targets: Float32, sample_weight: Float32 | None, visited: Int64) -> Float64:
+    def _first_w0(self, targets: Float32, sample_weight: Float32 | None, visited: Int64, options: Options) -> Float64:
         """Return the w0 to begin with, (n_scorers,), for `targets` (n_scorers, n_rows), of the visited rows alone."""
         weight = None if sample_weight is None else sample_weight[visited]
         of_visited = np.take(targets, visited, axis=1, mode="clip")
-        best = self._loss.best_constants(of_visited, weight, self._options().delta)
+        best = self._loss.best_constants(of_visited, weight, options.delta)
         return best if self.fit_intercept else np.zeros_like(best)
 
-    def _typical_loss(self, scorers: list[Parameters], targets: Float32, sample_weight: Float32 | None) -> float:
+    def _typical_loss(
+        self, scorers: list[Parameters], targets: Float32, sample_weight: Float32 | None, options: Options
+    ) -> float:
         """Return about the mean loss of a constant prediction for `targets`, (n_scorers, n_rows)."""
         loss, constants = self._loss, [params.w0 for params in scorers]
-        of_w0 = mean_loss_of_constants(constants, targets, sample_weight, loss, self._options().delta)
+        of_w0 = mean_loss_of_constants(constants, targets, sample_weight, loss, options.delta)
         return max(of_w0, self._units.loss(loss.typical))
 
     def _show_validation(self, value: float) -> str:

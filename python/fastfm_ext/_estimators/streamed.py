@@ -167,14 +167,15 @@ def _first_scorers(
     rng = np.random.default_rng(seed)
     if continues:
         rng = np.random.default_rng([seed, estimator.n_features_in_])  # not what the first features were drawn from
-    w0 = estimator._first_w0(targets, weight, np.arange(len(targets[0]), dtype=np.int64))
+    options = estimator._options()
+    w0 = estimator._first_w0(targets, weight, np.arange(len(targets[0]), dtype=np.int64), options)
     call = TrainingCall(is_first=not continues, is_batch=False)
-    scorers = estimator._scorers_for(call, samples.X.n_features, w0, rng, None, [])
+    scorers = estimator._scorers_for(call, options, samples.X.n_features, w0, rng, None, [])
     return scorers, StreamPosition(
         settings=fixed,
         seed=seed,
         generator=dict(rng.bit_generator.state),
-        typical_loss=estimator._typical_loss(scorers, targets, weight),
+        typical_loss=estimator._typical_loss(scorers, targets, weight, options),
         first_rows=checksum(samples, settings.buffer_rows),
         cache_name=f"rows-{secrets.token_hex(8)}",
     )
