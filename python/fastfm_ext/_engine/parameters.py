@@ -105,9 +105,10 @@ class Parameters:
         result.assign(self)
         return result
 
-    def writable(self) -> Self:
-        """Return these parameters, or a copy if they lie in memory that must not be written to."""
-        return self if all(records.flags.writeable for records in self.arrays) else self.copy()
+    @property
+    def is_writable(self) -> bool:
+        """Whether they lie in memory that may be written to."""
+        return all(records.flags.writeable for records in self.arrays)
 
     def assign(self, other: Parameters) -> None:
         """Overwrite every value with that of ``other``, which has the same shapes."""

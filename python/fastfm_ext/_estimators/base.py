@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -20,6 +20,7 @@ from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import saving
 from fastfm_ext._estimators.hyperparameters import check_ranges, options_of, settings_of
+from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Run, Schedule
 from fastfm_ext._learning.problem import Problem, solve
@@ -46,16 +47,14 @@ class TrainingCall(NamedTuple):
 
 
 @contextmanager
-def restored_on_error(estimator: BaseEstimator) -> Iterator[list[Undo]]:
-    """On an error of any kind, restore attributes, then run the yielded undo steps."""
-    before, undo = dict(vars(estimator)), list[Undo]()
+def undone_on_error() -> Iterator[list[Undo]]:
+    """On an error of any kind, run the yielded steps."""
+    undo: list[Undo] = []
     try:
         yield undo
     except BaseException:
         for step in undo:
             step()
-        vars(estimator).clear()
-        vars(estimator).update(before)
         raise
 
 
@@ -63,10 +62,11 @@ class FMEstimator(BaseEstimator):
     """Base of all estimators: prepare a problem, let the solver solve it, keep what it has found.
 
     A subclass prepares a problem of its data, and names its loss and solver. `_scorers` holds the parameters of each
-    score, in the user's units, and `_units` the units of training.
+    score, in the user's units, and `_units` the units of training. What is public and computes with them, does so on
+    `_as_it_is()`, so that other threads may train the model meanwhile.
     """
 
-    _scorers: list[Parameters]
+    _scorers: Scorers
     _units: Units
 
     n_factors: int
@@ -116,17 +116,44 @@ class FMEstimator(BaseEstimator):
         return self
 
     def _train(self, data: Any, validation: Any, call: TrainingCall) -> Run:
-        """Prepare a problem, let the solver solve it, and keep what it has found."""
+        """Prepare a problem, let the solver solve it, and keep what it has found.
+
+        All of this happens to a copy of the model, which takes its place in one step.
+        """
         self._check_params()
-        with restored_on_error(self) as undo:
-            problem = self._prepare(data, validation, call, undo)
-            run = solve(problem, self._solver)
-            self._to_user_units(problem, run.history.best_epoch)
+        with self._alone() if call.is_batch and not call.is_first else nullcontext(), undone_on_error() as undo:
+            model = self._as_it_is()
+            problem = model._prepare(data, validation, call, undo)
+            run = solve(problem, model._solver)
+            model._to_user_units(problem, run.history.best_epoch)
             if call.is_batch:
-                self._keep_one_more_epoch(problem.scorers, run.history)
+                model._keep_one_more_epoch(problem.scorers, run.history)
             else:
-                self._keep(problem.scorers, run.history)
+                model._keep(problem.scorers, run.history)
+            self._become(model)
         return run
+
+    # --- threads -----------------------------------------------------------------------------------------------------
+
+    def _as_it_is(self) -> Self:
+        """Return the model as it is now, over the same parameters: a later fit in another thread does not change it."""
+        model: Self = object.__new__(type(self))
+        model.__dict__ = self.__dict__.copy()
+        return model
+
+    def _become(self, model: Self) -> None:
+        """Take over all attributes of a model in one step."""
+        self.__dict__ = model.__dict__
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock of the parameters: nobody else reads or changes them."""
+        while True:
+            scorers = self._scorers
+            with scorers.access.writing():
+                if scorers is self._scorers:  # else another thread has trained the model anew meanwhile
+                    yield
+                    return
 
     # --- parts of a problem ------------------------------------------------------------------------------------------
 
@@ -149,10 +176,13 @@ class FMEstimator(BaseEstimator):
             return [Parameters.initialise(n_features, int(self.n_factors), options, each, rng) for each in w0]
         self._check_can_continue()
         if call.is_batch and touched is not None:
-            scorers = [params.writable() for params in self._scorers]
+            scorers: list[Parameters] = self._scorers
+            if not all(params.is_writable for params in scorers):
+                scorers = [params.copy() for params in scorers]
             undo += [Undo(params, touched) for params in scorers]
         else:
-            scorers = [params.copy() for params in self._scorers]
+            with self._scorers.access.reading():
+                scorers = [params.copy() for params in self._scorers]
         self._units.to_training(scorers)
         return scorers
 
@@ -203,14 +233,14 @@ class FMEstimator(BaseEstimator):
 
     def _keep(self, scorers: list[Parameters], history: History) -> None:
         """Become the model that `fit` has trained."""
-        self._scorers = scorers
+        self._scorers = Scorers(scorers)
         self.n_iter_ = len(history.train_loss)
         self.best_epoch_ = history.best_epoch
         self.history_: dict[str, list[float]] = self._by_name(history)
 
     def _keep_one_more_epoch(self, scorers: list[Parameters], history: History) -> None:
         """Become the model that `partial_fit` has trained."""
-        self._scorers = scorers
+        self._scorers = scorers if isinstance(scorers, Scorers) else Scorers(scorers)
         self.n_iter_ = self.best_epoch_ = getattr(self, "n_iter_", 0) + 1
         new = self._by_name(history)
         before = getattr(self, "history_", {})

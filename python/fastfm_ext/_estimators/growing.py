@@ -10,10 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._estimators.base import FMEstimator
+from fastfm_ext._estimators.scorers import Scorers
 
 
 def grow(model: FMEstimator, n_features: int) -> None:
-    """Give a fitted model fresh parameters for the features from its last one on: see `RowEstimator.grow`."""
+    """Give a fitted model fresh parameters for the features from its last one on: see `RowEstimator.grow`.
+
+    The model must be one that no other thread knows.
+    """
     check_is_fitted(model, "_scorers")
     model._check_params()
     n_before: int = model.n_features_in_
@@ -31,7 +35,7 @@ def grow(model: FMEstimator, n_features: int) -> None:
         )
     model._check_can_continue()
     rng = np.random.default_rng([model._seed(), n_before])
-    model._scorers = [params.grown(int(n_features), model._options(), rng) for params in model._scorers]
+    model._scorers = Scorers(params.grown(int(n_features), model._options(), rng) for params in model._scorers)
     model.n_features_in_ = int(n_features)
 
 

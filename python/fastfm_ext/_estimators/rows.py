@@ -314,7 +314,11 @@ class RowEstimator(FMEstimator):
         >>> bool(model.grow(5).predict([[1.0, 0.0, 0.0, 0.0, 0.0]]) == before)
         True
         """
-        grow(self, n_features)
+        check_is_fitted(self, "_scorers")
+        with self._alone():
+            model = self._as_it_is()
+            grow(model, n_features)
+            self._become(model)
         return self
 
     # --- steps of training -------------------------------------------------------------------------------------------
@@ -397,11 +401,12 @@ class RowEstimator(FMEstimator):
     # --- prediction --------------------------------------------------------------------------------------------------
 
     def _raw_predictions(self, X: Any) -> Float32:
-        """Return the scores before the link: (n_scorers, n_rows)."""
+        """Return the scores before the link, (n_scorers, n_rows), of a model that no other thread changes."""
         check_is_fitted(self, "_scorers")
         rows = to_csr(self, X)
         n_threads = effective_n_jobs(self.n_jobs)
-        scores = [_engine.predict(rows, params, n_threads) for params in self._scorers]
+        with self._scorers.access.reading():
+            scores = [_engine.predict(rows, params, n_threads) for params in self._scorers]
         for score in scores:
             check_no_overflow(score, rows, "score")
         return scores[0][None, :] if len(scores) == 1 else np.stack(scores)

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.units import FeatureScale, Units
 
 # Attributes that JSON holds as they are.
@@ -22,7 +23,7 @@ _ARRAY_ATTRIBUTES = ("classes_", "feature_names_in_")
 class Savable(Protocol):
     """An estimator, as far as its saved form goes."""
 
-    _scorers: list[Parameters]
+    _scorers: Scorers
     _units: Units
     n_features_in_: int
 
@@ -71,10 +72,10 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
                 raise ValueError(f"{name} is {meta[name]!r}")
             setattr(model, name, meta[name])
     n_scorers = sum(name.startswith(f"{Parameters.specs[0].array_name}_") for name in arrays)
-    model._scorers = [
+    model._scorers = Scorers(
         Parameters.from_arrays(arrays, meta["n_factors"], model.n_features_in_, suffix=f"_{number}")
         for number in range(n_scorers)
-    ]
+    )
     if not model._scorers:
         raise ValueError("a model without parameters")
     scale = FeatureScale(**{field.name: arrays[f"feature_scale_{field.name}"] for field in fields(FeatureScale)})

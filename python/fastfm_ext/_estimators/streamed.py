@@ -16,7 +16,7 @@ from fastfm_ext._common.arrays import Float32
 from fastfm_ext._common.checks import is_integer, is_real
 from fastfm_ext._common.interrupt import DeferredInterrupt
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._estimators.base import TrainingCall, restored_on_error
+from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.saving import plain_params
 from fastfm_ext._learning.learner import Terms
 from fastfm_ext._learning.loop import History
@@ -100,9 +100,11 @@ class EstimatorAsLearner:
 def fit_stream(estimator: RowEstimator, stream: Any, validation: Any, classes: Any, settings: StreamSettings) -> None:
     """Train an estimator on a stream: see `RowEstimator.fit_stream`."""
     _check_streams(stream, validation, settings)
-    with DeferredInterrupt() as interrupt, restored_on_error(estimator):
-        fit, is_new = _begin(estimator, stream, validation, classes, settings, interrupt)
+    model = estimator._as_it_is()
+    with DeferredInterrupt() as interrupt:
+        fit, is_new = _begin(model, stream, validation, classes, settings, interrupt)
         ended_by = fit.run(is_new=is_new)
+        estimator._become(model)
     if ended_by is not None:
         raise ended_by
 
@@ -129,7 +131,7 @@ def _begin(
         hyperparameters = estimator.get_params(deep=False)
         estimator.__dict__ = vars(model) | hyperparameters
         learner = EstimatorAsLearner(estimator, _named(estimator, classes, first=False))
-        scorers, begun = estimator._scorers, None
+        scorers, begun = list[Parameters](estimator._scorers), None
         estimator._units.to_training(scorers)
     else:
         continues = estimator.warm_start and hasattr(estimator, "_scorers")

@@ -12,13 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr
 
 
 class VectorsMixin:
     """The parameters in `_scorers`, one entry a score, as attributes and as vectors of users and items."""
 
-    _scorers: list[Parameters]
+    _scorers: Scorers
+    _as_it_is: Any
     n_jobs: int | None
 
     @property
@@ -99,7 +101,7 @@ class VectorsMixin:
         --------
         user_vector : The other side, and what the inner product means.
         """
-        own, sum_vx = self._pool(X)
+        own, sum_vx, _ = self._pool(X)
         return np.column_stack([own, sum_vx])
 
     def user_bias(self, X: Any) -> Float32:
@@ -121,7 +123,8 @@ class VectorsMixin:
             For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
             features than in `fit`, or values so large that what is computed of them is beyond float32.
         """
-        return self._user_biases(self._pool(X)[0])
+        own, _, w0 = self._pool(X)
+        return w0 + own
 
     def user_vectors_and_bias(self, X: Any) -> tuple[Float32, Float32]:
         """Return `user_vector` and `user_bias` of the same rows, which are read only once for both.
@@ -144,26 +147,26 @@ class VectorsMixin:
         ValueError
             As for `user_vector`.
         """
-        own, sum_vx = self._pool(X)
-        return _user_vectors(sum_vx), self._user_biases(own)
+        own, sum_vx, w0 = self._pool(X)
+        return _user_vectors(sum_vx), w0 + own
 
-    def _user_biases(self, own: Float32) -> Float32:
-        """Add w0 to what rows score by themselves, both (n_rows,)."""
-        return np.float32(self._scorers[0].w0) + own
-
-    def _pool(self, X: Any) -> tuple[Float32, Float32]:
-        """Return what each row scores by itself, (n_rows,), and its summed factors, (n_rows, n_factors)."""
-        check_is_fitted(self, "_scorers")
-        if len(self._scorers) > 1:
+    def _pool(self, X: Any) -> tuple[Float32, Float32, np.float32]:
+        """Return what each row scores by itself, (n_rows,), its summed factors, (n_rows, n_factors), and w0."""
+        model = self._as_it_is()
+        check_is_fitted(model, "_scorers")
+        scorers: Scorers = model._scorers
+        if len(scorers) > 1:
             raise ValueError(
-                f"user and item vectors need a single score, and this model has one for each of {len(self._scorers)} "
+                f"user and item vectors need a single score, and this model has one for each of {len(scorers)} "
                 "classes. Train a regressor or a two-class model to rank by."
             )
-        csr = to_csr(self, X)
-        own, sum_vx = _engine.pool(csr, self._scorers[0], effective_n_jobs(self.n_jobs))
+        csr = to_csr(model, X)
+        with scorers.access.reading():
+            own, sum_vx = _engine.pool(csr, scorers[0], effective_n_jobs(self.n_jobs))
+            w0 = np.float32(scorers[0].w0)
         check_no_overflow(own, csr, "score")
         check_no_overflow(sum_vx, csr, "vector")
-        return own, sum_vx
+        return own, sum_vx, w0
 
 
 def _user_vectors(sum_vx: Float32) -> Float32:

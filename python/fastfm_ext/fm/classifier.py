@@ -172,9 +172,10 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
             what is computed of them is beyond float32.
         """
-        scores = self._raw_predictions(X)
+        model = self._as_it_is()
+        scores = model._raw_predictions(X)
         chosen = (scores[0] > 0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
-        labels: AnyArray = self.classes_[chosen]
+        labels: AnyArray = model.classes_[chosen]
         return labels
 
     def decision_function(self, X: Any) -> Float32:
@@ -197,7 +198,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
             what is computed of them is beyond float32.
         """
-        scores = self._raw_predictions(X)
+        scores = self._as_it_is()._raw_predictions(X)
         return scores[0] if len(scores) == 1 else np.ascontiguousarray(scores.T)
 
     def predict_proba(self, X: Any) -> Float64:
@@ -221,7 +222,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
             what is computed of them is beyond float32.
         """
-        scores = self._raw_predictions(X).astype(np.float64)
+        scores = self._as_it_is()._raw_predictions(X).astype(np.float64)
         if len(scores) == 1:
             return np.stack([expit(-scores[0]), expit(scores[0])], axis=1)
         # Dividing by the largest first keeps rows apart where every class is improbable.

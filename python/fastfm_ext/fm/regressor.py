@@ -229,7 +229,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
             If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
             what is computed of them is beyond float32.
         """
-        predictions: Float32 = self._raw_predictions(X)[0]
+        predictions: Float32 = self._as_it_is()._raw_predictions(X)[0]
         return predictions
 
     # --- what the base asks ------------------------------------------------------------------------------------------
