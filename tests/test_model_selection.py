@@ -162,9 +162,20 @@ def test_a_lazy_frame_is_to_be_collected_first():
 
 def test_times_without_an_order_are_named():
     pd = pytest.importorskip("pandas", reason="needs pandas")
-    events = pd.DataFrame({"user": [1, 1], "when": ["yesterday", 3]})
+    events = pd.DataFrame({"user": [1, 1], "when": [(1, 2), 3]})
     with pytest.raises(TypeError, match="column 'when' holds values that have no order"):
         leave_one_out(events, user="user", time="when")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [["9", "10", "11"], ["2/28/2024", "10/1/2023", "9/30/2023"], ["2024-03-31T02:30:00+02:00", "2024-03-31T01:00Z", 3]],
+    ids=["numbers", "dates", "zones-and-a-number"],
+)
+def test_times_as_text_are_refused_and_not_sorted_by_letter(times):
+    pd = pytest.importorskip("pandas", reason="needs pandas")
+    with pytest.raises(TypeError, match=r"column 'when' holds text.*pandas\.to_datetime"):
+        leave_one_out(pd.DataFrame({"user": [1, 1, 1], "when": times}), user="user", time="when")
 
 
 @pytest.mark.parametrize("test_size", [0, 1, -0.5, float("nan"), "half", True])

@@ -45,8 +45,8 @@ def leave_one_out(
         With a table, and only then: the column that tells the user.
     time : sparse matrix of shape (n_users, n_items) or str, optional
         Hold out the last interaction. With a matrix: another with the time of each interaction; with a table: the
-        column that tells the time, as numbers or dates. Among equal times, the one further down (to the right in a
-        matrix) is the last. By default a random interaction is held out.
+        column that tells the time, as numbers or dates, not as text. Among equal times, the one further down (to the
+        right in a matrix) is the last. By default a random interaction is held out.
     random_state : int, RandomState instance or None, default=None
         Without `time`: the same integer gives the same split.
 
@@ -220,6 +220,11 @@ def _without_gaps(column: Coded, name: str) -> Int64:
 
 def _ranks_in_time(times: Coded, name: str) -> NDArray[Any]:
     codes = _without_gaps(times, name)
+    if times.values.dtype.kind in "OUT" and any(isinstance(value, str) for value in times.values):
+        raise TypeError(
+            f"column {name!r} holds text, which has another order than the times it tells. Turn it into dates or "
+            "numbers, as pandas.to_datetime does."
+        )
     try:
         order = np.argsort(times.values, kind="stable")
     except TypeError as error:

@@ -41,6 +41,7 @@ class TestExclude:
 
     def test_none_for_a_user_excludes_nothing(self, index):
         assert index.search(np.ones((2, 4)), n=1, exclude=[None, ["a"]])[0].tolist() == [["a"], ["b"]]
+        assert index.search(np.ones((2, 4)), n=1, exclude=[float("nan"), ["a"]])[0].tolist() == [["a"], ["b"]]
 
     @pytest.mark.parametrize("exclude", [["a", "b"], sparse.csr_array([[1, 1, 0, 0]]), sparse.coo_array([1, 1, 0, 0])])
     def test_one_vector_takes_one_collection(self, index, exclude):

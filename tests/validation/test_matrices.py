@@ -347,3 +347,14 @@ print("survived")
 def test_damaged_sparse_matrices_never_crash_the_process():
     run = subprocess.run([sys.executable, "-c", DAMAGE], capture_output=True, text=True, timeout=120, check=False)
     assert run.stdout == "survived\n", run.stderr
+
+
+def test_arrow_tables_are_rows_and_their_columns_have_names():
+    pa = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    values = np.random.default_rng(0).normal(size=(30, 3))
+    table = pa.table({f"f{j}": values[:, j] for j in range(3)})
+    model = FMRegressor(2, random_state=0).fit(table, values[:, 0])
+    same = FMRegressor(2, random_state=0).fit(values, values[:, 0])
+    np.testing.assert_array_equal(model.predict(table), same.predict(values))
+    with pytest.raises(ValueError, match="X holds dates or durations"):
+        FMRegressor().fit(pa.table({"when": pa.array([1, 2], pa.timestamp("s"))}), [1.0, 2.0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -164,13 +164,22 @@ def check_not_misread(X: Any, name: str) -> None:
         raise ValueError(f"{name} has masked entries, and their values would be used. Fill them in or drop the rows.")
     if hasattr(X, "collect") and not hasattr(X, "shape"):
         raise ValueError(f"{name} is a {type(X).__name__}, which holds no rows yet. Call its collect() first.")
-    is_frame = hasattr(X, "shape") and hasattr(X, "columns")
-    if any(_is_temporal(dtype) for dtype in (X.dtypes if is_frame else [getattr(X, "dtype", None)])):
+    if any(_is_temporal(dtype) for dtype in _types_of(X)):
         raise ValueError(f"{name} holds dates or durations. Turn them into numbers of a unit of your choice.")
 
 
+def _types_of(X: Any) -> Iterable[Any]:
+    """Return the types of the columns of a pandas, polars or Arrow table, or the type of an array."""
+    if hasattr(X, "schema") and hasattr(X, "column_names"):
+        return [str(dtype) for dtype in X.schema.types]
+    is_frame = hasattr(X, "shape") and hasattr(X, "columns")
+    return X.dtypes if is_frame else [getattr(X, "dtype", None)]
+
+
 def _is_temporal(dtype: Any) -> bool:
-    """Return whether a type of NumPy, pandas or polars is one of dates or durations."""
+    """Return whether a type of NumPy, pandas, polars or, by its name, Arrow is one of dates or durations."""
+    if isinstance(dtype, str):
+        return dtype.startswith(("date", "time", "duration"))
     return getattr(dtype, "kind", None) in ("m", "M") or bool(getattr(dtype, "is_temporal", lambda: False)())
 
 

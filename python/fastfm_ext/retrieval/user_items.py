@@ -189,6 +189,11 @@ def mask_of(value: Any, name: str, position: Positions) -> Bools:
     return mask
 
 
+def _is_gap(value: Any) -> bool:
+    """Return whether a table has this in place of a list, where a user has none."""
+    return (isinstance(value, float) and value != value) or type(value).__name__ == "NAType"
+
+
 def _check_collection(value: Any, name: str) -> None:
     """Raise TypeError for a value that is not a collection, or whose elements are not ids."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
@@ -223,14 +228,14 @@ def _booleans(value: Any, name: str) -> Bools | None:
 
 
 def known_positions(ids: Any, name: str, position: Positions) -> set[int]:
-    """Return the positions of the ids that are in the index; None is an empty collection.
+    """Return the positions of the ids that are in the index; None, NaN and pandas.NA are empty collections.
 
     Raises
     ------
     TypeError
         If `ids` is not a collection of ids.
     """
-    if ids is None:
+    if ids is None or _is_gap(ids):
         return set()
     _check_collection(ids, name)
     values = ids.tolist() if isinstance(ids, np.ndarray) and ids.dtype.kind in "iuf" else ids
