@@ -20,7 +20,7 @@ struct Bpr {
     static constexpr bool tries_items = false;      // draws until an item violates the margin
     static constexpr bool corrects_scores = false;  // by log q_t
 
-    static double value(const float* scores, int m, int n, const float* weights, float* g) {
+    FASTFM_INLINE static double value(const float* scores, int m, int n, const float* weights, float* g) {
         double loss = 0.0;
         for (int j = 0; j < m + n; ++j) g[j] = 0.0f;
         for (int c = 0; c < m; ++c) {
@@ -40,7 +40,7 @@ struct Softmax {
     static constexpr bool tries_items = false;
     static constexpr bool corrects_scores = true;
 
-    static double value(const float* scores, int m, int n, const float* weights, float* g) {
+    FASTFM_INLINE static double value(const float* scores, int m, int n, const float* weights, float* g) {
         float largest = scores[0];
         for (int j = 1; j < m + n; ++j) largest = scores[j] > largest ? scores[j] : largest;
         for (int j = 0; j < m + n; ++j) {
@@ -72,7 +72,7 @@ struct Warp {
     }
 };
 
-inline double evaluate(RankingLoss loss, const float* scores, int m, int n, const float* weights, float* g) {
+FASTFM_INLINE double evaluate(RankingLoss loss, const float* scores, int m, int n, const float* weights, float* g) {
     switch (loss) {  // not covered: a number without a loss
 #define FASTFM_CASE(name, Type) \
     case RankingLoss::name: return Type::value(scores, m, n, weights, g);

@@ -66,7 +66,9 @@ class Ranker {
           options_(options),
           room_(room),
           pair_(params, options, room.sum_user, room.gradient),
-          n_drawn_(tries_items(options.loss) ? 1 : data.negatives.n) {}
+          tries_items_(tries_items(options.loss)),
+          corrects_scores_(corrects_scores(options.loss) && data.negatives.log_q),
+          n_drawn_(tries_items_ ? 1 : data.negatives.n) {}
 
     // Draws for a later visit and asks for the parameters that it will need. WARP goes on drawing when it is there.
     void prepare(int64_t visit) {
@@ -97,7 +99,7 @@ class Ranker {
         }
         const Row<ones> row(data_.users, user);
         pair_.begin_user(row);
-        if (tries_items(options_.loss)) return visit_warp(visit, user, loss);
+        if (tries_items_) return visit_warp(visit, user, loss);
         for (int j = 0; j < n_drawn_; ++j) room_.items[m_ + j] = drawn_for(visit)[j];
         if (!score_all()) return false;
         *loss = evaluate(options_.loss, room_.scores, m_, n_drawn_, room_.weights, room_.gradients);
@@ -125,13 +127,12 @@ class Ranker {
 
     bool score_all() {
         const int n = m_ + n_drawn_;
-        const bool corrects = corrects_scores(options_.loss) && data_.negatives.log_q;
         bool finite = true;
         for (int j = 0; j < n; ++j) {
             if (j + scores_ahead < n) pair_.prefetch(item_row(j + scores_ahead));
             float p = pair_.score(item_row(j));
             finite = finite && isfinite(p);
-            if (corrects) p -= data_.negatives.log_q[room_.items[j]];
+            if (corrects_scores_) p -= data_.negatives.log_q[room_.items[j]];
             room_.scores[j] = p;
         }
         return finite;
@@ -173,6 +174,8 @@ class Ranker {
     const RankingOptions& options_;
     const RankingWorkspace& room_;
     FmPair<K, Rule> pair_;
+    bool tries_items_;
+    bool corrects_scores_;
     int n_drawn_;
     int m_ = 0;
     float total_weight_ = 0.0f;
