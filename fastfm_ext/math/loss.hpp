@@ -99,10 +99,11 @@ class LossSum {
   public:
     void add(float weight, const LossPoint& point) {
         sum_ += double{weight} * double{point.rest};
+        if (point.e == 0.0f) return;  // where e is the constant 0, the compiler leaves out all below
         if (weight == 1.0f) {
             product_ *= 1.0 + double{point.e};
             if (product_ > 1e250) flush();  // so that another factor, of at most e^largest_exponent, finds room
-        } else if (point.e > 0.0f) {
+        } else {
             sum_ += double{weight} * log1p(double{point.e});
         }
     }
