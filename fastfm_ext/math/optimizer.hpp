@@ -16,6 +16,7 @@
 //   n_slots               how many state values follow each parameter
 //   l2_in_gradient        whether G holds l2 theta, too
 //   normalises            whether a step is as long in any unit of G, as steps on G / sqrt(sum G^2) are
+//   is_specialised        whether the usual k, and rows of two features, have code of their own, which takes room
 //   merge                 how threads merge what each has learned; see threads/gradient.hpp
 //   begin                 its first state, behind parameters that are set: record (1 + n_slots, width)
 //
@@ -46,6 +47,7 @@ struct Sgd {
     static constexpr int n_slots = 0;
     static constexpr bool l2_in_gradient = true;
     static constexpr bool normalises = false;
+    static constexpr bool is_specialised = true;
     static constexpr Merge merge = Merge::mean_changes;
 
     static void begin(float*, int64_t, const InitialSizes&) {}
@@ -60,6 +62,7 @@ struct AdaGrad {
     static constexpr int n_slots = 1;
     static constexpr bool l2_in_gradient = true;
     static constexpr bool normalises = true;
+    static constexpr bool is_specialised = true;
     static constexpr Merge merge = Merge::whole_changes;
 
     static void begin(float* record, int64_t width, const InitialSizes& sizes) {
@@ -77,6 +80,7 @@ struct Ftrl {
     static constexpr int n_slots = 2;
     static constexpr bool l2_in_gradient = false;
     static constexpr bool normalises = true;
+    static constexpr bool is_specialised = true;
     static constexpr Merge merge = Merge::mean_changes;
 
     // n = 0, and the z from which the formula gives the theta that is there.
@@ -110,6 +114,7 @@ struct Adam {
     static constexpr int n_slots = 4;
     static constexpr bool l2_in_gradient = true;
     static constexpr bool normalises = true;
+    static constexpr bool is_specialised = false;
     static constexpr Merge merge = Merge::mean_values;
 
     static void begin(float* record, int64_t width, const InitialSizes&) {
