@@ -74,10 +74,7 @@ HEADERS = [path.as_posix() for suffix in ("hpp", "inc") for path in sorted(Path(
 
 def isa_library(isa: str) -> tuple[str, dict]:
     sources = [f"fastfm_ext/isa/{isa}.cpp"]
-    # No exception passes through these units, and tables to unwind them would take room in the wheel.
-    without = ["-fno-exceptions", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
-    unwinding = [] if MSVC or SANITIZERS or DEBUG else without
-    cflags = CFLAGS + ISA_CFLAGS[isa] + ([] if MSVC else ["-fPIC"]) + unwinding
+    cflags = CFLAGS + ISA_CFLAGS[isa] + ([] if MSVC else ["-fPIC"])
     return f"fastfm_ext_{isa}", {
         "sources": sources,
         "include_dirs": ["fastfm_ext"],

@@ -62,11 +62,8 @@ Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, co
         if (weight == 0.0f) continue;
         const Row<ones> row(X, r);
         // A user and an item: without loops over them, a row takes 0.8 to 0.95 of the time.
-        bool is_finite;
-        if (Rule::is_specialised && row.nnz() == 2)
-            is_finite = learn(Row<ones, 2>(X, r), r, visit, weight);
-        else
-            is_finite = learn(row, r, visit, weight);
+        const bool is_finite = Rule::is_specialised && row.nnz() == 2 ? learn(Row<ones, 2>(X, r), r, visit, weight)
+                                                                      : learn(row, r, visit, weight);
         if (!is_finite) {
             fm.store_w0();
             return {StatusCode::non_finite, r};
