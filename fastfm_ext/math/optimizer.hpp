@@ -115,7 +115,7 @@ struct Adam {
     static constexpr bool l2_in_gradient = true;
     static constexpr bool normalises = true;
     static constexpr bool is_specialised = false;
-    static constexpr Merge merge = Merge::mean_values;
+    static constexpr Merge merge = Merge::mean_state;
 
     static void begin(float* record, int64_t width, const InitialSizes&) {
         for (int64_t f = width; f < (1 + n_slots) * width; ++f) record[f] = 0.0f;

@@ -52,10 +52,10 @@ class OwnCopies {
 
     // Adds what this thread has learned to the shared values.
     void merge() {
-        const bool moves_to_values = merge_ == Merge::mean_values;
-        for_each_record([this, moves_to_values](float* shared, int64_t at, int64_t length) {
-            const float* from = moves_to_values ? shared : before_.data() + at;
-            for (int64_t l = 0; l < length; ++l) shared[l] += share_ * (now()[at + l] - from[l]);
+        for_each_record([this](float* shared, int64_t at, int64_t length) {
+            const int64_t n_changed = merge_ == Merge::mean_state ? length / (1 + shared_.n_slots) : length;
+            for (int64_t l = 0; l < n_changed; ++l) shared[l] += share_ * (now()[at + l] - before_[at + l]);
+            for (int64_t l = n_changed; l < length; ++l) shared[l] += share_ * (now()[at + l] - shared[l]);
         });
     }
 

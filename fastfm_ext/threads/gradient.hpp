@@ -12,7 +12,7 @@ namespace fastfm {
 // `hot` features, each thread has copies of its own, and every few thousand visits it adds what it has learned to the
 // shared values, under a lock, and takes up what the others have learned. AdaGrad adds whole changes, its sums of squares
 // too, and so slows down as it should; SGD, whose steps do not shrink, and FTRL, whose state belongs to its weight, add
-// the mean over the threads. A rule whose state is an average moves the shared values towards its own (`Merge`).
+// the mean over the threads. The state of a rule that averages moves towards that of each thread (`Merge`).
 Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
                  const Params& params, const HotFeatures& hot, const Options& options, int n_threads,
                  double* loss_sum) noexcept;

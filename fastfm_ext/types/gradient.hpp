@@ -40,7 +40,7 @@ struct InitialSizes {
 enum class Merge : int32_t {
     whole_changes,  // add each thread's changes: sums, and steps that shrink with them
     mean_changes,   // add the mean of the threads' changes: steps of a constant size
-    mean_values,    // move towards each thread's values by its share: averages, to which no changes can be added
+    mean_state,     // the same for parameters; the state, an average, moves towards each thread's by its share
 };
 
 // What a loss needs to know beside y and p.

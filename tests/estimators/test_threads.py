@@ -68,7 +68,7 @@ def test_predictions_while_fitting_are_of_the_old_or_the_new_model():
     def read():
         return [unless_of_another_width(lambda x=x: model.predict(x)) for x in few]
 
-    for answers in hammer(read, lambda number: model.fit(*data[(number + 1) % 2]), 60):
+    for answers in hammer(read, lambda number: model.fit(*data[(number + 1) % 2]), 20):
         for answer, known in zip(answers, expected, strict=True):
             assert answer is None or np.array_equal(answer, known)
 
@@ -80,7 +80,7 @@ def test_classes_and_scores_are_of_one_model(method):
     models = [FMClassifier(2, max_iter=2, random_state=0).fit(X, y) for y in labels]
     model = copy.deepcopy(models[0])
     known = [getattr(m, method)(X) for m in models]
-    answers = hammer(lambda: getattr(model, method)(X), lambda n: model.fit(X, labels[(n + 1) % 2]), 40)
+    answers = hammer(lambda: getattr(model, method)(X), lambda n: model.fit(X, labels[(n + 1) % 2]), 20)
     assert all(is_one_of(answer, known) for answer in answers)
 
 
