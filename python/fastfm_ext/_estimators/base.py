@@ -162,17 +162,17 @@ class FMEstimator(BaseEstimator):
         call: TrainingCall,
         options: Options,
         n_features: int,
-        w0: Float64,
+        w0: Float64 | None,
         rng: np.random.Generator,
         touched: NDArray[np.intp] | None,
         undo: list[Undo],
     ) -> list[Parameters]:
         """Return the parameters to train, in the units of training.
 
-        Fresh ones with these `w0`, (n_scorers,); or copies of those that there are; or for a batch these themselves,
-        with a step of `undo` for the `touched` features, (n_touched,).
+        Fresh ones with these `w0`, (n_scorers,), if there are any; else copies of the model's; or, for a batch, the
+        model's own, with a step of `undo` for the `touched` features, (n_touched,).
         """
-        if call.is_first:
+        if w0 is not None:
             return [Parameters.initialise(n_features, int(self.n_factors), options, each, rng) for each in w0]
         self._check_can_continue()
         if call.is_batch and touched is not None:

@@ -355,7 +355,7 @@ class RowEstimator(FMEstimator):
             held_out = self._units.samples(val, self._encode_target(val.y, "y_val"))
         touched = _engine.features_in(samples.X, self._units.features.columns) if call.is_batch else None
         options, loss = self._options(), self._loss
-        w0 = self._first_w0(samples.targets, samples.sample_weight, visited, options)
+        w0 = self._first_w0(samples.targets, samples.sample_weight, visited, options) if call.is_first else None
         scorers = self._scorers_for(call, options, samples.X.n_features, w0, rng, touched, undo)
         return Problem(
             data=samples,

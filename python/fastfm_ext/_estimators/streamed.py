@@ -167,10 +167,11 @@ def _first_scorers(
     targets, weight = samples.targets, samples.sample_weight
     seed = estimator._seed()
     rng = np.random.default_rng(seed)
+    options, w0 = estimator._options(), None
     if continues:
         rng = np.random.default_rng([seed, estimator.n_features_in_])  # not what the first features were drawn from
-    options = estimator._options()
-    w0 = estimator._first_w0(targets, weight, np.arange(len(targets[0]), dtype=np.int64), options)
+    else:
+        w0 = estimator._first_w0(targets, weight, np.arange(len(targets[0]), dtype=np.int64), options)
     call = TrainingCall(is_first=not continues, is_batch=False)
     scorers = estimator._scorers_for(call, options, samples.X.n_features, w0, rng, None, [])
     return scorers, StreamPosition(

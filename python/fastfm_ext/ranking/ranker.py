@@ -325,11 +325,11 @@ class FMRanker(VectorsMixin, FMEstimator):
             relevant = without(choices.interactions, ~marked)
             choices = Choices.of(choices.users, choices.items, without(choices.interactions, marked))
             held_out = HeldOutChoices.of(choices, relevant, self.validation_metric, rng)
-        options = self._options()
+        options, w0 = self._options(), np.zeros(1) if call.is_first else None
         return Problem(
             data=choices,
             visited=to_visit(choices),
-            scorers=self._scorers_for(call, options, users.n_features, np.zeros(1), rng, touched, undo),
+            scorers=self._scorers_for(call, options, users.n_features, w0, rng, touched, undo),
             options=options,
             schedule=self._schedule(call),
             guard=self._guard(self._solver.typical_loss(items.n_rows)),
