@@ -47,12 +47,19 @@ struct FoldInRoom {
     const float* factors_of(int j) const { return factors + int64_t{j} * k; }
 };
 
+// The number of the stream of random numbers that draws items for a history, whoever else is folded in.
+inline int64_t stream_of(const int32_t* history, int m) {
+    uint64_t number = 0;
+    for (int j = 0; j < m; ++j) number = SplitMix64(number ^ static_cast<uint64_t>(history[j])).next();
+    return static_cast<int64_t>(number);
+}
+
 // Gathers the vectors of the history and of as many drawn items as there is room for; returns the sum of the weights.
 inline float gather(const FoldIn& task, const Negatives& negatives, int64_t user, const FoldInRoom& room) {
     const int64_t begin = task.histories.indptr[user];
     const int32_t* history = task.histories.indices + begin;
     const auto m = static_cast<int>(task.histories.indptr[user + 1] - begin);
-    SplitMix64 random = SplitMix64::of(negatives.seed, user);
+    SplitMix64 random = SplitMix64::of(negatives.seed, stream_of(history, m));
     const bool corrects = corrects_scores(task.loss) && negatives.log_q;
     float total_weight = 0.0f;
     for (int j = 0; j < room.n; ++j) {

@@ -232,7 +232,7 @@ def test_a_folded_in_user_is_at_the_minimum_of_the_loss(isa, k, loss):
     sizes = _engine.StepSizes(0.3, 0.0, 0.0, 0.1)
     negatives = Negatives(8, seed=5)
     found = _ranking_engine.fold_in(vectors, as_csr(history), negatives, known, loss, sizes, 3000)[0]
-    random = _reference_ranking.SplitMix64.of(5, 0)
+    random = _reference_ranking.SplitMix64.of(5, _reference_ranking.stream_of([3, 11, 20]))
     drawn = [_reference_ranking.draw_other(random, 30, {3, 11, 20}) for _ in range(8)]
     items = vectors[[3, 11, 20, *drawn]].astype(float)
     loss_of = getattr(_reference_ranking, "bpr" if loss == "warp" else loss)  # every drawn item counts, as in BPR

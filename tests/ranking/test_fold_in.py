@@ -38,6 +38,20 @@ def test_several_users_are_folded_in_as_each_alone(fitted, events):
     np.testing.assert_array_equal(together[:, 0], 1.0)
     np.testing.assert_array_equal(together[0], fitted.fold_in([4, 1, 1], vectors))
     assert not np.array_equal(together[1], fitted.fold_in([2, 5, 8], vectors)), "weights count"
+    np.testing.assert_array_equal(together[2], fitted.fold_in([9], vectors))
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bpr", "warp"])
+def test_a_vector_does_not_depend_on_who_else_is_folded_in(events, loss):
+    X_user, X_item, chosen = events
+    model = make(loss=loss).fit(*events)
+    vectors = model.item_vector(X_item)
+    together = model.fold_in(chosen, vectors, X_user)
+    turned = model.fold_in(chosen[::-1], vectors, X_user[::-1])
+    np.testing.assert_array_equal(turned[::-1], together)
+    np.testing.assert_array_equal(model.fold_in(chosen[[7]], vectors, X_user[[7]])[0], together[7])
+    both = sp.csr_array(sp.vstack([chosen[[7]]] * 2))
+    np.testing.assert_array_equal(model.fold_in(both, vectors, X_user[[7, 7]]), together[[7, 7]])
 
 
 def test_known_features_are_where_folding_in_begins(fitted, events):

@@ -90,6 +90,14 @@ class SplitMix64:
         return z ^ (z >> 31)
 
 
+def stream_of(history: list[int]) -> int:
+    """Return the number of the stream that draws items for a history, (n_items,), whoever else is folded in."""
+    number = 0
+    for item in history:
+        number = SplitMix64(number ^ item).next()
+    return number
+
+
 @dataclass
 class Alias:
     """Unequal probabilities in one draw: item j, or alias[j] with probability 1 - keep[j] (Walker 1977)."""

@@ -259,7 +259,8 @@ class FMRanker(VectorsMixin, FMEstimator):
         X_user : {array-like, sparse matrix} of shape (n_users, n_features), optional
             The features of these users that training knew, without an id.
         random_state : int or None, default=0
-            Seed of the items drawn to stand against the chosen ones; None takes a new one.
+            Seed of the items drawn to stand against the chosen ones; None takes a new one. A vector depends on the
+            seed and on what its user chose, not on who else is folded in.
 
         Returns
         -------
