@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastfm_ext import FMClassifier, FMRanker, FMRegressor
+from fastfm_ext import FMClassifier, FMRanker, FMRegressor, load_model, save_model
 
 N_READERS = 3
 SCALE = 1e6  # of a numeric column, which training brings to unit size
@@ -149,6 +149,28 @@ def test_rankers_fold_in_while_they_learn():
     vectors = model.item_vector(items)
     answers = hammer(lambda: model.fold_in([1, 2], vectors), lambda number: model.partial_fit(users, items, chosen), 30)
     assert all(np.array_equal(answer, answers[0]) for answer in answers), "it depends on the given vectors alone"
+
+
+def saved(model, path):
+    save_model(path, model)
+    return load_model(path).model
+
+
+def pickled(model, path):
+    return pickle.loads(pickle.dumps(model))
+
+
+@pytest.mark.parametrize("written", [saved, pickled, lambda model, path: copy.deepcopy(model)])
+def test_a_model_is_saved_as_it_was_before_or_after_a_batch(written, tmp_path):
+    X, y = rows_of(20_000, n_rows=300)
+    model = FMRegressor(16, random_state=0).partial_fit(X, y)
+    known, other = [model.predict(X)], copy.deepcopy(model)
+    for _ in range(20):
+        known.append(other.partial_fit(X, y).predict(X))
+    again = hammer(
+        lambda: written(model, tmp_path / f"{threading.get_ident()}.fm"), lambda _: model.partial_fit(X, y), 20
+    )
+    assert all(is_one_of(each.predict(X), known) for each in again)
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])

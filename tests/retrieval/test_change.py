@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import os
 import pickle
 import threading
 
@@ -77,6 +78,17 @@ def test_changes_by_two_threads_at_once_are_both_kept(monkeypatch):
     for thread in threads:
         thread.join()
     assert sorted(index.ids.tolist()) == [0, 1, 5, 6]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_process_forked_while_a_thread_changes_the_index_can_change_and_search_it():
+    index = ItemIndex().fit(np.eye(2))
+    with index._changing.writing():  # as by a thread that is not there in the child
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if index.add([[3.0, 0.0]], [7]).search([1.0, 0.0], n=1)[0].tolist() == [7] else 1)
+        assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_copied_index_can_be_changed():

@@ -37,6 +37,20 @@ class TestSimilarItems:
         ids, similarities = index.similar_items([0], n=2)
         assert (ids.tolist(), similarities.tolist()) == ([[1, -1]], [[0.0, -np.inf]])
 
+    @pytest.mark.parametrize("exclude", [["b", "unknown"], np.array([False, True, False, False])])
+    def test_leaves_items_out(self, exclude):
+        index = ItemIndex().fit([[0, 1, 0], [0, 1, 0.1], [0, 1, 0.2], [0, 0, 1]], ids=["a", "b", "c", "d"])
+        assert index.similar_items(["a", "b"], n=1, exclude=exclude)[0].tolist() == [["c"], ["c"]]
+        assert index.similar_items(["a"], n=2, only=["b", "d"], exclude=exclude)[0].tolist() == [["d", None]]
+        assert index.similar_items(["a"], n=2, only=["a", "d"])[0].tolist() == [["d", None]], "never itself"
+
+    @pytest.mark.parametrize("name", ["only", "exclude"])
+    def test_says_which_set_of_items_is_wrong(self, index, name):
+        with pytest.raises(TypeError, match=f"{name} must be a collection of ids"):
+            index.similar_items(["a"], **{name: "b"})
+        with pytest.raises(ValueError, match=f"{name} is a mask of shape"):
+            index.similar_items(["a"], **{name: [True]})
+
     @pytest.mark.parametrize(
         ("arguments", "match"),
         [

@@ -13,6 +13,7 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import AnyArray, Float64
@@ -154,6 +155,14 @@ class FMEstimator(BaseEstimator):
                 if scorers is self._scorers:  # else another thread has trained the model anew meanwhile
                     yield
                     return
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[Self]:
+        """Give the model as it is now; `partial_fit` waits until the end."""
+        model = self._as_it_is()
+        check_is_fitted(model, "_scorers")
+        with model._scorers.access.reading():
+            yield model
 
     # --- parts of a problem ------------------------------------------------------------------------------------------
 

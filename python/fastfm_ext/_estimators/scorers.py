@@ -21,4 +21,6 @@ class Scorers(list[Parameters]):
         self.access = SharedLock()
 
     def __reduce__(self) -> Any:
-        return Scorers, (list(self),)
+        # Whoever pickles or copies reads later, and without the lock.
+        with self.access.reading():
+            return Scorers, ([params.copy() for params in self],)

@@ -31,13 +31,19 @@ class VectorsMixin:
 
     @property
     def w_(self) -> Float32:
-        """Linear weights: (n_features,), or (n_classes, n_features) for more than two classes."""
+        """Linear weights: (n_features,), or (n_classes, n_features) for more than two classes.
+
+        Of a single score it is a view, which `partial_fit` changes: copy it to keep it.
+        """
         w: Float32 = self._per_output(lambda params: params.w)
         return w
 
     @property
     def V_(self) -> Float32:
-        """Factors: (n_features, n_factors), or (n_classes, n_features, n_factors) for more than two classes."""
+        """Factors: (n_features, n_factors), or (n_classes, n_features, n_factors) for more than two classes.
+
+        Of a single score it is a view, which `partial_fit` changes: copy it to keep it.
+        """
         V: Float32 = self._per_output(lambda params: params.V)
         return V
 

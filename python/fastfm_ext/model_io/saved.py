@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, NamedTuple
 
 from fastfm_ext._common.files import PathLike
@@ -45,7 +46,7 @@ def save_model(path: PathLike, model: Any = None, *, encoder: Any = None, index:
     model : FMRegressor, FMClassifier or FMRanker, optional
     encoder : FMEncoder, optional
     index : ItemIndex, optional
-        The parts, at least one.
+        The parts, at least one. A model that learns in another thread is saved as it is before or after a batch.
 
     Raises
     ------
@@ -80,7 +81,14 @@ def save_model(path: PathLike, model: Any = None, *, encoder: Any = None, index:
         # An exact match: a subclass would silently come back as its base.
         if name not in _CLASSES[slot] or type(part) is not _import_class(slot, name):
             raise TypeError(f"{slot} must be one of {', '.join(_CLASSES[slot])}, got a {name}.")
-    write_parts(path, parts)
+    with ExitStack() as held:
+        # Models that learn in other threads are written as they are now.
+        write_parts(path, {slot: held.enter_context(_unchanged(part)) for slot, part in parts.items()})
+
+
+def _unchanged(part: Any) -> AbstractContextManager[Any]:
+    context: AbstractContextManager[Any] = part._unchanged() if hasattr(part, "_unchanged") else nullcontext(part)
+    return context
 
 
 def load_model(path: PathLike, *, mmap: bool = False) -> SavedModel:

@@ -275,7 +275,7 @@ class ItemIndex(FindsSimilar):
         search finds the best items. The number of lists is the least for which the mean recall of the users, less two
         standard errors, is `target_recall`.
         """
-        with self._changing:
+        with self._changing.writing():
             items = self._fitted()
             self._ivf_of(items)
             users = check_matrix(user_vectors, "user_vectors", items.width)

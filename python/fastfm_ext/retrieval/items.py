@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from threading import RLock
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Int64
+from fastfm_ext._common.shared_lock import SharedLock
 from fastfm_ext._validation.vectors import check_matrix
 from fastfm_ext.model_io.saved import save_model
 from fastfm_ext.retrieval.change import Change
@@ -89,13 +89,13 @@ class ItemStore:
         # Replaced as a whole, so that a search in another thread never mixes two states.
         self._items: Items | None = None
         # Held by a change from reading the items to replacing them.
-        self._changing = RLock()
+        self._changing = SharedLock()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_changing"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _changing=RLock())
+        self.__dict__.update(state, _changing=SharedLock())
 
     def __len__(self) -> int:
         items = self._items
@@ -138,7 +138,7 @@ class ItemStore:
         if vectors.shape[0] == 0:
             raise ValueError("item_vectors is empty: an index needs at least one item.")
         all_ids = np.arange(len(vectors), dtype=np.int64) if ids is None else as_ordered_ids(ids)
-        with self._changing:
+        with self._changing.writing():
             return self._set(Change(np.full(len(vectors), -1), vectors), all_ids, None)
 
     def add(self, item_vectors: npt.ArrayLike, ids: Iterable[Hashable]) -> Self:
@@ -163,7 +163,7 @@ class ItemStore:
             As for `fit`, or if an id is already in the index. The index is then unchanged.
         """
         new_ids = as_ordered_ids(ids)
-        with self._changing:
+        with self._changing.writing():
             items = self._fitted()
             new = check_matrix(item_vectors, "item_vectors", items.width)
             _check_length(new_ids, len(new))
@@ -193,7 +193,7 @@ class ItemStore:
             If an id is not in the index. The index is then unchanged.
         """
         removed = as_id_array(ids)
-        with self._changing:
+        with self._changing.writing():
             items = self._fitted()
             keep = np.ones(len(items), dtype=bool)
             keep[items.positions_of(removed)] = False
@@ -223,7 +223,7 @@ class ItemStore:
         """
         changed = as_ordered_ids(ids)
         positions_by_id(changed)
-        with self._changing:
+        with self._changing.writing():
             items = self._fitted()
             new = check_matrix(item_vectors, "item_vectors", items.width)
             _check_length(changed, len(new))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
 
-from fastfm_ext._common.arrays import AnyArray, Float32
+from fastfm_ext._common.arrays import AnyArray, Bools, Float32
 from fastfm_ext._engine.search import ItemLists
 from fastfm_ext._validation.vectors import check_n
 from fastfm_ext.retrieval.exact import ExactSearch, comparable
 from fastfm_ext.retrieval.ids import as_id_array
 from fastfm_ext.retrieval.items import ItemStore
-from fastfm_ext.retrieval.user_items import AllowedItems
+from fastfm_ext.retrieval.user_items import AllowedItems, Positions, mask_of
 
 METRICS = ("cosine", "inner")
 
@@ -24,7 +25,14 @@ class FindsSimilar(ItemStore):
     n_jobs: int | None
 
     def similar_items(
-        self, ids: Iterable[Hashable], n: int = 10, *, metric: str = "cosine", skip_bias: bool = True
+        self,
+        ids: Iterable[Hashable],
+        n: int = 10,
+        *,
+        metric: str = "cosine",
+        skip_bias: bool = True,
+        exclude: Collection[Any] | None = None,
+        only: Collection[Any] | None = None,
     ) -> tuple[AnyArray, Float32]:
         """Find the items most similar to items of the index.
 
@@ -39,21 +47,28 @@ class FindsSimilar(ItemStore):
         skip_bias : bool, default=True
             Leave the first coordinate out. In a vector of a factorization machine it is the item's own score
             (``item_vector``) or the constant 1 (``user_vector``), and does not describe the item.
+        exclude : collection of ids or boolean array of shape (n_items,), optional
+            Items that are nobody's neighbours, such as those sold out; a mask is in the order of the index's `ids`.
+            Unknown ids are ignored.
+        only : collection of ids or boolean array of shape (n_items,), optional
+            The items to choose neighbours from, such as those of one genre, in the same forms.
 
         Returns
         -------
         ids : ndarray of shape (m, n)
             Most similar first, equal similarities in index order.
         similarities : ndarray of shape (m, n), float32
-            Where the index has too few items, the rest of a row is as in `search`.
+            Where there are too few items, the rest of a row is as in `search`.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
+        TypeError
+            If `exclude` or `only` is not in one of these forms.
         ValueError
-            If an id is not in the index, `n` < 1, `metric` is unknown, `skip_bias` leaves no coordinate, or the index
-            keeps no vectors.
+            If an id is not in the index, `n` < 1, `metric` is unknown, `skip_bias` leaves no coordinate, a mask is
+            for another number of items, or the index keeps no vectors.
 
         Notes
         -----
@@ -69,6 +84,8 @@ class FindsSimilar(ItemStore):
         >>> index = ItemIndex().fit([[0.5, 1.0, 0.0], [0.1, 3.0, 0.3], [0.9, 0.0, 2.0]], ids=["a", "b", "c"])
         >>> index.similar_items(["a", "c"], n=1)[0].tolist()
         [['b'], ['b']]
+        >>> index.similar_items(["a"], n=1, exclude=["b"])[0].tolist()
+        [['c']]
         """
         items = self._fitted()
         vectors = items.vectors
@@ -86,6 +103,15 @@ class FindsSimilar(ItemStore):
         search: ExactSearch = items.searches[key]
         themselves = ItemLists(np.arange(len(own) + 1, dtype=np.int64), own.astype(np.int32), may_get=False)
         queries = search.items.vectors[own]
-        allowed = AllowedItems(themselves)
+        allowed = AllowedItems(themselves, _mask(exclude, only, items.position))
         positions, similarities = search.top_n(queries, n, allowed, effective_n_jobs(self.n_jobs))
         return items.take_ids(positions), similarities
+
+
+def _mask(exclude: Collection[Any] | None, only: Collection[Any] | None, position: Positions) -> Bools | None:
+    """Return the items that may be neighbours, (n_items,), or None for all."""
+    mask = None if only is None else mask_of(only, "only", position)
+    if exclude is None:
+        return mask
+    allowed = ~mask_of(exclude, "exclude", position)
+    return allowed if mask is None else mask & allowed
