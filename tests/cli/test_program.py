@@ -66,21 +66,21 @@ def test_help_waits_for_no_library(words):
     assert result.stdout.splitlines()[-1] == "0 set()"
 
 
-def test_help_loads_only_the_modules_of_the_command_line_and_the_lists_of_losses_and_solvers():
+def test_help_loads_only_the_modules_of_the_command_line_paths_and_the_lists_of_losses_and_solvers():
     code = "import sys, fastfm_ext\nbefore = set(sys.modules)\nfrom fastfm_ext import cli\n"
     code += "try: cli.main(['fit', '--help'])\nexcept SystemExit: pass\n"
     code += "print(*sorted(name for name in set(sys.modules) - before if name.startswith('fastfm_ext.')))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(result.stdout.splitlines()[-1].split())
-    parts = ("columns", "commands", "program", "settings", "words")
+    parts = ("columns", "commands", "outputs", "pipes", "program", "settings", "words")
     own = {"fastfm_ext.cli", *(f"fastfm_ext.cli.{part}" for part in parts)}
     assert own <= loaded
-    learning = {"_learning", "_learning.losses", "_learning.solvers"}
+    others = {"_common", "_common.files", "_learning", "_learning.losses", "_learning.solvers"}
     lists = {name for name in loaded if name.startswith("fastfm_ext._learning.solvers.")}
-    assert loaded - own - lists == {f"fastfm_ext.{name}" for name in learning}
+    assert loaded - own - lists == {f"fastfm_ext.{name}" for name in others}
 
 
 @pytest.mark.parametrize("job", ["export", "fit", "fit_stream", "inspect", "movielens", "predict", "recommend"])
 def test_a_job_imports_no_other_job(job):
     text = (Path(cli.__file__).parent / "jobs" / f"{job}.py").read_text(encoding="utf-8")
-    assert set(re.findall(r"fastfm_ext\.cli\.jobs\.(\w+)", text)) <= {"data", "models", "training"}
+    assert set(re.findall(r"fastfm_ext\.cli\.jobs\.(\w+)", text)) <= {"data", "models", "output", "training"}

@@ -1,14 +1,17 @@
-"""What cannot be written as text is named."""
+"""Writing of text: what cannot be written is named, and a file is complete or not there."""
 
 import io
+import sys
 
 import numpy as np
 import pytest
 from scipy import sparse
 
 from fastfm_ext.text_formats import (
+    read_libsvm,
     write_libffm,
     write_libsvm,
+    writing,
 )
 
 ONE = sparse.csr_array([[1.0, 0.0]])
@@ -46,3 +49,23 @@ def test_what_cannot_be_written_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call(file)
     assert file.getvalue() == b""
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".xz", ".bz2", ".zst"])
+def test_a_file_is_replaced_when_all_rows_are_written(tmp_path, monkeypatch, ending):
+    if ending == ".zst" and sys.version_info < (3, 14):
+        pytest.importorskip("zstandard")
+    path = tmp_path / f"rows{ending}"
+    write_libsvm(path, ONE, [1])
+    assert read_libsvm(path)[1].tolist() == [1.0]
+
+    def fail(rows, row, piece, original=writing._io.write_rows):
+        if row:
+            raise KeyboardInterrupt
+        return 1, original(rows, row, piece)[1]
+
+    monkeypatch.setattr(writing._io, "write_rows", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_libsvm(path, np.ones((3, 2)), [7, 8, 9])
+    assert read_libsvm(path)[1].tolist() == [1.0]
+    assert list(tmp_path.iterdir()) == [path]

@@ -3,21 +3,59 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import secrets
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from typing import IO
 
 PathLike = str | os.PathLike[str]
 
+_STANDARD_STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+_FOLDERS_OF_DESCRIPTORS = ("/dev/fd", "/proc/self/fd")
+
+
+def descriptor_of(path: PathLike) -> int | None:
+    """Return the descriptor of the open file that a path such as ``/dev/stdout`` or ``/dev/fd/63`` means, or None."""
+    text = os.fsdecode(path)
+    folder, name = os.path.split(text)
+    if folder in _FOLDERS_OF_DESCRIPTORS and name.isdecimal():
+        return int(name)
+    return _STANDARD_STREAMS.get(text)
+
+
+def is_pipe(path: PathLike) -> bool:
+    """Whether there is something at the path that is neither a file nor a folder: a pipe, a socket or a device."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def is_stream(path: PathLike) -> bool:
+    """Whether what is written to the path goes to a pipe, a device or an open file, and no file can take its place."""
+    return descriptor_of(path) is not None or is_pipe(path)
+
+
+def open_stream(path: PathLike) -> IO[bytes]:
+    """Open a path for writing in place, an open file such as ``/dev/stdout`` where it has been written to."""
+    descriptor = descriptor_of(path)
+    return open(path if descriptor is None else os.dup(descriptor), "wb")
+
 
 class PendingFile:
     """A new file under another name, which takes the place of `path` when it is complete.
 
+    Where no file can take that place, since `path` is a pipe or a device, or its folder is read-only, what was written
+    is copied there in the end.
+
     Parameters
     ----------
     path : path-like
-        Of a link, the file that it leads to is replaced.
+        Of a link, the file that it leads to is replaced. The new file is given the permissions of the old one.
     temporary : str, optional
         The name until then, in the same folder. By default a new one each time; with one of its own, what a killed
         program has left there is overwritten.
@@ -31,26 +69,62 @@ class PendingFile:
     ------
     FileNotFoundError
         If there is no such folder.
+    PermissionError
+        If there is a file that must not be written.
     """
 
     def __init__(self, path: PathLike, temporary: str | None = None) -> None:
-        self._target = os.path.realpath(os.fsdecode(path))
+        self._path = os.fsdecode(path)
+        self._target = os.path.realpath(self._path)
+        self._temporary: str | None = None
+        self._is_open = True
+        # Closed by finish and abandon.
+        self.file: IO[bytes]
+        if is_stream(path):
+            self.file = tempfile.TemporaryFile()  # noqa: SIM115
+            return
         folder, name = os.path.split(self._target)
         if not os.path.isdir(folder):
-            raise FileNotFoundError(f"Cannot save to {os.fsdecode(path)!r}: there is no folder {folder!r}.")
+            raise FileNotFoundError(f"Cannot save to {self._path!r}: there is no folder {folder!r}.")
+        if os.path.exists(self._target):
+            if not os.access(self._target, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self._path)
+            if not os.access(folder, os.W_OK):
+                self.file = tempfile.TemporaryFile()  # noqa: SIM115
+                return
         # Not tempfile: its files are readable by their owner only, and the new file would inherit that.
-        self._temporary = temporary or os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
-        # Closed by finish and abandon.
-        self.file: IO[bytes] = open(self._temporary, "x+b" if temporary is None else "w+b")  # noqa: SIM115
-        self._is_open = True
+        self._temporary = temporary or os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")
+        self.file = open(self._temporary, "x+b" if temporary is None else "w+b")  # noqa: SIM115
+        if os.path.exists(self._target):
+            shutil.copymode(self._target, self._temporary)
 
     def finish(self) -> None:
         """Give the file its name."""
         self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        os.replace(self._temporary, self._target)
+        if self._temporary is None:
+            self._copy_over(self.file)
+            self.file.close()
+        else:
+            os.fsync(self.file.fileno())
+            self.file.close()
+            self._rename(self._temporary)
         self._is_open = False
+
+    def _rename(self, temporary: str) -> None:
+        try:
+            os.replace(temporary, self._target)
+        except OSError as error:
+            # A file that is mounted by itself, as into a container, can be written but not replaced.
+            if error.errno != errno.EBUSY:
+                raise
+            with open(temporary, "rb") as written:
+                self._copy_over(written)
+            os.unlink(temporary)
+
+    def _copy_over(self, written: IO[bytes]) -> None:
+        written.seek(0)
+        with open_stream(self._path) as target:
+            shutil.copyfileobj(written, target)
 
     def abandon(self) -> None:
         """Remove what has been written, unless the file has its name."""
@@ -60,7 +134,8 @@ class PendingFile:
                 try:
                     self.file.close()
                 finally:
-                    os.unlink(self._temporary)
+                    if self._temporary is not None:
+                        os.unlink(self._temporary)
 
 
 @contextlib.contextmanager

@@ -3,14 +3,18 @@
 import argparse
 import gc
 import importlib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from fastfm_ext._common.files import is_pipe
 from fastfm_ext._learning.losses import losses_of
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 from fastfm_ext.cli.columns import KINDS, SIDES, TableColumns, read_config
+from fastfm_ext.cli.outputs import STANDARD, check_outputs, paths_of
+from fastfm_ext.cli.pipes import Spool
 from fastfm_ext.cli.settings import (
+    READ,
     ExportSettings,
     FitSettings,
     FitStreamSettings,
@@ -117,6 +121,7 @@ def _add_options(parser: Any, settings: Any, *names: str) -> None:
         if not setting.metadata or (names and setting.name not in names):
             continue
         words = dict(setting.metadata)
+        words.pop("role", None)
         flags = words.pop("flags")
         if not flags:
             parser.add_argument(setting.name, **words)
@@ -145,7 +150,7 @@ def _add_fit(commands: Any) -> None:
     data.add_argument("--weight", metavar="COLUMN", help="column of the weights of the rows")
     for side, what in zip(SIDES, ("the user", "the item", "the situation"), strict=True):
         data.add_argument(f"--{side}", type=column, nargs="+", metavar="COLUMN", help=f"columns that describe {what}")
-    data.add_argument("--config", type=Path, metavar="TOML", help="columns and settings from a file; flags win over it")
+    _add_options(data, FitSettings, "config")
     hyperparameters = _add_hyperparameters(parser.add_argument_group("training"))
     stream = parser.add_argument_group(
         "data larger than memory",
@@ -206,7 +211,8 @@ def _add_hyperparameters(training: Any) -> list[str]:
 
 
 def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperparameters: list[str]) -> None:
-    columns, chosen = ({}, {}) if arguments.config is None else read_config(arguments.config)
+    given = _given(FitSettings, arguments)
+    columns, chosen = _columns_and_settings(given)
     flags = vars(arguments)
     columns |= {name: flags[name] for name in ("target", "weight", *SIDES) if flags[name] is not None}
     chosen |= {name: flags[name] for name in hyperparameters if flags[name] is not None}
@@ -214,12 +220,23 @@ def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperpa
     if stream and not arguments.stream:
         parser.error(f"--{next(iter(stream)).replace('_', '-')} goes with --stream")
     settings = FitSettings(
-        **_given(FitSettings, arguments),
+        **given,
         columns=TableColumns(**columns),
         hyperparameters={"random_state": 0} | chosen,
         stream=FitStreamSettings(**stream) if arguments.stream else None,
     )
     run_job("fit_stream" if arguments.stream else "fit", settings)
+
+
+def _columns_and_settings(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the columns and settings of the file that --config names; a pipe is taken out of `given`, once read."""
+    if "config" not in given:
+        return {}, {}
+    path = given["config"]
+    if str(path) != STANDARD and not is_pipe(path):
+        return read_config(path)
+    del given["config"]
+    return read_config(Path("/dev/stdin") if str(path) == STANDARD else path)
 
 
 def _add_movielens(commands: Any) -> None:
@@ -249,7 +266,16 @@ def _movielens(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
 
 
 def run_job(job: str, settings: Any) -> None:
-    """Load the module of a job, and with it the libraries that it needs, and run it."""
+    """Check the outputs of a job, read the pipes among its inputs, load the libraries that it needs, and run it."""
+    check_outputs(settings)
+    with Spool(getattr(getattr(settings, "stream", None), "cache", None)) as spool:
+        read = [named for named in paths_of(settings) if named.role == READ and named.path is not None]
+        files = {named.name: spool.file_of(named.option, named.path) for named in read if named.path is not None}
+        _load_job(job)(replace(settings, **files))
+
+
+def _load_job(job: str) -> Any:
+    """Load the module of a job, and return the function that does it."""
     # Loading libraries makes many objects that stay; looking for garbage among them takes a seventh of the time.
     was_enabled = gc.isenabled()
     gc.disable()
@@ -258,4 +284,4 @@ def run_job(job: str, settings: Any) -> None:
     finally:
         if was_enabled:
             gc.enable()
-    run(settings)
+    return run

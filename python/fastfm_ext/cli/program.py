@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 from fastfm_ext.cli.commands import add_commands
+from fastfm_ext.cli.pipes import named_by_user
 
 # Errors that the user can mend. Any other error is a fault of this package, and its traceback is worth reporting.
 EXPECTED_ERRORS = (ArithmeticError, ImportError, OSError, ValueError)
@@ -84,5 +85,5 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 def _one_line(message: BaseException | str) -> str:
     if isinstance(message, OSError) and message.filename is not None:
-        return f"{message.filename}: {message.strerror}"
-    return " ".join(str(message).split()) or type(message).__name__
+        return f"{named_by_user(message.filename)}: {message.strerror}"
+    return " ".join(named_by_user(message).split()) or type(message).__name__

@@ -31,14 +31,20 @@ _KIND_HELP = (
     "class, or score (the probability's logit); default: value or probability"
 )
 
+# What a command does with the file that a setting names.
+READ = "read"
+WRITTEN = "written"
+PRINTED = "printed"  # written line by line, to standard output where no file is named
+KEPT = "kept"  # read if it is there, and written
+FOLDER = "folder"
 
-# Metadata of a setting: the words of `argparse` for the option that sets it.
+# Metadata of a setting: the words of `argparse` for the option that sets it, and of a path its role.
 _Option = dict[str, Any]
 
 
-def _argument(metavar: str, what: str) -> _Option:
+def _argument(metavar: str, what: str, role: str = READ) -> _Option:
     """Declare a path that a command needs, given by its place."""
-    return {"flags": (), "type": Path, "metavar": metavar, "help": what}
+    return {"flags": (), "type": Path, "metavar": metavar, "help": what, "role": role}
 
 
 def _option(*flags: str, what: str, **of_argparse: Any) -> _Option:
@@ -46,9 +52,9 @@ def _option(*flags: str, what: str, **of_argparse: Any) -> _Option:
     return {"flags": flags, "help": what, **of_argparse}
 
 
-def _path(*flags: str, metavar: str, what: str) -> _Option:
-    """Declare an option with a path."""
-    return _option(*flags, what=what, type=Path, metavar=metavar)
+def _path(*flags: str, metavar: str, what: str, role: str) -> _Option:
+    """Declare an option with a path, and what the command does with the file there."""
+    return _option(*flags, what=what, type=Path, metavar=metavar, role=role)
 
 
 def _number(*flags: str, kind: Any, metavar: str = "N", what: str) -> _Option:
@@ -74,11 +80,15 @@ class FitStreamSettings:
     )
     cache: Path | None = field(
         default=None,
-        metadata=_path("--cache", metavar="DIR", what="keep the rows there for the epochs after the first"),
+        metadata=_path(
+            "--cache", metavar="DIR", role=FOLDER, what="keep the rows there for the epochs after the first"
+        ),
     )
     checkpoint: Path | None = field(
         default=None,
-        metadata=_path("--checkpoint", metavar="FILE", what="save to it now and then; if it is there, go on from it"),
+        metadata=_path(
+            "--checkpoint", metavar="FILE", role=KEPT, what="save to it now and then; if it is there, go on from it"
+        ),
     )
     checkpoint_every: float = field(
         default=300.0,
@@ -93,23 +103,31 @@ class FitSettings:
     train: Path = field(metadata=_argument("TRAIN", "file of the rows to train on"))
     validation: Path | None = field(
         default=None,
-        metadata=_path("--validation", metavar="FILE", what="rows for early stopping, not held-out ones"),
+        metadata=_path("--validation", metavar="FILE", role=READ, what="rows for early stopping, not held-out ones"),
     )
     test: Path | None = field(
         default=None,
-        metadata=_path("--test", metavar="FILE", what="rows to print the errors on in the end"),
+        metadata=_path("--test", metavar="FILE", role=READ, what="rows to print the errors on in the end"),
     )
     form: str | None = field(default=None, metadata=_FORM)
     task: str | None = field(
         default=None,
         metadata=_option("--task", what="(default: classification if the target has two values)", choices=TASKS),
     )
+    config: Path | None = field(
+        default=None,
+        metadata=_path(
+            "--config", metavar="TOML", role=READ, what="columns and settings from a file; flags win over it"
+        ),
+    )
     columns: TableColumns = field(default_factory=TableColumns)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     stream: FitStreamSettings | None = None
     model: Path | None = field(
         default=None,
-        metadata=_path("-m", "--model", metavar="FILE", what="save the model (with encoder and items) here"),
+        metadata=_path(
+            "-m", "--model", metavar="FILE", role=WRITTEN, what="save the model (with encoder and items) here"
+        ),
     )
     quiet: bool = field(
         default=False,
@@ -130,7 +148,9 @@ class PredictSettings:
     )
     output: Path | None = field(
         default=None,
-        metadata=_path("-o", "--output", metavar="FILE", what="write the predictions here, not to stdout"),
+        metadata=_path(
+            "-o", "--output", metavar="FILE", role=PRINTED, what="write the predictions here, not to stdout"
+        ),
     )
     quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing else"))
 
@@ -143,17 +163,19 @@ class RecommendSettings:
     users: Path = field(metadata=_argument("USERS", "file of the users, with their columns or features"))
     items: Path | None = field(
         default=None,
-        metadata=_path("--items", metavar="FILE", what="items to choose from (default: those of training)"),
+        metadata=_path("--items", metavar="FILE", role=READ, what="items to choose from (default: those of training)"),
     )
     seen: Path | None = field(
         default=None,
-        metadata=_path("--seen", metavar="TABLE", what="pairs of user and item to leave out"),
+        metadata=_path("--seen", metavar="TABLE", role=READ, what="pairs of user and item to leave out"),
     )
     form: str | None = field(default=None, metadata=_FORM)
     top: int = field(default=10, metadata=_number("-n", "--top", kind=integer(1), what="items a user"))
     output: Path | None = field(
         default=None,
-        metadata=_path("-o", "--output", metavar="FILE", what="write the recommendations here, not to stdout"),
+        metadata=_path(
+            "-o", "--output", metavar="FILE", role=PRINTED, what="write the recommendations here, not to stdout"
+        ),
     )
     quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing else"))
 
@@ -176,11 +198,11 @@ class ExportSettings:
     """Settings of ``export``."""
 
     model: Path = field(metadata=_argument("MODEL", "file that fit has saved"))
-    output: Path = field(metadata=_argument("OUTPUT", "file to write, .npz or .parquet"))
+    output: Path = field(metadata=_argument("OUTPUT", "file to write, .npz or .parquet", WRITTEN))
     what: str = field(default="features", metadata=_option("--what", what="", choices=EXPORTS))
     rows: Path | None = field(
         default=None,
-        metadata=_path("--rows", metavar="FILE", what="users or items, with their columns or features"),
+        metadata=_path("--rows", metavar="FILE", role=READ, what="users or items, with their columns or features"),
     )
     form: str | None = field(default=None, metadata=_FORM)
     quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing"))
@@ -196,15 +218,17 @@ class MovielensSettings:
     )
     data_home: Path | None = field(
         default=None,
-        metadata=_path("--data-home", metavar="DIR", what="folder for downloads (default: scikit-learn's)"),
+        metadata=_path(
+            "--data-home", metavar="DIR", role=FOLDER, what="folder for downloads (default: scikit-learn's)"
+        ),
     )
     ratings: Path | None = field(
         default=None,
-        metadata=_path("--ratings", metavar="CSV", what="your ratings: userId,movieId,rating[,timestamp]"),
+        metadata=_path("--ratings", metavar="CSV", role=READ, what="your ratings: userId,movieId,rating[,timestamp]"),
     )
     movies: Path | None = field(
         default=None,
-        metadata=_path("--movies", metavar="CSV", what="your films: movieId,title,genres"),
+        metadata=_path("--movies", metavar="CSV", role=READ, what="your films: movieId,title,genres"),
     )
     test_size: float = field(
         default=0.1,
@@ -230,7 +254,9 @@ class MovielensSettings:
     top: int = field(default=10, metadata=_number("-n", "--top", kind=integer(1), what="films to list"))
     save: Path | None = field(
         default=None,
-        metadata=_path("--save", metavar="FILE", what="save model, encoder and index"),
+        metadata=_path("--save", metavar="FILE", role=WRITTEN, what="save model, encoder and index"),
     )
-    plot: Path | None = field(default=None, metadata=_path("--plot", metavar="PNG", what="draw the learning curve"))
+    plot: Path | None = field(
+        default=None, metadata=_path("--plot", metavar="PNG", role=WRITTEN, what="draw the learning curve")
+    )
     quiet: bool = field(default=False, metadata=_switch("--quiet", "print results only, no progress"))

@@ -60,7 +60,7 @@ class TextSource:
                     self._file.seek(self._start)
                 yield self._file
             else:
-                with open_binary(self._path, "rb") as file:
+                with _open_to_read(self._path) as file:
                     yield file
         except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
             raise ValueError(f"{self.name}: the compressed file is damaged: {error}") from error
@@ -74,19 +74,19 @@ def _is_seekable(file: Any) -> bool:
     return bool(getattr(file, "seekable", lambda: False)())
 
 
-def open_binary(path: Path, mode: str) -> Any:
+def _open_to_read(path: Path) -> Any:
     """Open a file; the ending of its name (.gz, .xz, .bz2, .zst) tells the compression."""
     opener = _OPENERS.get(path.suffix)
-    return path.open(mode, buffering=0 if mode == "rb" else -1) if opener is None else opener(path, mode)
+    return path.open("rb", buffering=0) if opener is None else opener(path)
 
 
-def _open_zstd(path: Path, mode: str) -> Any:
+def _open_zstd(path: Path) -> Any:
     if sys.version_info >= (3, 14):
         from compression import zstd
 
-        return zstd.open(path, mode)
+        return zstd.open(path)
     zstandard = require("zstandard", "zstd")
-    return _ZstdReader(path, zstandard.ZstdDecompressor()) if mode == "rb" else zstandard.open(path, mode)
+    return _ZstdReader(path, zstandard.ZstdDecompressor())
 
 
 class _ZstdReader(io.RawIOBase):

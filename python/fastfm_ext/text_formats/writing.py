@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
-from contextlib import AbstractContextManager, nullcontext
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +19,10 @@ from sklearn.utils import check_array, column_or_1d
 
 from fastfm_ext._common.arrays import as_kernels_read
 from fastfm_ext._common.checks import errors_that_name
+from fastfm_ext._common.extras import require
+from fastfm_ext._common.files import replacing
 from fastfm_ext._native import text as _io
 from fastfm_ext._validation.matrices import checked_csr
-from fastfm_ext.text_formats.source import open_binary
 
 _PIECE = 1 << 20
 
@@ -107,10 +113,31 @@ def write_rows(
             row = next_row
 
 
-def _opened(target: Any) -> AbstractContextManager[Any]:
+@contextmanager
+def _opened(target: Any) -> Iterator[Any]:
+    """Open a file object, or a path, whose file is replaced when all rows are written."""
     if isinstance(target, str | os.PathLike):
-        opened: AbstractContextManager[Any] = open_binary(Path(target), "wb")
-        return opened
+        path = Path(target)
+        with replacing(path) as file, _compressed(file, path) as text:
+            yield text
+        return
     if not hasattr(target, "write") or hasattr(target, "encoding"):
         raise TypeError(f"target must be a path or a file opened in binary mode; got a {type(target).__name__}.")
-    return nullcontext(target)
+    yield target
+
+
+def _compressed(file: IO[bytes], path: Path) -> Any:
+    """Return a file that compresses into another as the ending of the path asks for, and leaves that open."""
+    if path.suffix == ".gz":
+        return gzip.GzipFile(path.stem, "wb", fileobj=file)
+    if path.suffix == ".xz":
+        return lzma.open(file, "wb")
+    if path.suffix == ".bz2":
+        return bz2.open(file, "wb")
+    if path.suffix != ".zst":
+        return nullcontext(file)
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return zstd.open(file, "wb")
+    return require("zstandard", "zstd").ZstdCompressor().stream_writer(file, closefd=False)

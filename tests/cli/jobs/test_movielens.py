@@ -154,6 +154,7 @@ def test_text_ids_and_unlisted_films_work(run, tables, tmp_path):
         (["--user", "31"], "--user 31: no such user; there are 30 users, ids from 1 to 30"),
         (["--save", "no/such/folder/m"], "--save no/such/folder/m: there is no folder no/such/folder"),
         (["--plot", "."], "--plot .: this is a folder, not a file"),
+        (["--save", "m", "--plot", "m"], "--plot m: this is the file of --save; name another"),
         (["--test-size", "0.999"], "450 ratings are too few to train and test with --test-size 0.999"),
         (["--n-jobs", "1", "--movies", "nowhere.csv"], "nowhere.csv: No such file or directory"),
     ],
@@ -167,6 +168,27 @@ def test_a_missing_extra_is_named_before_the_training(run, monkeypatch):
     code, out, err = run("--plot", "curve.png")
     assert (code, out) == (1, "")
     assert 'pip install "fastfm-ext[plot]"' in err
+
+
+def test_an_unknown_format_of_the_plot_is_named_before_the_training(run):
+    pytest.importorskip("matplotlib")
+    code, out, err = run("--plot", "curve.docx")
+    assert (code, out) == (1, "")
+    assert "error: --plot curve.docx: the ending .docx is none of ." in err
+
+
+def test_a_plot_that_fails_leaves_the_old_one(run, monkeypatch, tmp_path):
+    figure = pytest.importorskip("matplotlib.figure").Figure
+
+    def fail(self, file, **options):
+        file.write(b"half a picture")
+        raise OSError("enough")
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "curve.svg").write_text("old")
+    assert run("--quiet", "--plot", "curve.svg")[0] == 1
+    assert (tmp_path / "curve.svg").read_text() == "old"
 
 
 def test_a_bad_file_is_named(run, tmp_path):

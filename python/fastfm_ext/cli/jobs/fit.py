@@ -12,7 +12,8 @@ from scipy import sparse
 
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.jobs.data import DataFile, of_width
-from fastfm_ext.cli.jobs.training import check_output, distinct_items, files_of, finish, new_model, say_nothing, trained
+from fastfm_ext.cli.jobs.training import distinct_items, files_of, finish, new_model, say_nothing, trained
+from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
@@ -46,7 +47,8 @@ class _TextLoader:
             self._n_features = X.shape[1]
         X, n_unknown = of_width(X, self._n_features)
         if n_unknown:
-            print(f"{file.path}: {n_unknown:,} values of features that do not occur in training are left out")
+            name = named_by_user(file.path)
+            print(f"{name}: {n_unknown:,} values of features that do not occur in training are left out")
         return _EncodedRows(X, y)
 
 
@@ -77,7 +79,6 @@ def run(settings: FitSettings) -> None:
     """Do the whole job, printing as it goes."""
     say = say_nothing if settings.quiet else print
     files = files_of(settings)
-    check_output("--model", settings.model)
     loader = _TextLoader() if files["train"].is_text else _TableLoader(settings.columns)
     data = {}
     for part, file in files.items():

@@ -13,7 +13,7 @@ from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.extras import require
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.training import check_output, distinct_items, files_of, finish, new_model, say_nothing, trained
+from fastfm_ext.cli.jobs.training import distinct_items, files_of, finish, new_model, say_nothing, trained
 from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.fm.classifier import FMClassifier
@@ -129,7 +129,6 @@ def run(settings: FitSettings) -> None:
     assert settings.stream is not None
     say = say_nothing if settings.quiet else print
     files = files_of(settings)
-    check_output("--model", settings.model)
     targets = _TargetsSeen(settings.task)
     started = perf_counter()
     train = files["train"]

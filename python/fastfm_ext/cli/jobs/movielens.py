@@ -13,7 +13,7 @@ from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import train_test_split
 
 from fastfm_ext._common.extras import require
-from fastfm_ext.cli.jobs.training import check_output
+from fastfm_ext._common.files import replacing
 from fastfm_ext.cli.settings import MovielensSettings
 from fastfm_ext.datasets.movielens import fetch_movielens, load_movielens_csv
 from fastfm_ext.encoding.declare import multi, numeric
@@ -112,9 +112,7 @@ def best_films(
 def _check_outputs(settings: MovielensSettings) -> None:
     """Raise an error before the training if an output could not be made after it."""
     if settings.plot is not None:
-        require("matplotlib", "plot")
-    check_output("--save", settings.save)
-    check_output("--plot", settings.plot)
+        _format_of_plot(settings.plot)
 
 
 def _load(settings: MovielensSettings) -> Bunch:
@@ -184,9 +182,20 @@ def _print_films(films: pd.DataFrame, user_row: pd.DataFrame, ratings: pd.DataFr
         print(f"{rank:4d}  {film.predicted:.2f}  {title:{width}s}  {film.genres}".rstrip())
 
 
+def _format_of_plot(path: Path) -> str:
+    """Return the format that the ending of a plot's name stands for, PNG without one."""
+    form = path.suffix.removeprefix(".").lower() or "png"
+    require("matplotlib", "plot")
+    known = require("matplotlib.backend_bases", "plot").FigureCanvasBase.get_supported_filetypes()
+    if form not in known:
+        raise ValueError(f"--plot {path}: the ending .{form} is none of .{', .'.join(sorted(known))}")
+    return form
+
+
 def _plot(model: FMRegressor, path: Path) -> None:
     ax = plot_learning_curve(model.history_, best_epoch=model.best_epoch_)
     ax.set_ylabel("half the mean squared error")
     figure: Any = ax.figure  # a new one, so not a SubFigure, which can't be saved
-    figure.savefig(path, dpi=150)
+    with replacing(path) as file:
+        figure.savefig(file, format=_format_of_plot(path), dpi=150)
     print(f"learning curve saved to {path}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Any, TextIO
 
 import numpy as np
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
+from fastfm_ext.cli.jobs.output import text_output
+from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import PredictSettings
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
@@ -24,7 +25,7 @@ def run(settings: PredictSettings) -> None:
     file = DataFile.at(settings.data, settings.form)
     predict = _predictor(loaded.model, settings.kind)
     n_rows = n_unknown = 0
-    with nullcontext(sys.stdout) if settings.output is None else settings.output.open("w", encoding="utf-8") as out:
+    with text_output(settings.output) as out:
         for X, n_unknown_here in _rows(file, loaded):
             _write_lines(out, predict(X))
             n_rows += X.shape[0]
@@ -32,9 +33,8 @@ def run(settings: PredictSettings) -> None:
     if settings.quiet:
         return
     if n_unknown:
-        print(
-            f"{file.path}: {n_unknown:,} values of features that the model does not know are left out", file=sys.stderr
-        )
+        name = named_by_user(file.path)
+        print(f"{name}: {n_unknown:,} values of features that the model does not know are left out", file=sys.stderr)
     print(f"{n_rows:,} rows predicted", file=sys.stderr)
 
 

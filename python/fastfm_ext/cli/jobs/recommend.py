@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Hashable, Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from scipy.special import expit
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
+from fastfm_ext.cli.jobs.output import text_output
 from fastfm_ext.cli.settings import RecommendSettings
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.retrieval.for_users import Recommended, recommend
@@ -32,11 +32,7 @@ def run(settings: RecommendSettings) -> None:
     seen = _seen(loaded, settings)
     exclude = [seen.get(user) for user in users.ids] if seen else None
     is_classifier = isinstance(loaded.model, FMClassifier)
-    with (
-        nullcontext(sys.stdout)
-        if settings.output is None
-        else settings.output.open("w", newline="", encoding="utf-8") as out
-    ):
+    with text_output(settings.output) as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["user", "rank", "item", "predicted"])
         n = min(settings.top, len(index))

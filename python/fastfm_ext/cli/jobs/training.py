@@ -41,14 +41,6 @@ def files_of(settings: FitSettings) -> dict[str, DataFile]:
     return files
 
 
-def check_output(option: str, path: Path | None) -> None:
-    """Raise ValueError before the training if the file could not be written after it."""
-    if path is not None and not path.parent.is_dir():
-        raise ValueError(f"{option} {path}: there is no folder {path.parent}")
-    if path is not None and path.is_dir():
-        raise ValueError(f"{option} {path}: this is a folder, not a file")
-
-
 def distinct_items(table: Any, columns: TableColumns) -> Any:
     """Return one row for each item, which the first item column names; None without item columns."""
     names = columns.item_names
