@@ -2,6 +2,8 @@
 
 import bz2
 import gzip
+import os
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -139,6 +141,46 @@ def test_text_gives_the_rows_that_were_written(tmp_path, kind, name, pack):
     model = make(FMRegressor).fit_stream(source, 2)
     assert_same_states(model, make(FMRegressor).fit_stream(batches(X, y.astype(np.float32), 100), 2))
     assert source.n_rows is None
+
+
+@pytest.mark.parametrize(("kind", "entry"), [(LibsvmSource, "{}:1"), (LibffmSource, "0:{}:1")])
+def test_files_have_one_base(tmp_path, kind, entry):
+    for name, ids in (("0.txt", range(10)), ("1.txt", range(1, 10)), ("2.txt", range(3, 8))):
+        (tmp_path / name).write_text("".join(f"{i} {entry.format(i)}\n" for i in ids))
+    # The files' labels are their ids.
+    whole, parts = kind(tmp_path), kind([tmp_path / "1.txt", tmp_path / "2.txt"])
+    for source in (whole, parts, kind(tmp_path, zero_based="auto")):
+        assert source.is_zero_based
+        assert all((batch.y == batch.X.indices).all() for batch in source)
+    for zero_based in ("auto", False):
+        source = kind([tmp_path / "1.txt", tmp_path / "2.txt"], zero_based=zero_based)
+        assert not source.is_zero_based
+        assert all((batch.y == batch.X.indices + 1).all() for batch in source)
+    (tmp_path / "empty.txt").write_text("1\n")
+    assert not kind([tmp_path / "empty.txt", tmp_path / "1.txt"], zero_based="auto").is_zero_based
+    with pytest.raises(ValueError, match='zero_based="auto" guesses'):
+        kind(tmp_path, zero_based="auto", n_features=10)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_read_once(tmp_path):
+    X, y = rows(n_rows=400)
+    write_libsvm(tmp_path / "a.libsvm", X, y)
+    os.mkfifo(tmp_path / "pipe")
+
+    def fit(n_epochs, **options):
+        with subprocess.Popen(f"cat {tmp_path}/a.libsvm > {tmp_path}/pipe", shell=True):
+            source = LibsvmSource(tmp_path / "pipe", n_features=X.shape[1])
+            return make(FMRegressor).fit_stream(source, n_epochs, **options)
+
+    wanted = make(FMRegressor).fit_stream(LibsvmSource(tmp_path / "a.libsvm", n_features=X.shape[1]))
+    assert_same_states(fit(1), wanted)
+    assert fit(3, cache=tmp_path).n_iter_ == 3
+    with pytest.raises(ValueError, match="pipe is a pipe, which can be read only once"):
+        fit(2)
+    for kind in (CsvSource, ParquetSource):
+        with pytest.raises(ValueError, match="write it to a file first"):
+            kind(tmp_path / "pipe", target="y")
 
 
 def test_an_error_of_a_file_names_it_though_it_is_read_ahead(tmp_path, tables):

@@ -131,7 +131,7 @@ def test_batches_before_the_bad_line_are_given():
     [
         ({"n_features": 3, "zero_based": True}, b"1 3:1", "the id of '3:1' is above 2, the last one that n_features"),
         ({"n_features": 3, "zero_based": False}, b"1 4:1", "the id of '4:1' is above 3, the last one that n_features"),
-        ({"n_features": 3}, b"1 4:1", "the id of '4:1' is above 3"),
+        ({"n_features": 3}, b"1 3:1", "leaves room for. If the ids begin at 1, pass zero_based=False."),
         ({"zero_based": False}, b"1 0:1", "the id of '0:1' is 0, and with zero_based=False ids begin at 1."),
         ({"labels": False}, b"1 0:1", "'1' has no colon. A line is \"id:value id:value ...\"."),
         ({"query_id": True}, b"1 0:1", "there is no qid behind the label, and query_id=True asks for one"),

@@ -77,19 +77,43 @@ def test_ways_to_write_the_same_rows(text):
     assert X.nnz == 4
 
 
-def test_ids_from_one_on_are_noticed_unless_told():
+@pytest.mark.parametrize("read", [read_libsvm, lambda text, **options: next(iter_libsvm(text, **options))])
+def test_an_id_is_the_number_of_its_column_unless_told(read):
     text = b"1 1:1 4:0.5\n0 3:1\n"
-    assert read_libsvm(text)[0].indices.tolist() == [0, 3, 2]
-    assert read_libsvm(text, zero_based=False)[0].indices.tolist() == [0, 3, 2]
-    assert read_libsvm(text, zero_based=True)[0].indices.tolist() == [1, 4, 3]
-    assert read_libsvm(text)[0].shape == (2, 4)
-    assert read_libsvm(text, zero_based=True)[0].shape == (2, 5)
+    assert read(text)[0].indices.tolist() == [1, 4, 3]
+    assert read(text)[0].shape == (2, 5)
+    assert read(text, zero_based=False)[0].indices.tolist() == [0, 3, 2]
+    assert read(text, zero_based=False)[0].shape == (2, 4)
+    with pytest.warns(UserWarning, match=r"text: ids are taken to begin at 1, since none is 0 .*Pass zero_based=False"):
+        assert read(text, zero_based="auto")[0].indices.tolist() == [0, 3, 2]
+    assert read(b"1 1:1 0:0.5\n", zero_based="auto")[0].indices.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("read", [read_libffm, lambda text, **options: next(iter_libffm(text, **options))])
+def test_an_id_of_libffm_text_is_the_number_of_its_column_unless_told(read):
+    assert read(b"1 0:3:1\n")[0].indices.tolist() == [3]
+    assert read(b"1 0:3:1\n", zero_based=False)[0].indices.tolist() == [2]
+    with pytest.warns(UserWarning, match="ids are taken to begin at 1"):
+        assert read(b"1 0:3:1\n", zero_based="auto")[0].indices.tolist() == [2]
+
+
+@pytest.mark.parametrize("read", [read_libsvm, iter_libsvm, read_libffm, iter_libffm])
+def test_a_guess_of_one_file_is_refused_beside_others(read):
+    with pytest.raises(ValueError, match=r'zero_based="auto" guesses from one text .* Pass zero_based=True or'):
+        read(b"", zero_based="auto", n_features=9)
+
+
+def test_a_test_file_without_the_first_feature_keeps_the_columns_of_training():
+    train, n_features = read_libsvm(b"1 0:1 2:1\n0 1:1\n")[0], 3
+    test = read_libsvm(b"1 2:1\n0 1:1\n", n_features=n_features)[0]
+    assert train.shape[1] == test.shape[1]
+    assert test.indices.tolist() == [2, 1]
 
 
 def test_an_id_of_zero_far_into_the_text_counts():
     n = 3 * source.BLOCK // 8
     text = b"1 3:1 2:1\n" * n + b"1 0:1 7:2\n" + b"0 5:1\n" * n
-    X, _ = read_libsvm(text)
+    X, _ = read_libsvm(text, zero_based="auto")
     assert X.indices[:2].tolist() == [2, 3]
     assert X[n].nonzero()[0].tolist() == [0, 7]
     assert X.shape == (2 * n + 1, 8)
@@ -98,14 +122,12 @@ def test_an_id_of_zero_far_into_the_text_counts():
 
 def test_the_width_can_be_given():
     assert read_libsvm(TEXT, n_features=10)[0].shape == (3, 10)
-    assert read_libsvm(b"1 1:1 4:1\n", n_features=4)[0].shape == (1, 4)
-    with pytest.raises(ValueError, match=r"ids go from 0 to 3, and n_features=3 leaves room for ids up to 2"):
-        read_libsvm(TEXT, n_features=3)
+    assert read_libsvm(b"1 1:1 4:1\n", n_features=4, zero_based=False)[0].shape == (1, 4)
 
 
 def test_rows_without_values_are_rows():
     X, y = read_libsvm(b"1\n0 1:1\n2 # nothing\n")
-    assert (X.shape, X.nnz, y.tolist()) == ((3, 1), 1, [1, 0, 2])
+    assert (X.shape, X.nnz, y.tolist()) == ((3, 2), 1, [1, 0, 2])
 
 
 @pytest.mark.parametrize("text", [b"", b"\n", b"# only a comment"])
@@ -200,6 +222,17 @@ def test_a_pipe_is_read_once():
                 assert read_libsvm(file)[0].shape == (3, 4)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_read_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match=r"can be read only once, .* write it to a file"):
+        iter_libsvm(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(TEXT * 50_000,))
+    writer.start()
+    assert read_libsvm(tmp_path / "pipe")[0].shape == (150_000, 4)
+    writer.join()
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_pieces_of_any_size_make_the_same_rows(size):
     np.testing.assert_array_equal(read_libsvm(OnlyRead(TEXT, size))[0].toarray(), MATRIX)
@@ -219,9 +252,10 @@ def test_batches_have_one_width_and_add_up(tmp_path):
     rng = np.random.default_rng(0)
     X = sparse.random_array((1000, 50), density=0.1, format="csr", dtype=np.float32, rng=rng)
     write_libsvm(tmp_path / "rows", X, np.arange(1000), zero_based=False)
-    batches = list(iter_libsvm(tmp_path / "rows", batch_rows=300))
+    batches = list(iter_libsvm(tmp_path / "rows", batch_rows=300, zero_based=False))
     assert [batch.shape for batch, _ in batches] == [(300, 50)] * 3 + [(100, 50)]
-    assert_same_csr(sparse.csr_array(sparse.vstack([batch for batch, _ in batches])), read_libsvm(tmp_path / "rows")[0])
+    whole, _ = read_libsvm(tmp_path / "rows", zero_based=False)
+    assert_same_csr(sparse.csr_array(sparse.vstack([batch for batch, _ in batches])), whole)
     assert np.concatenate([y for _, y in batches]).tolist() == list(range(1000))
     (fields,) = {f.tobytes() for _, _, f in iter_libffm(b"1 4:0:1\n" * 5, batch_rows=5)}
     assert np.frombuffer(fields, np.int32).tolist() == [4] * 5

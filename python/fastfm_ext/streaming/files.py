@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from fastfm_ext._common.checks import is_integer
-from fastfm_ext._common.files import PathLike
+from fastfm_ext._common.files import PathLike, is_pipe
 from fastfm_ext._learning.stream.batches import Batch
 
 Paths = PathLike | Iterable[PathLike]
@@ -29,6 +29,8 @@ class FileSource(ABC):
     """
 
     _suffixes: ClassVar[tuple[str, ...]]
+    # Whether a file is opened only once to read it from its beginning to its end.
+    _reads_pipes: ClassVar[bool] = False
     n_rows: int | None = None
 
     def __init__(self, paths: Paths, batch_rows: int) -> None:
@@ -36,14 +38,30 @@ class FileSource(ABC):
             raise ValueError(f"batch_rows must be an integer of at least 1; got {batch_rows!r}.")
         self.batch_rows = int(batch_rows)
         self.paths = _files(paths, self._suffixes)
+        self._finished_pipes: set[str] = set()
+        pipe = next((path for path in self.paths if is_pipe(path)), None)
+        if pipe is not None and not self._reads_pipes:
+            raise ValueError(f"{pipe} is a pipe, which a {type(self).__name__} cannot read; write it to a file first.")
 
     def __iter__(self) -> Iterator[Batch]:
-        for path in self.paths:
+        for path in self._unread_paths():
             n_before = 0
             for X, y, weight in self._read(path):
                 n_rows = X.shape[0]
                 yield Batch(X, y, weight, f"{path}, rows {n_before + 1} to {n_before + n_rows}")
                 n_before += n_rows
+
+    def _unread_paths(self) -> Iterator[str]:
+        """Yield the files, and raise ValueError for a pipe that has been read."""
+        for path in self.paths:
+            if path in self._finished_pipes:
+                raise ValueError(
+                    f"{path} is a pipe, which can be read only once. Write it to a file first, or give n_features and "
+                    "train for one epoch or with a cache."
+                )
+            if is_pipe(path):
+                self._finished_pipes.add(path)
+            yield path
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.paths[0]!r}{', ...' if len(self.paths) > 1 else ''})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from fastfm_ext.text_formats.reading import Form, Ids, RowArrays, Summary, TextR
 from fastfm_ext.text_formats.source import LineBuffer, TextSource
 
 _SCAN_ROWS = 8192
+_CALLER = 4  # the level of the stack that reads, by read_libsvm and the like
 
 
 def checked_ids(zero_based: ZeroBased, n_features: int | None) -> Ids:
@@ -23,6 +25,11 @@ def checked_ids(zero_based: ZeroBased, n_features: int | None) -> Ids:
         raise ValueError(f'zero_based must be True, False or "auto"; got {zero_based!r}.')
     if not optional(is_integer(1))(n_features) or (n_features or 0) > MAX_INT32:
         raise ValueError(f"n_features must be an integer from 1 to {MAX_INT32}, or None; got {n_features!r}.")
+    if zero_based == "auto" and n_features is not None:
+        raise ValueError(
+            'zero_based="auto" guesses from one text where ids begin, and n_features belongs to more than one: the '
+            "guess would shift the ids of those without the first feature. Pass zero_based=True or zero_based=False."
+        )
     return Ids(zero_based, n_features)
 
 
@@ -31,7 +38,9 @@ def read(source: TextSource, form: Form, ids: Ids) -> tuple[RowArrays, int]:
     with source.open() as file:
         reader = TextReader(source, file, form, ids)
         arrays = reader.read_all()
-    return arrays, _width(source, ids, reader.seen)
+    if ids.zero_based == "auto":
+        _tell_base(source, ids)
+    return arrays, _width(ids, reader.seen)
 
 
 def scan(source: TextSource, form: Form, ids: Ids) -> Summary:
@@ -57,17 +66,21 @@ def first_line(source: Any) -> bytes:
     return b""
 
 
-def _width(source: TextSource, ids: Ids, seen: Summary) -> int:
-    """Return the number of features, checked: with zero_based="auto", only the whole text tells where ids begin."""
-    needed = seen.max_id + 1 - ids.base if seen.n_values else 0
-    if ids.n_features is None:
-        return needed
-    if needed > ids.n_features:
-        raise ValueError(
-            f"{source.name}: ids go from 0 to {seen.max_id}, and n_features={ids.n_features} leaves room for ids up to "
-            f"{ids.n_features - 1}. Pass a larger n_features."
+def _width(ids: Ids, seen: Summary) -> int:
+    """Return the number of features."""
+    if ids.n_features is not None:
+        return ids.n_features
+    return seen.max_id + 1 - ids.base if seen.n_values else 0
+
+
+def _tell_base(source: TextSource, ids: Ids) -> None:
+    """Warn of a guess that moves every id."""
+    if ids.base == 1:
+        warnings.warn(
+            f'{source.name}: ids are taken to begin at 1, since none is 0 (zero_based="auto"). Pass zero_based=False '
+            "for this text and for all that is read beside it.",
+            stacklevel=_CALLER,
         )
-    return ids.n_features
 
 
 def batches(source: TextSource, form: Form, ids: Ids, batch_rows: int) -> Iterator[tuple[Any, ...]]:
@@ -81,10 +94,11 @@ def batches(source: TextSource, form: Form, ids: Ids, batch_rows: int) -> Iterat
 
 def _generate_batches(source: TextSource, form: Form, ids: Ids, batch_rows: int) -> Iterator[tuple[Any, ...]]:
     if ids.zero_based == "auto" or ids.n_features is None:
-        # Ids up to n_features itself pass the first reading; they are checked when it is known where ids begin.
         seen = scan(source, form, ids)
-        ids.base = int(not seen.is_zero_based) if ids.zero_based == "auto" else ids.base
-        n_features = _width(source, ids, seen)
+        if ids.zero_based == "auto":
+            ids.base = int(not seen.is_zero_based)
+            _tell_base(source, ids)
+        n_features = _width(ids, seen)
     else:
         n_features = ids.n_features
     with source.open() as file:

@@ -69,9 +69,7 @@ class Ids:
     def __post_init__(self) -> None:
         self.base = self.min_id = int(self.zero_based is False)
         n = MAX_INT32 if self.n_features is None else self.n_features
-        # Until it is known whether ids begin at 0, one more is allowed.
-        is_open = self.zero_based == "auto" and self.n_features is not None
-        self.max_id = min(n - 1 + int(self.zero_based is False or is_open), MAX_INT32)
+        self.max_id = min(n - 1 + self.base, MAX_INT32)
 
 
 @dataclass
@@ -239,6 +237,7 @@ class TextReader:
                 "that fits. Renumber or hash the features"
                 if ids.n_features is None
                 else "that n_features leaves room for"
+                + ("" if ids.base else ". If the ids begin at 1, pass zero_based=False")
             ),
             ReadCode.bad_field: f"the field of {token} is not a whole number of at least 0",
             ReadCode.field_too_large: f"the field of {token} is above {MAX_INT32}, the last one that fits",

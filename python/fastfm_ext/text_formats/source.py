@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fastfm_ext._common.extras import require
+from fastfm_ext._common.files import is_pipe
 
 # Plain files are read, not mapped. It is as fast, and a file that is cut short meanwhile does not kill the process.
 BLOCK = 1 << 18
@@ -42,14 +43,17 @@ class TextSource:
     @property
     def plain_size(self) -> int | None:
         """Bytes of a plain file; None for one whose size is not known before reading."""
-        if self._path is None or self._path.suffix in _OPENERS:
+        if self._path is None or self._path.suffix in _OPENERS or is_pipe(self._path):
             return None
         return self._path.stat().st_size
 
     def check_can_be_read_twice(self, why: str) -> None:
         """Raise ValueError for a pipe or the like."""
-        if self._path is None and self._start is None:
-            raise ValueError(f"{self.name} can be read only once, and {why} takes a look at all of it first.")
+        if self._start is None if self._path is None else is_pipe(self._path):
+            raise ValueError(
+                f"{self.name} can be read only once, and {why} takes a look at all of it first. Give n_features and "
+                "zero_based, or write it to a file."
+            )
 
     @contextmanager
     def open(self) -> Iterator[Any]:

@@ -19,7 +19,7 @@ def read_libsvm(
     source: Any,
     *,
     n_features: int | None = None,
-    zero_based: ZeroBased = "auto",
+    zero_based: ZeroBased = True,
     labels: bool = True,
     query_id: bool = False,
 ) -> tuple[Any, ...]:
@@ -36,9 +36,11 @@ def read_libsvm(
     n_features : int, optional
         Columns of X; an id beyond them is an error. By default as many as the largest id asks for. Give it for a test
         file, so that it is as wide as the training data.
-    zero_based : bool or "auto", default="auto"
-        Whether id 0 is the first column, or id 1. "auto" takes ids to begin at 1 if 0 does not occur in the whole text:
-        right for whole data sets, a guess for a small part of one.
+    zero_based : bool or "auto", default=True
+        Whether id 0 is the first column, or id 1. By default an id is the number of its column, as in libFM, libffm and
+        xLearn: text that counts from 1 has an empty first column, which does no harm. "auto" takes ids to begin at 1,
+        with a warning, if 0 does not occur: right for a whole data set, and wrong for a part, such as a test file,
+        in which the first feature happens to be missing. It does not go with `n_features`.
     labels : bool, default=True
         Whether the lines begin with a label.
     query_id : bool, default=False
@@ -59,14 +61,14 @@ def read_libsvm(
         For a malformed line, NaN, infinity, a number beyond float32, an id out of range, or several labels; a
         ValueError that names the file, the line, the column and the reason.
     ValueError
-        For a damaged compressed file.
+        For a damaged compressed file, or ``zero_based="auto"`` with `n_features`.
     OSError
         If a file cannot be opened.
 
     See Also
     --------
     iter_libsvm : Batches instead of the whole file.
-    sklearn.datasets.load_svmlight_file : The same, slower; also multilabel text.
+    sklearn.datasets.load_svmlight_file : The same, slower; also multilabel text. Its default is ``zero_based="auto"``.
 
     Examples
     --------
@@ -74,13 +76,18 @@ def read_libsvm(
     >>> X, y = read_libsvm(b"1 0:1 3:0.5  # a comment\n-1 2:1\n")
     >>> X.toarray().tolist(), y.tolist()
     ([[1.0, 0.0, 0.0, 0.5], [0.0, 0.0, 1.0, 0.0]], [1.0, -1.0])
+
+    A test file without feature 0 keeps its columns:
+
+    >>> read_libsvm(b"1 3:0.5\n", n_features=4)[0].toarray().tolist()
+    [[0.0, 0.0, 0.0, 0.5]]
     """
     form = Form(has_fields=False, has_labels=labels, wants_qid=query_id)
     return parts(*read(TextSource(source), form, checked_ids(zero_based, n_features)), form)
 
 
 def read_libffm(
-    source: Any, *, n_features: int | None = None, zero_based: ZeroBased = "auto", labels: bool = True
+    source: Any, *, n_features: int | None = None, zero_based: ZeroBased = True, labels: bool = True
 ) -> tuple[Any, ...]:
     r"""Read libffm text: ``label field:id:value field:id:value ...``, one row a line.
 
@@ -91,7 +98,7 @@ def read_libffm(
     ----------
     source : path, binary file object, or bytes
     n_features : int, optional
-    zero_based : bool or "auto", default="auto"
+    zero_based : bool or "auto", default=True
         About the ids. Fields are returned as they stand there.
     labels : bool, default=True
         As in `read_libsvm`.
@@ -124,7 +131,7 @@ def iter_libsvm(
     *,
     batch_rows: int = 65_536,
     n_features: int | None = None,
-    zero_based: ZeroBased = "auto",
+    zero_based: ZeroBased = True,
     labels: bool = True,
     query_id: bool = False,
 ) -> Iterator[tuple[Any, ...]]:
@@ -139,7 +146,7 @@ def iter_libsvm(
     batch_rows : int, default=65536
         Rows of a batch; the last may have fewer.
     n_features : int, optional
-    zero_based : bool or "auto", default="auto"
+    zero_based : bool or "auto", default=True
     labels : bool, default=True
     query_id : bool, default=False
         As in `read_libsvm`.
@@ -178,7 +185,7 @@ def iter_libffm(
     *,
     batch_rows: int = 65_536,
     n_features: int | None = None,
-    zero_based: ZeroBased = "auto",
+    zero_based: ZeroBased = True,
     labels: bool = True,
 ) -> Iterator[tuple[Any, ...]]:
     r"""Read libffm text in batches, in the memory that a batch takes.
@@ -188,7 +195,7 @@ def iter_libffm(
     source : path, binary file object, or bytes
     batch_rows : int, default=65536
     n_features : int, optional
-    zero_based : bool or "auto", default="auto"
+    zero_based : bool or "auto", default=True
     labels : bool, default=True
         As in `iter_libsvm`.
 
