@@ -61,7 +61,7 @@ examples:
 """
 _RECOMMEND_EPILOG = """\
 Prints CSV: user,rank,item,predicted. Users and items are named by the first column of their side; in text by the
-label of the line, or by its number from 0 where there are no labels.
+label of the line as it is written, a number or a word, or by the line's number from 0 where there are no labels.
 
 examples:
   fastfm-ext recommend films.fastfm users.csv --seen ratings.csv -n 20 --output top.csv

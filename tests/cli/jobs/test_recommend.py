@@ -1,5 +1,6 @@
 """`fastfm-ext recommend`, run as a user would run it."""
 
+import csv
 import json
 
 import numpy as np
@@ -52,6 +53,20 @@ def test_users_and_items_as_text(run, text_files):
     assert {int(item) for user, _, item, _ in rows if user == "70"} == {1, 3, 5}
     assert {int(item) for user, _, item, _ in rows if user == "71"} == {0, 2, 4}
     assert all(0.5 < float(row[3]) < 1 for row in rows)
+
+
+@pytest.mark.parametrize("users", [("123456789", "123456790", "16777217"), ("987654321987654321", "0042", "anne,née")])
+def test_users_and_items_of_text_are_named_as_they_are_written(run, text_files, users):
+    run("fit", "train.ffm", "--quiet", "--max-iter", 2, "--model", "m.fastfm")
+    (text_files / "users.svm").write_text("".join(f"{user} {i}:1\n" for i, user in enumerate(users)), encoding="utf-8")
+    (text_files / "items.svm").write_text("".join(f"20000000{i}0000001 {6 + i}:1\n" for i in range(6)))
+    code, out, _ = run("recommend", "m.fastfm", "users.svm", "--items", "items.svm", "-n", 6, "--quiet")
+    rows = list(csv.reader(out.splitlines()[1:]))
+    assert code == 0
+    assert list(dict.fromkeys(row[0] for row in rows)) == list(users)
+    assert {row[2] for row in rows} == {f"20000000{i}0000001" for i in range(6)}
+    assert run("export", "m.fastfm", "u.npz", "--what", "users", "--rows", "users.svm", "--quiet") == (0, "", "")
+    assert np.load("u.npz")["id"].astype(str).tolist() == list(users)
 
 
 def test_a_ranker_recommends_and_predicts_nothing(run, text_files):

@@ -16,6 +16,7 @@ from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.extras import require
 from fastfm_ext.cli.settings import FORMS, TEXT_FORMS
 from fastfm_ext.text_formats.batches import first_line
+from fastfm_ext.text_formats.names import ids_of, split_names
 from fastfm_ext.text_formats.whole_files import iter_libffm, iter_libsvm, read_libffm, read_libsvm
 
 if TYPE_CHECKING:
@@ -109,6 +110,22 @@ class DataFile:
         for X, y, *_ in iterate(self.path, labels=self.has_labels(), **options):
             known, n_unknown = of_width(X, n_features)
             yield LabelledRows(known, y), n_unknown
+
+    def read_named_rows(self, n_features: int) -> tuple[sparse.csr_array, list[Any]]:
+        """Read text for a model of `n_features`; return the rows with their labels as written, or their numbers.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows.
+        """
+        read = read_libffm if self.form == "libffm" else read_libsvm
+        labels = self.has_labels()
+        names, text = split_names(self.path) if labels else ([], self.path)
+        X = read(text, n_features=MAX_INT32, labels=labels)[0]
+        if not X.shape[0]:
+            raise ValueError(f"{self.path}: there are no rows in this file")
+        return of_width(X, n_features)[0], list(ids_of(names)) if labels else list(range(X.shape[0]))
 
     def has_labels(self) -> bool:
         """Whether the first line of the text begins with a label."""

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from scipy import sparse
-
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.model_io.saved import load_model
 
@@ -64,7 +61,8 @@ class LoadedModel:
     def read_side(self, file: DataFile, side: str) -> NamedRows:
         """Read the users ("user") or items ("item") of a file.
 
-        Their ids are in the first column of the side, or the labels of text, or else the numbers of the rows.
+        Their ids are in the first column of the side, or the labels of text as they are written there, or else the
+        numbers of the rows.
 
         Raises
         ------
@@ -78,11 +76,4 @@ class LoadedModel:
             if not names:
                 raise ValueError(f"{self.path} was trained without columns of the {side}'s side (--{side} of fit)")
             return NamedRows(encoder.transform(table, side=side), table[names[0]].tolist())
-        blocks = [(rows.X, rows.y) for rows, _ in file.iter_rows(self.model.n_features_in_)]
-        if not blocks:
-            raise ValueError(f"{file.path}: there are no rows in this file")
-        X = sparse.csr_array(sparse.vstack([X for X, _ in blocks], format="csr"))
-        if blocks[0][1] is None:
-            return NamedRows(X, list(range(X.shape[0])))
-        labels = np.concatenate([y for _, y in blocks])
-        return NamedRows(X, [int(label) if label.is_integer() else label for label in labels.tolist()])
+        return NamedRows(*file.read_named_rows(self.model.n_features_in_))
