@@ -124,7 +124,7 @@ def test_messages_name_the_pipe(from_pipe, model):
     _, _, err = from_pipe(b"1 0:0:1\n1 0:1:x\n", "predict", "m.fastfm", "-", "--format", "libffm")
     assert err.startswith("fastfm-ext: error: standard input, line 2, column 3: ")
     _, _, err = from_pipe(b"1 0:0:1\n1 0:99:1\n", "predict", "m.fastfm", "/dev/stdin", "--format", "libffm")
-    assert err.startswith("/dev/stdin: 1 values of features")
+    assert err.startswith("/dev/stdin: 1 value of features")
     _, _, err = from_pipe(b"a,b\n1,2\n", "inspect", "-")
     assert "standard input: neither its name nor its first line tells what it is; say --format" in err
     _, _, err = from_pipe(b"", "fit", "-", "--validation", "/dev/stdin")

@@ -24,6 +24,8 @@ from fastfm_ext.datasets.movielens import Variant
         (["fit", "x", "--tol", "inf"], "argument --tol: 'inf' is not a number of at least 0"),
         (["fit", "x", "--format", "arff"], "invalid choice: 'arff'"),
         (["fit", "x", "--user", "age:hot"], "column 'age': 'hot' is not one of category, "),
+        (["fit", "x", "--user", "a:multi:sep"], "column 'a': 'sep' is no OPTION=VALUE"),
+        (["fit", "x", "--user", "a:multi:sep=,,foo=1"], "column 'a': multi has no option 'foo'; it has sep, norm, "),
         (["predict", "x"], "the following arguments are required: FILE"),
         (["predict", "x", "y", "--kind", "odds"], "invalid choice: 'odds'"),
         (["recommend", "x", "y", "--top", "0"], "'0' is not a whole number of at least 1"),
@@ -83,4 +85,10 @@ def test_help_loads_only_the_modules_of_the_command_line_paths_and_the_lists_of_
 @pytest.mark.parametrize("job", ["export", "fit", "fit_stream", "inspect", "movielens", "predict", "recommend"])
 def test_a_job_imports_no_other_job(job):
     text = (Path(cli.__file__).parent / "jobs" / f"{job}.py").read_text(encoding="utf-8")
-    assert set(re.findall(r"fastfm_ext\.cli\.jobs\.(\w+)", text)) <= {"data", "models", "output", "training"}
+    assert set(re.findall(r"fastfm_ext\.cli\.jobs\.(\w+)", text)) <= {
+        "data",
+        "hyperparameters",
+        "models",
+        "output",
+        "training",
+    }

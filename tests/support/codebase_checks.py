@@ -56,6 +56,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "cli": {
         "__init__",
         "_common",
+        "_estimators",
         "_learning",
         "datasets",
         "encoding",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 SIDES = ("user", "item", "context")
 # Functions of `encoding.declare` that make column specs.
 KINDS = ("binned", "categorical", "crossed", "hashed", "multi", "numeric")
+
+# The comma before the next option, and not one that is a value, as in sep=,
+_NEXT_OPTION = re.compile(r",(?=[A-Za-z_]+=)")
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class TableColumns:
     @property
     def item_names(self) -> list[str]:
         """Names of the columns that describe items, each once."""
-        return list(dict.fromkeys(name for spec in self.item for name in getattr(spec, "columns", (spec,))))
+        return _names(self.item)
 
     def encoder(self) -> FMEncoder:
         """Return an encoder of these columns, not fitted."""
@@ -58,13 +63,21 @@ class TableColumns:
         Raises
         ------
         ValueError
-            If the target is not named, target or weight is not in the table, or there is no other column.
+            If the target is not named or is a feature, too, target or weight is not in the table, or there is no other
+            column.
         """
         for option, column in (("--target", self.target), ("--weight", self.weight)):
             if column is not None and column not in table.columns:
                 raise ValueError(f"{option} {column}: {name} has no such column; it has {', '.join(table.columns)}")
         if self.target is None:
             raise ValueError(f"--target: which column of {name} to predict? It has {', '.join(table.columns)}")
+        if self.target == self.weight:
+            raise ValueError(f"--target {self.target}: this column is the --weight, too")
+        for side in SIDES:
+            if self.target in _names(getattr(self, side)):
+                raise ValueError(
+                    f"--{side} {self.target}: this column is the target, which is not known when predicting"
+                )
         if self.has_features:
             return self
         rest = [column for column in table.columns if column not in (self.target, self.weight)]
@@ -76,18 +89,28 @@ class TableColumns:
         return TableColumns(self.target, self.weight, context=specs)
 
 
+def _names(specs: Sequence[Any]) -> list[str]:
+    """Return the names of the columns that these specs read, each once."""
+    return list(dict.fromkeys(name for spec in specs for name in getattr(spec, "columns", (spec,))))
+
+
 def parse_column(text: str) -> Any:
     """Return the column spec of ``name``, ``name:kind`` or ``name:kind:option=value,option=value``.
 
     Raises
     ------
     ValueError
-        For an unknown kind or option.
+        For an unknown kind or option, or a word that is none.
     """
     name, _, rest = text.partition(":")
     kind, _, options = rest.partition(":")
-    pairs = [pair.partition("=") for pair in options.split(",")] if options else []
-    return column_of({"column": name, "kind": kind or "category"} | {key: _plain(value) for key, _, value in pairs})
+    entry: dict[str, Any] = {"column": name, "kind": kind or "category"}
+    for pair in _NEXT_OPTION.split(options) if options else []:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise ValueError(f"column {name!r}: {pair!r} is no OPTION=VALUE")
+        entry[key] = _separator(value) if key == "sep" else _plain(value)
+    return column_of(entry)
 
 
 def column_of(entry: Any) -> Any:
@@ -110,10 +133,21 @@ def column_of(entry: Any) -> Any:
         raise ValueError(f"column {entry['column']!r}: {kind!r} is not one of category, {', '.join(KINDS)}")
     from fastfm_ext.encoding import declare
 
+    make = getattr(declare, kind)
+    known = list(inspect.signature(make).parameters)[1:]
+    for option in options:
+        if option not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise ValueError(f"column {entry['column']!r}: {kind} has no option {option!r}; {has}")
     try:
-        return getattr(declare, kind)(entry["column"], **options)
+        return make(entry["column"], **options)
     except TypeError as error:
         raise ValueError(f"column {entry['column']!r}: {error}") from error
+
+
+def _separator(text: str) -> str | None:
+    """Return what separates values: the text as it is, but a tab for a backslash and t, as shells leave them."""
+    return None if text.lower() == "none" else text.replace("\\t", "\t")
 
 
 def _plain(text: str) -> Any:

@@ -36,7 +36,8 @@ files:
 columns:
   NAME                      a category: a feature for each value
   NAME:KIND[:OPTION=VALUE,...]  KIND is one of {", ".join(KINDS)}; for what they do and their options see the
-                      functions of these names in fastfm_ext.encoding. Examples: age:numeric  genres:multi:sep=|
+                      functions of these names in fastfm_ext.encoding. Examples: age:numeric  genres:multi:sep=,
+                      tags:multi:sep=;,min_count=5  (quote ; and | in a shell; \\t is a tab)
 
 the same in a file (--config); flags win over it:
   [columns]

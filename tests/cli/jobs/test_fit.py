@@ -56,6 +56,38 @@ def test_more_than_two_classes(run, text_files):
     assert probabilities.argmax(axis=1).tolist() == [0, 1, 2] * 20
 
 
+@pytest.mark.parametrize("labels", [("1", "2", "3"), ("-1", "0", "70"), ("-1", "1")])
+@pytest.mark.parametrize("stream", [[], ["--stream", "--max-iter", 20]])
+def test_classes_of_text_are_printed_as_they_are_written(run, text_files, labels, stream):
+    n = len(labels)
+    (text_files / "data.svm").write_text("".join(f"{labels[i % n]} {i % n}:1\n" for i in range(60)))
+    words = ("fit", "data.svm", "--task", "classification", *stream, "-m", "m.fastfm", "--test", "data.svm", "--quiet")
+    code, out, _ = run(*words)
+    assert (code, "accuracy 1.000000" in out) == (0, True)
+    assert run("predict", "m.fastfm", "data.svm", "--kind", "class", "--quiet")[1].split() == list(labels) * (60 // n)
+    assert re.search(rf"^classes +{', '.join(labels)}$", run("inspect", "m.fastfm")[1], re.M)
+    (text_files / "other.svm").write_text(f"9 0:1\n{labels[0]} 1:1\n")
+    _, _, err = run("fit", "data.svm", "--task", "classification", "--max-iter", 1, "--test", "other.svm", "--quiet")
+    assert f"there is a class 9 among the targets; the model knows {', '.join(labels)}\n" in err
+
+
+@pytest.mark.parametrize("labels", [("low", "mid", "high"), ("yes", "no"), (1, 2, 3), (1.0, 2.0, 4.0), (True, False)])
+@pytest.mark.parametrize("stream", [[], ["--stream", "--max-iter", 30]])
+def test_classes_of_a_table_are_printed_as_they_are_written(run, tables, labels, stream):
+    if stream:
+        pytest.importorskip("pyarrow")
+    tables["level"] = np.array(labels)[tables["film"] % len(labels)]
+    tables.to_csv("levels.csv", index=False)
+    task = [] if isinstance(labels[0], str) else ["--task", "classification"]
+    words = ("fit", "levels.csv", "--target", "level", "--item", "film", *task, *stream, "-m", "m.fastfm")
+    code, out, _ = run(*words, "--test", "levels.csv")
+    assert (code, "accuracy 1.000000" in out) == (0, True)
+    if len(labels) == 3 and not task:
+        assert "task: classification, since the target is text (--task chooses)" in out
+    _, out, _ = run("predict", "m.fastfm", "levels.csv", "--kind", "class", "--quiet")
+    assert out.split() == [str(label) for label in tables["level"].tolist()]
+
+
 @pytest.mark.parametrize("name", ["ratings.csv", "ratings.tsv", "ratings.parquet"])
 def test_a_table_is_trained_on_and_predicted(run, tables, tmp_path, name):
     if name.endswith("parquet"):
@@ -130,12 +162,30 @@ def test_every_hyperparameter_has_a_flag(capsys):
         (["fit", "train.ffm", "--config", "bad.toml"], "bad.toml: not a TOML file: "),
         (["fit", "train.ffm", "--config", "set.toml"], "[settings] factors: there is no such setting; there are "),
         (["fit", "ratings.csv", "--config", "col.toml"], "column 'user': 'hot' is not one of category, "),
-        (["fit", "ratings.csv", "--config", "opt.toml"], "column 'age': numeric() got an unexpected keyword"),
+        (["fit", "ratings.csv", "--config", "opt.toml"], "column 'age': numeric has no option 'scale'; it has "),
         (
             ["fit", "ratings.csv", "--config", "key.toml"],
             "key.toml: [columns] has 'users'; it can have context, item, ",
         ),
         (["fit", "ratings.csv", "--config", "type.toml"], "type.toml: user in [columns] must be a list, not 'user'"),
+        (
+            ["fit", "train.ffm", "--config", "word.toml"],
+            "error: n_factors must be an integer of at least 0; got 'eight'",
+        ),
+        (
+            ["fit", "train.ffm", "--config", "seed.toml"],
+            "error: random_state must be a whole number of at least 0; got ",
+        ),
+        (["fit", "train.ffm", "--config", "loss.toml"], "error: loss must be one of ('squared', 'huber'); got 'x'"),
+        (["fit", "train.ffm", "--loss", "huber", "--task", "classification"], "loss is no setting of a classification"),
+        (["fit", "train.ffm", "--loss", "huber"], "loss is no setting of a classification; leave it out, or choose "),
+        (["fit", "ratings.csv", "--target", "stars", "--item", "stars"], "--item stars: this column is the target"),
+        (["fit", "ratings.csv", "--target", "stars", "--user", "stars:numeric"], "--user stars: this column is the ta"),
+        (["fit", "ratings.csv", "--target", "stars", "--weight", "stars"], "--target stars: this column is the --weig"),
+        (
+            ["fit", "ratings.csv", "--target", "genres", "--task", "regression", "--user", "user"],
+            "the target 'genres' holds text, such as 'Action|Drama', and not numbers; --task classification takes ",
+        ),
         (["fit", "ratings.csv"], "--target: which column of ratings.csv to predict? It has user, film, age, "),
         (["fit", "ratings.csv", "--target", "x"], "--target x: ratings.csv has no such column; it has user, film, "),
         (["fit", "gaps.csv", "--target", "y"], "gaps.csv: the target 'y' is missing in data row 2"),
@@ -162,6 +212,9 @@ def test_a_failure_is_one_line_and_exit_code_1(run, text_files, tables, tmp_path
         "odd.toml": "[colour]\n",
         "bad.toml": "[columns\n",
         "set.toml": "[settings]\nfactors = 3\n",
+        "word.toml": '[settings]\nn_factors = "eight"\n',
+        "seed.toml": '[settings]\nrandom_state = "x"\n',
+        "loss.toml": '[settings]\nloss = "x"\n',
         "col.toml": '[columns]\nuser = [{column = "user", kind = "hot"}]\n',
         "opt.toml": '[columns]\nuser = [{column = "age", kind = "numeric", scale = 3}]\n',
         "key.toml": '[columns]\nusers = ["user"]\n',

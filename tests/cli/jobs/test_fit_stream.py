@@ -89,7 +89,7 @@ def test_a_fit_goes_on_from_its_checkpoint(run, logs):
 def test_without_validation_and_a_number_of_epochs_there_is_one(run, logs):
     code, out, _ = run("logs", "--stream", "--test", "valid.svm")
     assert code == 0
-    assert "trained for 1 epochs" in out
+    assert "trained for 1 epoch in" in out
     assert re.search(r"^test log loss \S+  AUC \S+  accuracy \S+$", out, re.M)
 
 

@@ -145,17 +145,17 @@ def test_text_ids_and_unlisted_films_work(run, tables, tmp_path):
     assert re.fullmatch(r"fastfm-ext: warning: .*1 rated films are not listed.*\n", err)
     code, _, err = run("--user", "u500")
     assert code == 1
-    assert "--user u500: no such user; there are 30 users, such as 'u1', 'u10', 'u11'" in err
+    assert "--user u500: no such user; the data has 30 users, such as 'u1', 'u10', 'u11'" in err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--user", "31"], "--user 31: no such user; there are 30 users, ids from 1 to 30"),
+        (["--user", "31"], "--user 31: no such user; the data has 30 users, ids from 1 to 30"),
         (["--save", "no/such/folder/m"], "--save no/such/folder/m: there is no folder no/such/folder"),
         (["--plot", "."], "--plot .: this is a folder, not a file"),
         (["--save", "m", "--plot", "m"], "--plot m: this is the file of --save; name another"),
-        (["--test-size", "0.999"], "450 ratings are too few to train and test with --test-size 0.999"),
+        (["--test-size", "0.999"], "450 ratings: too few to train and test with --test-size 0.999"),
         (["--n-jobs", "1", "--movies", "nowhere.csv"], "nowhere.csv: No such file or directory"),
     ],
 )

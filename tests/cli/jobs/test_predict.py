@@ -33,11 +33,11 @@ def test_rows_without_labels_and_unknown_features_are_predicted(run, text_files)
     assert code == 0
     first, second, third = map(float, out.split())
     assert first == second != third
-    assert err == "new.libsvm: 2 values of features that the model does not know are left out\n3 rows predicted\n"
+    assert err == "new.libsvm: 2 values of features that the model does not know left out\n3 rows predicted\n"
 
 
 def test_features_that_training_lacks_are_left_out_of_validation(run, text_files):
     (text_files / "odd.libsvm").write_text("1 3:1 99:1\n-1 3:1 6:1\n")
     code, out, _ = run("fit", "train.ffm", "--validation", "odd.libsvm")
     assert code == 0
-    assert "odd.libsvm: 1 values of features that do not occur in training are left out" in out
+    assert "odd.libsvm: 1 value of features that do not occur in training left out" in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
 from fastfm_ext.cli.settings import ExportSettings
@@ -23,7 +24,7 @@ def run(settings: ExportSettings) -> None:
         export_vectors(settings.output, vectors, ids, bias=bias)
         n = len(vectors)
     if not settings.quiet:
-        print(f"{n:,} {settings.what} written to {settings.output}")
+        print(f"{counted(n, settings.what.removesuffix('s'))} written to {settings.output}")
 
 
 def _vectors(loaded: LoadedModel, settings: ExportSettings) -> tuple[Any, Any, Any]:

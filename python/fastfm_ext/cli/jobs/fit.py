@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fastfm_ext.cli.columns import TableColumns
+from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile, of_width
 from fastfm_ext.cli.jobs.training import distinct_items, files_of, finish, new_model, say_nothing, trained
 from fastfm_ext.cli.pipes import named_by_user
@@ -48,7 +49,7 @@ class _TextLoader:
         X, n_unknown = of_width(X, self._n_features)
         if n_unknown:
             name = named_by_user(file.path)
-            print(f"{name}: {n_unknown:,} values of features that do not occur in training are left out")
+            print(f"{name}: {counted(n_unknown, 'value')} of features that do not occur in training left out")
         return _EncodedRows(X, y)
 
 
@@ -86,7 +87,8 @@ def run(settings: FitSettings) -> None:
         data[part] = loader.load(file)
         X = data[part].X
         seconds = perf_counter() - started
-        say(f"{part}: {X.shape[0]:,} rows, {X.shape[1]:,} features, {X.nnz:,} values in {seconds:.2f} s")
+        found = f"{counted(X.shape[0], 'row')}, {counted(X.shape[1], 'feature')}, {counted(X.nnz, 'value')}"
+        say(f"{part}: {found} in {seconds:.2f} s")
     model = _train(data, settings)
     held_out = {part: [(rows.X, rows.y)] for part, rows in data.items() if part != "train"}
     finish(model, held_out, loader.encoder, loader.items, settings)
@@ -94,7 +96,7 @@ def run(settings: FitSettings) -> None:
 
 def _train(data: dict[str, _EncodedRows], settings: FitSettings) -> FMRegressor | FMClassifier:
     train, validation = data["train"], data.get("validation")
-    model = new_model(len(np.unique(train.y)), settings)
+    model = new_model(np.unique(train.y), settings)
     started = perf_counter()
     held_out = {} if validation is None else {"X_val": validation.X, "y_val": validation.y}
     if validation is not None and validation.weight is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.extras import require
 from fastfm_ext.cli.columns import TableColumns
+from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.training import distinct_items, files_of, finish, new_model, say_nothing, trained
 from fastfm_ext.cli.settings import FitSettings
@@ -28,16 +29,16 @@ class _TargetsSeen:
 
     def __init__(self, task: str | None) -> None:
         self._task = task
-        self.values: NDArray[Any] | None = None
+        self.values: NDArray[Any] = np.empty(0)
 
     def add(self, y: NDArray[Any]) -> None:
         known = self.values
-        if self._task == "regression" or (self._task is None and known is not None and len(known) > 2):
+        is_number = y.dtype.kind in "biuf"
+        # The first ones tell whether there are numbers, and two whether they are classes.
+        enough = {"regression": 0, "classification": None, None: 2}[self._task]
+        if is_number and enough is not None and len(known) > enough:
             return
-        self.values = np.unique(y if known is None else np.concatenate([known, np.unique(y)]))
-
-    def __len__(self) -> int:
-        return 0 if self.values is None else len(self.values)
+        self.values = np.unique(np.concatenate([known, np.unique(y)]) if len(known) else y)
 
 
 class _TextStream:
@@ -134,8 +135,9 @@ def run(settings: FitSettings) -> None:
     train = files["train"]
     stream = _TextStream(train, targets) if train.is_text else _TableStream(train, targets, settings.columns)
     seconds = perf_counter() - started
-    say(f"train: {stream.n_rows:,} rows, {stream.n_features:,} features, looked through in {seconds:.2f} s")
-    model = new_model(len(targets), settings)
+    found = f"{counted(stream.n_rows, 'row')}, {counted(stream.n_features, 'feature')}"
+    say(f"train: {found}, looked through in {seconds:.2f} s")
+    model = new_model(targets.values, settings)
     validation = files.get("validation")
     n_epochs = model.max_iter if validation is not None or "max_iter" in settings.hyperparameters else 1
     started = perf_counter()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastfm_ext.cli.jobs.data import DataFile
+from fastfm_ext.cli.jobs.models import plain_classes
 from fastfm_ext.cli.settings import InspectSettings
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.model_io.saved import SavedModel, load_model
@@ -51,7 +52,7 @@ def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:
             "best epoch": int(model.best_epoch_),
         }
         if isinstance(model, FMClassifier):
-            facts["classes"] = model.classes_[:_LISTED_CLASSES].tolist()
+            facts["classes"] = plain_classes(model.classes_[:_LISTED_CLASSES])
         if not isinstance(model, FMClassifier) or len(model.classes_) == 2:
             w = np.ravel(model.w_)
             facts["intercept"] = float(np.ravel(model.w0_)[0])

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
+from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.model_io.saved import load_model
 
@@ -77,3 +80,9 @@ class LoadedModel:
                 raise ValueError(f"{self.path} was trained without columns of the {side}'s side (--{side} of fit)")
             return NamedRows(encoder.transform(table, side=side), table[names[0]].tolist())
         return NamedRows(*file.read_named_rows(self.model.n_features_in_))
+
+
+def plain_classes(classes: AnyArray) -> list[Any]:
+    """Return classes, (n_classes,), as the files of targets write them: whole numbers of text without a point."""
+    is_of_text = classes.dtype == np.float32
+    return [int(label) if is_of_text and label.is_integer() else label for label in classes.tolist()]

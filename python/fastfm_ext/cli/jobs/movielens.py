@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from fastfm_ext._common.extras import require
 from fastfm_ext._common.files import replacing
+from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.settings import MovielensSettings
 from fastfm_ext.datasets.movielens import fetch_movielens, load_movielens_csv
 from fastfm_ext.encoding.declare import multi, numeric
@@ -86,7 +87,7 @@ def find_user(users: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
         existing = f"ids from {ids.min()} to {ids.max()}"
     else:
         existing = "such as " + ", ".join(map(repr, ids.head(3)))
-    raise ValueError(f"--user {wanted}: no such user; there are {len(users):,} users, {existing}")
+    raise ValueError(f"--user {wanted}: no such user; the data has {counted(len(users), 'user')}, {existing}")
 
 
 def best_films(
@@ -126,7 +127,7 @@ def _encode(data: Bunch, settings: MovielensSettings) -> tuple[FMEncoder, Split]
     n_test = int(np.ceil(len(data.ratings) * settings.test_size))
     if len(data.ratings) - n_test < 2:
         raise ValueError(
-            f"{len(data.ratings)} ratings are too few to train and test with --test-size {settings.test_size}"
+            f"{counted(len(data.ratings), 'rating')}: too few to train and test with --test-size {settings.test_size}"
         )
     frame = data.ratings.merge(data.users, on="user_id", how="left").merge(data.movies, on="movie_id", how="left")
     train, test = train_test_split(frame, test_size=n_test, random_state=settings.seed)
@@ -152,17 +153,18 @@ def _train(split: Split, settings: MovielensSettings) -> FMRegressor:
 
 
 def _print_summary(data: Bunch, encoder: FMEncoder, split: Split) -> None:
-    print(f"{len(data.ratings):,} ratings of {len(data.movies):,} films by {len(data.users):,} users")
+    films, users = counted(len(data.movies), "film"), counted(len(data.users), "user")
+    print(f"{counted(len(data.ratings), 'rating')} of {films} by {users}")
     print(f"source: {data.origin}")
-    print(f"{split.X_train.shape[1]:,} features of {', '.join(encoder.field_names_)}")
-    print(f"{len(split.y_train):,} ratings to train on, {len(split.y_test):,} to test with\n", flush=True)
+    print(f"{counted(split.X_train.shape[1], 'feature')} of {', '.join(encoder.field_names_)}")
+    print(f"{counted(len(split.y_train), 'rating')} to train on, {len(split.y_test):,} to test with\n", flush=True)
 
 
 def _print_errors(model: FMRegressor, split: Split) -> None:
     ridge = Ridge().fit(split.X_train, split.y_train)
     mean = np.full(len(split.y_test), split.y_train.mean())
     low, high = split.y_train.min(), split.y_train.max()
-    print(f"test RMSE ({len(split.y_test):,} ratings, predictions clipped to {low:g}..{high:g})")
+    print(f"test RMSE ({counted(len(split.y_test), 'rating')}, predictions clipped to {low:g}..{high:g})")
     print(f"  mean of the training ratings  {split.test_rmse(mean):.4f}")
     print(f"  ridge regression              {split.test_rmse(ridge.predict(split.X_test)):.4f}")
     best = f"epoch {model.best_epoch_} of {model.n_iter_}"
@@ -175,7 +177,7 @@ def _print_films(films: pd.DataFrame, user_row: pd.DataFrame, ratings: pd.DataFr
     if films.empty:
         print(f"\nuser {user} has rated every film: nothing is left to recommend")
         return
-    print(f"\ntop {len(films)} films for user {user}, without the {n_rated} this user has rated")
+    print(f"\ntop {counted(len(films), 'film')} for user {user}, without the {n_rated} this user has rated")
     titles = [title if len(title) <= 60 else title[:59] + "\u2026" for title in films["title"]]
     width = max(map(len, titles))
     for rank, (title, film) in enumerate(zip(titles, films.itertuples(), strict=True), start=1):

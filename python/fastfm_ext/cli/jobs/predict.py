@@ -9,8 +9,9 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.models import LoadedModel
+from fastfm_ext.cli.jobs.models import LoadedModel, plain_classes
 from fastfm_ext.cli.jobs.output import text_output
 from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import PredictSettings
@@ -34,8 +35,9 @@ def run(settings: PredictSettings) -> None:
         return
     if n_unknown:
         name = named_by_user(file.path)
-        print(f"{name}: {n_unknown:,} values of features that the model does not know are left out", file=sys.stderr)
-    print(f"{n_rows:,} rows predicted", file=sys.stderr)
+        values = counted(n_unknown, "value")
+        print(f"{name}: {values} of features that the model does not know left out", file=sys.stderr)
+    print(f"{counted(n_rows, 'row')} predicted", file=sys.stderr)
 
 
 def _rows(file: DataFile, loaded: LoadedModel) -> Iterator[tuple[Any, int]]:
@@ -65,7 +67,8 @@ def _predictor(model: FMRegressor | FMClassifier | FMRanker, kind: str | None) -
     if kind == "value":
         raise ValueError("--kind value: the model is a classifier; choose probability, class or score")
     if kind == "class":
-        return model.predict
+        written = np.array([str(label) for label in plain_classes(model.classes_)])
+        return lambda X: written[np.searchsorted(model.classes_, model.predict(X))]
     if kind == "score":
         return model.decision_function
     two = len(model.classes_) == 2

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from fastfm_ext._common.arrays import Float32
+from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
 from fastfm_ext.cli.jobs.output import text_output
@@ -40,7 +41,8 @@ def run(settings: RecommendSettings) -> None:
             predicted = expit(batch.scores) if is_classifier else batch.scores
             writer.writerows(_lines(users.ids, batch, predicted))
     if not settings.quiet:
-        print(f"recommended out of {len(index):,} items to {len(users.ids):,} users", file=sys.stderr)
+        found = f"{counted(len(index), 'item')} to {counted(len(users.ids), 'user')}"
+        print(f"recommended out of {found}", file=sys.stderr)
 
 
 def _lines(users: list[Hashable], batch: Recommended, predicted: Float32) -> Iterator[list[Any]]:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext.cli.columns import TableColumns
+from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
+from fastfm_ext.cli.jobs.hyperparameters import check_hyperparameters
+from fastfm_ext.cli.jobs.models import plain_classes
 from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
@@ -24,13 +28,14 @@ def say_nothing(_: str) -> None:
 
 
 def files_of(settings: FitSettings) -> dict[str, DataFile]:
-    """Return the given files by their part: "train", "validation" or "test".
+    """Return the given files by their part: "train", "validation" or "test"; check the settings that go with them.
 
     Raises
     ------
     ValueError
-        If tables and text are mixed, or columns are named for text.
+        If a hyperparameter is wrong, tables and text are mixed, or columns are named for text.
     """
+    check_hyperparameters(settings.hyperparameters, settings.task)
     paths = {"train": settings.train, "validation": settings.validation, "test": settings.test}
     files = {part: DataFile.at(path, settings.form) for part, path in paths.items() if path is not None}
     if len({file.is_text for file in files.values()}) > 1:
@@ -47,31 +52,35 @@ def distinct_items(table: Any, columns: TableColumns) -> Any:
     return table[names].dropna(subset=names[:1]).drop_duplicates(subset=names[:1]) if names else None
 
 
-def new_model(n_targets: int, settings: FitSettings) -> FMRegressor | FMClassifier:
-    """Return an estimator with the settings, not fitted, for this number of different targets.
+def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClassifier:
+    """Return an estimator with the settings, not fitted, for targets of these different values, (n,).
 
     Raises
     ------
     ValueError
-        If a hyperparameter is unknown.
+        If a hyperparameter is of the other task, or a regression is asked for and the targets are text.
     """
-    task = settings.task or ("classification" if n_targets <= 2 else "regression")
+    is_text = targets.dtype.kind in "OUT"
+    task = settings.task or ("classification" if is_text or len(targets) <= 2 else "regression")
+    if task == "regression" and is_text:
+        raise ValueError(
+            f"--task regression: the target {settings.columns.target!r} holds text, such as {targets[0]!r}, and not "
+            "numbers; --task classification takes each value as a class"
+        )
     if settings.task is None and not settings.quiet:
-        why = "two values" if task == "classification" else "more than two values"
-        print(f"task: {task}, since the target has {why} (--task chooses)")
+        n = ("no value", "one value", "two values")[len(targets)] if len(targets) <= 2 else "more than two values"
+        why = "is text" if is_text else f"has {n}"
+        print(f"task: {task}, since the target {why} (--task chooses)")
     estimator = FMClassifier if task == "classification" else FMRegressor
     model = estimator(verbose=0 if settings.quiet else 1)
-    known = model.get_params()
-    for name in settings.hyperparameters:
-        if name not in known:
-            raise ValueError(f"[settings] {name}: there is no such setting; there are {', '.join(sorted(known))}")
+    check_hyperparameters(settings.hyperparameters, task)
     model.set_params(**settings.hyperparameters)
     return model
 
 
 def trained(model: FMRegressor | FMClassifier, seconds: float) -> str:
     """Return a line about a finished training."""
-    return f"trained for {model.n_iter_} epochs in {seconds:.2f} s; epoch {model.best_epoch_} is kept"
+    return f"trained for {counted(model.n_iter_, 'epoch')} in {seconds:.2f} s; epoch {model.best_epoch_} is kept"
 
 
 def finish(
@@ -116,7 +125,10 @@ def scores(model: FMRegressor | FMClassifier, batches: Iterable[tuple[Any, ...]]
         return f"RMSE {root_mean_squared_error(y, predicted):.6f}  MAE {mean_absolute_error(y, predicted):.6f}"
     unknown = np.setdiff1d(y, model.classes_)
     if len(unknown):
-        raise ValueError(f"there is a class {unknown[0]!r} among the targets; the model knows {list(model.classes_)}")
+        raise ValueError(
+            f"there is a class {plain_classes(unknown)[0]!r} among the targets; the model knows "
+            f"{', '.join(map(repr, plain_classes(model.classes_)))}"
+        )
     words = [f"log loss {log_loss(y, predicted, labels=model.classes_):.6f}"]
     if len(model.classes_) == 2 and len(np.unique(y)) == 2:
         words.append(f"AUC {roc_auc_score(y, predicted[:, 1]):.6f}")

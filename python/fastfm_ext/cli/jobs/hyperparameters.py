@@ -1,0 +1,34 @@
+"""Hyperparameters from flags and from [settings] of a file, checked before any row is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastfm_ext._common.checks import is_integer, optional
+from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of
+from fastfm_ext._learning.losses import losses_of
+from fastfm_ext.fm.classifier import FMClassifier
+from fastfm_ext.fm.regressor import FMRegressor
+
+_ESTIMATORS = {"regression": FMRegressor, "classification": FMClassifier}
+_CHECKS: dict[str, Check] = CHECKS | {
+    "loss": one_of(loss.name for loss in losses_of("regression")),
+    "random_state": (optional(is_integer(0)), "a whole number of at least 0"),
+}
+
+
+def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None) -> None:
+    """Raise ValueError that names the first hyperparameter which is unknown, of another task, or of a wrong value.
+
+    `task` is None where it is not known yet.
+    """
+    known_of = {name: set(estimator().get_params()) for name, estimator in _ESTIMATORS.items()}
+    known = set.union(*known_of.values())
+    for name, value in hyperparameters.items():
+        if name not in known:
+            raise ValueError(f"[settings] {name}: there is no such setting; there are {', '.join(sorted(known))}")
+        if task is not None and name not in known_of[task]:
+            raise ValueError(f"{name} is no setting of a {task}; leave it out, or choose another --task")
+        is_valid, wanted = _CHECKS.get(name, (lambda _: True, ""))
+        if not is_valid(value):
+            raise ValueError(f"{name} must be {wanted}; got {value!r}")
