@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any, cast
 
 PathLike = str | os.PathLike[str]
+# A file by its path, or one that is open in binary mode.
+FileLike = PathLike | IO[bytes]
 
 _STANDARD_STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _FOLDERS_OF_DESCRIPTORS = ("/dev/fd", "/proc/self/fd")
@@ -147,3 +150,64 @@ def replacing(path: PathLike) -> Iterator[IO[bytes]]:
         pending.finish()
     finally:
         pending.abandon()
+
+
+@contextlib.contextmanager
+def writing(file: FileLike) -> Iterator[IO[bytes]]:
+    """Open a file to write: one that replaces what is at a path, or one whose content a file object gets at the end.
+
+    Raises
+    ------
+    TypeError
+        If `file` is neither a path nor a binary file object.
+    """
+    if is_path(file):
+        with replacing(cast(PathLike, file)) as new:
+            yield new
+        return
+    whole = io.BytesIO()
+    yield whole
+    given, written = cast(IO[bytes], file), 0
+    with whole.getbuffer() as content:
+        # A file without a buffer may take less than it is given.
+        while written < len(content):
+            written += given.write(content[written:])
+
+
+@contextlib.contextmanager
+def reading(file: FileLike) -> Iterator[IO[bytes]]:
+    """Open a path to read, or take a binary file object, which stays open; one that cannot seek is read at once.
+
+    Raises
+    ------
+    TypeError
+        If `file` is neither a path nor a binary file object.
+    """
+    if is_path(file):
+        with open(cast(PathLike, file), "rb") as opened:
+            yield opened
+        return
+    given = cast(IO[bytes], file)
+    yield given if given.seekable() and hasattr(given, "readinto") else io.BytesIO(given.read())
+
+
+def name_of(file: FileLike) -> str:
+    """Return the path of a file, or what a file object calls itself, for messages."""
+    return os.fsdecode(cast(PathLike, file)) if is_path(file) else str(getattr(file, "name", type(file).__name__))
+
+
+def is_path(file: Any) -> bool:
+    """Return whether this is a path, and not a binary file object.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if isinstance(file, str | bytes | os.PathLike):
+        return True
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("The file is open in text mode; open it in binary mode, as open(path, 'wb') and 'rb' do.")
+    if not (hasattr(file, "read") or hasattr(file, "write")):
+        raise TypeError(f"A file must be a path or a binary file object; got {file!r}.")
+    return False

@@ -16,6 +16,7 @@ compared, except those of mapped arrays, which would have to be read for that.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import math
@@ -27,13 +28,14 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
+from io import BufferedIOBase
 from types import TracebackType
-from typing import IO, Any, NamedTuple, Protocol, Self
+from typing import IO, Any, NamedTuple, Protocol, Self, cast
 
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
-from fastfm_ext._common.files import PathLike, replacing
+from fastfm_ext._common.files import FileLike, is_path, name_of, reading, writing
 from fastfm_ext.model_io.plain_json import from_json, to_json
 
 FORMAT = "fastfm-ext model"
@@ -62,13 +64,13 @@ class Part(Protocol):
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Self: ...
 
 
-def write_parts(path: PathLike, parts: Mapping[str, Part]) -> None:
-    """Write parts under their names, replacing `path` in one step.
+def write_parts(target: FileLike, parts: Mapping[str, Part]) -> None:
+    """Write parts under their names, replacing what is at a path in one step, or to a binary file object.
 
     Raises
     ------
     TypeError
-        If the state of a part holds a value or an array that a file cannot.
+        If the state of a part holds a value or an array that a file cannot, or the file is open in text mode.
     OSError
         If the file cannot be written.
     """
@@ -87,7 +89,7 @@ def write_parts(path: PathLike, parts: Mapping[str, Part]) -> None:
         "library_version": importlib.metadata.version("fastfm-ext"),
         "parts": entries,
     }
-    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with writing(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write_member(archive, file, MANIFEST, [json.dumps(manifest, allow_nan=False).encode()])
         for member, array in members.items():
             _write_member(archive, file, member, [_npy_header(array.dtype.str, array.shape), _bytes_of(array)])
@@ -151,26 +153,26 @@ class ModelFileReader:
     Attributes
     ----------
     path : str
+        For messages.
     slots : list of str
         Names of the parts.
     """
 
-    def __init__(self, path: PathLike) -> None:
-        self.path = os.fsdecode(path)
-        self._file = open(self.path, "rb")  # noqa: SIM115 - closed by __exit__
-        try:
-            self._size = os.fstat(self._file.fileno()).st_size
+    def __init__(self, file: FileLike) -> None:
+        self.path = name_of(file)
+        self._can_be_mapped = is_path(file)
+        with contextlib.ExitStack() as opened:
+            self._file = opened.enter_context(reading(file))
+            self._size = self._file.seek(0, os.SEEK_END)
             self._members = self._read_directory()
             self._parts = self._check_manifest(self._read_manifest())
-        except BaseException:
-            self._file.close()
-            raise
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        self._opened.close()
 
     @property
     def slots(self) -> list[str]:
@@ -225,6 +227,8 @@ class ModelFileReader:
             raise self.damaged(f"{slot} has no table of arrays")
         mapped = None
         if mmap:
+            if not self._can_be_mapped:
+                raise ValueError("mmap=True needs the path of the file; a file object cannot be mapped.")
             mapped = mmap_module.mmap(self._file.fileno(), self._size, access=mmap_module.ACCESS_READ)
         return {name: self._array(f"{slot}/{name}.npy", entry, mapped) for name, entry in table.items()}
 
@@ -245,7 +249,10 @@ class ModelFileReader:
         else:
             array = np.empty(shape, dtype)
             content = _bytes_of(array)
-            if self._file.readinto(content) != len(content) or zlib.crc32(content, zlib.crc32(header)) != extent.crc:
+            if (
+                cast(BufferedIOBase, self._file).readinto(content) != len(content)
+                or zlib.crc32(content, zlib.crc32(header)) != extent.crc
+            ):
                 raise self.damaged(f"{member} has a wrong checksum")
         # NumPy raises a SystemError for other numbers, as soon as the text is read.
         if dtype.kind == "U" and (array.reshape(-1).view(np.uint32) > sys.maxunicode).any():

@@ -6,8 +6,9 @@ import importlib
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, NamedTuple
 
-from fastfm_ext._common.files import PathLike
+from fastfm_ext._common.files import FileLike
 from fastfm_ext._names import PUBLIC_NAMES
+from fastfm_ext.model_io import pipeline
 from fastfm_ext.model_io.container import ModelFileReader, Part, write_parts
 
 # The position of a checkpoint in its stream is for the fit that goes on from there.
@@ -19,7 +20,7 @@ class SavedModel(NamedTuple):
 
     Attributes
     ----------
-    model : FMRegressor, FMClassifier, FMRanker or None
+    model : FMRegressor, FMClassifier, FMRanker, Pipeline of FMEncoder and one of them, or None
     encoder : FMEncoder or None
     index : ItemIndex or None
     """
@@ -35,15 +36,17 @@ _CLASSES: dict[str, dict[str, str]] = {
 }
 
 
-def save_model(path: PathLike, model: Any = None, *, encoder: Any = None, index: Any = None) -> None:
+def save_model(path: FileLike, model: Any = None, *, encoder: Any = None, index: Any = None) -> None:
     """Write a fitted model, its encoder, its index, or several of these to one file.
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or binary file object
         The file. An existing file is replaced in one step, so that a reader finds the old or the new one, and an
-        interrupted save leaves the old one.
-    model : FMRegressor, FMClassifier or FMRanker, optional
+        interrupted save leaves the old one. A file object, such as ``io.BytesIO()``, is written to where it stands, and
+        stays open.
+    model : FMRegressor, FMClassifier, FMRanker or Pipeline, optional
+        A Pipeline of scikit-learn, if its steps are an FMEncoder and one of these estimators.
     encoder : FMEncoder, optional
     index : ItemIndex, optional
         The parts, at least one. A model that learns in another thread is saved as it is before or after a batch.
@@ -51,10 +54,11 @@ def save_model(path: PathLike, model: Any = None, *, encoder: Any = None, index:
     Raises
     ------
     ValueError
-        If no part is given.
+        If no part is given, or an encoder beside a Pipeline that has one.
     TypeError
-        If a part is of another class, or holds a value that a file cannot: ids and categories must be int, float,
-        str, bool or tuples of these.
+        If a part is of another class, a Pipeline has a step of another library, or a part holds a value that a file
+        cannot: ids and categories must be int, float, str, bool or tuples of these. If a file object is open in text
+        mode.
     sklearn.exceptions.NotFittedError
         If a part is not fitted.
     OSError
@@ -72,18 +76,33 @@ def save_model(path: PathLike, model: Any = None, *, encoder: Any = None, index:
     ...     saved = load_model(path)
     >>> saved.model is None, saved.index
     (True, ItemIndex(kind='exact', n_items=2, n_dims=2))
+
+    A Pipeline, in memory:
+
+    >>> import io
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from fastfm_ext import FMClassifier, FMEncoder
+    >>> table = {"city": ["Rome", "Oslo"] * 20, "age": [20.5, 30.0] * 20}
+    >>> file = io.BytesIO()
+    >>> save_model(file, make_pipeline(FMEncoder(), FMClassifier()).fit(table, [0, 1] * 20))
+    >>> load_model(file).model.predict({"city": ["Oslo"], "age": [30.0]}).tolist()
+    [1]
     """
     parts = {slot: part for slot, part in SavedModel(model, encoder, index)._asdict().items() if part is not None}
     if not parts:
         raise ValueError("Nothing to save: give at least one of model, encoder and index.")
+    steps = {}
+    if pipeline.is_pipeline(model):
+        del parts["model"]
+        steps = pipeline.SavedPipeline.taken_apart(model, _slot_of)
+        if encoder is not None and "encoder" in steps:
+            raise ValueError("The Pipeline holds an encoder; another beside it would have no place in the file.")
     for slot, part in parts.items():
-        name = type(part).__name__
-        # An exact match: a subclass would silently come back as its base.
-        if name not in _CLASSES[slot] or type(part) is not _import_class(slot, name):
-            raise TypeError(f"{slot} must be one of {', '.join(_CLASSES[slot])}, got a {name}.")
+        if not _can_be(part, slot):
+            raise TypeError(f"{slot} must be one of {', '.join(_CLASSES[slot])}, got a {type(part).__name__}.")
     with ExitStack() as held:
         # Models that learn in other threads are written as they are now.
-        write_parts(path, {slot: held.enter_context(_unchanged(part)) for slot, part in parts.items()})
+        write_parts(path, {slot: held.enter_context(_unchanged(part)) for slot, part in (parts | steps).items()})
 
 
 def _unchanged(part: Any) -> AbstractContextManager[Any]:
@@ -91,27 +110,32 @@ def _unchanged(part: Any) -> AbstractContextManager[Any]:
     return context
 
 
-def load_model(path: PathLike, *, mmap: bool = False) -> SavedModel:
+def load_model(path: FileLike, *, mmap: bool = False) -> SavedModel:
     """Read a file written by `save_model`, or a checkpoint of `fit_stream`.
 
     Parameters
     ----------
-    path : path-like
-        The file.
+    path : path-like or binary file object
+        The file. All of a file object is read, wherever it stands, and it stays open.
     mmap : bool, default=False
         Map the arrays read-only from the file in place of reading them: loading is quick, and processes share the
         memory. The arrays' checksums are then not compared, and the file must not be changed in place while in use
-        (replacing it, as `save_model` does, is safe; Windows refuses it).
+        (replacing it, as `save_model` does, is safe; Windows refuses it). Not for file objects.
 
     Returns
     -------
     SavedModel
-        With the fields `model`, `encoder` and `index`; None for those that the file does not hold.
+        With the fields `model`, `encoder` and `index`; None for those that the file does not hold. A Pipeline is the
+        `model`, with its encoder inside.
 
     Raises
     ------
     ModelFileError
         If the file is not a model file, is damaged or incomplete, or was written by a newer version.
+    ValueError
+        If a file object is to be mapped.
+    TypeError
+        If a file object is open in text mode.
     OSError
         If the file cannot be opened.
 
@@ -128,15 +152,35 @@ def load_model(path: PathLike, *, mmap: bool = False) -> SavedModel:
     True
     """
     with ModelFileReader(path) as reader:
-        slots = [slot for slot in reader.slots if slot not in _NOT_FOR_USERS]
-        return SavedModel(**{slot: _build(reader, slot, mmap) for slot in slots})
+        parts = {slot: _build(reader, slot, mmap) for slot in reader.slots if slot not in _NOT_FOR_USERS}
+        steps = parts.pop(pipeline.SLOT, None)
+        if steps is None:
+            return SavedModel(**parts)
+        inside = {slot: parts.pop(slot) for _, slot in steps.steps if slot in parts}
+        try:
+            return SavedModel(**parts | {"model": steps.put_together(inside)})
+        except KeyError as error:
+            raise reader.damaged(f"a step of the Pipeline is missing: {error}") from error
 
 
 def _build(reader: ModelFileReader, slot: str, mmap: bool) -> Any:
     name = reader.class_name(slot)
+    if slot == pipeline.SLOT:
+        return reader.build(slot, pipeline.SavedPipeline, mmap=mmap)
     if name not in _CLASSES.get(slot, {}):
         raise reader.unknown_class(slot)
     return reader.build(slot, _import_class(slot, name), mmap=mmap)
+
+
+def _slot_of(step: Any) -> str | None:
+    """Return the part that a step of a Pipeline is, None for a step of another library."""
+    return next((slot for slot in ("encoder", "model") if _can_be(step, slot)), None)
+
+
+def _can_be(part: Any, slot: str) -> bool:
+    # An exact match: a subclass would silently come back as its base.
+    name = type(part).__name__
+    return name in _CLASSES[slot] and type(part) is _import_class(slot, name)
 
 
 def _import_class(slot: str, name: str) -> type[Part]:

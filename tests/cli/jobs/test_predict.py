@@ -1,10 +1,11 @@
 """`fastfm-ext predict`, run as a user would run it."""
 
 import numpy as np
+from sklearn.pipeline import make_pipeline
 
 import command_cases
 from command_cases import clicks
-from fastfm_ext import load_model
+from fastfm_ext import FMClassifier, FMEncoder, load_model, save_model
 
 run = command_cases.run
 text_files = command_cases.text_files
@@ -41,3 +42,17 @@ def test_features_that_training_lacks_are_left_out_of_validation(run, text_files
     code, out, _ = run("fit", "train.ffm", "--validation", "odd.libsvm")
     assert code == 0
     assert "odd.libsvm: 1 value of features that do not occur in training left out" in out
+
+
+def test_a_pipeline_that_python_has_saved_predicts_a_table(run, tmp_path):
+    table = {"city": ["Rome", "Oslo"] * 10, "age": [20.5, 30.25] * 10}
+    pipeline = make_pipeline(FMEncoder(), FMClassifier(2, random_state=0)).fit(table, [0, 1] * 10)
+    save_model("m.fastfm", pipeline)
+    (tmp_path / "new.csv").write_text("city,age\nOslo,30.25\nRome,20.5\n")
+    code, out, _ = run("predict", "m.fastfm", "new.csv")
+    assert code == 0
+    expected = pipeline.predict_proba({"city": ["Oslo", "Rome"], "age": [30.25, 20.5]})[:, 1]
+    np.testing.assert_allclose(np.array(out.split(), float), expected, rtol=1e-6)
+    code, out, _ = run("inspect", "m.fastfm")
+    assert code == 0
+    assert "features of the columns" in out

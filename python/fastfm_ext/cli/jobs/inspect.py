@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.models import plain_classes
+from fastfm_ext.cli.jobs.models import parts_of, plain_classes
 from fastfm_ext.cli.settings import InspectSettings
 from fastfm_ext.fm.classifier import FMClassifier
-from fastfm_ext.model_io.saved import SavedModel, load_model
+from fastfm_ext.model_io.saved import SavedModel
 from fastfm_ext.text_formats.whole_files import scan_text
 
 _ZIP = b"PK\x03\x04"  # model files are zip archives
@@ -22,7 +22,7 @@ def run(settings: InspectSettings) -> None:
     """Print the facts as lines or as one JSON object."""
     with settings.file.open("rb") as file:
         is_model = file.read(len(_ZIP)) == _ZIP
-    facts = _model_facts(load_model(settings.file), settings.top) if is_model else _data_facts(settings)
+    facts = _model_facts(parts_of(settings.file), settings.top) if is_model else _data_facts(settings)
     if settings.as_json:
         print(json.dumps(facts))
         return

@@ -11,7 +11,18 @@ import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.model_io.saved import load_model
+from fastfm_ext.model_io.saved import SavedModel, load_model
+
+
+def parts_of(path: Path) -> SavedModel:
+    """Load a model file; model and encoder of a Pipeline each by itself."""
+    saved = load_model(path)
+    steps = [step for _, step in getattr(saved.model, "steps", []) if step not in (None, "passthrough")]
+    if not steps:
+        return saved
+    encoder = next((step for step in steps if hasattr(step, "transform")), None)
+    model = next((step for step in steps if hasattr(step, "predict")), None)
+    return saved._replace(model=model, encoder=encoder)
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class LoadedModel:
         ValueError
             If the file holds no model.
         """
-        model, encoder, index = load_model(path)
+        model, encoder, index = parts_of(path)
         if model is None:
             raise ValueError(f"{path}: there is no model in this file, only an encoder or an index")
         return cls(path, model, encoder, index)
