@@ -129,7 +129,7 @@ class TestUnknownAndMissing:
 class TestScikitLearn:
     def test_clone_and_params(self):
         encoder = FMEncoder(**SPECS)
-        assert clone(encoder).get_params() == encoder.get_params() == SPECS
+        assert clone(encoder).get_params() == encoder.get_params() == {"columns": None, **SPECS}
         assert encoder.set_params(user=["age"]).user == ["age"]
 
     def test_the_printed_form_is_what_one_writes(self):

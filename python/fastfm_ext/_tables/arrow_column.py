@@ -33,6 +33,16 @@ class ArrowColumn(Column):
     def __len__(self) -> int:
         return sum(chunk.length for chunk in self.data)
 
+    @property
+    def is_category(self) -> bool:
+        """Whether the values are those of a dictionary."""
+        return self.data[0].dictionary is not None
+
+    @property
+    def _holds_times(self) -> bool:
+        # The other types of times have no codes, and are read as objects.
+        return self.data[0].format.startswith(("td", "ts"))
+
     def _objects(self) -> list[Any]:
         if self._lenders_objects is not None:
             return self._lenders_objects()

@@ -10,9 +10,10 @@ import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray, Float64, Int32, Int64, object_array
 from fastfm_ext._tables.coding import Coded, code_array, code_text_objects
+from fastfm_ext._tables.times import TIME_TYPES, seconds, seconds_of
 from fastfm_ext._tables.vocabulary import canonical, missing_mask
 
-_COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
+COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 
 
 class Cells(NamedTuple):
@@ -62,8 +63,22 @@ class Column(ABC):
 
     @cached_property
     def numbers(self) -> Float64:
-        """Each row's number, shape (n_rows,), NaN where it is missing."""
+        """Each row's number, shape (n_rows,), NaN where it is missing; times and durations in seconds."""
+        if self._holds_times:
+            codes, values, _ = self.coded
+            numbers: Float64 = np.append(seconds_of(values), np.nan)[codes]
+            return numbers
         return self._read_numbers()
+
+    @property
+    def is_category(self) -> bool:
+        """Whether the table says that these are categories."""
+        return False
+
+    @property
+    def _holds_times(self) -> bool:
+        """Whether the type is one of times or durations; a column of objects may hold some, too."""
+        return getattr(getattr(self.data, "dtype", None), "kind", "") in ("m", "M")
 
     @cached_property
     def texts(self) -> Coded | None:
@@ -82,7 +97,7 @@ class Column(ABC):
         value = next((value for value in self._objects() if not _is_hashable(value)), None)
         what = f"{reprlib.repr(value)} ({type(value).__name__}), which can't be a category"
         place = "has a cell with" if self.inside_cells else "holds"
-        return f"column {self.name!r} {place} {what}; {self._advice(is_list=isinstance(value, _COLLECTIONS))}"
+        return f"column {self.name!r} {place} {what}; {self._advice(is_list=isinstance(value, COLLECTIONS))}"
 
     def _advice(self, *, is_list: bool) -> str:
         if self.inside_cells:
@@ -165,7 +180,7 @@ def _is_hashable(value: Any) -> bool:
 
 
 def numbers_from_objects(name: str, values: list[Any]) -> Float64:
-    """Read numbers, NaN where they are missing.
+    """Read numbers, NaN where they are missing, and seconds of times and durations.
 
     Raises
     ------
@@ -179,7 +194,7 @@ def numbers_from_objects(name: str, values: list[Any]) -> Float64:
         try:
             if isinstance(value, str | bytes | np.complexfloating):
                 raise TypeError("text is not a number, and NumPy would drop an imaginary part")
-            numbers[row] = float(value)
+            numbers[row] = seconds(value) if isinstance(value, TIME_TYPES) else float(value)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"column {name!r} is declared numeric but row {row} holds {value!r} ({type(value).__name__}); "
@@ -196,9 +211,9 @@ def _split(value: Any, sep: str | None) -> list[Any]:
 
 def cells_from_objects(name: str, data: AnyArray, sep: str | None) -> Cells | None:
     """Read cells of which some are collections; None if no cell is one."""
-    if not any(issubclass(kind, _COLLECTIONS) for kind in set(map(type, data))):
+    if not any(issubclass(kind, COLLECTIONS) for kind in set(map(type, data))):
         return None
-    lists = [cell if isinstance(cell, _COLLECTIONS) else _split(cell, sep) for cell in data]
+    lists = [cell if isinstance(cell, COLLECTIONS) else _split(cell, sep) for cell in data]
     return _cells_of(name, np.arange(len(data), dtype=np.int32), lists)
 
 

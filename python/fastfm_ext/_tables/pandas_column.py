@@ -12,6 +12,11 @@ from fastfm_ext._tables.column import Cells, Column, cells_from_objects, numbers
 class PandasColumn(Column):
     """A pandas Series in NumPy's memory, or in pandas' own."""
 
+    @property
+    def is_category(self) -> bool:
+        """Whether the Series is of pandas' category type."""
+        return hasattr(self.data, "cat")
+
     def _objects(self) -> list[Any]:
         return list(self.data.to_list())
 

@@ -57,8 +57,7 @@ class TableColumns:
     def filled_in(self, table: pd.DataFrame, name: str) -> TableColumns:
         """Return the columns to use of this table, and check that its target is there.
 
-        If no feature is named, all other columns are context: numeric if they have numbers with a fraction, else
-        categories.
+        If no feature is named, all other columns are context, encoded by their types as `FMEncoder` does.
 
         Raises
         ------
@@ -83,10 +82,9 @@ class TableColumns:
         rest = [column for column in table.columns if column not in (self.target, self.weight)]
         if not rest:
             raise ValueError(f"{name} has no column but the target {self.target!r} to learn from")
-        from fastfm_ext.encoding.declare import numeric
+        from fastfm_ext.encoding.infer import infer_specs_of
 
-        specs = [numeric(column) if table[column].dtype.kind == "f" else column for column in rest]
-        return TableColumns(self.target, self.weight, context=specs)
+        return TableColumns(self.target, self.weight, context=infer_specs_of(table, rest))
 
 
 def _names(specs: Sequence[Any]) -> list[str]:

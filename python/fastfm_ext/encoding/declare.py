@@ -319,12 +319,3 @@ def checked_specs(group: str, specs: Any) -> list[ColumnSpec]:
         if not isinstance(spec, str | ColumnSpec):
             raise TypeError(f"{group} must hold column names, or numeric(...), multi(...) and the like, got {spec!r}")
     return [Categorical(spec) if isinstance(spec, str) else spec for spec in specs]
-
-
-def check_names(names: list[str]) -> None:
-    """Raise ValueError unless there are names, each once."""
-    if not names:
-        raise ValueError("FMEncoder has no columns to encode: name some in user, item or context")
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"column {repeated[0]!r} is given twice in user, item and context")

@@ -1,7 +1,7 @@
 """Encoder of data frames as sparse matrices, for factorization machines."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext._tables.column import Column
 from fastfm_ext._tables.read import as_table, read_columns
 from fastfm_ext.encoding.columns.base import ColumnSpec, Feature, State
-from fastfm_ext.encoding.columns.categorical import Categorical
-from fastfm_ext.encoding.declare import check_names, checked_specs
+from fastfm_ext.encoding.field_names import field_names
+from fastfm_ext.encoding.infer import infer_specs, inferable_names
 from fastfm_ext.encoding.layout import Layout
-
-Side = Literal["user", "item"]
-_GROUPS = ("user", "item", "context")
-# The context of a request is known together with the user, before any item is.
-_GROUPS_OF_SIDE: dict[Side | None, tuple[str, ...]] = {None: _GROUPS, "user": ("user", "context"), "item": ("item",)}
+from fastfm_ext.encoding.sides import GROUPS, GROUPS_OF_SIDE, Side, given_specs, lists_of
 
 
 class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -29,15 +25,21 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     context's, in the order given. The features of a block are sorted by value, so the order of the rows plays no part.
     What `partial_fit` learns later comes behind all that is there.
 
+    Without any list, all columns of the frame are encoded by what they hold: numbers with a fraction, times and
+    durations as numeric, lists as multi, all else as categories. In tables of 20 rows or more, whole numbers with fewer
+    than two rows a value are numeric, too, and values of other such columns share a feature where they are seen once.
+    `columns_` shows what was chosen.
+
     A value that was not seen, and a missing value (None, NaN, NaT, pandas' NA, null; in a multi-valued column also an
     empty collection or string), gives no entry unless its spec says otherwise. So an unknown user scores like a user
     about whom nothing is known, and a missing number counts as the mean.
 
     Parameters
     ----------
+    columns : list of column specs, default=None
+        Columns of a table without users and items. A string is a categorical column; for others see below.
     user, item, context : list of column specs, default=None
-        Columns that describe the user, the item, and the situation (hour, device). A string is a categorical column;
-        for others see below. None and an empty list mean no columns.
+        In place of `columns`: those that describe the user, the item, and the situation (hour, device).
 
     Attributes
     ----------
@@ -46,7 +48,10 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     fields_ : int32 ndarray of shape (`n_features_out_`,)
         Field of every feature; the field of a column is its place in `field_names_`.
     field_names_ : list of str
-        Name of every field: the column's, or those of crossed columns as ``"a*b"``.
+        Name of every field: the column's, or those of crossed columns as ``"a*b"``. Of a column that is encoded in
+        several ways, all but the first have the kind in their names: ``"binned(age)"``.
+    columns_ : list of column specs
+        How every field is encoded. What this prints can be copied into a list to give.
     slices_ : dict of str to slice
         Features of every field. Absent once `partial_fit` has added features, which lie elsewhere: see `fields_`.
     n_features_in_ : int
@@ -87,17 +92,21 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
     n_features_out_: int
     n_features_in_: int
+    columns_: list[ColumnSpec]
+    _is_inferred = False
     fields_: NDArray[np.int32]
     field_names_: list[str]
     feature_names_in_: NDArray[np.object_]
 
     def __init__(
         self,
+        columns: Sequence[str | ColumnSpec] | None = None,
         *,
         user: Sequence[str | ColumnSpec] | None = None,
         item: Sequence[str | ColumnSpec] | None = None,
         context: Sequence[str | ColumnSpec] | None = None,
     ) -> None:
+        self.columns = columns
         self.user = user
         self.item = item
         self.context = context
@@ -122,8 +131,8 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         TypeError
             If `X` or a spec is of another type, or a column holds lists or other values that can't be categories.
         ValueError
-            If there are no column specs, a column is missing or given twice, `X` has no rows, a numeric column holds
-            text or infinite values, or no column has a value.
+            If the lists are empty, `columns` stands beside others, a column is missing or given twice in the same way,
+            `X` has no rows, a numeric column holds text or infinite values, or no column has a value.
         """
         self._fit(X)
         return self
@@ -158,7 +167,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         """
         if not hasattr(self, "fields_"):
             return self.fit(X)
-        columns, _ = read_columns(as_table(X), self._layout.columns_of(_GROUPS))
+        columns, _ = read_columns(as_table(X), self._layout.columns_of(GROUPS))
         self._keep(self._layout.grown(columns))
         return self
 
@@ -183,7 +192,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             As for `fit`.
         """
         columns, n_rows = self._fit(X)
-        return self._layout.encode(columns, n_rows, _GROUPS)
+        return self._layout.encode(columns, n_rows, GROUPS)
 
     def transform(self, X: Any, side: Side | None = None) -> sparse.csr_array:
         """Encode rows.
@@ -218,9 +227,9 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             If a column held numbers in `fit` and holds text now, or the like, so that no value can match.
         """
         check_is_fitted(self, "fields_")
-        if side not in _GROUPS_OF_SIDE:
+        if side not in GROUPS_OF_SIDE:
             raise ValueError(f"side must be {', '.join(map(repr, get_args(Side)))} or None, got {side!r}")
-        groups = _GROUPS_OF_SIDE[side]
+        groups = GROUPS_OF_SIDE[side]
         columns, n_rows = read_columns(as_table(X), self._layout.columns_of(groups))
         return self._layout.encode(columns, n_rows, groups)
 
@@ -278,12 +287,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         check_is_fitted(self, "fields_")
         if column not in self.field_names_:
             raise KeyError(f"no column {column!r}; there are {', '.join(self.field_names_)}")
-        field = self.field_names_.index(column)
-        fitted = self._layout.fitted[field]
-        position = fitted.position(value)
-        if position < 0:
-            raise KeyError(f"column {column!r} has no feature for {value!r} ({fitted.n_features} values seen in fit)")
-        return int(self._layout.features[field][position])
+        return self._layout.index_of(self.field_names_.index(column), value)
 
     def feature_at(self, index: int) -> Feature:
         """Say what a feature stands for: the inverse of `feature_index`.
@@ -314,8 +318,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         check_is_fitted(self, "fields_")
         if not 0 <= index < self.n_features_out_:
             raise IndexError(f"index must be from 0 to {self.n_features_out_ - 1}, got {index!r}")
-        field = int(self.fields_[index])
-        return self._layout.fitted[field].feature(int(np.searchsorted(self._layout.features[field], index)))
+        return self._layout.feature_at(index, int(self.fields_[index]))
 
     @property
     def slices_(self) -> dict[str, slice]:
@@ -323,9 +326,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         check_is_fitted(self, "fields_")
         if not self._layout.is_in_blocks:
             raise AttributeError("slices_ is gone since partial_fit added features elsewhere; use fields_")
-        stops = np.cumsum([len(features) for features in self._layout.features]).tolist()
-        bounds = zip(self.field_names_, [0, *stops[:-1]], stops, strict=True)
-        return {name: slice(start, stop) for name, start, stop in bounds}
+        return self._layout.slices
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Refuse any output other than the sparse matrix.
@@ -352,18 +353,24 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         return self
 
     def _fit(self, X: Any) -> tuple[dict[str, Column], int]:
-        specs = [(group, spec) for group in _GROUPS for spec in checked_specs(group, getattr(self, group))]
-        check_names([spec.name for _, spec in specs])
-        columns, n_rows = read_columns(as_table(X), [name for _, spec in specs for name in spec.columns])
+        table = as_table(X)
+        specs = given_specs({group: getattr(self, group) for group in GROUPS})
+        self._is_inferred = specs is None
+        names = inferable_names(table) if specs is None else [name for _, spec in specs for name in spec.columns]
+        columns, n_rows = read_columns(table, names)
+        if specs is None:
+            specs = [("columns", spec) for spec in infer_specs(columns.values())]
+        field_names([spec for _, spec in specs])  # raises an error before anything is learned
         self._keep(Layout.learn(specs, columns))
         return columns, n_rows
 
     def _keep(self, layout: Layout) -> None:
         self._layout = layout
+        self.columns_ = [column.spec for column in layout.fitted]
         self.field_names_ = layout.names
         self.fields_ = layout.fields
         self.n_features_out_ = layout.n_features
-        self.feature_names_in_ = np.array(layout.columns_of(_GROUPS), dtype=object)
+        self.feature_names_in_ = np.array(layout.columns_of(GROUPS), dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
 
     def _to_state(self) -> State:
@@ -375,7 +382,8 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             If a category is not a str, int, float, bool or datetime.
         """
         check_is_fitted(self, "fields_")
-        return self._layout.state()
+        meta, arrays = self._layout.state()
+        return meta | ({"inferred": True} if self._is_inferred else {}), arrays
 
     @classmethod
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
@@ -387,11 +395,10 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             For a state that `_to_state` did not make.
         """
         layout = Layout.restore(meta, arrays)
-        check_names(layout.names)
-        given: dict[str, list[str | ColumnSpec]] = {group: [] for group in _GROUPS}
-        for group, fitted in zip(layout.groups, layout.fitted, strict=True):
-            spec = fitted.spec
-            given[group].append(spec.name if spec == Categorical(spec.name) else spec)
-        encoder = cls(**{group: columns or None for group, columns in given.items()})
+        lists = lists_of(layout.groups, [column.spec for column in layout.fitted])
+        given_specs(dict.fromkeys(GROUPS) | lists)
+        is_inferred = bool(meta.get("inferred", False))
+        encoder = cls() if is_inferred else cls(**lists)
+        encoder._is_inferred = is_inferred
         encoder._keep(layout)
         return encoder

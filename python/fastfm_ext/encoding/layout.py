@@ -9,8 +9,9 @@ from scipy import sparse
 
 from fastfm_ext._common.arrays import MAX_INT32, AnyArray, Int32
 from fastfm_ext.encoding.assemble import assemble_rows
-from fastfm_ext.encoding.columns.base import ColumnsByName, ColumnSpec, FittedColumn, State, arrays_under
+from fastfm_ext.encoding.columns.base import ColumnsByName, ColumnSpec, Feature, FittedColumn, State, arrays_under
 from fastfm_ext.encoding.declare import spec_from_meta, spec_to_meta
+from fastfm_ext.encoding.field_names import field_names
 
 STATE_VERSION = 2
 
@@ -78,7 +79,7 @@ class Layout:
     @property
     def names(self) -> list[str]:
         """Names of the fields."""
-        return [column.spec.name for column in self.fitted]
+        return field_names([column.spec for column in self.fitted])
 
     @property
     def fields(self) -> Int32:
@@ -95,6 +96,33 @@ class Layout:
         bounds = zip(self.features, starts[:-1], starts[1:], strict=True)
         return all(not len(own) or (own[0] == start and own[-1] == stop - 1) for own, start, stop in bounds)
 
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Features of every field, where `is_in_blocks`."""
+        stops = np.cumsum([len(features) for features in self.features]).tolist()
+        bounds = zip(self.names, [0, *stops[:-1]], stops, strict=True)
+        return {name: slice(start, stop) for name, start, stop in bounds}
+
+    def index_of(self, field: int, value: Any) -> int:
+        """Return the feature of a value of a field.
+
+        Raises
+        ------
+        KeyError
+            If it has none.
+        """
+        column = self.fitted[field]
+        position = column.position(value)
+        if position < 0:
+            name = self.names[field]
+            raise KeyError(f"column {name!r} has no feature for {value!r} ({column.n_features} values seen in fit)")
+        return int(self.features[field][position])
+
+    def feature_at(self, index: int, field: int) -> Feature:
+        """Describe a feature, which is one of this field."""
+        feature = self.fitted[field].feature(int(np.searchsorted(self.features[field], index)))
+        return feature._replace(field=self.names[field])
+
     def columns_of(self, groups: tuple[str, ...]) -> list[str]:
         """Return the columns that the fields of these sides are made of, each once."""
         fields = zip(self.groups, self.fitted, strict=True)
@@ -109,8 +137,11 @@ class Layout:
     def labels(self) -> NDArray[np.object_]:
         """Name every feature."""
         labels = np.empty(self.n_features, dtype=object)
-        for column, features in zip(self.fitted, self.features, strict=True):
-            labels[features] = column.labels()
+        for name, column, features in zip(self.names, self.fitted, self.features, strict=True):
+            own = column.labels()
+            if name != column.spec.name:
+                own = [name + label.removeprefix(column.spec.name) for label in own]
+            labels[features] = own
         return labels
 
     def state(self) -> State:

@@ -1,6 +1,7 @@
 """Numeric columns: scaled, as logarithms, and in bins."""
 
 import inspect
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -48,6 +49,41 @@ class TestNumeric:
         assert dense(encode_one(numeric("x"), column)) == [[1], [-1]]
 
 
+MOMENTS = [datetime(2024, 1, 3), datetime(2024, 1, 1), None]
+DURATIONS = [timedelta(hours=5), timedelta(hours=1), None]
+
+
+class TestTimes:
+    """Times are numbers of seconds, which scaling makes the same as days or years."""
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            MOMENTS,
+            np.array(MOMENTS, dtype="M8[s]"),
+            pd.Series(MOMENTS),
+            pd.Series(MOMENTS).dt.tz_localize("Asia/Tokyo"),
+            pl.Series(MOMENTS),
+            [moment and moment.date() for moment in MOMENTS],
+            pl.Series(MOMENTS).cast(pl.Date),
+            DURATIONS,
+            np.array(DURATIONS, dtype="m8[ms]"),
+            pd.Series(DURATIONS),
+            pl.Series(DURATIONS),
+            [time(5), time(1), None],
+            pl.Series([time(5), time(1), None]),
+        ],
+    )
+    def test_every_type_of_times_is_taken(self, column):
+        assert dense(encode_one(numeric("x"), column)) == [[1], [-1], [0]]
+
+    def test_an_instant_of_any_zone_is_the_same_number(self):
+        utc = pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"], utc=True))
+        encoder = FMEncoder([numeric("x")]).fit({"x": utc})
+        assert dense(encoder.transform({"x": utc.dt.tz_convert("Asia/Tokyo")})) == dense(encoder.transform({"x": utc}))
+        assert dense(encoder.transform({"x": [datetime(2024, 1, 1), date(2024, 1, 2)]})) == [[-1], [1]]
+
+
 class TestNumbers:
     def test_log_numbers_equal_scikit_learns_scaling_of_logarithms(self):
         x = np.array([0.0, -3, 10, 1e6, 50])
@@ -65,8 +101,7 @@ class TestNumbers:
             encode_one(binned("x", 5, strategy=strategy), x).toarray(), peer.fit_transform(x[:, None])
         )
 
-    def test_bins_with_the_same_edges_are_one(self):
+    def test_a_number_that_fills_bins_has_one_of_its_own(self):
         encoder = fitted(binned("x", 4), [0] * 90 + [1, 2, 3])
-        assert encoder.n_features_out_ < 4
-        assert encoder.transform({"x": [-np.inf, np.inf]}).indices.tolist() == [0, encoder.n_features_out_ - 1]
-        assert encoder.feature_at(0) == ("x", "bin", (-np.inf, encoder.feature_at(0).value[1]))
+        assert encoder.transform({"x": [-np.inf, 0, 1, 2, 3, np.inf]}).indices.tolist() == [0, 0, 1, 2, 3, 3]
+        assert encoder.feature_at(0) == ("x", "bin", (-np.inf, 1.0))

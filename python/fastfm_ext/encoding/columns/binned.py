@@ -19,6 +19,7 @@ from fastfm_ext.encoding.columns.base import (
     features_at,
 )
 from fastfm_ext.encoding.columns.numeric import present_numbers
+from fastfm_ext.encoding.columns.quantiles import quantile_edges
 
 Strategy = Literal["quantile", "uniform"]
 
@@ -51,11 +52,10 @@ class Binned(SingleColumn):
         numbers = columns[self.column].numbers
         numbers = present_numbers(self.column, numbers[~np.isinf(numbers)])
         if self.strategy == "uniform":
-            edges = np.linspace(numbers.min(), numbers.max(), self.n_bins + 1)[1:-1]
+            edges = np.unique(np.linspace(numbers.min(), numbers.max(), self.n_bins + 1)[1:-1])
         else:
-            edges = np.quantile(numbers, np.linspace(0, 1, self.n_bins + 1)[1:-1])
-        # A number that fills several bins repeats an edge. Below an edge at the least number the bin would be empty.
-        edges = np.unique(edges)
+            edges = quantile_edges(numbers, self.n_bins)
+        # Below an edge at the least number the bin would be empty.
         return FittedBinned(self, edges[edges > numbers.min()])
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedBinned":

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from encoding_cases import fitted
+from fastfm_ext.encoding import binned
+from fastfm_ext.encoding.columns.quantiles import quantile_edges
+
+COLUMNS = st.lists(st.integers(-5, 5) | st.floats(-9, 9), min_size=1, max_size=60)
+
+
+def rows_in_bins(numbers, edges):
+    edges = edges[edges > numbers.min()]
+    return np.bincount(np.searchsorted(edges, numbers, side="right"), minlength=len(edges) + 1)
+
+
+@pytest.mark.parametrize("place", ["below", "between", "above"])
+def test_a_column_that_is_mostly_zeros_keeps_them_apart_and_bins_the_rest(place):
+    rest = np.random.default_rng(0).lognormal(size=80)
+    rest *= {"below": 1, "between": np.where(np.arange(80) % 2, 1, -1), "above": -1}[place]
+    numbers = np.concatenate([np.zeros(920), rest])
+    counts = rows_in_bins(numbers, quantile_edges(numbers, 10))
+    assert 920 in counts
+    others = np.delete(counts, counts.argmax())
+    assert len(others) >= 8
+    assert others.max() <= 11
+
+
+def test_several_frequent_numbers_have_bins_of_their_own():
+    numbers = np.concatenate([np.zeros(900), np.full(60, 7.0), 10 * np.random.default_rng(0).normal(size=40)])
+    counts = rows_in_bins(numbers, quantile_edges(numbers, 10)).tolist()
+    assert 900 in counts
+    assert 60 in counts
+
+
+def test_with_too_few_bins_the_most_frequent_number_comes_first():
+    numbers = np.concatenate([np.zeros(900), np.full(60, 7.0), 10 * np.random.default_rng(0).normal(size=40)])
+    assert 900 in rows_in_bins(numbers, quantile_edges(numbers, 3))
+    assert 900 not in rows_in_bins(numbers, quantile_edges(numbers, 2))
+
+
+@given(COLUMNS, st.integers(2, 9))
+def test_there_are_never_more_bins_than_asked_for(numbers, n_bins):
+    edges = quantile_edges(np.array(numbers, dtype=float), n_bins)
+    assert len(edges) < n_bins
+    assert (np.diff(edges) > 0).all()
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=40), st.integers(2, 12))
+def test_no_bin_of_the_fitted_rows_is_empty(numbers, n_bins):
+    encoder = fitted(binned("x", n_bins), numbers)
+    assert set(encoder.transform({"x": numbers}).indices.tolist()) == set(range(encoder.n_features_out_))
