@@ -16,6 +16,7 @@ from fastfm_ext._common.arrays import MAX_INT32, Float32, as_kernels_read
 from fastfm_ext._common.checks import errors_that_name
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.csr import Csr, RowStarts
+from fastfm_ext._validation.faults import explained, is_table, names_of_columns
 
 
 def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str = "X") -> Csr:
@@ -41,8 +42,13 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
     else:
         check_not_misread(X, name)
     # A float64 beyond float32 becomes infinite, and is refused as such.
-    with errors_that_name(name), np.errstate(over="ignore", invalid="ignore"):
-        X = validate_data(estimator, X, reset=reset, accept_sparse="csr", accept_large_sparse=True, dtype=np.float32)
+    try:
+        with errors_that_name(name), np.errstate(over="ignore", invalid="ignore"):
+            X = validate_data(
+                estimator, X, reset=reset, accept_sparse="csr", accept_large_sparse=True, dtype=np.float32
+            )
+    except (TypeError, ValueError) as error:
+        raise explained(error, X, estimator, name) from error
     if X.shape[1] > MAX_INT32:
         raise ValueError(
             f"{name} has {X.shape[1]} features; feature numbers are 32-bit, so at most {MAX_INT32} can be used. "
@@ -164,8 +170,13 @@ def check_not_misread(X: Any, name: str) -> None:
         raise ValueError(f"{name} has masked entries, and their values would be used. Fill them in or drop the rows.")
     if hasattr(X, "collect") and not hasattr(X, "shape"):
         raise ValueError(f"{name} is a {type(X).__name__}, which holds no rows yet. Call its collect() first.")
-    if any(_is_temporal(dtype) for dtype in _types_of(X)):
-        raise ValueError(f"{name} holds dates or durations. Turn them into numbers of a unit of your choice.")
+    temporal = [number for number, dtype in enumerate(_types_of(X)) if _is_temporal(dtype)]
+    if temporal:
+        place = f" in column {names_of_columns(X)[temporal[0]]!r}" if is_table(X) else ""
+        advice = ", or let FMEncoder do it: make_pipeline(FMEncoder(), model)" if is_table(X) else ""
+        raise ValueError(
+            f"{name} holds dates or durations{place}. Turn them into numbers of a unit of your choice{advice}."
+        )
 
 
 def _types_of(X: Any) -> Iterable[Any]:
