@@ -46,34 +46,22 @@ def matrix(rows, n_features):
     return sp.csr_array((data, indices, np.cumsum([0] + [len(row) for row in rows])), shape=(len(rows), n_features))
 
 
-def with_parameters(model, w0, w, V):
-    """A fitted model whose parameters are those of another program."""
-    (params,) = model._scorers
-    params.tables["w0"][:, 0] = w0
-    params.w[...] = w
-    params.V[...] = V
-    return model
-
-
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_hand_made_model_of_libfm_predicts_what_its_formula_says(isa, solver):
     w0, w, V = parameters(MODEL)
-    model = FMRegressor(n_factors=3, solver=solver, max_iter=1, random_state=0).fit(np.eye(4), np.arange(4.0))
-    with_parameters(model, w0, w, V)
+    model = FMRegressor.from_parameters(w0, w, V, solver=solver)
     np.testing.assert_allclose(model.predict(matrix(ROWS, 4)), BY_HAND, rtol=1e-6)
     assert (model.w0_, model.w_.tolist()) == (0.5, pytest.approx(w.tolist()))
 
 
 def test_a_classifier_takes_the_same_score_as_log_odds():
-    model = FMClassifier(n_factors=3, max_iter=1, random_state=0).fit(np.eye(4), [0, 1, 0, 1])
-    with_parameters(model, *parameters(MODEL))
+    model = FMClassifier.from_parameters(*parameters(MODEL))
     probabilities = model.predict_proba(matrix(ROWS, 4))[:, 1]
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-np.array(BY_HAND))), rtol=1e-6)
 
 
 def test_its_vectors_rank_as_its_predictions_do():
-    model = FMRegressor(n_factors=3, max_iter=1, random_state=0).fit(np.eye(4), np.arange(4.0))
-    with_parameters(model, *parameters(MODEL))
+    model = FMRegressor.from_parameters(*parameters(MODEL))
     users, items = matrix([{0: 1.0}, {1: 1.0}], 4), matrix([{2: 4.0, 3: 2.0}, {3: -1.0}], 4)
     together = model.user_bias(users)[:, None] + model.user_vector(users) @ model.item_vector(items).T
     expected = [[model.predict(users[[u]] + items[[t]])[0] for t in range(2)] for u in range(2)]

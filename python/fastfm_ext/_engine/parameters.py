@@ -47,9 +47,28 @@ class Parameters:
                 drawn *= np.float32(options.init_stdev)
             tables[spec.name] = records
         tables["w0"][:, 0] = intercept
-        for name, records in tables.items():
-            core.begin(records, options.solver, getattr(options, name))
+        _begin(tables, options)
         return cls(tables, n_factors)
+
+    @classmethod
+    def of(cls, n_factors: int, **values: Float32) -> Self:
+        """Take over w0 (1, 1), w (n_features, 1) and V (n_features, n_factors), without any optimizer's state."""
+        tables = {}
+        for spec in cls.specs:
+            table = aligned_empty(spec.shape(len(values["V"]), 0, n_factors))
+            table[...] = 0.0
+            table[:, 0, : values[spec.name].shape[1]] = values[spec.name]
+            tables[spec.name] = table
+        return cls(tables, n_factors)
+
+    def begun(self, options: Options) -> Self:
+        """Return a copy with the first state of the options' optimizer, as `initialise` gives it."""
+        tables = {}
+        for name, records in self.tables.items():
+            tables[name] = aligned_empty((len(records), 1 + STATE_SLOTS[options.solver], records.shape[2]))
+            tables[name][:, 0] = records[:, 0]
+        _begin(tables, options)
+        return type(self)(tables, self.n_factors)
 
     @property
     def n_features(self) -> int:
@@ -135,7 +154,8 @@ class Parameters:
             if spec.per_feature:
                 tables[spec.name] = whole = aligned_empty((n_features, *records.shape[1:]))
                 whole[:n_before] = records
-                whole[n_before:] = fresh.tables[spec.name]
+                # Parameters of another program have no state yet.
+                whole[n_before:] = fresh.tables[spec.name][:, : records.shape[1]]
         return type(self)(tables, self.n_factors)
 
     def scale(self, columns: NDArray[np.intp], factors: Float32) -> None:
@@ -179,6 +199,12 @@ class Parameters:
                 )
             tables[spec.name] = array.reshape(spec.shape(n_features, n_slots, n_factors))
         return cls(tables, n_factors)
+
+
+def _begin(tables: Mapping[str, Float32], options: Options) -> None:
+    """Set the optimizer's first state behind parameters that are set, in place."""
+    for name, records in tables.items():
+        core.begin(records, options.solver, getattr(options, name))
 
 
 def aligned_empty(shape: tuple[int, ...]) -> Float32:

@@ -69,6 +69,8 @@ class FMEstimator(BaseEstimator):
 
     _scorers: Scorers
     _units: Units
+    # Whether the parameters are another program's: the next training learns the units, and begins the optimizer anew.
+    _has_no_units: bool = False
 
     n_factors: int
     max_iter: int
@@ -184,6 +186,10 @@ class FMEstimator(BaseEstimator):
         if w0 is not None:
             return [Parameters.initialise(n_features, int(self.n_factors), options, each, rng) for each in w0]
         self._check_can_continue()
+        if self._has_no_units:
+            plain = [params.copy() for params in self._scorers]
+            self._units.to_training(plain)
+            return [params.begun(options) for params in plain]
         if call.is_batch and touched is not None:
             scorers: list[Parameters] = self._scorers
             if not all(params.is_writable for params in scorers):
@@ -225,7 +231,7 @@ class FMEstimator(BaseEstimator):
     def _check_can_continue(self) -> None:
         """Raise ValueError if a hyperparameter that fixes the layout of the parameters has changed since training."""
         params = self._scorers[0]
-        if params.n_slots != _engine.STATE_SLOTS[self._solver.name]:
+        if not self._has_no_units and params.n_slots != _engine.STATE_SLOTS[self._solver.name]:
             raise ValueError(
                 f"solver is now {self._solver.name!r}, and the model was trained with another. {_TRAIN_ANEW}"
             )
@@ -243,6 +249,7 @@ class FMEstimator(BaseEstimator):
     def _keep(self, scorers: list[Parameters], history: History) -> None:
         """Become the model that `fit` has trained."""
         self._scorers = Scorers(scorers)
+        self._has_no_units = False
         self.n_iter_ = len(history.train_loss)
         self.best_epoch_ = history.best_epoch
         self.history_: dict[str, list[float]] = self._by_name(history)
@@ -250,6 +257,7 @@ class FMEstimator(BaseEstimator):
     def _keep_one_more_epoch(self, scorers: list[Parameters], history: History) -> None:
         """Become the model that `partial_fit` has trained."""
         self._scorers = scorers if isinstance(scorers, Scorers) else Scorers(scorers)
+        self._has_no_units = False
         self.n_iter_ = self.best_epoch_ = getattr(self, "n_iter_", 0) + 1
         new = self._by_name(history)
         before = getattr(self, "history_", {})

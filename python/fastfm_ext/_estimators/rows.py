@@ -338,7 +338,8 @@ class RowEstimator(FMEstimator):
         if not call.is_first:
             grow_to_fit(self, X)
         rows = counted_rows(self, X, y, sample_weight, self._check_target, reset=call.is_first)
-        if call.is_first:
+        if call.is_first or self._has_no_units:
+            classes = classes if call.is_first else getattr(self, "classes_", None)
             self._units = Units.of(rows.X, self._learn_target(rows.y, rows.sample_weight, classes))
         samples = self._units.samples(rows, self._encode_target(rows.y, "y"))
         rng, n = self._generator(), samples.X.n_rows

@@ -25,6 +25,7 @@ class Savable(Protocol):
 
     _scorers: Scorers
     _units: Units
+    _has_no_units: bool
     n_features_in_: int
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -43,6 +44,8 @@ def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     meta: dict[str, Any] = {"params": plain_params(model), "n_factors": model._scorers[0].n_factors}
     meta |= {name: getattr(model, name) for name in _PLAIN_ATTRIBUTES if hasattr(model, name)}
     meta["target_spread"] = model._units.target
+    if model._has_no_units:
+        meta["has_no_units"] = True
     arrays: dict[str, AnyArray] = {}
     for number, params in enumerate(model._scorers):
         arrays |= params.to_arrays(f"_{number}")
@@ -81,6 +84,7 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
     scale = FeatureScale(**{field.name: arrays[f"feature_scale_{field.name}"] for field in fields(FeatureScale)})
     scale.check(model.n_features_in_)
     model._units = Units(scale, _target_spread(meta, arrays))
+    model._has_no_units = bool(meta.get("has_no_units", False))
     for name in _ARRAY_ATTRIBUTES:
         if name in arrays:
             setattr(model, name, arrays[name].astype(meta[f"{name}dtype"]))

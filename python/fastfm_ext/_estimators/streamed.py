@@ -73,7 +73,8 @@ class EstimatorAsLearner:
 
     def learn_target(self, y: Any, sample_weight: Float32 | None) -> float:
         """Learn from the first targets, (n_rows,); return their spread."""
-        return self.estimator._learn_target(y, sample_weight, self._classes)
+        classes = getattr(self.estimator, "classes_", None) if self.estimator._has_no_units else self._classes
+        return self.estimator._learn_target(y, sample_weight, classes)
 
     def encode_target(self, y: Any, name: str) -> Float32:
         """Return the targets as the loss wants them: (n_scorers, n_rows)."""
@@ -163,7 +164,8 @@ def _first_scorers(
 ) -> tuple[list[Parameters], StreamPosition]:
     """Learn the units from the first rows; return the parameters to begin with, and the beginning of the stream."""
     estimator = learner.estimator
-    samples = first_samples(learner, first, settings.buffer_rows, learned=continues)
+    learned = continues and not estimator._has_no_units
+    samples = first_samples(learner, first, settings.buffer_rows, fitted=continues, learned=learned)
     targets, weight = samples.targets, samples.sample_weight
     seed = estimator._seed()
     rng = np.random.default_rng(seed)

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
+from fastfm_ext._estimators.given import model_of
 from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import LOGISTIC, Loss
@@ -121,6 +122,52 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     >>> model.predict(X[:4]).tolist()
     ['like', 'skip', 'skip', 'like']
     """
+
+    @classmethod
+    def from_parameters(
+        cls, w0: ArrayLike, w: ArrayLike, V: ArrayLike, *, classes: ArrayLike = (0, 1), **hyperparameters: Any
+    ) -> Self:
+        """Return a model with the parameters of another program, such as libFM's, as if it had been fitted.
+
+        It predicts at once. Training goes on from these parameters with any solver, by `partial_fit`, or by `fit` and
+        `fit_stream` with ``warm_start=True``: the optimizer begins anew, and the first rows decide the units as they do
+        for a new model.
+
+        Parameters
+        ----------
+        w0 : float, or array-like of shape (n_classes,)
+        w : array-like of shape (n_features,) or (n_classes, n_features)
+        V : array-like of shape (n_features, n_factors) or (n_classes, n_features, n_factors)
+            Of the log odds of the second class; with more than two classes, of each class against the rest.
+        classes : array-like of shape (n_classes,), default=(0, 1)
+            The classes, in rising order.
+        **hyperparameters
+            Those of the constructor; `n_factors` is that of V.
+
+        Returns
+        -------
+        FMClassifier
+
+        Raises
+        ------
+        ValueError
+            For other shapes, fewer than two classes or some that do not rise, values that float32 cannot hold, or an
+            invalid hyperparameter.
+
+        Examples
+        --------
+        >>> from fastfm_ext import FMClassifier
+        >>> w, V = [1.0, 2.0], [[1.0, 1.0], [2.0, 0.0]]
+        >>> model = FMClassifier.from_parameters(-2.0, w, V, classes=["no", "yes"])
+        >>> model.predict([[1.0, 0.0], [1.0, 1.0]]).tolist()
+        ['no', 'yes']
+        """
+        named = np.asarray(classes)
+        if named.ndim != 1 or len(named) < 2 or not np.array_equal(named, np.unique(named)):
+            raise ValueError(f"classes must hold two or more different classes in rising order, got {classes!r}.")
+        model = model_of(cls, w0, w, V, hyperparameters, 1 if len(named) == 2 else len(named))
+        model.classes_ = named
+        return model
 
     @if_on_batches
     def partial_fit(

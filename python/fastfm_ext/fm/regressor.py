@@ -11,6 +11,7 @@ from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import check_param
+from fastfm_ext._estimators.given import model_of
 from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
 from fastfm_ext._estimators.vectors import VectorsMixin
@@ -182,6 +183,40 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         )
         self.loss = loss
         self.delta = delta
+
+    @classmethod
+    def from_parameters(cls, w0: ArrayLike, w: ArrayLike, V: ArrayLike, **hyperparameters: Any) -> Self:
+        """Return a model with the parameters of another program, such as libFM's, as if it had been fitted.
+
+        It predicts at once. Training goes on from these parameters with any solver, by `partial_fit`, or by `fit` and
+        `fit_stream` with ``warm_start=True``: the optimizer begins anew, and the first rows decide the units as they do
+        for a new model.
+
+        Parameters
+        ----------
+        w0 : float
+        w : array-like of shape (n_features,)
+        V : array-like of shape (n_features, n_factors)
+        **hyperparameters
+            Those of the constructor; `n_factors` is that of V.
+
+        Returns
+        -------
+        FMRegressor
+
+        Raises
+        ------
+        ValueError
+            For other shapes, values that float32 cannot hold, or an invalid hyperparameter.
+
+        Examples
+        --------
+        >>> from fastfm_ext import FMRegressor
+        >>> model = FMRegressor.from_parameters(0.5, [1.0, 2.0], [[1.0, 1.0], [2.0, 0.0]])
+        >>> model.predict([[1.0, 0.0], [1.0, 1.0]]).tolist()
+        [1.5, 5.5]
+        """
+        return model_of(cls, w0, w, V, hyperparameters, 1)
 
     @if_on_batches
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:

@@ -114,8 +114,10 @@ class BatchReader:
         return sp.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], self._estimator.n_features_in_))
 
 
-def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, learned: bool) -> Samples:
+def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, fitted: bool, learned: bool) -> Samples:
     """Let the learner learn the units from the first rows of a stream, unless it has; return at most ``n_rows`` rows.
+
+    A `fitted` learner knows its features, even where it has not `learned` its units.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, lear
         If there is no row, or for rows that cannot be trained on.
     """
     parts: list[CountedRows] = []
-    reader = BatchReader(learner) if learned else None
+    reader = BatchReader(learner) if fitted else None
     for number, batch in enumerate(batches):
         part = parts_of(batch, number)
         if not _n_rows(part.X) or _weighs_nothing(part.sample_weight):
@@ -138,8 +140,9 @@ def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, lear
     if not parts:
         raise ValueError("batches holds no rows to train on.")
     rows = _first_of(parts, n_rows)
-    if not learned:
+    if not fitted:
         learner.n_features = rows.X.n_features
+    if not learned:
         learner.units = Units.of(rows.X, learner.learn_target(rows.y, rows.sample_weight))
     return learner.units.samples(rows, learner.encode_target(rows.y, "y"))
 
