@@ -11,6 +11,7 @@ from typing import Any
 
 from fastfm_ext._common.checks import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
 from fastfm_ext._engine.options import Options
+from fastfm_ext._estimators.weights import is_class_weight
 from fastfm_ext._learning.losses import LOSSES, Loss, RankingLoss
 from fastfm_ext._learning.solvers.base import Defaults, Solver
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
@@ -48,6 +49,7 @@ CHECKS: dict[str, Check] = {
     "l1_V": _AT_LEAST_0,
     "delta": _ABOVE_0,
     "clip_gradient": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for no bound"),
+    "class_weight": (is_class_weight, 'None, "balanced" or a dict of classes to finite numbers above 0'),
     "max_iter": _AT_LEAST_1,
     "tol": _AT_LEAST_0,
     "fit_intercept": _SWITCH,

@@ -32,7 +32,7 @@ from fastfm_ext._learning.stream.progress import StreamProgress
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr
-from fastfm_ext._validation.rows import all_rows, counted_rows
+from fastfm_ext._validation.rows import CountedRows, all_rows, counted_rows
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
@@ -118,6 +118,10 @@ class RowEstimator(FMEstimator):
     @abstractmethod
     def _check_target(self, y: Any, name: str) -> Any:
         """Return targets, (n_rows,), that the estimator can learn, or raise ValueError."""
+
+    def _take_in(self, rows: CountedRows, *, is_batch: bool) -> CountedRows:
+        """Learn from rows to train on what no step learns; return them as they count."""
+        return rows
 
     @abstractmethod
     def _encode_target(self, y: Any, name: str) -> Float32:
@@ -341,7 +345,8 @@ class RowEstimator(FMEstimator):
         if call.is_first or self._has_no_units:
             classes = classes if call.is_first else getattr(self, "classes_", None)
             self._units = Units.of(rows.X, self._learn_target(rows.y, rows.sample_weight, classes))
-        samples = self._units.samples(rows, self._encode_target(rows.y, "y"))
+        targets = self._encode_target(rows.y, "y")
+        samples = self._units.samples(self._take_in(rows, is_batch=call.is_batch), targets)
         rng, n = self._generator(), samples.X.n_rows
         n_held_out = 0 if call.is_batch or validation is not None else self._n_held_out(n)
         held_out = None

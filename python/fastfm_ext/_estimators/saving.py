@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
+from fastfm_ext._estimators.weights import from_pairs, to_pairs
 from fastfm_ext._learning.units import FeatureScale, Units
 
 # Attributes that JSON holds as they are.
@@ -67,7 +68,10 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
     KeyError, ValueError, TypeError
         For a state that `to_state` did not make.
     """
-    model = model_class(**meta["params"])
+    params = dict(meta["params"])
+    if "class_weight" in params:
+        params["class_weight"] = from_pairs(params["class_weight"])
+    model = model_class(**params)
     model._check_params()
     for name in _PLAIN_ATTRIBUTES:
         if name in meta:
@@ -93,8 +97,10 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
 
 
 def plain_params(model: Savable) -> dict[str, Any]:
-    """Return the hyperparameters; a random generator, which no file can hold, becomes None."""
+    """Return the hyperparameters as JSON can hold them; a random generator, which it cannot, becomes None."""
     params = model.get_params(deep=False)
+    if "class_weight" in params:
+        params["class_weight"] = to_pairs(params["class_weight"])
     if not isinstance(params["random_state"], Integral):
         params["random_state"] = None
     return params

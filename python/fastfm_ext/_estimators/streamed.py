@@ -27,6 +27,7 @@ from fastfm_ext._learning.stream.fit import StreamFit, StreamSettings
 from fastfm_ext._learning.stream.progress import Lines, StreamProgress
 from fastfm_ext._learning.stream.source import BufferSource
 from fastfm_ext._learning.units import Units
+from fastfm_ext._validation.rows import CountedRows
 
 if TYPE_CHECKING:
     from fastfm_ext._estimators.rows import RowEstimator
@@ -75,6 +76,10 @@ class EstimatorAsLearner:
         """Learn from the first targets, (n_rows,); return their spread."""
         classes = getattr(self.estimator, "classes_", None) if self.estimator._has_no_units else self._classes
         return self.estimator._learn_target(y, sample_weight, classes)
+
+    def take_in(self, rows: CountedRows) -> CountedRows:
+        """Learn from rows to train on what no step learns; return them as they count."""
+        return self.estimator._take_in(rows, is_batch=True)
 
     def encode_target(self, y: Any, name: str) -> Float32:
         """Return the targets as the loss wants them: (n_scorers, n_rows)."""

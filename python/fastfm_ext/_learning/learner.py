@@ -11,6 +11,7 @@ from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Schedule
 from fastfm_ext._learning.losses import Loss
 from fastfm_ext._learning.units import Units
+from fastfm_ext._validation.rows import CountedRows
 
 
 class Terms(NamedTuple):
@@ -38,6 +39,9 @@ class Learner(Protocol):
 
     def learn_target(self, y: Any, sample_weight: Float32 | None) -> float:
         """Learn from the first targets, (n_rows,); return their spread."""
+
+    def take_in(self, rows: CountedRows) -> CountedRows:
+        """Learn from rows to train on what no step learns; return them as they count."""
 
     def encode_target(self, y: Any, name: str) -> Float32:
         """Return the targets as the loss wants them: (n_scorers, n_rows)."""

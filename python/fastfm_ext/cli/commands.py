@@ -23,7 +23,7 @@ from fastfm_ext.cli.settings import (
     PredictSettings,
     RecommendSettings,
 )
-from fastfm_ext.cli.words import column, fraction, integer, n_jobs, number
+from fastfm_ext.cli.words import class_weight, column, fraction, integer, n_jobs, number
 
 _FIT_EPILOG = f"""\
 files:
@@ -174,6 +174,11 @@ def _add_hyperparameters(training: Any) -> list[str]:
     with_value = {
         "n_factors": (integer(0), "K", "length of the factor vectors (default: 16; 0: a linear model)"),
         "learning_rate": (number, "RATE", "step size (default: depends on task and solver)"),
+        "class_weight": (
+            class_weight,
+            "WEIGHTS",
+            "what the rows of each class count: balanced, or CLASS=WEIGHT,... (default: 1)",
+        ),
         "max_iter": (integer(1), "N", "most epochs (default: 100; early stopping may end before)"),
         "l2_w": (number, "L2", "L2 on linear weights (default: depends on task and solver)"),
         "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),

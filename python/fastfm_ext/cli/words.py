@@ -35,6 +35,29 @@ number = _type(float, lambda value: 0.0 <= value < math.inf, "a number of at lea
 fraction = _type(float, lambda value: 0.0 < value < 1.0, "a number between 0 and 1")
 
 
+def class_weight(text: str) -> Any:
+    """Parse ``balanced``, or weights of classes such as ``0=1,1=5``; a class that looks like a number is one."""
+    if text == "balanced":
+        return text
+    weights = {}
+    for pair in text.split(","):
+        label, is_pair, weight = pair.rpartition("=")
+        if not is_pair:
+            raise argparse.ArgumentTypeError(f"{text!r} is neither balanced nor CLASS=WEIGHT,CLASS=WEIGHT")
+        try:
+            weights[_number_or_text(label)] = float(weight)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{weight!r} is not a number, the weight of {label!r}") from None
+    return weights
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def column(text: str) -> Any:
     """Parse a column and how to encode it."""
     try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,11 +12,14 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
-from fastfm_ext._common.arrays import AnyArray, Float32, Float64
+from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int64
+from fastfm_ext._engine.options import Options
 from fastfm_ext._estimators.given import model_of
 from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
 from fastfm_ext._estimators.vectors import VectorsMixin
+from fastfm_ext._estimators.weights import weighted_by_class
 from fastfm_ext._learning.losses import LOGISTIC, Loss
+from fastfm_ext._validation.rows import CountedRows
 
 
 class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
@@ -33,6 +37,11 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     n_factors : int, default=16
         Length k of each feature's factor vector v_i; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no
         memory.
+    class_weight : dict, "balanced" or None, default=None
+        What the rows of each class count, multiplied with `sample_weight`: a dict of classes to numbers above 0 (1 for
+        a class that it lacks), or "balanced" for ``n_samples / (n_classes * np.bincount(y))``, for `fit` alone.
+        Rows held out of X by `early_stopping` count in the same way; rows given as `X_val`, `y_val` count as
+        `sample_weight_val` says, so that the validation loss is the one of the data.
     solver : {"adagrad", "sgd", "ftrl", "adam"}, default="adagrad"
         Per-sample descent with AdaGrad's step sizes, with a constant one, FTRL-Proximal, or Adam, whose averages move
         when their feature is visited. AdaGrad needs least tuning and is the better choice where some features are
@@ -122,6 +131,57 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     >>> model.predict(X[:4]).tolist()
     ['like', 'skip', 'skip', 'like']
     """
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        solver: str = "adagrad",
+        learning_rate: float | None = None,
+        max_iter: int = 100,
+        l2_w: float | None = None,
+        l2_V: float | None = None,
+        l1_w: float = 0.0,
+        l1_V: float = 0.0,
+        clip_gradient: float | None = None,
+        init_stdev: float | None = None,
+        fit_intercept: bool = True,
+        fit_linear: bool = True,
+        shuffle: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            n_factors,
+            solver=solver,
+            learning_rate=learning_rate,
+            max_iter=max_iter,
+            l2_w=l2_w,
+            l2_V=l2_V,
+            l1_w=l1_w,
+            l1_V=l1_V,
+            clip_gradient=clip_gradient,
+            init_stdev=init_stdev,
+            fit_intercept=fit_intercept,
+            fit_linear=fit_linear,
+            shuffle=shuffle,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
 
     @classmethod
     def from_parameters(
@@ -313,6 +373,15 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             )
         self.classes_ = found
         return 1.0
+
+    def _take_in(self, rows: CountedRows, *, is_batch: bool) -> CountedRows:
+        return weighted_by_class(rows, self.class_weight, self.classes_, is_batch=is_batch)
+
+    def _first_w0(self, targets: Float32, sample_weight: Float32 | None, visited: Int64, options: Options) -> Float64:
+        w0 = super()._first_w0(targets, sample_weight, visited, options)
+        # A batch that lacks a class says nothing of its rate, and far from even odds w0 would stay for long.
+        w0[targets.min(axis=1) == targets.max(axis=1)] = 0.0
+        return w0
 
     def _encode_target(self, y: AnyArray, name: str) -> Float32:
         known = np.isin(y, self.classes_)

@@ -137,6 +137,19 @@ def test_flags_reach_the_estimator(run, text_files):
     assert {name: parameters[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize(("words", "expected"), [("balanced", "balanced"), ("0=1,1=2.5", {0: 1.0, 1: 2.5})])
+def test_class_weights_reach_the_classifier(run, text_files, words, expected):
+    assert run("fit", "train.ffm", "--class-weight", words, "--quiet", "-m", "m.fastfm")[0] == 0
+    assert load_model("m.fastfm").model.class_weight == expected
+
+
+@pytest.mark.parametrize(("words", "message"), [("even", "neither balanced nor"), ("a=b", "'b' is not a number")])
+def test_class_weights_that_are_none_are_wrong_usage(text_files, capsys, words, message):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["fit", "train.ffm", "--class-weight", words])
+    assert message in capsys.readouterr().err
+
+
 def test_every_hyperparameter_has_a_flag(capsys):
     with pytest.raises(SystemExit):
         cli.main(["fit", "--help"])

@@ -75,8 +75,8 @@ class BatchReader:
         self._learner = learner
         self._estimator = copy.copy(learner.estimator)
 
-    def samples(self, batches: Iterable[Any]) -> Iterator[Samples]:
-        """Yield the rows of each batch that has any, numbered through the stream."""
+    def samples(self, batches: Iterable[Any], *, to_train: bool) -> Iterator[Samples]:
+        """Yield the rows of each batch that has any, numbered through the stream; `to_train` lets the learner see."""
         learner, n_before = self._learner, 0
         for number, batch in enumerate(batches):
             part = parts_of(batch, number)
@@ -86,7 +86,8 @@ class BatchReader:
                     rows = self.count(part)
                     numbers = np.arange(n_rows, dtype=np.int64) if rows.numbers is None else rows.numbers
                     rows = rows._replace(numbers=numbers + n_before)
-                    samples = learner.units.samples(rows, learner.encode_target(rows.y, "y"))
+                    targets = learner.encode_target(rows.y, "y")
+                    samples = learner.units.samples(learner.take_in(rows) if to_train else rows, targets)
                 yield samples
             n_before += n_rows
 
@@ -144,7 +145,8 @@ def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, fitt
         learner.n_features = rows.X.n_features
     if not learned:
         learner.units = Units.of(rows.X, learner.learn_target(rows.y, rows.sample_weight))
-    return learner.units.samples(rows, learner.encode_target(rows.y, "y"))
+    targets = learner.encode_target(rows.y, "y")
+    return learner.units.samples(learner.take_in(rows), targets)
 
 
 def _first_of(parts: list[CountedRows], n_rows: int) -> CountedRows:

@@ -195,7 +195,7 @@ class StreamFit:
         return loss_sum / weight_sum
 
     def _validation_samples(self) -> Iterator[Samples]:
-        samples = BatchReader(self._learner).samples(batches_of(self._validation))
+        samples = BatchReader(self._learner).samples(batches_of(self._validation), to_train=False)
         with ReadAhead(samples, self._settings.read_ahead) as parts:
             yield from parts
 
