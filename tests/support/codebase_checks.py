@@ -122,7 +122,7 @@ ROOMS_WITHOUT_TESTS = {
     "__init__": "every test imports from it",
     "__main__": "the tests of the command line run it",
 }
-OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark", "zstandard"}
+OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark", "tqdm", "zstandard"}
 
 
 def arrow_problems(

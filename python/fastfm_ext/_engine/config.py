@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastfm_ext._engine import isa
 
 _REQUIRED = ("numpy", "scipy", "scikit-learn")
-_OPTIONAL = ("pandas", "polars", "faiss-cpu", "matplotlib")
+_OPTIONAL = ("pandas", "polars", "faiss-cpu", "matplotlib", "tqdm")
 
 
 def show_config() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -21,6 +20,7 @@ from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import saving
 from fastfm_ext._estimators.hyperparameters import check_ranges, options_of, settings_of
+from fastfm_ext._estimators.listeners import Callback, Listeners
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Run, Schedule
@@ -41,10 +41,13 @@ class TrainingCall(NamedTuple):
         Whether the model begins anew, and learns its units.
     is_batch : bool
         Whether it makes one pass over rows that are some of many.
+    report : callable, optional
+        As `Schedule` has it.
     """
 
     is_first: bool
     is_batch: bool
+    report: Callable[[int, History], bool] | None = None
 
 
 @contextmanager
@@ -79,7 +82,7 @@ class FMEstimator(BaseEstimator):
     warm_start: bool
     n_jobs: int | None
     random_state: Any
-    verbose: int
+    verbose: int | str
 
     # The key of history_ that has what was validated.
     _validation_name: ClassVar[str] = "val_loss"
@@ -106,16 +109,22 @@ class FMEstimator(BaseEstimator):
 
     # --- training ----------------------------------------------------------------------------------------------------
 
-    def _fit(self, data: Any, validation: Any = None) -> Self:
+    def _fit(self, data: Any, validation: Any = None, callback: Callback | None = None) -> Self:
         """Become the model that training on this data gives; on an error, stay the model of before."""
+        self._check_params()
         first = not (self.warm_start and hasattr(self, "_scorers"))
-        run = self._train(data, validation, TrainingCall(first, is_batch=False))
+        with Listeners(self, self.max_iter, callback) as listeners:
+            run = self._train(data, validation, TrainingCall(first, is_batch=False, report=listeners.end_epoch))
         run.raise_divergence()
         return self
 
     def _partial_fit(self, data: Any) -> Self:
         """Make one pass over this data; on an error, stay the model of before."""
-        self._train(data, None, TrainingCall(not hasattr(self, "_scorers"), is_batch=True))
+        self._check_params()
+        report = None
+        if self.verbose and not isinstance(self.verbose, str):  # a bar of one epoch would show nothing
+            report = Listeners(self, 1, epochs_before=getattr(self, "n_iter_", 0)).end_epoch
+        self._train(data, None, TrainingCall(not hasattr(self, "_scorers"), is_batch=True, report=report))
         return self
 
     def _train(self, data: Any, validation: Any, call: TrainingCall) -> Run:
@@ -123,7 +132,6 @@ class FMEstimator(BaseEstimator):
 
         All of this happens to a copy of the model, which takes its place in one step.
         """
-        self._check_params()
         with self._alone() if call.is_batch and not call.is_first else nullcontext(), undone_on_error() as undo:
             model = self._as_it_is()
             problem = model._prepare(data, validation, call, undo)
@@ -202,11 +210,9 @@ class FMEstimator(BaseEstimator):
         return scorers
 
     def _schedule(self, call: TrainingCall) -> Schedule:
-        max_iter, epochs_before = (1, getattr(self, "n_iter_", 0)) if call.is_batch else (self.max_iter, 0)
-        report = partial(self._print_progress, epochs_before) if self.verbose else None
-        return self._schedule_of(max_iter, report)
+        return self._schedule_of(1 if call.is_batch else self.max_iter, call.report)
 
-    def _schedule_of(self, max_iter: int, report: Callable[[int, History], None] | None) -> Schedule:
+    def _schedule_of(self, max_iter: int, report: Callable[[int, History], bool] | None) -> Schedule:
         return Schedule(
             max_iter=max_iter,
             n_iter_no_change=self.n_iter_no_change,
@@ -273,12 +279,12 @@ class FMEstimator(BaseEstimator):
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31))
 
-    def _print_progress(self, epochs_before: int, epoch: int, history: History, n_epochs: int | None = None) -> None:
-        number = f"{epoch:3d}/{n_epochs or self.max_iter}" if not epochs_before else f"{epochs_before + epoch:3d}"
-        parts = [f"epoch {number}", f"train {self._loss.show(history.train_loss[-1])}"]
+    def _in_words(self, history: History) -> list[str]:
+        """Return what the last epoch gave, as lines and bars of progress show it."""
+        words = [f"train {self._loss.show(history.train_loss[-1])}"]
         if history.validation:
-            parts.append(f"validation {self._show_validation(history.validation[-1])}")
-        print("  ".join([*parts, f"{history.seconds[-1]:.2f} s"]), flush=True)
+            words.append(f"validation {self._show_validation(history.validation[-1])}")
+        return words
 
     # --- saved form --------------------------------------------------------------------------------------------------
 

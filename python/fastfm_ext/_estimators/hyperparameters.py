@@ -63,7 +63,10 @@ CHECKS: dict[str, Check] = {
         optional(is_nonzero_integer(MAX_THREADS)),
         f"an integer other than 0 and at most {MAX_THREADS}, or None for one thread",
     ),
-    "verbose": (lambda value: is_bool(value) or is_integer(0)(value), "0 for silence or 1 for a line an epoch"),
+    "verbose": (
+        lambda value: is_bool(value) or is_integer(0)(value) or (isinstance(value, str) and value == "bar"),
+        '0 for silence, 1 for a line an epoch, or "bar" for a progress bar',
+    ),
 }
 
 

@@ -22,6 +22,7 @@ from fastfm_ext._estimators import streamed
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.growing import grow, grow_to_fit
 from fastfm_ext._estimators.hyperparameters import check_solver
+from fastfm_ext._estimators.listeners import Callback, Listeners
 from fastfm_ext._learning.held_out import HeldOutSamples, hold_out_rows
 from fastfm_ext._learning.losses import Loss
 from fastfm_ext._learning.mean_loss import mean_loss_of_constants
@@ -80,7 +81,7 @@ class RowEstimator(FMEstimator):
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
-        verbose: int = 0,
+        verbose: int | Literal["bar"] = 0,
     ) -> None:
         self.n_factors = n_factors
         self.solver = solver
@@ -146,6 +147,7 @@ class RowEstimator(FMEstimator):
         X_val: Any = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
+        callback: Callback | None = None,
     ) -> Self:
         """Train the model.
 
@@ -160,6 +162,10 @@ class RowEstimator(FMEstimator):
         X_val, y_val, sample_weight_val : optional
             Rows to validate on after each epoch. The best epoch's parameters are kept, and training stops when the
             validation loss has not fallen for `n_iter_no_change` epochs.
+        callback : callable, optional
+            Called after each epoch with a `FitProgress`. Where it returns True, training ends; with validation rows,
+            the best epoch's parameters are kept. An error in it ends the fit, too, and the estimator is as it was
+            before.
 
         Returns
         -------
@@ -178,7 +184,7 @@ class RowEstimator(FMEstimator):
         if X_val is None and sample_weight_val is not None:
             raise ValueError("sample_weight_val was given without X_val and y_val.")
         validation = None if X_val is None else (X_val, y_val, sample_weight_val)
-        return self._fit((X, y, sample_weight, None), validation)
+        return self._fit((X, y, sample_weight, None), validation, callback)
 
     @if_on_batches
     def fit_stream(
@@ -194,6 +200,7 @@ class RowEstimator(FMEstimator):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float = 300.0,
         progress: Callable[[StreamProgress], None] | None = None,
+        callback: Callback | None = None,
     ) -> Self:
         """Train on a stream of batches, of which only a few are in memory at a time.
 
@@ -237,6 +244,8 @@ class RowEstimator(FMEstimator):
         progress : callable, optional
             Called after each buffer with a `StreamProgress`. With ``verbose=1``, a line is printed every ten seconds
             and after each epoch.
+        callback : callable, optional
+            Called after each epoch with a `FitProgress`; where it returns True, training ends, as in `fit`.
 
         Returns
         -------
@@ -278,10 +287,11 @@ class RowEstimator(FMEstimator):
         [3.0]
         """
         self._check_params()
-        settings = streamed.checked_settings(
-            n_epochs, buffer_rows, read_ahead, cache, checkpoint, checkpoint_every, progress, verbose=bool(self.verbose)
-        )
-        streamed.fit_stream(self, batches, validation, classes, settings)
+        with Listeners(self, n_epochs, callback, progress, is_stream=True) as listeners:
+            settings = streamed.checked_settings(
+                n_epochs, buffer_rows, read_ahead, cache, checkpoint, checkpoint_every, listeners
+            )
+            streamed.fit_stream(self, batches, validation, classes, settings)
         return self
 
     def grow(self, n_features: int) -> Self:

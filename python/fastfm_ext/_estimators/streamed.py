@@ -6,8 +6,6 @@ import copy
 import itertools
 import os
 import secrets
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from fastfm_ext._common.checks import is_integer, is_real
 from fastfm_ext._common.interrupt import DeferredInterrupt
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
+from fastfm_ext._estimators.listeners import Listeners
 from fastfm_ext._estimators.saving import plain_params
 from fastfm_ext._learning.learner import Terms
 from fastfm_ext._learning.loop import History
@@ -24,7 +23,6 @@ from fastfm_ext._learning.stream.batches import batches_of, checksum, first_batc
 from fastfm_ext._learning.stream.buffers import Plan
 from fastfm_ext._learning.stream.checkpoint import StreamPosition, read_checkpoint, remove_leftovers
 from fastfm_ext._learning.stream.fit import StreamFit, StreamSettings
-from fastfm_ext._learning.stream.progress import Lines, StreamProgress
 from fastfm_ext._learning.stream.source import BufferSource
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.rows import CountedRows
@@ -95,11 +93,11 @@ class EstimatorAsLearner:
         model._keep(scorers, history)
         return model
 
-    def terms(self, n_epochs: int, typical_loss: float) -> Terms:
+    def terms(self, settings: StreamSettings, typical_loss: float) -> Terms:
         """Return the terms of a training, once the units are known."""
         estimator = self.estimator
-        report = partial(estimator._print_progress, 0, n_epochs=n_epochs) if estimator.verbose else None
-        schedule, guard = estimator._schedule_of(n_epochs, report), estimator._guard(typical_loss)
+        schedule = estimator._schedule_of(settings.n_epochs, settings.end_epoch)
+        guard = estimator._guard(typical_loss)
         return Terms(estimator._options(), estimator._loss, estimator._units, schedule, guard)
 
 
@@ -146,7 +144,7 @@ def _begin(
         first = first_batches(batches, settings.buffer_rows)
         scorers, position = _first_scorers(learner, first, fixed, settings, continues=continues)
         begun = itertools.chain(handed_over(first), batches)
-    terms = learner.terms(settings.n_epochs, position.typical_loss)
+    terms = learner.terms(settings, position.typical_loss)
     plan = Plan(
         buffer_rows=settings.buffer_rows,
         shuffle=terms.schedule.shuffle,
@@ -207,9 +205,7 @@ def checked_settings(
     cache: str | os.PathLike[str] | None,
     checkpoint: str | os.PathLike[str] | None,
     checkpoint_every: float,
-    progress: Callable[[StreamProgress], None] | None,
-    *,
-    verbose: bool,
+    listeners: Listeners,
 ) -> StreamSettings:
     """Return the arguments of `RowEstimator.fit_stream`; ValueError for one of an invalid value."""
     for name, low, value in (
@@ -223,11 +219,15 @@ def checked_settings(
         raise ValueError(
             f"checkpoint_every must be a finite number of seconds of at least 0; got {checkpoint_every!r}."
         )
-    listeners: list[Callable[[StreamProgress], None]] = [] if progress is None else [progress]
-    if verbose:
-        listeners.append(Lines())
     return StreamSettings(
-        n_epochs, buffer_rows, read_ahead, _path(cache), _path(checkpoint), checkpoint_every, tuple(listeners)
+        n_epochs,
+        buffer_rows,
+        read_ahead,
+        _path(cache),
+        _path(checkpoint),
+        checkpoint_every,
+        listeners.end_buffer,
+        listeners.end_epoch,
     )
 
 

@@ -21,7 +21,7 @@ class Schedule:
     tol: float
     n_threads: int
     shuffle: bool = True
-    report: Callable[[int, History], None] | None = None  # called after each epoch
+    report: Callable[[int, History], bool] | None = None  # called after each epoch; True ends the training
 
 
 @dataclass
@@ -138,8 +138,8 @@ def _run_epochs(
                 run.best = _snapshot(scorers, run.best)
                 history.best_epoch = epoch
         history.seconds.append(time.perf_counter() - started)
-        if schedule.report is not None:
-            schedule.report(epoch, history)
+        if schedule.report is not None and schedule.report(epoch, history):
+            break
 
 
 def _snapshot(scorers: list[Parameters], reuse: list[Parameters]) -> list[Parameters]:

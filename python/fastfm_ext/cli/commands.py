@@ -161,7 +161,7 @@ def _add_fit(commands: Any) -> None:
     )
     stream.add_argument("--stream", action="store_true", help="hold only some of the rows in memory")
     _add_options(stream, FitStreamSettings)
-    _add_options(parser.add_argument_group("output"), FitSettings, "model", "quiet")
+    _add_options(parser.add_argument_group("output"), FitSettings, "model", "progress", "quiet")
     parser.set_defaults(run=lambda arguments: _fit(parser, arguments, hyperparameters))
 
 

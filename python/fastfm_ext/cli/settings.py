@@ -19,6 +19,7 @@ FORMS = ("csv", "tsv", "parquet", "libsvm", "libffm")
 TEXT_FORMS = ("libsvm", "libffm")
 TASKS = ("regression", "classification")
 PREDICTION_KINDS = ("value", "probability", "class", "score")
+PROGRESS = ("bar", "lines")
 EXPORTS = ("features", "items", "users")
 VARIANTS = ("100k", "1m", "latest-small")
 
@@ -127,6 +128,14 @@ class FitSettings:
         default=None,
         metadata=_path(
             "-m", "--model", metavar="FILE", role=WRITTEN, what="save the model (with encoder and items) here"
+        ),
+    )
+    progress: str | None = field(
+        default=None,
+        metadata=_option(
+            "--progress",
+            what="a bar, or a line for each epoch (default: a bar on a terminal, if tqdm is installed)",
+            choices=PROGRESS,
         ),
     )
     quiet: bool = field(

@@ -88,8 +88,9 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     random_state : int, RandomState or None, default=None
         Seed of the first factors, the hold-out and the row order. The same seed gives bit-equal models on one machine
         with one thread.
-    verbose : int, default=0
-        1 prints a line for each epoch.
+    verbose : int or "bar", default=0
+        1 prints a line for each epoch, "bar" shows a progress bar for fits of more than two seconds (needs tqdm, in
+        the extra ``progress``), and 0 is silence.
 
     Attributes
     ----------
@@ -156,7 +157,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
-        verbose: int = 0,
+        verbose: int | Literal["bar"] = 0,
     ) -> None:
         super().__init__(
             n_factors,

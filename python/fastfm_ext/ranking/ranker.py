@@ -15,6 +15,7 @@ from fastfm_ext._engine.csr import features_in
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.hyperparameters import one_of
+from fastfm_ext._estimators.listeners import Callback
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.held_out import HeldOutChoices, mark_held_out, to_visit, without
 from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
@@ -91,8 +92,9 @@ class FMRanker(VectorsMixin, FMEstimator):
     random_state : int, RandomState or None, default=None
         Seed of the first factors, the hold-out, the order of visits and the draws. The same seed gives bit-equal models
         on one machine with one thread.
-    verbose : int, default=0
-        1 prints a line for each epoch.
+    verbose : int or "bar", default=0
+        1 prints a line for each epoch, "bar" shows a progress bar for fits of more than two seconds (needs tqdm, in
+        the extra ``progress``), and 0 is silence.
 
     Attributes
     ----------
@@ -168,7 +170,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
-        verbose: int = 0,
+        verbose: int | Literal["bar"] = 0,
     ) -> None:
         self.n_factors = n_factors
         self.loss = loss
@@ -192,7 +194,7 @@ class FMRanker(VectorsMixin, FMEstimator):
 
     # --- training ----------------------------------------------------------------------------------------------------
 
-    def fit(self, X_user: Any, X_item: Any, interactions: Any) -> Self:
+    def fit(self, X_user: Any, X_item: Any, interactions: Any, *, callback: Callback | None = None) -> Self:
         """Train the model.
 
         Parameters
@@ -204,6 +206,10 @@ class FMRanker(VectorsMixin, FMEstimator):
         interactions : {array-like, sparse matrix} of shape (n_users, n_items)
             Who chose what: 1, or another positive number as the weight of the choice, and 0 (or nothing) elsewhere.
             A weight multiplies the loss of the choice and its share of L2.
+        callback : callable, optional
+            Called after each epoch with a `FitProgress`. Where it returns True, training ends; with early stopping,
+            the best epoch's parameters are kept. An error in it ends the fit, too, and the estimator is as it was
+            before.
 
         Returns
         -------
@@ -217,7 +223,7 @@ class FMRanker(VectorsMixin, FMEstimator):
             When a score stops being finite or the loss explodes. The estimator then has the parameters of the best
             epoch, if one was validated before; else it is as it was before.
         """
-        return self._fit((X_user, X_item, interactions))
+        return self._fit((X_user, X_item, interactions), callback=callback)
 
     def partial_fit(self, X_user: Any, X_item: Any, interactions: Any) -> Self:
         """Train one epoch on these interactions, going on from what has been learned.

@@ -150,6 +150,25 @@ def test_class_weights_that_are_none_are_wrong_usage(text_files, capsys, words, 
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("stream", [[], ["--stream"]], ids=["whole", "stream"])
+def test_a_bar_shows_progress_in_place_of_lines(run, text_files, monkeypatch, stream):
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr("fastfm_ext._estimators.listeners.BAR_DELAY", 0)
+    code, out, err = run("fit", "train.ffm", *stream, "--max-iter", 2, "--progress", "bar")
+    assert (code, "epoch   1" in out) == (0, False)
+    assert re.search(r"100%.*log loss", err)
+    code, out, err = run("fit", "train.ffm", *stream, "--max-iter", 2, "--progress", "lines")
+    assert (code, "epoch   1/2" in out, err) == (0, True, "")
+
+
+def test_a_bar_is_the_default_on_a_terminal_alone(run, text_files, monkeypatch):
+    pytest.importorskip("tqdm")
+    assert "epoch   1/2" in run("fit", "train.ffm", "--max-iter", 2)[1]
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert "epoch   1/2" not in run("fit", "train.ffm", "--max-iter", 2)[1]
+    assert "epoch   1/2" in run("fit", "train.ffm", "--max-iter", 2, "--progress", "lines")[1]
+
+
 def test_every_hyperparameter_has_a_flag(capsys):
     with pytest.raises(SystemExit):
         cli.main(["fit", "--help"])

@@ -69,8 +69,8 @@ def test_the_cache_is_read_in_another_order_in_each_epoch(data, tmp_path):
     order = np.argsort(y, kind="stable")  # a buffer of the source holds one class only
     stream = batches(X[order], y[order], 100)
     settings = {"classes": [False, True], "buffer_rows": BUFFER_ROWS}
-    cached = make().fit_stream(stream, 6, cache=tmp_path, **settings)
-    plain = make().fit_stream(stream, 6, **settings)
+    cached = make().fit_stream(stream, 2, cache=tmp_path, **settings)
+    plain = make().fit_stream(stream, 2, **settings)
     assert cached.score(X, y) > plain.score(X, y) + 0.02
 
 

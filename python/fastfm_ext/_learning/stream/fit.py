@@ -37,7 +37,8 @@ class StreamSettings:
     cache: str | None
     checkpoint: str | None
     checkpoint_every: float
-    listeners: tuple[Callable[[StreamProgress], None], ...]
+    end_buffer: Callable[[StreamProgress], None]  # called after each buffer
+    end_epoch: Callable[[int, History], bool]  # called after each epoch; True ends the training
 
 
 class StreamFit:
@@ -201,14 +202,14 @@ class StreamFit:
 
     # --- what comes of it --------------------------------------------------------------------------------------------
 
-    def _end_of_epoch(self, epoch: int, history: History) -> None:
+    def _end_of_epoch(self, epoch: int, history: History) -> bool:
         schedule = self._terms.schedule
-        is_last = epoch == schedule.max_iter
+        ends = self._report is not None and self._report(epoch, history)
+        is_last = ends or epoch == schedule.max_iter
         is_last = is_last or self.position.run.monitor.epochs_without_gain >= schedule.n_iter_no_change
         if is_last or self._checkpoints.is_due:
             self._write_checkpoint()
-        if self._report is not None:
-            self._report(epoch, history)
+        return ends
 
     def _write_checkpoint(self) -> None:
         if self._checkpoints.are_wanted:
@@ -235,6 +236,4 @@ class StreamFit:
         seconds = time.perf_counter() - self._resumed_at
         n_rows = position.rows_of_epoch or self._source.n_rows
         rate = (position.rows - self._resumed_rows) / seconds if seconds > 0 else 0.0
-        progress = StreamProgress(epoch, self._settings.n_epochs, position.rows, n_rows, rate)
-        for listener in self._settings.listeners:
-            listener(progress)
+        self._settings.end_buffer(StreamProgress(epoch, self._settings.n_epochs, position.rows, n_rows, rate))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,10 +74,19 @@ def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClass
         why = "is text" if is_text else f"has {n}"
         print(f"task: {task}, since the target {why} (--task chooses)")
     estimator = FMClassifier if task == "classification" else FMRegressor
-    model = estimator(verbose=0 if settings.quiet else 1)
+    model = estimator(verbose=_verbosity(settings))
     check_hyperparameters(settings.hyperparameters, task)
     model.set_params(**settings.hyperparameters)
     return model
+
+
+def _verbosity(settings: FitSettings) -> Any:
+    """Return how the estimator shows its progress."""
+    if settings.quiet:
+        return 0
+    if settings.progress is None:
+        return "bar" if sys.stderr.isatty() and find_spec("tqdm") is not None else 1
+    return "bar" if settings.progress == "bar" else 1
 
 
 def trained(model: FMRegressor | FMClassifier, seconds: float) -> str:
