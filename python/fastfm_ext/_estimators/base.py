@@ -22,6 +22,7 @@ from fastfm_ext._estimators import saving
 from fastfm_ext._estimators.hyperparameters import check_ranges, options_of, settings_of
 from fastfm_ext._estimators.listeners import Callback, Listeners
 from fastfm_ext._estimators.scorers import Scorers
+from fastfm_ext._learning.convergence import is_still_gaining, warn_of_max_iter
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Run, Schedule
 from fastfm_ext._learning.problem import Problem, solve
@@ -116,6 +117,8 @@ class FMEstimator(BaseEstimator):
         with Listeners(self, self.max_iter, callback) as listeners:
             run = self._train(data, validation, TrainingCall(first, is_batch=False, report=listeners.end_epoch))
         run.raise_divergence()
+        if is_still_gaining(run, self.max_iter, self.n_iter_no_change):
+            warn_of_max_iter(run, self.max_iter, self.tol, stacklevel=3)
         return self
 
     def _partial_fit(self, data: Any) -> Self:

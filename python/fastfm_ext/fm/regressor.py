@@ -51,7 +51,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     learning_rate : float, optional
         Default: 0.05 for AdaGrad, 0.01 for SGD, 0.1 for FTRL, 0.001 for Adam.
     max_iter : int, default=100
-        Most epochs (passes over the rows).
+        Most epochs (passes over the rows). `fit` gives a ConvergenceWarning if they end while it still gains.
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
         by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the

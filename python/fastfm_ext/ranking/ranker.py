@@ -64,7 +64,7 @@ class FMRanker(VectorsMixin, FMEstimator):
     learning_rate : float, optional
         Of AdaGrad. Default: 0.1 for softmax, BPR and WARP.
     max_iter : int, default=100
-        Most epochs (passes over the interactions).
+        Most epochs (passes over the interactions). `fit` gives a ConvergenceWarning if they end while it still gains.
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid at each visit: for each choice, its loss grows by
         ``l2/2 |theta|^2`` over the features of the user and of the item, and the mean of it over the drawn items.

@@ -40,7 +40,8 @@ class GradientSolver:
     losses: frozenset[str] = frozenset(loss.name for loss in LOSSES)
     trains_on_batches: bool = True
     advice: str = (
-        "Try a smaller learning_rate, features scaled to about [-1, 1], a larger l2_V or a smaller init_stdev."
+        "Try a smaller learning_rate, a clip_gradient of 1 or less, features scaled to about [-1, 1], a larger l2_V or "
+        "a smaller init_stdev."
     )
 
     @property
