@@ -52,6 +52,7 @@ CHECKS: dict[str, Check] = {
     "class_weight": (is_class_weight, 'None, "balanced" or a dict of classes to finite numbers above 0'),
     "max_iter": _AT_LEAST_1,
     "tol": _AT_LEAST_0,
+    "clip_predictions": _SWITCH,
     "fit_intercept": _SWITCH,
     "fit_linear": _SWITCH,
     "shuffle": _SWITCH,

@@ -18,7 +18,7 @@ from fastfm_ext._learning.units import FeatureScale, Units
 # Attributes that JSON holds as they are.
 _PLAIN_ATTRIBUTES = ("n_features_in_", "n_iter_", "best_epoch_", "history_")
 # Attributes that hold arrays.
-_ARRAY_ATTRIBUTES = ("classes_", "feature_names_in_")
+_ARRAY_ATTRIBUTES = ("classes_", "feature_names_in_", "target_range_")
 
 
 class Savable(Protocol):

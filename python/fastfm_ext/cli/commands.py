@@ -202,6 +202,7 @@ def _add_hyperparameters(training: Any) -> list[str]:
         "random_state": (integer(0), "SEED", "seed of all that is random (default: 0)"),
     }
     switches = {
+        "clip_predictions": "keep predictions of a regression within the targets of training (default: no)",
         "early_stopping": "hold rows out and stop when they get no better (default: from 10,000 rows on)",
         "fit_intercept": "learn an intercept (default: yes)",
         "fit_linear": "learn linear weights (default: yes)",

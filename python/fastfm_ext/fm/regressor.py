@@ -16,6 +16,7 @@ from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import Loss, losses_of
+from fastfm_ext._validation.rows import CountedRows
 
 # AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
 # float32, with room for a hundred thousand visits.
@@ -50,6 +51,9 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         exactly 0.
     learning_rate : float, optional
         Default: 0.05 for AdaGrad, 0.01 for SGD, 0.1 for FTRL, 0.001 for Adam.
+    clip_predictions : bool, default=False
+        Whether `predict` returns no number outside `target_range_`, as suits ratings: one below the lowest target of
+        training becomes the lowest, one above the highest becomes the highest. It plays no part in training.
     max_iter : int, default=100
         Most epochs (passes over the rows). `fit` gives a ConvergenceWarning if they end while it still gains.
     l2_w, l2_V : float, optional
@@ -97,6 +101,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     w0_ : float
     w_ : ndarray of shape (n_features,), float32
     V_ : ndarray of shape (n_features, n_factors), float32
+    target_range_ : ndarray of shape (2,)
+        The lowest and the highest target of all rows that the model was trained on, rows held out of X among them.
     n_iter_ : int
         Epochs in `history_`: those of the last `fit`, and one for each `partial_fit` since.
     best_epoch_ : int
@@ -138,6 +144,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         *,
         loss: str = "squared",
         delta: float = 1.0,
+        clip_predictions: bool = False,
         solver: str = "adagrad",
         learning_rate: float | None = None,
         max_iter: int = 100,
@@ -184,6 +191,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         )
         self.loss = loss
         self.delta = delta
+        self.clip_predictions = clip_predictions
 
     @classmethod
     def from_parameters(cls, w0: ArrayLike, w: ArrayLike, V: ArrayLike, **hyperparameters: Any) -> Self:
@@ -256,6 +264,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         Returns
         -------
         ndarray of shape (n_samples,), float32
+            Within `target_range_` if `clip_predictions` is set.
 
         Raises
         ------
@@ -265,8 +274,19 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
             If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
             what is computed of them is beyond float32.
         """
-        predictions: Float32 = self._as_it_is()._raw_predictions(X)[0]
-        return predictions
+        model = self._as_it_is()
+        predictions: Float32 = model._raw_predictions(X)[0]
+        return predictions.clip(*model._float32_range()) if model.clip_predictions else predictions
+
+    def _float32_range(self) -> tuple[np.float32, np.float32]:
+        """Return `target_range_` as predictions can have it."""
+        if not hasattr(self, "target_range_"):
+            raise ValueError(
+                "clip_predictions needs the range of the targets, which the build that saved this model did not keep. "
+                "Train anew, or clip what predict returns with numpy.clip."
+            )
+        low, high = self.target_range_.astype(np.float32)
+        return low, high
 
     # --- what the base asks ------------------------------------------------------------------------------------------
 
@@ -297,7 +317,14 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         is_constant = spread <= 1e-6 * np.abs(y).max()
         if not is_constant and spread < SMALLEST_SPREAD:
             raise ValueError(f"y is too small for float32 arithmetic: its spread is {spread:g}. Scale it up.")
+        self.target_range_ = np.array([y.min(), y.max()])
         return 1.0 if is_constant else spread
+
+    def _take_in(self, rows: CountedRows, *, is_batch: bool) -> CountedRows:
+        if hasattr(self, "target_range_"):  # else it went on from a model of unknown range
+            low, high = self.target_range_
+            self.target_range_ = np.array([min(low, rows.y.min()), max(high, rows.y.max())])
+        return rows
 
     def _encode_target(self, y: Float64, name: str) -> Float32:
         return y.astype(np.float32)[None, :]
@@ -308,6 +335,9 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     def _check_learned_target(self) -> None:
         if len(self._scorers) != 1:
             raise ValueError(f"a regressor with {len(self._scorers)} scorers")
+        limits = getattr(self, "target_range_", np.zeros(2))
+        if limits.shape != (2,) or limits.dtype != np.float64 or not -np.inf < limits[0] <= limits[1] < np.inf:
+            raise ValueError(f"a range of the targets of {limits}")
 
     def _strata(self, targets: Float32) -> None:
         return None
