@@ -192,6 +192,13 @@ def test_partial_fit_is_an_epoch_of_fit(events, loss):
     assert model.history_["train_loss"][1] < model.history_["train_loss"][0]
 
 
+def test_each_partial_fit_draws_other_items(events):
+    # Without a step, the loss of an epoch is that of its draws.
+    model = make(loss="bpr", learning_rate=1e-30).fit(*events)
+    losses = [model.partial_fit(*events).history_["train_loss"][-1] for _ in range(4)]
+    assert len(set(losses)) == 4
+
+
 def test_partial_fit_takes_other_users_and_items(events):
     X_user, X_item, chosen = events
     model = make(loss="bpr").fit(X_user[:30], X_item, chosen[:30])

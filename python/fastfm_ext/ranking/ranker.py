@@ -318,7 +318,7 @@ class FMRanker(VectorsMixin, FMEstimator):
             self._units = Units(FeatureScale.of(users).and_of(FeatureScale.of(items)))
         features = self._units.features
         choices, held_out = Choices.of(features.apply(users), features.apply(items), chosen), None
-        rng, touched = self._generator(), None
+        rng, touched = self._generator_of(call), None
         if call.is_batch:
             touched = features_in(choices.items, features_in(choices.users, features.columns))
         elif self._holds_out(choices.interactions.nnz):
@@ -344,6 +344,13 @@ class FMRanker(VectorsMixin, FMEstimator):
             held_out=held_out,
             touched=touched,
         )
+
+    def _generator_of(self, call: TrainingCall) -> np.random.Generator:
+        # Each epoch of `partial_fit` draws anew, as those of `fit` do: a choice that meets the same few items again and
+        # again learns little from them.
+        if call.is_batch and not call.is_first:
+            return np.random.default_rng([self._seed(), getattr(self, "n_iter_", 0)])
+        return self._generator()
 
     def _holds_out(self, n_interactions: int) -> bool:
         if self.early_stopping == "auto":
