@@ -1,23 +1,11 @@
-"""How the default settings were chosen: one search over several data sets, on training and validation rows alone.
+"""Data sets of rows with targets: training and validation rows, never test rows.
 
-    python benchmarks/defaults.py regression       MovieLens 100K (training rows of fold u1, with the features of users
-                                                   and films), 1M (ids alone), ml-latest-small, and diabetes
-    python benchmarks/defaults.py classification   Frappe, Adult, samples of Avazu and Criteo
-    python benchmarks/defaults.py regression --rounds 3    every setting with three seeds
-
-For each setting and data set: the least validation loss over the epochs, and its regret, which is what is missing to
-the best setting of that data set as a share of what the best one gains over a constant prediction. The setting with the
-least mean regret is the default; data sets weigh as the square root of their validation rows, since so does the
-precision of their losses. Test rows are never read, where there are any; otherwise a tenth of the rows is put
-aside first, for the quality that is reported elsewhere.
+Where a data set has no test file, a tenth of the rows is put aside first, as if it were one.
 """
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,106 +14,140 @@ import pandas as pd
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
-from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, multi, numeric
-from fastfm_ext._learning.losses import LOGISTIC, SQUARED
-from fastfm_ext._learning.solvers.gradient import ADAGRAD
+from fastfm_ext import FMEncoder, multi, numeric
 from quality import find, read_films, read_frappe, read_ratings
-from tables import markdown_table
 
-Setting = Mapping[str, float]
-
-GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
-    "regression": {
-        "learning_rate": (0.02, 0.05, 0.1),
-        "l2_w": (0.003, 0.01, 0.03),
-        "l2_V": (0.02, 0.05, 0.1),
-        "init_stdev": (0.01, 0.05),
-    },
-    "classification": {
-        "learning_rate": (0.03, 0.05, 0.1),
-        "l2_w": (0.001, 0.003, 0.01),
-        "l2_V": (0.001, 0.003, 0.01, 0.03),
-        "init_stdev": (0.01, 0.03, 0.1),
-    },
-}
-ESTIMATORS = {"regression": FMRegressor, "classification": FMClassifier}
-LOSSES = {"regression": SQUARED, "classification": LOGISTIC}
+SMALL = 20_000  # rows
+LIKED = 4  # films with this rating, of 5, or a higher one
 
 
 class Split(NamedTuple):
-    """Rows to train on and rows to validate with."""
+    """Rows to train on and rows to choose with; ``X_test, y_test`` are for the quality that is reported in the end."""
 
     X: Any
     y: Any
     X_val: Any
     y_val: Any
+    X_test: Any
+    y_test: Any
 
-
-# --- data ------------------------------------------------------------------------------------------------------------
+    def part(self, n_train: int, n_val: int) -> Split:
+        """Return at most so many of the rows, taken at random, to search in less time."""
+        rng = np.random.default_rng(0)
+        arrays: list[Any] = []
+        for (X, y), n in (((self.X, self.y), n_train), ((self.X_val, self.y_val), n_val)):
+            chosen = rng.permutation(len(y))[:n]
+            arrays += [X[chosen], np.asarray(y)[chosen]]
+        return self._replace(X=arrays[0], y=arrays[1], X_val=arrays[2], y_val=arrays[3])
 
 
 def split(X: Any, y: Any) -> Split:
-    """Put a tenth of the rows aside, and split the others into training and validation rows, 9 to 1."""
-    X, _, y, _ = train_test_split(X, y, test_size=0.1, random_state=0)
-    X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=0.1, random_state=1)
-    return Split(X_train, y_train, X_val, y_val)
+    """Put a tenth of the rows aside, and split the others into training and validation rows."""
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.1, random_state=0)
+    return split_training(X, y, X_test, y_test)
 
 
-def split_table(table: pd.DataFrame, y: Any, encoder: FMEncoder) -> Split:
-    train, y_train, val, y_val = split(table, y)
-    return Split(encoder.fit_transform(train), y_train, encoder.transform(val), y_val)
+def split_training(X: Any, y: Any, X_test: Any, y_test: Any) -> Split:
+    """Take a tenth of the rows to validate with; of a small table more, or chance would choose."""
+    share = 0.1 if X.shape[0] >= SMALL else 0.3
+    X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=share, random_state=1)
+    return Split(X_train, y_train, X_val, y_val, X_test, y_test)
+
+
+def encoded(rows: Split, encoder: FMEncoder) -> Split:
+    X = encoder.fit_transform(rows.X)
+    X_val, X_test = encoder.transform(rows.X_val), encoder.transform(rows.X_test)
+    return rows._replace(X=X, X_val=X_val, X_test=X_test)
+
+
+# --- ratings ---------------------------------------------------------------------------------------------------------
 
 
 def movielens_100k(data: Path) -> Split:
+    """Fold u1, with the features of users and films; the validation rows are a tenth of the training file."""
     folder = data / "ml-100k"
     names = ["user", "age", "gender", "occupation"]
     users = pd.read_csv(find(folder, "u.user"), sep="|", header=None, usecols=range(4), names=names)
-    table = read_ratings(folder, "u1.base").merge(users, on="user").merge(read_films(folder), on="film")
+    base, test = (
+        read_ratings(folder, name).merge(users, on="user").merge(read_films(folder), on="film")
+        for name in ("u1.base", "u1.test")
+    )
     encoder = FMEncoder(user=["user", "gender", "occupation", numeric("age")], item=["film", multi("genres")])
-    train, val = train_test_split(table, test_size=0.1, random_state=1)
-    return Split(encoder.fit_transform(train), train["rating"], encoder.transform(val), val["rating"])
+    return encoded(split_training(base, base["rating"], test, test["rating"]), encoder)
 
 
 def movielens_1m(data: Path) -> Split:
     table = pd.read_csv(find(data / "ml-1m", "ratings.csv"))
     table.columns = ["user", "film", "rating", *table.columns[3:]]
-    return split_table(table[["user", "film"]], table["rating"], FMEncoder(user=["user"], item=["film"]))
+    return encoded(split(table[["user", "film"]], table["rating"]), FMEncoder(user=["user"], item=["film"]))
 
 
 def movielens_small(data: Path) -> Split:
     folder = data / "ml-latest-small"
     table = pd.read_csv(find(folder, "ratings.csv")).merge(pd.read_csv(find(folder, "movies.csv")), on="movieId")
     encoder = FMEncoder(user=["userId"], item=["movieId", multi("genres", sep="|")])
-    return split_table(table, table["rating"], encoder)
+    return encoded(split(table, table["rating"]), encoder)
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
 
 
 def diabetes(data: Path) -> Split:
     return split(*load_diabetes(return_X_y=True))
 
 
+def columns_of(table: pd.DataFrame) -> list[Any]:
+    """Return each column as the encoder takes it: numbers as such, and texts as categories."""
+    return [numeric(name) if pd.api.types.is_numeric_dtype(table[name]) else name for name in table.columns]
+
+
+def bikes(data: Path) -> Split:
+    """Rentals in an hour, by season and weather."""
+    table = pd.read_csv(data / "tables" / "bike_sharing.csv.gz")
+    categories, numbers = ["season", "holiday", "workingday", "weather"], ["temp", "atemp", "humidity", "windspeed"]
+    encoder = FMEncoder(user=[*categories, *(numeric(name) for name in numbers)], item=[])
+    return encoded(split(table[[*categories, *numbers]], table["count"]), encoder)
+
+
+# --- clicks and other classes ----------------------------------------------------------------------------------------
+
+
+def movielens_likes(data: Path) -> Split:
+    rows = movielens_100k(data)
+    likes = [(np.asarray(y) >= LIKED).astype(int) for y in (rows.y, rows.y_val, rows.y_test)]
+    return rows._replace(y=likes[0], y_val=likes[1], y_test=likes[2])
+
+
 def frappe(data: Path) -> Split:
     folder = data / "frappe-nfm"
-    return Split(*read_frappe(folder, "frappe.train.rebuilt.libfm"), *read_frappe(folder, "frappe.validation.libfm"))
+    names = ("frappe.train.rebuilt.libfm", "frappe.validation.libfm", "frappe.test.libfm")
+    parts = [read_frappe(folder, name) for name in names]
+    return Split(*(array for X, y in parts for array in (X, (y > 0).astype(int))))
 
 
 def adult(data: Path) -> Split:
     table = pd.read_csv(data / "ctr" / "adult" / "adult-uci.csv.gz", header=None, skipinitialspace=True)
     table.columns = [f"column{number}" for number in table.columns]
-    target = table.columns[-1]
-    columns: list[Any] = [
-        numeric(name) if pd.api.types.is_numeric_dtype(table[name]) else name for name in table.columns[:-1]
-    ]
-    return split_table(table, (table[target] == table[target].iloc[0]).astype(int), FMEncoder(user=columns, item=[]))
+    target = table.pop(table.columns[-1])
+    rows = split(table, (target == target.iloc[0]).astype(int))
+    return encoded(rows, FMEncoder(user=columns_of(table), item=[]))
+
+
+def bank(data: Path) -> Split:
+    table = pd.read_csv(data / "tables" / "bank-uci.csv.gz").drop(columns="id")
+    rows = split(table, (table.pop("y") == "yes").astype(int))
+    return encoded(rows, FMEncoder(user=columns_of(table), item=[]))
 
 
 def avazu(data: Path) -> Split:
     folder = data / "ctr" / "avazu-8k"
     train = pd.read_csv(find(folder, "train.csv"), dtype=str)
-    tables = [train, pd.read_csv(find(folder, "dev.csv"), dtype=str, header=None, names=train.columns)]
-    columns = [name for name in tables[0].columns if name not in ("id", "click")]
-    encoder = FMEncoder(user=columns, item=[])
-    X, X_val = encoder.fit_transform(tables[0]), encoder.transform(tables[1])
-    return Split(X, tables[0]["click"].astype(int), X_val, tables[1]["click"].astype(int))
+    files = (find(folder, f"{part}.csv") for part in ("dev", "test"))
+    dev, test = (pd.read_csv(file, dtype=str, header=None, names=train.columns) for file in files)
+    train = pd.concat([train, dev], ignore_index=True)
+    columns = [name for name in train.columns if name not in ("id", "click")]
+    rows = split_training(train, train["click"].astype(int), test, test["click"].astype(int))
+    return encoded(rows, FMEncoder(user=columns, item=[]))
 
 
 def criteo(data: Path) -> Split:
@@ -135,7 +157,7 @@ def criteo(data: Path) -> Split:
     for name in numbers:
         table[name] = np.log1p(table[name].clip(lower=0))
     columns = [*(numeric(name) for name in numbers), *texts]
-    return split_table(table, table["label"], FMEncoder(user=columns, item=[]))
+    return encoded(split(table, table["label"]), FMEncoder(user=columns, item=[]))
 
 
 DATA_SETS: dict[str, dict[str, Callable[[Path], Split]]] = {
@@ -143,80 +165,15 @@ DATA_SETS: dict[str, dict[str, Callable[[Path], Split]]] = {
         "ml-100k": movielens_100k,
         "ml-1m": movielens_1m,
         "ml-latest-small": movielens_small,
+        "bikes": bikes,
         "diabetes": diabetes,
     },
-    "classification": {"frappe": frappe, "adult": adult, "avazu-8k": avazu, "criteo-10k": criteo},
+    "classification": {
+        "frappe": frappe,
+        "adult": adult,
+        "avazu-8k": avazu,
+        "criteo-10k": criteo,
+        "ml-100k likes": movielens_likes,
+        "bank": bank,
+    },
 }
-
-
-# --- search ----------------------------------------------------------------------------------------------------------
-
-
-def settings_of(task: str) -> list[Setting]:
-    """Return the settings to try, with today's default among them."""
-    grid = GRIDS[task]
-    tried = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    default = {name: getattr(ADAGRAD.defaults(LOSSES[task]), name) for name in grid}
-    return tried if default in tried else [default, *tried]
-
-
-def least_losses(task: str, rows: Split, settings: Iterable[Setting], seeds: Iterable[int]) -> np.ndarray:
-    """Return each setting's least validation loss, as a mean over the seeds; infinite where training diverges."""
-    losses = []
-    for setting in settings:
-        of_seeds = []
-        for seed in seeds:
-            model = ESTIMATORS[task](**setting, max_iter=60, n_iter_no_change=3, early_stopping=True, random_state=seed)
-            try:
-                model.fit(rows.X, rows.y, X_val=rows.X_val, y_val=rows.y_val)
-                of_seeds.append(min(model.history_["val_loss"]))
-            except ArithmeticError:
-                of_seeds.append(np.inf)
-        losses.append(float(np.mean(of_seeds)))
-    return np.array(losses)
-
-
-def loss_of_constant(task: str, rows: Split) -> float:
-    """Return the validation loss of predicting the mean of the training rows."""
-    mean, y = float(np.mean(np.asarray(rows.y) > 0)), np.asarray(rows.y_val)
-    if task == "regression":
-        return float(0.5 * np.mean((y - float(np.mean(rows.y))) ** 2))
-    return float(-np.mean(np.where(y > 0, np.log(mean), np.log1p(-mean))))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=DATA_SETS)
-    parser.add_argument("--rounds", type=int, default=1, help="seeds for each setting")
-    task, rounds = vars(parser.parse_args()).values()
-    data = os.environ.get("FASTFM_EXT_DATA")
-    if not data:
-        raise SystemExit("set FASTFM_EXT_DATA to the folder that holds the data sets")
-    settings = settings_of(task)
-    regrets: dict[str, np.ndarray] = {}
-    weights = []
-    for name, read in DATA_SETS[task].items():
-        rows = read(Path(data))
-        losses = least_losses(task, rows, settings, range(rounds))
-        constant = loss_of_constant(task, rows)
-        weights.append(rows.X_val.shape[0] ** 0.5)
-        regrets[name] = (losses - losses.min()) / (constant - losses.min())
-        best = settings[int(losses.argmin())]
-        print(f"{name}: a constant {constant:.4f}, the best {losses.min():.4f} with {best}", flush=True)
-    mean = np.average(list(regrets.values()), axis=0, weights=weights)
-    default = {field: getattr(ADAGRAD.defaults(LOSSES[task]), field) for field in GRIDS[task]}
-    order = [*np.argsort(mean)[:8], settings.index(default)]
-    table = [
-        [
-            "default" if settings[i] == default else "",
-            *(f"{value:g}" for value in settings[i].values()),
-            *(f"{regrets[name][i]:.3f}" for name in regrets),
-            f"{mean[i]:.3f}",
-        ]
-        for i in order
-    ]
-    print(markdown_table(["", *GRIDS[task], *(f"regret on {name}" for name in regrets), "mean regret"], table))
-
-
-if __name__ == "__main__":
-    main()

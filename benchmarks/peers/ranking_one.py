@@ -27,7 +27,8 @@ def fastfm_ext(X: Any, threads: int, factors: int) -> list[float]:
 
     both = sp.eye_array(sum(X.shape), dtype=np.float32, format="csr")
     model = FMRanker(factors, loss="bpr", max_iter=1 + ROUNDS, tol=0, early_stopping=False, n_jobs=threads)
-    model.set_params(n_iter_no_change=1 + ROUNDS)
+    # As many drawn items as the others take, and as simply drawn.
+    model.set_params(n_iter_no_change=1 + ROUNDS, n_negatives=1, popularity=0.0)
     model.fit(both[: X.shape[0]], both[X.shape[0] :], X)
     return model.history_["seconds"][1:]
 

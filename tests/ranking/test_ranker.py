@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 import ranking_cases
 from fastfm_ext import FMEncoder, FMRanker, ItemIndex, load_model, multi, save_model
+from fastfm_ext._learning.losses import RANKING_LOSSES as LOSSES
 from fastfm_ext._reference import ranking
 from ranking_cases import assert_same_model, auc, make, scores_of
 from registries import RANKING_LOSSES
@@ -25,6 +26,16 @@ def test_every_loss_learns_who_chooses_what(events, loss):
     assert auc(scores_of(model, *events[:2]), events[2]) > 0.9
     losses = model.history_["train_loss"]
     assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_each_loss_draws_as_many_items_and_as_popular_ones_as_it_says(events, loss):
+    by_default = make(loss=loss.name).fit(*events)
+    drawn = {"n_negatives": loss.n_negatives, "popularity": loss.popularity}
+    assert_same_model(by_default, make(loss=loss.name, **drawn).fit(*events))
+    others = {"n_negatives": loss.n_negatives + 1, "popularity": loss.popularity + 0.5}
+    for name, value in others.items():
+        assert not np.array_equal(by_default.V_, make(loss=loss.name, **{name: value}).fit(*events).V_)
 
 
 def test_the_inner_product_of_the_vectors_is_the_models_score(events):

@@ -22,7 +22,7 @@ STEPS = {
     "ftrl": {"solver": "ftrl", "learning_rate": 0.1, "l2_w": 1.0, "l2_V": 1.0, "l1_w": 0.1, "l1_V": 0.01},
 }
 SHARED = {"n_factors": 3, "max_iter": 4, "init_stdev": 0.1, "early_stopping": False, "random_state": 0}
-RANKING = {"learning_rate": 0.1, "l2_w": 0.01, "l2_V": 0.01, "n_negatives": 4}
+RANKING = {"learning_rate": 0.1, "l2_w": 0.01, "l2_V": 0.01, "n_negatives": 4, "popularity": 0.0}
 
 # Numbers that anybody can write down again: no generator of random numbers, which may change.
 USERS, ITEMS = np.divmod(np.arange(60) * 7 % 60, 10)

@@ -61,6 +61,8 @@ class RankingLoss:
         As users and the compiled core call it.
     n_negatives : int
         Items drawn for a visit by default.
+    popularity : float
+        Items are drawn in proportion to ``(1 + n)**popularity`` by default, n being how many users chose them.
     n_negatives_of_fold_in : int
         Items drawn for each choice of a user who came after training.
     shares_negatives : bool
@@ -71,6 +73,7 @@ class RankingLoss:
 
     name: str
     n_negatives: int
+    popularity: float
     n_negatives_of_fold_in: int
     shares_negatives: bool
     of_zeros: Callable[[int, int], float]
@@ -168,20 +171,23 @@ LOSSES = (SQUARED, LOGISTIC, HUBER)
 SOFTMAX = RankingLoss(
     name="softmax",
     n_negatives=256,
+    popularity=0.0,
     n_negatives_of_fold_in=256,
     shares_negatives=True,
     of_zeros=lambda n_items, n_negatives: math.log(1 + n_negatives),
 )
 BPR = RankingLoss(
     name="bpr",
-    n_negatives=1,
+    n_negatives=2,
+    popularity=0.25,
     n_negatives_of_fold_in=64,
     shares_negatives=False,
     of_zeros=lambda n_items, n_negatives: math.log(2),
 )
 WARP = RankingLoss(
     name="warp",
-    n_negatives=10,
+    n_negatives=50,
+    popularity=0.0,
     n_negatives_of_fold_in=64,
     shares_negatives=False,
     of_zeros=lambda n_items, n_negatives: 1 + math.log(n_items),

@@ -56,21 +56,22 @@ class FMRanker(VectorsMixin, FMEstimator):
         weighs it by the rank that this suggests.
     n_negatives : int, optional
         Items drawn to stand against a choice. Default: 256 for softmax, which shares them between up to
-        ``n_negatives / 32`` choices of one user (more rank better, at about the same cost); 1 for BPR; at most 10 for
+        ``n_negatives / 32`` choices of one user (more rank better, at about the same cost); 2 for BPR; at most 50 for
         WARP.
-    popularity : float, default=0.0
+    popularity : float, optional
         Items are drawn in proportion to ``(1 + n)**popularity``, n being how many users chose them: 0 draws evenly.
-        Below 10. Softmax corrects its scores for it (log q), so that only the noise of the draws changes.
+        Below 10. Softmax corrects its scores for it (log q), so that only the noise of the draws changes. Default: 0.25
+        for BPR, 0 for softmax and WARP.
     learning_rate : float, optional
-        Of AdaGrad. Default: 0.1 for softmax, BPR and WARP.
+        Of AdaGrad. Default: 0.1 for softmax, 0.2 for BPR, 0.05 for WARP.
     max_iter : int, default=100
         Most epochs (passes over the interactions). `fit` gives a ConvergenceWarning if they end while it still gains.
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid at each visit: for each choice, its loss grows by
         ``l2/2 |theta|^2`` over the features of the user and of the item, and the mean of it over the drawn items.
-        Default: 0.1 and 0.1 for softmax, 0.01 and 0.01 for BPR and WARP.
+        Default: 0.1 and 0.1 for softmax, 0.01 and 0.03 for BPR, 0.001 and 0.01 for WARP.
     init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.1 for softmax, BPR and WARP.
+        Standard deviation of the first factors. Default: 0.1 for softmax, 0.05 for BPR, 0.02 for WARP.
     fit_linear : bool, default=True
         Whether to learn w, the biases of items and their features.
     early_stopping : bool or "auto", default="auto"
@@ -118,6 +119,9 @@ class FMRanker(VectorsMixin, FMEstimator):
 
     Notes
     -----
+    The defaults of BPR and WARP were chosen on validation choices of Gowalla, MovieLens 100K, 1M and latest-small, and
+    Frappe, with 32 factors, so that none of these ranks much worse than with settings of its own.
+
     An item that a user has in training is never drawn against that user, held-out items may be. A user who chose every
     item teaches nothing and is left out.
 
@@ -155,7 +159,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         *,
         loss: Literal["softmax", "bpr", "warp"] = "softmax",
         n_negatives: int | None = None,
-        popularity: float = 0.0,
+        popularity: float | None = None,
         learning_rate: float | None = None,
         max_iter: int = 100,
         l2_w: float | None = None,
@@ -306,7 +310,8 @@ class FMRanker(VectorsMixin, FMEstimator):
         super()._check_params()
         wanted = f"an integer of at least 1 and at most {MAX_NEGATIVES}, or None for the default"
         check_param(self, "n_negatives", optional(_is_number_of_negatives), wanted)
-        check_param(self, "popularity", is_real(0, high=10), "a finite number of at least 0 and below 10")
+        wanted = "a finite number of at least 0 and below 10, or None for the default"
+        check_param(self, "popularity", optional(is_real(0, high=10)), wanted)
         check_param(self, "validation_metric", _is_metric, '"recall@k" or "ndcg@k" with a whole number k')
 
     def _prepare(self, data: tuple[Any, Any, Any], validation: None, call: TrainingCall, undo: list[Undo]) -> Problem:
