@@ -1,6 +1,7 @@
 """Tables of Arrow, read through its C interface, encode as those of other libraries do."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -138,13 +139,35 @@ class TestTypes:
         assert dense(encoder.transform(pa.table({"x": pa.array([19875, 1], pa.date32())}))) == [[0, 1], [0, 0]]
         assert dense(encoder.transform(pa.table({"x": pa.array([datetime(2024, 6, 1)], pa.date64())}))) == [[0, 1]]
 
+    @pytest.mark.parametrize(
+        "kind", [pa.decimal128(38, 0), pa.decimal256(60, 0), pa.decimal128(20, 2), pa.decimal128(9, 3)], ids=str
+    )
+    def test_decimals_are_the_numbers_that_they_stand_for(self, kind):
+        largest = 10 ** (kind.precision - kind.scale - 1)
+        ids = [Decimal(7), None, Decimal(largest), Decimal(-3), Decimal(7)]
+        table = pa.table({"x": pa.chunked_array([pa.array(ids, kind), pa.array(ids[3:], kind)])})
+        encoder = FMEncoder(user=["x"]).fit(table)
+        assert encoder.get_feature_names_out().tolist() == ["x=-3", "x=7", f"x={largest}"]
+        rows = [[0, 1, 0], [0, 0, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0]]
+        assert dense(encoder.transform(table)) == rows + rows[3:]
+        assert dense(encoder.transform(table.slice(1, 3))) == rows[1:4]
+        for same in (table.to_pandas(), pl.from_arrow(table) if kind.bit_width == 128 else table.to_pandas()):
+            assert dense(encoder.transform(same)) == rows + rows[3:]
+
+    def test_decimals_are_read_as_numbers(self):
+        prices = pa.table({"x": pa.array([Decimal("1.50"), Decimal("2.00"), None], pa.decimal128(10, 2))})
+        floats = {"x": [1.5, 2.0, None]}
+        expected = dense(FMEncoder(user=[numeric("x")]).fit(floats).transform(floats))
+        assert dense(FMEncoder(user=[numeric("x")]).fit(prices).transform(prices)) == expected
+        assert FMEncoder(user=["x"]).fit(prices).get_feature_names_out().tolist() == ["x=1.5", "x=2.0"]
+
     def test_other_types_come_as_objects_from_a_column_and_are_refused_in_a_table(self):
-        decimals = pa.array([1, 2], pa.decimal128(5, 2))
-        assert encode_one("x", decimals).shape == (2, 2)
+        spans = pa.array([1, 2], pa.duration("s"))
+        assert encode_one("x", spans).shape == (2, 2)
         with pytest.raises(
-            TypeError, match="column 'x' holds values of the Arrow type 'd:5,2', which can't be categories"
+            TypeError, match="column 'x' holds values of the Arrow type 'tDs', which can't be categories"
         ):
-            FMEncoder(user=["x"]).fit(pa.table({"x": decimals}))
+            FMEncoder(user=["x"]).fit(pa.table({"x": spans}))
         with pytest.raises(TypeError, match=r"Arrow type '\+l'.* declare a column with several values a cell as multi"):
             FMEncoder(user=["x"]).fit(pa.table({"x": [["a"]]}))
 

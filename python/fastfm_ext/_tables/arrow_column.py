@@ -63,6 +63,9 @@ class ArrowColumn(Column):
             return np.concatenate([arrow_numbers(chunk) for chunk in self.data])
         if self.data[0].format == "n":
             return np.full(len(self), np.nan)
+        codes, values, _ = self.coded
+        if values.dtype.kind in "iuf":
+            return np.append(values.astype(np.float64), np.nan)[codes]
         return numbers_from_objects(self.name, self._objects())
 
     def _read_collections(self, sep: str | None) -> Cells | None:

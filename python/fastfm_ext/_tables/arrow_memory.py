@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Context, Decimal
 from typing import Any
 
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray, Float64, Int64, UInt8, object_array
 from fastfm_ext._native import tables
-from fastfm_ext._tables.coding import Coded, code_array, code_texts
+from fastfm_ext._tables.coding import Coded, code_array, code_ints, code_texts
 from fastfm_ext._tables.texts import Texts
 
 # https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings
@@ -28,8 +29,11 @@ _NUMBERS = {
 }
 _DATES = {"tdD": ("i4", "M8[D]"), "tdm": ("i8", "M8[ms]")}
 _TIMESTAMP_UNITS = {"tss": "M8[s]", "tsm": "M8[ms]", "tsu": "M8[us]", "tsn": "M8[ns]"}
+_DECIMAL_PREFIX = "d:"
 _TEXTS, _BYTES = ("u", "U", "vu"), ("z", "Z", "vz")
-_VIEW_BYTES = 16
+_VIEW_BYTES, _WORD_BYTES = 16, 8
+# 256 bits hold 76 digits.
+_EXACT = Context(prec=80)
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,8 @@ def code_arrow(array: ArrowArray) -> Coded:
         return _code_instants(array.values(stored), dtype, valid)
     if format_[:3] in _TIMESTAMP_UNITS:  # the rest names a time zone for display; instants are in UTC
         return _code_instants(array.values("i8"), _TIMESTAMP_UNITS[format_[:3]], valid)
+    if format_.startswith(_DECIMAL_PREFIX):
+        return _code_decimals(array, valid)
     raise TypeError(f"Arrow type {format_!r}")
 
 
@@ -189,7 +195,7 @@ def is_codable(array: ArrowArray) -> bool:
     values = array.children[0] if array.is_list() else array.dictionary or array
     format_ = (values.dictionary or values).format
     known = (*_NUMBERS, *_DATES, *_TEXTS, *_BYTES, "b", "n")
-    return format_ in known or format_[:3] in _TIMESTAMP_UNITS
+    return format_ in known or format_[:3] in _TIMESTAMP_UNITS or format_.startswith(_DECIMAL_PREFIX)
 
 
 def arrow_numbers(array: ArrowArray) -> Float64:
@@ -216,6 +222,27 @@ def _code_dictionary(array: ArrowArray, valid: UInt8 | None) -> Coded:
 def _code_instants(stored: AnyArray, dtype: str, valid: UInt8 | None) -> Coded:
     codes, values, _ = code_array(stored, valid)
     return Coded(codes, values.astype(np.int64).view(dtype))
+
+
+def _code_decimals(array: ArrowArray, valid: UInt8 | None) -> Coded:
+    """Code decimals; the distinct values are Decimals, and may hold None."""
+    _, scale, *bits = array.format.removeprefix(_DECIMAL_PREFIX).split(",")
+    width = int(bits[0] if bits else 128) // 8
+    n_words = max(1, width // _WORD_BYTES)
+    word = f"<i{min(width, _WORD_BYTES)}"
+    start, stop = n_words * array.offset, n_words * (array.offset + array.length)
+    words = array.memory(1, word, start, stop).reshape(array.length, n_words)
+    if (words[:, 1:] == words[:, :1] >> 63).all():
+        codes, first = code_ints(np.ascontiguousarray(words[:, 0]), valid)
+        return Coded(codes, object_array(_decimal(row, scale) for row in words[first, :1]))
+    decimals = object_array(_decimal(row, scale) for row in words)
+    if valid is not None:
+        decimals[valid == 0] = None
+    return code_array(decimals)
+
+
+def _decimal(words: AnyArray, scale: str) -> Decimal:
+    return Decimal(int.from_bytes(words.tobytes(), "little", signed=True)).scaleb(-int(scale), _EXACT)
 
 
 def _texts(array: ArrowArray, valid: UInt8 | None) -> Texts:

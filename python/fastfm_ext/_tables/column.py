@@ -59,7 +59,12 @@ class Column(ABC):
             kept = np.cumsum(~missing, dtype=np.int32) - 1
             codes = np.append(np.where(missing, -1, kept), -1).astype(np.int32)[codes]
             values = values[~missing]
-        return Coded(codes, canonical(values), all_used)
+        plain = canonical(values)
+        if plain.dtype.kind == "O" and plain is not values:
+            # Several values may have one canonical form, such as 7 and "7".
+            within, plain, _ = code_array(plain)
+            codes = np.append(within, np.int32(-1))[codes]
+        return Coded(codes, plain, all_used)
 
     @cached_property
     def numbers(self) -> Float64:

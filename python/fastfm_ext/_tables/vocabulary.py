@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Bools, Int64, object_array
+from fastfm_ext._tables.identity import TEXT, kinds_of, other_form, plain_number, unified
 from fastfm_ext._tables.texts import pack_texts, unpack_texts
 
 _TAGS = {bool: "b", int: "i", float: "f", str: "s", datetime: "d"}
@@ -32,6 +34,8 @@ def _is_missing(value: Any) -> bool:
         return True
     if isinstance(value, np.datetime64 | np.timedelta64):
         return bool(np.isnat(value))
+    if isinstance(value, Decimal):
+        return value.is_nan()
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
@@ -39,7 +43,8 @@ def canonical(values: ArrayLike) -> AnyArray:
     """Return values (n,) in the form in which they are compared, whatever library they are from; none is missing.
 
     Integers become int64 (uint64 when they need it), and so do floats if all of them are whole: a column of ids turns
-    into floats as soon as one is missing. Dates and times become datetime64 in UTC. The rest stays Python objects.
+    into floats as soon as one is missing. Dates and times become datetime64 in UTC. The rest stays Python objects, with
+    integers beside texts as texts: see `fastfm_ext._tables.identity`.
     """
     array = np.asarray(values)
     kind = array.dtype.kind
@@ -75,7 +80,7 @@ def _from_datetimes(array: AnyArray) -> AnyArray:
 def _from_objects(array: AnyArray) -> AnyArray:
     if set(map(type, array.tolist())) <= {str}:
         return array
-    plain = [_plain(value) for value in array.tolist()]
+    plain = unified([_plain(value) for value in array.tolist()])
     types = set(map(type, plain))
     if types == {bool}:
         return np.array(plain, dtype=bool)
@@ -101,13 +106,11 @@ def _plain(value: Any) -> Any:
         return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond)
     if isinstance(value, date):
         return datetime.combine(value, time())
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    return plain_number(value)
 
 
 def join_values(parts: Sequence[AnyArray]) -> AnyArray:
-    """Put arrays of canonical values one after the other; of several types they become objects."""
+    """Put arrays of canonical values one after the other, in the form that is canonical for all of them."""
     if len({part.dtype for part in parts}) == 1:
         return np.concatenate(parts)
     if all(part.dtype.kind == "M" for part in parts):
@@ -115,7 +118,7 @@ def join_values(parts: Sequence[AnyArray]) -> AnyArray:
         if all((np.asarray(part, dtype=joined.dtype).astype(part.dtype) == part).all() for part in parts):
             return joined
         raise ValueError("dates to the nanosecond stand beside dates outside the years 1678 to 2262")
-    return object_array(_plain(value) for part in parts for value in _keys(part))
+    return _from_objects(object_array(_plain(value) for part in parts for value in _keys(part)))
 
 
 class Vocabulary:
@@ -151,13 +154,16 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.values)
 
-    @property
-    def kind(self) -> str:
-        """``"numbers"``, ``"dates"``, ``"text"`` or ``"mixed"``."""
-        return kind_of(self.values)
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of the values, in words."""
+        return kinds_of(self.values)
 
     def find(self, values: AnyArray) -> Int64:
-        """Return the code (n,) of each canonical value (n,), -1 for those that aren't here."""
+        """Return the code (n,) of each canonical value (n,), -1 for those that aren't here.
+
+        Of two types, an integer is the same as its decimal text: see `fastfm_ext._tables.identity`.
+        """
         if not len(self):
             return np.full(len(values), -1, dtype=np.int64)
         same_type = values.dtype == self.values.dtype and values.dtype.kind != "O"
@@ -167,7 +173,13 @@ class Vocabulary:
             if self._order is not None:
                 codes = self._order[codes]
             return np.where(self.values[codes] == values, codes, -1).astype(np.int64)
-        return np.fromiter((self._code_of.get(v, -1) for v in _keys(values)), dtype=np.int64, count=len(values))
+        keys = _keys(values)
+        codes = np.fromiter((self._code_of.get(v, -1) for v in keys), dtype=np.int64, count=len(values))
+        unknown = np.flatnonzero(codes < 0)
+        if len(unknown) and kinds_of(values) != self.kinds:
+            others = (other_form(keys[row]) for row in unknown.tolist())
+            codes[unknown] = [-1 if other is None else self._code_of.get(other, -1) for other in others]
+        return codes
 
     def value(self, code: int) -> Any:
         """Return a value as a Python object."""
@@ -203,7 +215,7 @@ class Vocabulary:
             return values.dtype.name, {"values": values.view(np.int64)}
         if values.dtype.kind != "O":
             return values.dtype.name, {"values": values}
-        if self.kind == "text":
+        if self.kinds <= {TEXT}:
             return "text", _packed(values.tolist())
         return "mixed", _packed([_tagged(value) for value in values.tolist()])
 
@@ -224,15 +236,6 @@ class Vocabulary:
         if len(set(values)) != len(values):
             raise ValueError("a category occurs twice")
         return cls(object_array(values))
-
-
-def kind_of(values: AnyArray) -> str:
-    """Return the kind of canonical values: ``"numbers"``, ``"dates"``, ``"text"`` or ``"mixed"``."""
-    if values.dtype.kind == "M":
-        return "dates"
-    if values.dtype.kind != "O":
-        return "numbers"
-    return "text" if all(type(value) is str for value in values) else "mixed"
 
 
 def _sort_key(value: Any) -> tuple[str, Any]:

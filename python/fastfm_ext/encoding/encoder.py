@@ -70,11 +70,12 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
 
     Notes
     -----
-    Values are compared by what they are, not by how a library stores them: all tables give the same matrix, the float
-    1.0 is the integer 1 (ids turn into floats when one is missing), and time zones are converted to UTC. The string
-    ``"1"`` is another value than the integer 1; when a column's values change in this way as a whole, so that none can
-    match, `transform` warns. A table that offers Arrow's ``__arrow_c_stream__``, such as one of pyarrow, is read where
-    it lies. Category and dictionary columns are used as they are: only their distinct values are looked at.
+    Values are compared by what they are, not by how a library stores them: all tables give the same matrix, and time
+    zones are converted to UTC. Whole numbers are integers, also as floats (ids turn into floats when one is missing)
+    and as Decimals. An integer is the same as its plain decimal text, so 7 as ``"7"``, but neither as ``"007"`` nor as
+    ``"7.0"``; beside texts in one column, integers become texts. Other kinds never meet, such as dates and integers:
+    `transform` refuses such a column. A table that offers Arrow's ``__arrow_c_stream__``, such as one of pyarrow, is
+    read where it lies. Category and dictionary columns are used as they are: only their distinct values are looked at.
 
     Examples
     --------
@@ -218,13 +219,13 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         TypeError
             If `X` is of another type, or a column holds lists or other values that can't be categories.
         ValueError
-            If `side` is unknown, a column is missing, `X` has no rows, or a numeric column holds text or infinite
-            values.
+            If `side` is unknown, a column is missing, `X` has no rows, a numeric column holds text or infinite values,
+            or a column holds another kind of values than in `fit`, such as dates and not integers.
 
         Warns
         -----
         UserWarning
-            If a column held numbers in `fit` and holds text now, or the like, so that no value can match.
+            If a column held integers in `fit` and holds texts now, or the other way round, none of which can match.
         """
         check_is_fitted(self, "fields_")
         if side not in GROUPS_OF_SIDE:

@@ -1,6 +1,5 @@
 """Categorical columns: a feature for each distinct value."""
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -10,7 +9,8 @@ from numpy.typing import NDArray
 from fastfm_ext._common.arrays import AnyArray, Int32, Int64
 from fastfm_ext._tables.coding import Coded
 from fastfm_ext._tables.column import ArrayColumn
-from fastfm_ext._tables.vocabulary import kind_of
+from fastfm_ext._tables.identity import TEXT, check_meeting, kinds_of, warn_apart
+from fastfm_ext._tables.vocabulary import Vocabulary
 from fastfm_ext.encoding.assemble import Entries, EntryKind
 from fastfm_ext.encoding.columns.base import (
     ColumnsByName,
@@ -23,6 +23,9 @@ from fastfm_ext.encoding.columns.base import (
     features_at,
 )
 from fastfm_ext.encoding.columns.levels import LevelOptions, Levels, check_level_options, counts_of
+
+# Where the values stood that an encoder knows, for messages.
+_PLACE = "that the encoder was fitted on"
 
 
 def counted(coded: Coded, options: LevelOptions) -> tuple[AnyArray, NDArray[np.intp]]:
@@ -102,18 +105,29 @@ class FittedLevels(FittedColumn):
             raise TypeError(f"column {self.spec.name!r}: {error}") from None
 
     def _find(self, values: AnyArray) -> Int64:
-        found = self.levels.find(values)
-        vocabulary = self.levels.vocabulary
-        if len(found) and len(vocabulary) and (vocabulary.find(values[:1]) < 0).all():
-            fitted, kind = vocabulary.kind, kind_of(values)
-            if fitted != kind and "mixed" not in (fitted, kind) and (vocabulary.find(values) < 0).all():
-                warnings.warn(
-                    f"column {self.spec.name!r} held {fitted} when the encoder was fitted and holds {kind} now: "
-                    "no value can match, so all count as unknown; convert the column to the same type",
-                    UserWarning,
-                    stacklevel=2,
-                )
-        return found
+        check_found(self.spec.name, self.levels.vocabulary, values)
+        return self.levels.find(values)
+
+
+def check_found(column: str, vocabulary: Vocabulary, values: AnyArray) -> None:
+    """Check that canonical values (n,) are of a kind that can be among those known.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+
+    Warns
+    -----
+    UserWarning
+        If they are integers and texts none of which can be the same.
+    """
+    # What is found is of the right kind; most columns show it with their first value.
+    if not len(values) or not len(vocabulary) or vocabulary.find(values[:1])[0] >= 0:
+        return
+    what, held, given = f"column {column!r}", vocabulary.kinds, kinds_of(values)
+    check_meeting(what, _PLACE, held, given)
+    warn_apart(what, _PLACE, held, given, vocabulary.values if TEXT in held else values)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from fastfm_ext.encoding.columns.base import (
     check_column_name,
     features_at,
 )
+from fastfm_ext.encoding.columns.categorical import check_found
 from fastfm_ext.encoding.columns.levels import LevelOptions, Levels, check_level_options, counts_of
 
 # A pair of codes, each below 2^31, as one number.
@@ -141,6 +142,7 @@ class FittedCrossed(FittedColumn):
     def _found(self, columns: ColumnsByName, number: int) -> tuple[Int64, Bools]:
         """Return the code (n_rows,) of each row's value among those known, -1 if it is none, and if it is missing."""
         codes, values, _ = columns[self.spec.columns[number]].coded
+        check_found(self.spec.columns[number], self.parts[number], values)
         return np.append(self.parts[number].find(values), -1)[codes], codes < 0
 
     def grown(self, columns: ColumnsByName) -> "FittedCrossed":
