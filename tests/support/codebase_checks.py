@@ -31,7 +31,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "_tables": {"_native", "_common", "_validation"},
     "encoding": {"_native", "_tables", "_validation", "model_io", "_common"},
     "model_selection": {"_tables", "_validation", "_common"},
-    "retrieval": {"_engine", "_validation", "model_io", "_common"},
+    "retrieval": {"_engine", "_tables", "_validation", "model_io", "_common"},
     "evaluation": {"metrics", "retrieval", "_validation", "_common"},
     "text_formats": {"_native", "_validation", "_common"},
     "streaming": {"text_formats", "_learning", "_validation", "_common"},

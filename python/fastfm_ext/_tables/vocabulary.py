@@ -25,11 +25,12 @@ def missing_mask(values: AnyArray) -> Bools:
         differs: Bools = values != values
         return differs
     if values.dtype.kind == "O":
-        return np.fromiter((_is_missing(value) for value in values), dtype=bool, count=len(values))
+        return np.fromiter((is_missing(value) for value in values), dtype=bool, count=len(values))
     return np.zeros(len(values), dtype=bool)
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN, NaT or pandas' NA."""
     if value is None or type(value).__name__ in _MISSING_NAMES:
         return True
     if isinstance(value, np.datetime64 | np.timedelta64):

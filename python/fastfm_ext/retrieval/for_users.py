@@ -11,8 +11,9 @@ from scipy import sparse
 from fastfm_ext._common.arrays import AnyArray, Float32
 from fastfm_ext._validation.matrices import checked_csr
 from fastfm_ext._validation.vectors import check_count, check_matrix, check_n
+from fastfm_ext.retrieval.ids import IdPositions
 from fastfm_ext.retrieval.index import ItemIndex, ItemsOfUsers
-from fastfm_ext.retrieval.user_items import AllowedItems, Positions, UserItemsArgument, mask_of
+from fastfm_ext.retrieval.user_items import AllowedItems, UserItemsArgument, mask_of
 
 
 class Recommended(NamedTuple):
@@ -124,7 +125,7 @@ def recommend(
     return batches()
 
 
-def _one_set_a_user(value: Any, name: str, n_users: int, position: Positions) -> UserItemsArgument | None:
+def _one_set_a_user(value: Any, name: str, n_users: int, position: IdPositions) -> UserItemsArgument | None:
     """Return an argument with a set of items for each user, or None for None.
 
     Raises

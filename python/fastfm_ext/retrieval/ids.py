@@ -1,13 +1,19 @@
-"""Ids of indexed items, as arrays and by position."""
+"""Ids of indexed items, as arrays and by position.
+
+Ids whose types differ are compared by the rule of `fastfm_ext._tables.identity`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, KeysView, Set
+from collections.abc import Hashable, Iterable, KeysView, Sequence, Set
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray, object_array
+from fastfm_ext._tables.identity import TEXT, check_meeting, kinds_of, other_form, plain_number, unified, warn_apart
+from fastfm_ext._tables.vocabulary import is_missing
 
 _INT64 = np.iinfo(np.int64)
 
@@ -15,7 +21,8 @@ _INT64 = np.iinfo(np.int64)
 def as_id_array(ids: Iterable[Hashable]) -> AnyArray:
     """Return ids as a new array of shape (n_items,): int64 when all are integers, object otherwise.
 
-    NumPy scalars become Python values, so that an id from an array equals the same id from a list.
+    NumPy scalars become Python values, so that an id from an array equals the same id from a list; whole floats and
+    Decimals become integers, and integers beside texts become texts.
 
     Raises
     ------
@@ -35,7 +42,7 @@ def as_id_array(ids: Iterable[Hashable]) -> AnyArray:
             raise ValueError(f"ids must be one-dimensional, got an array of shape {values.shape}.")
         if values.dtype.kind == "i" or (values.dtype.kind == "u" and values.max(initial=0) <= _INT64.max):
             return values.astype(np.int64)
-    plain = [value.item() if isinstance(value, _SCALARS) else value for value in values]
+    plain = unified([_plain_id(value) for value in values])
     if all(type(value) is int and _INT64.min <= value <= _INT64.max for value in plain):
         return np.array(plain, dtype=np.int64)
     for i, value in enumerate(plain):
@@ -45,6 +52,10 @@ def as_id_array(ids: Iterable[Hashable]) -> AnyArray:
 
 # Not datetime64, whose item() drops the unit.
 _SCALARS = (np.bool_, np.integer, np.floating, np.str_, np.bytes_)
+
+
+def _plain_id(value: Any) -> Any:
+    return plain_number(value.item() if isinstance(value, _SCALARS) else value)
 
 
 def _check_id(value: Any, i: int) -> None:
@@ -60,7 +71,60 @@ def _check_id(value: Any, i: int) -> None:
         raise ValueError(f"ids has a missing value ({value!r}) at position {i}.")
 
 
-def positions_by_id(ids: AnyArray) -> dict[Hashable, int]:
+class IdPositions(dict[Hashable, int]):
+    """Positions of ids, found also under the other form of an id: see `fastfm_ext._tables.identity`."""
+
+    def find(self, ids: Sequence[Any], what: str, place: str = "of the index") -> list[int]:
+        """Return the position of each id, -1 for unknown and missing ones.
+
+        Parameters
+        ----------
+        ids : sequence of hashables
+        what, place : str
+            What the ids are, and where those known are, for messages.
+
+        Raises
+        ------
+        TypeError
+            If an id is not hashable.
+        ValueError
+            If none is found, and their kind can't be that of the known ids.
+
+        Warns
+        -----
+        UserWarning
+            If none is found, and they are integers and texts none of which can be the same.
+        """
+        found = [self.get(item_id, -1) for item_id in ids]
+        if -1 not in found:
+            return found
+        unknown = [at for at, position in enumerate(found) if position < 0]
+        if {type(ids[at]) for at in unknown} <= self._types:
+            return found
+        plain = [None if is_missing(ids[at]) else _plain_id(ids[at]) for at in unknown]
+        for at, item_id in zip(unknown, plain, strict=True):
+            found[at] = self.get(item_id, self.get(other_form(item_id), -1))
+        if self and max(found) < 0:
+            present = [item_id for item_id in plain if item_id is not None]
+            held, given = self._kinds, kinds_of(present)
+            check_meeting(what, place, held, given)
+            warn_apart(what, place, held, given, self if TEXT in held else present)
+        return found
+
+    def knows(self, item_id: Hashable) -> bool:
+        """Return whether there is a position of this id."""
+        return item_id in self or other_form(_plain_id(item_id)) in self
+
+    @cached_property
+    def _types(self) -> set[type]:
+        return set(map(type, self))
+
+    @cached_property
+    def _kinds(self) -> frozenset[str]:
+        return kinds_of(self)
+
+
+def positions_by_id(ids: AnyArray) -> IdPositions:
     """Return the position of each id.
 
     Raises
@@ -68,7 +132,7 @@ def positions_by_id(ids: AnyArray) -> dict[Hashable, int]:
     ValueError
         If an id occurs twice.
     """
-    positions: dict[Hashable, int] = {}
+    positions = IdPositions()
     for i, item_id in enumerate(ids.tolist()):
         first = positions.setdefault(item_id, i)
         if first != i:

@@ -16,7 +16,7 @@ from fastfm_ext._common.shared_lock import SharedLock
 from fastfm_ext._validation.vectors import check_matrix
 from fastfm_ext.model_io.saved import save_model
 from fastfm_ext.retrieval.change import Change
-from fastfm_ext.retrieval.ids import as_id_array, as_ordered_ids, positions_by_id, shorten
+from fastfm_ext.retrieval.ids import IdPositions, as_id_array, as_ordered_ids, positions_by_id, shorten
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Items:
     width : int
         Width d of the vectors.
     ids : ndarray of shape (n_items,)
-    position : dict
+    position : IdPositions
         Position of each id.
     searches : dict
         Searches over these items, made when they are first needed: the IVF search is "ivf", the exact search "exact",
@@ -40,7 +40,7 @@ class Items:
     vectors: Float32 | None
     width: int
     ids: AnyArray
-    position: dict[Hashable, int]
+    position: IdPositions
     searches: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
@@ -70,10 +70,11 @@ class Items:
     def positions_of(self, ids: AnyArray) -> Int64:
         """Return the positions of these ids, (n,), or raise ValueError if one is unknown."""
         wanted = ids.tolist()
-        unknown = [item_id for item_id in wanted if item_id not in self.position]
+        positions = self.position.find(wanted, "ids")
+        unknown = [item_id for item_id, position in zip(wanted, positions, strict=True) if position < 0]
         if unknown:
             raise ValueError(f"ids not in the index: {shorten(unknown)}.")
-        return np.array([self.position[item_id] for item_id in wanted], dtype=np.int64)
+        return np.array(positions, dtype=np.int64)
 
     def take_ids(self, positions: Int64) -> AnyArray:
         """Return the ids at these positions, in their shape; at negative positions -1, or None if ids are objects."""
@@ -103,7 +104,7 @@ class ItemStore:
 
     def __contains__(self, item_id: Hashable) -> bool:
         items = self._items
-        return items is not None and item_id in items.position
+        return items is not None and items.position.knows(item_id)
 
     @property
     def ids(self) -> AnyArray:
@@ -167,7 +168,7 @@ class ItemStore:
             items = self._fitted()
             new = check_matrix(item_vectors, "item_vectors", items.width)
             _check_length(new_ids, len(new))
-            known = [item_id for item_id in new_ids.tolist() if item_id in items.position]
+            known = [item_id for item_id in new_ids.tolist() if items.position.knows(item_id)]
             if known:
                 raise ValueError(f"ids already in the index: {shorten(known)}. Remove them before adding them again.")
             source = np.concatenate([np.arange(len(items)), np.full(len(new), -1)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,7 @@ from fastfm_ext._common.arrays import Bools, Int32, Int64, as_kernels_read
 from fastfm_ext._common.checks import is_bool
 from fastfm_ext._engine.search import ItemLists
 from fastfm_ext._validation.matrices import is_table_of_0_and_1, rebuilt
-
-Positions = Mapping[Hashable, int]
+from fastfm_ext.retrieval.ids import IdPositions
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class UserItemsArgument:
     name : str
         The argument's name, for errors.
     n_users : int
-    position : mapping
+    position : IdPositions
         The position of each id in the index.
     single : bool, default=False
         Whether `value` is the collection of the only user, not a sequence that holds it.
@@ -97,7 +96,7 @@ class UserItemsArgument:
         If it is for another number of users, or a matrix is damaged or for another number of items.
     """
 
-    def __init__(self, value: Any, name: str, n_users: int, position: Positions, *, single: bool = False) -> None:
+    def __init__(self, value: Any, name: str, n_users: int, position: IdPositions, *, single: bool = False) -> None:
         self._name = name
         self._position = position
         self._single = single
@@ -130,7 +129,7 @@ class UserItemsArgument:
         return UserItems(indptr, np.fromiter((p for row in rows for p in row), dtype=np.int32, count=int(indptr[-1])))
 
 
-def read_user_items(value: Any, name: str, n_users: int, position: Positions, *, single: bool) -> UserItems | None:
+def read_user_items(value: Any, name: str, n_users: int, position: IdPositions, *, single: bool) -> UserItems | None:
     """Return the sets of all users that an argument gives, or None for None; see `UserItemsArgument`."""
     if value is None:
         return None
@@ -167,7 +166,7 @@ class AllowedItems:
         return AllowedItems(None if self.by_user is None else self.by_user.of_users(users), self.mask)
 
 
-def mask_of(value: Any, name: str, position: Positions) -> Bools:
+def mask_of(value: Any, name: str, position: IdPositions) -> Bools:
     """Return a set of items for all users, given as ids or as a mask in index order, as a mask of shape (n_items,).
 
     Raises
@@ -227,13 +226,15 @@ def _booleans(value: Any, name: str) -> Bools | None:
     return np.array(entries, dtype=bool)
 
 
-def known_positions(ids: Any, name: str, position: Positions) -> set[int]:
+def known_positions(ids: Any, name: str, position: IdPositions) -> set[int]:
     """Return the positions of the ids that are in the index; None, NaN and pandas.NA are empty collections.
 
     Raises
     ------
     TypeError
         If `ids` is not a collection of ids.
+    ValueError
+        If they are of a kind that can't be that of the index's ids.
     """
     if ids is None or _is_gap(ids):
         return set()
@@ -245,6 +246,8 @@ def known_positions(ids: Any, name: str, position: Positions) -> set[int]:
             "pass booleans as only, and scipy.sparse.csr_array(table) for a table of users and items."
         )
     try:
-        return {position[item_id] for item_id in values if item_id in position}
+        found = set(position.find(values if isinstance(values, Sequence) else list(values), name))
     except TypeError as error:
         raise TypeError(f"{name} must hold ids, which are hashable: {error}.") from error
+    found.discard(-1)
+    return found
