@@ -12,9 +12,9 @@ from fastfm_ext._common.arrays import AnyArray, Bools, Float32
 from fastfm_ext._engine.search import ItemLists
 from fastfm_ext._validation.vectors import check_n
 from fastfm_ext.retrieval.exact import ExactSearch, comparable
-from fastfm_ext.retrieval.ids import as_id_array
+from fastfm_ext.retrieval.ids import IdPositions, as_id_array
 from fastfm_ext.retrieval.items import ItemStore
-from fastfm_ext.retrieval.user_items import AllowedItems, Positions, mask_of
+from fastfm_ext.retrieval.user_items import AllowedItems, mask_of
 
 METRICS = ("cosine", "inner")
 
@@ -108,7 +108,7 @@ class FindsSimilar(ItemStore):
         return items.take_ids(positions), similarities
 
 
-def _mask(exclude: Collection[Any] | None, only: Collection[Any] | None, position: Positions) -> Bools | None:
+def _mask(exclude: Collection[Any] | None, only: Collection[Any] | None, position: IdPositions) -> Bools | None:
     """Return the items that may be neighbours, (n_items,), or None for all."""
     mask = None if only is None else mask_of(only, "only", position)
     if exclude is None:
