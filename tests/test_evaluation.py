@@ -123,7 +123,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("changed", "error", "match"),
         [
-            ({"model": object()}, TypeError, "model must be a fitted model .* got a object"),
+            ({"model": object()}, TypeError, "model must be a fitted model .* got an object"),
             ({"model": Vectors}, TypeError, "model must be a fitted model .* got the class Vectors"),
             ({"X_item": np.ones((25, 2))}, ValueError, r"must give rows of one length, got \(40, 3\), \(25, 2\)"),
             ({"X_user": np.full((40, 3), np.nan)}, ValueError, "user_vector gives values that are NaN or beyond 1e.12"),
@@ -143,7 +143,7 @@ class TestErrors:
             ({"candidates": np.full((40, 2), 25)}, ValueError, r"candidates\[0, 0\] is 25, but there are 25 items"),
             ({"candidates": np.full((40, 2), -2)}, ValueError, r"candidates\[0, 0\] is -2"),
             ({"metrics": "recall"}, TypeError, r"metrics must be a sequence of names, got a str: write \['recall'\]"),
-            ({"metrics": 3}, TypeError, "metrics must be a sequence of names, got a int"),
+            ({"metrics": 3}, TypeError, "metrics must be a sequence of names, got an int"),
             ({"metrics": ["recall@20"]}, ValueError, r"metrics must be some of \['recall', .* got \['recall@20'\]"),
             ({"metrics": []}, ValueError, "metrics must be some of .* got none"),
             ({"k": 0}, ValueError, "k must be an integer of at least 1, or several, got 0"),

@@ -139,7 +139,7 @@ MATRIX = sparse.csr_array([[1, 1], [1, 0]])
 @pytest.mark.parametrize(
     ("interactions", "arguments", "error", "match"),
     [
-        (np.ones((2, 2)), {}, TypeError, "interactions must be a SciPy sparse matrix .* got a ndarray"),
+        (np.ones((2, 2)), {}, TypeError, "interactions must be a SciPy sparse matrix .* got an ndarray"),
         ({"user": [1]}, {"user": "user"}, TypeError, "interactions must be .* got a dict"),
         (MATRIX, {"user": "user"}, ValueError, "user='user' names a column, but interactions is a matrix"),
         (MATRIX, {"time": "when"}, TypeError, "time must be a sparse matrix .* got a str"),

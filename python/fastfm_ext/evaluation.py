@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fastfm_ext._common.arrays import Bools, Float32, Int64
-from fastfm_ext._common.checks import is_integer
+from fastfm_ext._common.checks import is_integer, kind_of
 from fastfm_ext._validation.matrices import check_interactions
 from fastfm_ext.metrics.hits import PER_USER, auc_of_rows, hits_in_matrix, mean_over_users, per_user
 from fastfm_ext.retrieval.exact import in_order
@@ -216,7 +216,7 @@ def _batches(rows: Int64, values_per_user: int) -> Iterator[Int64]:
 
 def _vectors(model: Any, X_user: Any, X_item: Any) -> tuple[Float32, Float32]:
     if isinstance(model, type) or not (hasattr(model, "user_vector") and hasattr(model, "item_vector")):
-        what = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
+        what = f"the class {model.__name__}" if isinstance(model, type) else kind_of(model)
         raise TypeError(f"model must be a fitted model with user_vector and item_vector, got {what}.")
     users = np.asarray(model.user_vector(X_user), dtype=np.float32)
     items = np.asarray(model.item_vector(X_item), dtype=np.float32)
@@ -262,7 +262,7 @@ def _check_candidates(candidates: Any, shape: tuple[int, int]) -> sparse.csr_arr
 def _check_metrics(metrics: Any) -> tuple[str, ...]:
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         hint = f": write [{metrics!r}]" if isinstance(metrics, str) else ""
-        raise TypeError(f"metrics must be a sequence of names, got a {type(metrics).__name__}{hint}.")
+        raise TypeError(f"metrics must be a sequence of names, got {kind_of(metrics)}{hint}.")
     names = tuple(metrics)
     unknown = [name for name in names if name not in _METRICS]
     if unknown or not names:

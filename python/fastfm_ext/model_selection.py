@@ -19,7 +19,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from fastfm_ext._common.arrays import Int64
-from fastfm_ext._common.checks import is_real
+from fastfm_ext._common.checks import is_real, kind_of
 from fastfm_ext._tables.coding import Coded
 from fastfm_ext._tables.read import column_names, read_columns
 from fastfm_ext._validation.matrices import check_interactions, checked_csr
@@ -206,7 +206,7 @@ def _names_of(events: Any) -> list[Any]:
         hint = " Call its collect() first." if is_lazy else ""
         raise TypeError(
             "interactions must be a SciPy sparse matrix of shape (n_users, n_items) or a pandas or polars DataFrame, "
-            f"got a {type(events).__name__}.{hint}"
+            f"got {kind_of(events)}.{hint}"
         )
     return column_names(events)
 

@@ -92,5 +92,5 @@ def test_a_wrong_history_is_refused(history, best_epoch, message):
 
 def test_a_missing_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.ticker", None)
-    with pytest.raises(ImportError, match=r'pip install "fastfm-ext\[plot\]"'):
+    with pytest.raises(ImportError, match='the extra "plot" of fastfm-ext: pip install "matplotlib>='):
         plotting.plot_learning_curve(HISTORY)

@@ -118,7 +118,7 @@ def test_what_remains_empty_has_a_score_of_minus_infinity(world):
     [
         ({"X_user": [[1.0]]}, TypeError, r"X_user must be a NumPy array or a SciPy sparse matrix, got a list"),
         ({"X_user": np.ones(3)}, ValueError, r"X_user must have shape \(n_users, n_features\), got \(3,\)"),
-        ({"model": 3}, TypeError, r"model must have a method user_vector, got a int"),
+        ({"model": 3}, TypeError, r"model must have a method user_vector, got an int"),
         ({"index": ItemIndex()}, NotFittedError, r"This ItemIndex has no items yet: call fit first"),
         ({"index": FMRegressor()}, TypeError, r"index must be an ItemIndex, got a FMRegressor"),
         ({"n": 0}, ValueError, r"n must be an integer of at least 1"),

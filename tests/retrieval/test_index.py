@@ -64,7 +64,7 @@ class TestFit:
             (np.eye(2), np.eye(2), ValueError, r"ids must be one-dimensional"),
             (np.ma.masked_array(np.eye(2), mask=np.eye(2)), None, ValueError, r"item_vectors has masked entries"),
             (np.eye(2), {"a", "b"}, TypeError, r"ids must be in the order of item_vectors, and a set has none"),
-            (np.eye(2), 5, TypeError, r"ids must be a collection of ids, got a int"),
+            (np.eye(2), 5, TypeError, r"ids must be a collection of ids, got an int"),
             (np.eye(2), "ab", TypeError, r"ids must be a collection of ids"),
         ],
     )

@@ -58,7 +58,7 @@ class TestExclude:
             ([["a"]], ValueError, r"exclude has 1 entries for 2 users"),
             (["ab", "cd"], TypeError, r"exclude\[0\] must be a collection of ids .* got a str"),
             ({"a": ["b"], "c": []}, TypeError, r"exclude must be a collection .* got a dict"),
-            (3, TypeError, r"exclude must be a collection .* got a int"),
+            (3, TypeError, r"exclude must be a collection .* got an int"),
             ([[["a"]], []], TypeError, r"exclude\[0\] must hold ids, which are hashable"),
             (np.zeros((2, 4), dtype=bool), TypeError, r"exclude is a boolean array.*csr_array\(mask\)"),
             (sparse.csr_array((2, 3)), ValueError, r"exclude must have shape \(n_users, n_items\) = \(2, 4\)"),

@@ -147,7 +147,11 @@ def test_what_the_options_forbid_is_an_error(options, text, reason):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: read_libsvm(3), TypeError, "source must be a path, a file opened in binary mode, or bytes; got a int"),
+        (
+            lambda: read_libsvm(3),
+            TypeError,
+            "source must be a path, .* or bytes; got an int",
+        ),
         (lambda: read_libsvm(io.StringIO("1 1:1")), TypeError, "binary mode"),
         (lambda: read_libsvm(b"", n_features=0), ValueError, "n_features must be an integer from 1 to 2147483647"),
         (lambda: read_libsvm(b"", n_features=2**31), ValueError, "n_features must be an integer from 1 to 2147483647"),

@@ -195,7 +195,7 @@ def test_compressed_files(tmp_path, compress, as_text, request):
 def test_the_extra_for_zst_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zstandard", None)
     (tmp_path / "rows.zst").write_bytes(b"")
-    with pytest.raises(ImportError, match=re.escape('pip install "fastfm-ext[zstd]"')):
+    with pytest.raises(ImportError, match=re.escape('the extra "zstd" of fastfm-ext: pip install "zstandard>=')):
         read_libsvm(tmp_path / "rows.zst")
 
 

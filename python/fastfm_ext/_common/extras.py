@@ -1,7 +1,10 @@
-"""Import of optional dependencies, with an error that names the extra to install."""
+"""Import of optional dependencies, with an error that says what to install."""
 
-from importlib import import_module
+import re
+from importlib import import_module, metadata
 from types import ModuleType
+
+_DISTRIBUTION = "fastfm-ext"
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -22,7 +25,7 @@ def require(module: str, extra: str) -> ModuleType:
     Raises
     ------
     ImportError
-        If `module` is not installed; the message names the extra.
+        If `module` is not installed; the message names the extra, and the packages in it.
 
     Examples
     --------
@@ -36,5 +39,18 @@ def require(module: str, extra: str) -> ModuleType:
         # A module that is there but lacks one of its own imports is another fault: installing the extra won't cure it.
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
-        message = f'{module.split(".")[0]} is not installed. Install it with: pip install "fastfm-ext[{extra}]"'
+        name = module.split(".")[0]
+        # Not the package with its extra, which pip can install only where it finds this package, too.
+        packages = " ".join(f'"{package}"' for package in _packages_of(extra)) or name
+        message = f'{name} is not installed. Install the extra "{extra}" of {_DISTRIBUTION}: pip install {packages}'
         raise ImportError(message, name=error.name) from error
+
+
+def _packages_of(extra: str) -> list[str]:
+    """Return the requirements of an extra; none where this package runs without being installed."""
+    try:
+        requirements = metadata.requires(_DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return []
+    parts = [requirement.partition(";") for requirement in requirements]
+    return [package.strip() for package, _, marker in parts if re.search(rf"""extra == ["']{extra}["']""", marker)]

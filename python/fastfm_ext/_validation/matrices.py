@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from fastfm_ext._common.arrays import MAX_INT32, Float32, as_kernels_read
-from fastfm_ext._common.checks import errors_that_name
+from fastfm_ext._common.checks import errors_that_name, kind_of
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.csr import Csr, RowStarts
 from fastfm_ext._validation.faults import explained, is_table, names_of_columns
@@ -116,7 +116,7 @@ def check_interactions(interactions: Any, name: str, shape: tuple[int, int] | No
     """
     if not sp.issparse(interactions):
         raise TypeError(
-            f"{name} must be a SciPy sparse matrix of shape (n_users, n_items), got a {type(interactions).__name__}. "
+            f"{name} must be a SciPy sparse matrix of shape (n_users, n_items), got {kind_of(interactions)}. "
             "Turn an array into one with scipy.sparse.csr_array."
         )
     if shape is not None and interactions.shape != shape:
@@ -158,7 +158,7 @@ def _unusable_part(X: Any) -> str | None:
     parts |= {f"coords[{axis}]": part for axis, part in enumerate(getattr(X, "coords", ()))}
     for name, part in parts.items():
         if not isinstance(part, np.ndarray):
-            return f"its {name} must be an array; got a {type(part).__name__}."
+            return f"its {name} must be an array; got {kind_of(part)}."
         if name != "data" and part.dtype.kind not in "iu":
             return f"its {name} must hold integers; got dtype {part.dtype}."
     return None
@@ -169,7 +169,7 @@ def check_not_misread(X: Any, name: str) -> None:
     if np.ma.is_masked(X):
         raise ValueError(f"{name} has masked entries, and their values would be used. Fill them in or drop the rows.")
     if hasattr(X, "collect") and not hasattr(X, "shape"):
-        raise ValueError(f"{name} is a {type(X).__name__}, which holds no rows yet. Call its collect() first.")
+        raise ValueError(f"{name} is {kind_of(X)}, which holds no rows yet. Call its collect() first.")
     temporal = [number for number, dtype in enumerate(_types_of(X)) if _is_temporal(dtype)]
     if temporal:
         place = f" in column {names_of_columns(X)[temporal[0]]!r}" if is_table(X) else ""

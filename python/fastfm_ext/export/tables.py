@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext._common.extras import require
 from fastfm_ext._common.files import PathLike, replacing
 from fastfm_ext._validation.vectors import check_matrix
@@ -75,7 +76,7 @@ def export_features(path: PathLike, model: Any, encoder: Any = None) -> None:
     """
     is_parquet = _is_parquet(path)
     if not hasattr(type(model), "V_"):
-        raise TypeError(f"model must be an FMRegressor, FMClassifier or FMRanker, got a {type(model).__name__}.")
+        raise TypeError(f"model must be an FMRegressor, FMClassifier or FMRanker, got {kind_of(model)}.")
     arrays = {"w0": np.asarray(model.w0_), "w": model.w_, "V": model.V_}
     several = arrays["w"].ndim > 1
     named = {} if encoder is None else _names(encoder, model.n_features_in_)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from fastfm_ext._common.arrays import Bools, Float64, Int64
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext._validation.matrices import check_interactions
 
 # For so few scores, comparing them with all others takes less time than sorting these.
@@ -90,7 +91,7 @@ def _check_collections(relevant: Any, n_users: int) -> None:
     if misread or not isinstance(relevant, Collection):
         raise TypeError(
             "relevant must be a SciPy sparse matrix of shape (n_users, n_items) or a list with one collection of ids a "
-            f"user, got a {type(relevant).__name__}. Turn a table of 0 and 1 into scipy.sparse.csr_array(table)."
+            f"user, got {kind_of(relevant)}. Turn a table of 0 and 1 into scipy.sparse.csr_array(table)."
         )
     if len(relevant) != n_users:
         raise ValueError(f"ranked has {n_users} rows, but relevant has {len(relevant)} entries: one a user in both.")
@@ -114,7 +115,7 @@ def _ids_of(ids: Any, row: int) -> set[Any]:
     if ids is None:
         return set()
     if isinstance(ids, str | bytes | Mapping) or not isinstance(ids, Iterable):
-        raise TypeError(f"relevant[{row}] must be a collection of ids such as a list, got a {type(ids).__name__}.")
+        raise TypeError(f"relevant[{row}] must be a collection of ids such as a list, got {kind_of(ids)}.")
     # NumPy's scalars would not be found among the Python ones that the rankings are read as.
     values = ids.tolist() if hasattr(ids, "tolist") else ids
     try:

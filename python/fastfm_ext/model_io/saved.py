@@ -6,6 +6,7 @@ import importlib
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, NamedTuple
 
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext._common.files import FileLike
 from fastfm_ext._names import PUBLIC_NAMES
 from fastfm_ext.model_io import pipeline
@@ -99,7 +100,7 @@ def save_model(path: FileLike, model: Any = None, *, encoder: Any = None, index:
             raise ValueError("The Pipeline holds an encoder; another beside it would have no place in the file.")
     for slot, part in parts.items():
         if not _can_be(part, slot):
-            raise TypeError(f"{slot} must be one of {', '.join(_CLASSES[slot])}, got a {type(part).__name__}.")
+            raise TypeError(f"{slot} must be one of {', '.join(_CLASSES[slot])}, got {kind_of(part)}.")
     with ExitStack() as held:
         # Models that learn in other threads are written as they are now.
         write_parts(path, {slot: held.enter_context(_unchanged(part)) for slot, part in (parts | steps).items()})

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from fastfm_ext._common.arrays import AnyArray, Float32
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext._validation.matrices import checked_csr
 from fastfm_ext._validation.vectors import check_count, check_matrix, check_n
 from fastfm_ext.retrieval.ids import IdPositions
@@ -94,11 +95,11 @@ def recommend(
     range(1, 2) [['Alien']]
     """
     if not hasattr(model, "user_vector"):
-        raise TypeError(f"model must have a method user_vector, got a {type(model).__name__}.")
+        raise TypeError(f"model must have a method user_vector, got {kind_of(model)}.")
     if not isinstance(index, ItemIndex):
-        raise TypeError(f"index must be an ItemIndex, got a {type(index).__name__}.")
+        raise TypeError(f"index must be an ItemIndex, got {kind_of(index)}.")
     if not (sparse.issparse(X_user) or isinstance(X_user, np.ndarray)):
-        raise TypeError(f"X_user must be a NumPy array or a SciPy sparse matrix, got a {type(X_user).__name__}.")
+        raise TypeError(f"X_user must be a NumPy array or a SciPy sparse matrix, got {kind_of(X_user)}.")
     if X_user.ndim != 2:
         raise ValueError(f"X_user must have shape (n_users, n_features), got {X_user.shape}.")
     items = index._items_to_search()
@@ -139,7 +140,7 @@ def _one_set_a_user(value: Any, name: str, n_users: int, position: IdPositions) 
         if value.ndim != 2 or value.shape[0] != n_users:
             raise ValueError(f"{name} must have one row a user, so {n_users}; got shape {value.shape}.")
     elif not isinstance(value, Collection) or isinstance(value, str | bytes | dict):
-        raise TypeError(f"{name} must be a list of collections of ids, one a user, got a {type(value).__name__}.")
+        raise TypeError(f"{name} must be a list of collections of ids, one a user, got {kind_of(value)}.")
     return UserItemsArgument(value, name, n_users, position)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray, object_array
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext._tables.identity import TEXT, check_meeting, kinds_of, other_form, plain_number, unified, warn_apart
 from fastfm_ext._tables.vocabulary import is_missing
 
@@ -34,7 +35,7 @@ def as_id_array(ids: Iterable[Hashable]) -> AnyArray:
     if isinstance(ids, str | bytes):
         raise TypeError(f"ids must be a collection of ids, got the single value {ids!r}: put it into a list.")
     if not isinstance(ids, Iterable):
-        raise TypeError(f"ids must be a collection of ids, got a {type(ids).__name__}.")
+        raise TypeError(f"ids must be a collection of ids, got {kind_of(ids)}.")
     # Iterating over a pandas or polars column is slow and gives scalars of the library.
     values: Any = ids.to_numpy() if hasattr(ids, "to_numpy") else ids
     if isinstance(values, np.ndarray):
@@ -62,7 +63,7 @@ def _check_id(value: Any, i: int) -> None:
     try:
         hash(value)
     except TypeError as error:
-        raise TypeError(f"ids must be hashable, but ids[{i}] is a {type(value).__name__}.") from error
+        raise TypeError(f"ids must be hashable, but ids[{i}] is {kind_of(value)}.") from error
     try:
         missing = value is None or bool(value != value)
     except TypeError:  # pandas.NA has no truth value

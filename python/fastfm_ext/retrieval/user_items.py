@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from fastfm_ext._common.arrays import Bools, Int32, Int64, as_kernels_read
-from fastfm_ext._common.checks import is_bool
+from fastfm_ext._common.checks import is_bool, kind_of
 from fastfm_ext._engine.search import ItemLists
 from fastfm_ext._validation.matrices import is_table_of_0_and_1, rebuilt
 from fastfm_ext.retrieval.ids import IdPositions
@@ -196,7 +196,7 @@ def _is_gap(value: Any) -> bool:
 def _check_collection(value: Any, name: str) -> None:
     """Raise TypeError for a value that is not a collection, or whose elements are not ids."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be a collection of ids such as a list or set, got a {type(value).__name__}.")
+        raise TypeError(f"{name} must be a collection of ids such as a list or set, got {kind_of(value)}.")
     if _booleans(value, name) is not None:
         raise TypeError(f"{name} is a boolean array, not ids: pass a mask as scipy.sparse.csr_array(mask).")
     if hasattr(value, "columns"):  # iterating over a frame gives the names of its columns

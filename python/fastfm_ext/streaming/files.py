@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fastfm_ext._common.checks import is_integer
+from fastfm_ext._common.checks import is_integer, kind_of
 from fastfm_ext._common.files import PathLike, is_pipe
 from fastfm_ext._learning.stream.batches import Batch
 
@@ -41,7 +41,7 @@ class FileSource(ABC):
         self._finished_pipes: set[str] = set()
         pipe = next((path for path in self.paths if is_pipe(path)), None)
         if pipe is not None and not self._reads_pipes:
-            raise ValueError(f"{pipe} is a pipe, which a {type(self).__name__} cannot read; write it to a file first.")
+            raise ValueError(f"{pipe} is a pipe, which {kind_of(self)} cannot read; write it to a file first.")
 
     def __iter__(self) -> Iterator[Batch]:
         for path in self._unread_paths():

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext._common.extras import require
 from fastfm_ext._common.files import is_pipe
 
@@ -35,9 +36,7 @@ class TextSource:
         elif hasattr(source, "read"):
             self._file, self.name = source, str(getattr(source, "name", "text"))
         else:
-            raise TypeError(
-                f"source must be a path, a file opened in binary mode, or bytes; got a {type(source).__name__}."
-            )
+            raise TypeError(f"source must be a path, a file opened in binary mode, or bytes; got {kind_of(source)}.")
         self._start = self._file.tell() if self._file is not None and _is_seekable(self._file) else None
 
     @property

@@ -18,7 +18,7 @@ from scipy import sparse
 from sklearn.utils import check_array, column_or_1d
 
 from fastfm_ext._common.arrays import as_kernels_read
-from fastfm_ext._common.checks import errors_that_name
+from fastfm_ext._common.checks import errors_that_name, kind_of
 from fastfm_ext._common.extras import require
 from fastfm_ext._common.files import replacing
 from fastfm_ext._native import text as _io
@@ -122,7 +122,7 @@ def _opened(target: Any) -> Iterator[Any]:
             yield text
         return
     if not hasattr(target, "write") or hasattr(target, "encoding"):
-        raise TypeError(f"target must be a path or a file opened in binary mode; got a {type(target).__name__}.")
+        raise TypeError(f"target must be a path or a file opened in binary mode; got {kind_of(target)}.")
     yield target
 
 

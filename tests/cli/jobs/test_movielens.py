@@ -167,7 +167,7 @@ def test_a_missing_extra_is_named_before_the_training(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, out, err = run("--plot", "curve.png")
     assert (code, out) == (1, "")
-    assert 'pip install "fastfm-ext[plot]"' in err
+    assert 'the extra "plot" of fastfm-ext: pip install "matplotlib>=' in err
 
 
 def test_an_unknown_format_of_the_plot_is_named_before_the_training(run):

@@ -128,7 +128,7 @@ class TestCopiesAndFiles:
             "except ImportError as error: print(error)"
         )
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert 'pip install "fastfm-ext[retrieval]"' in run.stdout
+        assert 'the extra "retrieval" of fastfm-ext: pip install "faiss-cpu>=' in run.stdout
 
     @pytest.mark.parametrize(
         "damage",

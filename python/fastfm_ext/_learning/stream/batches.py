@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext._learning.learner import Learner
 from fastfm_ext._learning.samples import Samples, concat_csr, concat_weights, slice_samples
 from fastfm_ext._learning.units import Units
@@ -40,7 +41,7 @@ def batches_of(stream: Any) -> Iterator[Any]:
     try:
         return iter(started)
     except TypeError:
-        given = f"a function that returned a {type(started).__name__}" if callable(stream) else type(started).__name__
+        given = f"a function that returned {kind_of(started)}" if callable(stream) else type(started).__name__
         raise TypeError(
             "batches must be an iterable of (X, y) or (X, y, sample_weight), or a function without arguments that "
             f"returns one; got {given}."
