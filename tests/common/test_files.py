@@ -70,6 +70,23 @@ def test_a_file_that_must_not_be_written_is_not_replaced(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old"
 
 
+def test_a_new_file_in_a_folder_that_must_not_change_is_named_in_the_error(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "another")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(PermissionError) as caught:
+        PendingFile(tmp_path / "a")
+    assert caught.value.filename == str(tmp_path / "a")
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    path = tmp_path / ("a" * 255)
+    with replacing(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+
+
 def test_a_file_in_a_folder_that_must_not_change_is_written_in_place(tmp_path, monkeypatch):
     path = tmp_path / "a"
     path.write_bytes(b"old and longer")

@@ -86,7 +86,7 @@ class PendingFile:
         if is_stream(path):
             self.file = tempfile.TemporaryFile()  # noqa: SIM115
             return
-        folder, name = os.path.split(self._target)
+        folder = os.path.dirname(self._target)
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"Cannot save to {self._path!r}: there is no folder {folder!r}.")
         if os.path.exists(self._target):
@@ -96,8 +96,11 @@ class PendingFile:
                 self.file = tempfile.TemporaryFile()  # noqa: SIM115
                 return
         # Not tempfile: its files are readable by their owner only, and the new file would inherit that.
-        self._temporary = temporary or os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")
-        self.file = open(self._temporary, "x+b" if temporary is None else "w+b")  # noqa: SIM115
+        self._temporary = temporary or os.path.join(folder, f".fastfm-ext-{os.urandom(6).hex()}.tmp")
+        try:
+            self.file = open(self._temporary, "x+b" if temporary is None else "w+b")  # noqa: SIM115
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, self._path) from error
         if os.path.exists(self._target):
             shutil.copymode(self._target, self._temporary)
 

@@ -265,7 +265,8 @@ def write_libsvm(
     Parameters
     ----------
     target : path or binary file object
-        A path that ends in .gz, .xz, .bz2 or .zst is compressed.
+        A path that ends in .gz, .xz, .bz2 or .zst is compressed. An existing file is replaced when all rows are
+        written, and stays after an error.
     X : {sparse matrix, array-like} of shape (n_rows, n_features)
         Taken as float32. Of a dense matrix, zeros are left out.
     y : array-like of shape (n_rows,), optional

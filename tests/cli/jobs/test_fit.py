@@ -187,6 +187,7 @@ def test_every_hyperparameter_has_a_flag(capsys):
         (["fit", "what"], "what: neither its name nor its first line tells what it is; say --format "),
         (["fit", "train.ffm", "--model", "no/m"], "--model no/m: there is no folder no"),
         (["fit", "train.ffm", "--model", "."], "--model .: this is a folder, not a file"),
+        (["fit", "many.svm"], "many.svm: the labels are classes, and those from 16,777,216 on cannot be told apart"),
         (["fit", "train.ffm", "--target", "y"], "train.ffm is libffm text, which has no columns to name"),
         (["fit", "train.ffm", "--test", "ratings.csv"], "tables and numbered features cannot be mixed: train.ffm is "),
         (["fit", "train.ffm", "--l1-w", "1"], 'l1_w needs solver="ftrl"'),
@@ -240,6 +241,7 @@ def test_every_hyperparameter_has_a_flag(capsys):
 def test_a_failure_is_one_line_and_exit_code_1(run, text_files, tables, tmp_path, arguments, message):
     files = {
         "bad.svm": "1 0:1\n1 x\n",
+        "many.svm": "123456789 0:1\n123456790 1:1\n",
         "what": "hello, world\n",
         "odd.toml": "[colour]\n",
         "bad.toml": "[columns\n",

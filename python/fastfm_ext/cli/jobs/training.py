@@ -24,6 +24,8 @@ from fastfm_ext.model_io.saved import save_model
 if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
 
+_FIRST_ROUNDED = 2**24  # the whole number after it has no float32
+
 
 def say_nothing(_: str) -> None:
     """Print no progress."""
@@ -60,7 +62,7 @@ def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClass
     Raises
     ------
     ValueError
-        If a hyperparameter is of the other task, or a regression is asked for and the targets are text.
+        If a hyperparameter is of the other task, the targets of a regression are text, or classes may be rounded.
     """
     is_text = targets.dtype.kind in "OUT"
     task = settings.task or ("classification" if is_text or len(targets) <= 2 else "regression")
@@ -68,6 +70,11 @@ def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClass
         raise ValueError(
             f"--task regression: the target {settings.columns.target!r} holds text, such as {targets[0]!r}, and not "
             "numbers; --task classification takes each value as a class"
+        )
+    if task == "classification" and targets.dtype == np.float32 and np.abs(targets).max(initial=0) >= _FIRST_ROUNDED:
+        raise ValueError(
+            f"{settings.train}: the labels are classes, and those from {_FIRST_ROUNDED:,} on cannot be told apart, "
+            "since labels of text are 32-bit floats; number the classes from 0"
         )
     if settings.task is None and not settings.quiet:
         n = ("no value", "one value", "two values")[len(targets)] if len(targets) <= 2 else "more than two values"
