@@ -32,6 +32,7 @@ files:
                       others as categories.
   libsvm, libffm      numbered features, "label id:value ..." or "label field:id:value ...", as libFM, libffm and
                       xLearn read them. Ids are used as they are; fields are passed over, since an FM needs none.
+  -                   standard input, here and for the other commands; it and other pipes are read whole first.
 
 columns:
   NAME                      a category: a feature for each value

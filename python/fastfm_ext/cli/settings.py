@@ -113,7 +113,9 @@ class FitSettings:
     form: str | None = field(default=None, metadata=_FORM)
     task: str | None = field(
         default=None,
-        metadata=_option("--task", what="(default: classification if the target has two values)", choices=TASKS),
+        metadata=_option(
+            "--task", what="(default: classification if the target is text or has two values)", choices=TASKS
+        ),
     )
     config: Path | None = field(
         default=None,
