@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fastfm_ext._learning.divergence import DivergenceError
     from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
     from fastfm_ext.evaluation import evaluate
+    from fastfm_ext.explain import top_interactions
     from fastfm_ext.export import export_features, export_vectors
     from fastfm_ext.fm import FMClassifier, FMRegressor
     from fastfm_ext.model_io import ModelFileError, load_model, save_model
@@ -39,6 +40,7 @@ __all__ = [
     "recommend",
     "save_model",
     "show_config",
+    "top_interactions",
 ]
 
 

@@ -45,11 +45,13 @@ PUBLIC_NAMES = (
     PublicName("recommend", "fastfm_ext.retrieval", "function"),
     PublicName("save_model", "fastfm_ext.model_io", "function"),
     PublicName("show_config", "fastfm_ext._engine.config", "function"),
+    PublicName("top_interactions", "fastfm_ext.explain", "function"),
 )
 PUBLIC_MODULES = (
     "datasets",
     "encoding",
     "evaluation",
+    "explain",
     "export",
     "fm",
     "metrics",

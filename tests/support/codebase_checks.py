@@ -37,6 +37,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "streaming": {"text_formats", "_learning", "_validation", "_common"},
     "datasets": {"_common"},
     "export": {"retrieval", "model_io", "_validation", "_common"},
+    "explain": {"_engine", "_common"},
     "plotting": {"_common"},
     "__init__": {
         "_names",
@@ -44,6 +45,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "_learning",
         "encoding",
         "evaluation",
+        "explain",
         "export",
         "fm",
         "metrics",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,7 +11,9 @@ from sklearn.base import BaseEstimator
 
 from fastfm_ext._common.arrays import AnyArray
 
-Kind = Literal["no number", "missing", "infinite"]
+Kind = Literal["time", "no number", "missing", "infinite"]
+# A column at fault in the first way is named before all others.
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -40,7 +42,7 @@ def explained(error: TypeError | ValueError, X: Any, estimator: BaseEstimator, n
 
 def is_table(X: Any) -> bool:
     """Return whether this is a data frame or a table of Arrow, which `FMEncoder` takes."""
-    return hasattr(X, "columns") and (hasattr(X, "shape") or hasattr(X, "column_names"))
+    return (hasattr(X, "shape") or hasattr(X, "column_names")) and hasattr(X, "columns")
 
 
 def names_of_columns(X: Any) -> list[Any]:
@@ -76,7 +78,7 @@ def _with_encoder(estimator: BaseEstimator) -> str:
 
 
 def _first_fault(X: Any) -> Fault | None:
-    """Return a fault of a matrix or table, (n_rows, n_columns): text before what is missing, this before infinity."""
+    """Return a fault of a matrix or table, (n_rows, n_columns), None if there is none."""
     if sp.issparse(X):
         entries = sp.coo_array(X)
         fault = _fault_of(entries.data, None)
@@ -84,7 +86,7 @@ def _first_fault(X: Any) -> Fault | None:
             return None
         return fault._replace(column=int(entries.col[fault.row]), row=int(entries.row[fault.row]))
     found = [fault for name, values in _columns(X) if (fault := _fault_of(values, name)) is not None]
-    return next((fault for kind in ("no number", "missing", "infinite") for fault in found if fault.kind == kind), None)
+    return next((fault for kind in _KINDS for fault in found if fault.kind == kind), None)
 
 
 def _columns(X: Any) -> Iterator[tuple[Any, AnyArray]]:
@@ -108,6 +110,8 @@ def _fault_of(values: AnyArray, column: Any) -> Fault | None:
     """Return the first fault of values (n,)."""
     if values.dtype.kind == "f":
         return _fault_of_floats(values, column)
+    if values.dtype.kind in "mM" and len(values):
+        return Fault("time", column, 0, str(values[0]))
     if values.dtype.kind not in "OUST":
         return None
     numbers = np.zeros(len(values))

@@ -16,7 +16,7 @@ from fastfm_ext._common.arrays import MAX_INT32, Float32, as_kernels_read
 from fastfm_ext._common.checks import errors_that_name, kind_of
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.csr import Csr, RowStarts
-from fastfm_ext._validation.faults import explained, is_table, names_of_columns
+from fastfm_ext._validation.faults import explained
 
 
 def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str = "X") -> Csr:
@@ -39,10 +39,10 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
         return csr
     if sp.issparse(X):
         X = checked_csr(X, name)
-    else:
-        check_not_misread(X, name)
     # A float64 beyond float32 becomes infinite, and is refused as such.
     try:
+        if not sp.issparse(X):
+            check_not_misread(X, name)
         with errors_that_name(name), np.errstate(over="ignore", invalid="ignore"):
             X = validate_data(
                 estimator, X, reset=reset, accept_sparse="csr", accept_large_sparse=True, dtype=np.float32
@@ -170,13 +170,8 @@ def check_not_misread(X: Any, name: str) -> None:
         raise ValueError(f"{name} has masked entries, and their values would be used. Fill them in or drop the rows.")
     if hasattr(X, "collect") and not hasattr(X, "shape"):
         raise ValueError(f"{name} is {kind_of(X)}, which holds no rows yet. Call its collect() first.")
-    temporal = [number for number, dtype in enumerate(_types_of(X)) if _is_temporal(dtype)]
-    if temporal:
-        place = f" in column {names_of_columns(X)[temporal[0]]!r}" if is_table(X) else ""
-        advice = ", or let FMEncoder do it: make_pipeline(FMEncoder(), model)" if is_table(X) else ""
-        raise ValueError(
-            f"{name} holds dates or durations{place}. Turn them into numbers of a unit of your choice{advice}."
-        )
+    if any(_is_temporal(dtype) for dtype in _types_of(X)):
+        raise ValueError(f"{name} holds dates or durations. Turn them into numbers of a unit of your choice.")
 
 
 def _types_of(X: Any) -> Iterable[Any]:

@@ -74,7 +74,8 @@ def numeric(column: str, *, log: bool = False, missing: Missing = "ignore") -> N
     Parameters
     ----------
     column : str
-        Name of the column. Numbers and booleans; text is an error even where it looks like a number.
+        Name of the column. Numbers and booleans, times and durations (in seconds, times since 1970 in UTC); text is an
+        error even where it looks like a number.
     log : bool, default=False
         Take ``sign(x) log(1 + |x|)`` of the numbers first: for amounts and counts over several powers of ten.
     missing : {"ignore", "feature"}, default="ignore"
@@ -114,11 +115,13 @@ def binned(
     Parameters
     ----------
     column : str
-        Name of the column. Numbers and booleans.
+        Name of the column. Numbers, booleans, times and durations (in seconds).
     n_bins : int, default=10
-        Number of bins, at least 2. There are fewer where single numbers fill several of them.
+        Largest number of bins, at least 2.
     strategy : {"quantile", "uniform"}, default="quantile"
-        Bins with equally many of the fitted rows, or of equal width.
+        Bins with equally many of the fitted rows, or of equal width. A number that fills more than a bin with its rows
+        has one of its own, and the other bins are quantiles of the rest: so the zeros of a column that is mostly zero
+        stay apart.
     edges : sequence of float, default=None
         Where one bin ends and the next begins, in rising order; in place of the two options above. The first bin holds
         all numbers below ``edges[0]``, the last all from ``edges[-1]`` on.

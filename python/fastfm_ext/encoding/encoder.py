@@ -25,10 +25,9 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     context's, in the order given. The features of a block are sorted by value, so the order of the rows plays no part.
     What `partial_fit` learns later comes behind all that is there.
 
-    Without any list, all columns of the frame are encoded by what they hold: numbers with a fraction, times and
-    durations as numeric, lists as multi, all else as categories. In tables of 20 rows or more, whole numbers with fewer
-    than two rows a value are numeric, too, and values of other such columns share a feature where they are seen once.
-    `columns_` shows what was chosen.
+    Without any list, all columns are encoded by what they hold: numbers with a fraction and times as numeric, lists as
+    multi, all else as categories. In tables of 20 rows or more, whole numbers with fewer than two rows a value
+    are numeric, too, and other such values share a feature where they are seen once. `columns_` shows the choice.
 
     A value that was not seen, and a missing value (None, NaN, NaT, pandas' NA, null; in a multi-valued column also an
     empty collection or string), gives no entry unless its spec says otherwise. So an unknown user scores like a user
@@ -51,7 +50,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         Name of every field: the column's, or those of crossed columns as ``"a*b"``. Of a column that is encoded in
         several ways, all but the first have the kind in their names: ``"binned(age)"``.
     columns_ : list of column specs
-        How every field is encoded. What this prints can be copied into a list to give.
+        How every field is encoded; its repr can be copied, to be given as a list.
     slices_ : dict of str to slice
         Features of every field. Absent once `partial_fit` has added features, which lie elsewhere: see `fields_`.
     n_features_in_ : int
@@ -89,6 +88,8 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     ['user_id=1', 'user_id=2', 'age', 'genres=Action', 'genres=Comedy', 'genres=Drama']
     >>> encoder.transform({"genres": ["Drama", "Western"]}, side="item").toarray().tolist()
     [[0.0, 0.0, 0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    >>> FMEncoder().fit({"city": ["Rome", "Oslo"], "heat": [20.5, 3.0]}).columns_
+    [categorical('city'), numeric('heat')]
     """
 
     n_features_out_: int
@@ -325,8 +326,6 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     def slices_(self) -> dict[str, slice]:
         """Features of every field, as long as each has a block of its own."""
         check_is_fitted(self, "fields_")
-        if not self._layout.is_in_blocks:
-            raise AttributeError("slices_ is gone since partial_fit added features elsewhere; use fields_")
         return self._layout.slices
 
     def set_output(self, *, transform: str | None = None) -> Self:
@@ -375,16 +374,10 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         self.n_features_in_ = len(self.feature_names_in_)
 
     def _to_state(self) -> State:
-        """Return all that is needed to restore the fitted encoder: JSON values, and arrays by name.
-
-        Raises
-        ------
-        TypeError
-            If a category is not a str, int, float, bool or datetime.
-        """
+        """Return all that is needed to restore the fitted encoder: JSON values, and arrays by name."""
         check_is_fitted(self, "fields_")
         meta, arrays = self._layout.state()
-        return meta | ({"inferred": True} if self._is_inferred else {}), arrays
+        return meta | {"inferred": self._is_inferred}, arrays
 
     @classmethod
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:

@@ -98,7 +98,15 @@ class Layout:
 
     @property
     def slices(self) -> dict[str, slice]:
-        """Features of every field, where `is_in_blocks`."""
+        """Features of every field.
+
+        Raises
+        ------
+        AttributeError
+            If they are not `is_in_blocks`, as after growth.
+        """
+        if not self.is_in_blocks:
+            raise AttributeError("slices_ is gone since partial_fit added features elsewhere; use fields_")
         stops = np.cumsum([len(features) for features in self.features]).tolist()
         bounds = zip(self.names, [0, *stops[:-1]], stops, strict=True)
         return {name: slice(start, stop) for name, start, stop in bounds}

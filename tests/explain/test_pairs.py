@@ -1,0 +1,65 @@
+"""The strongest pairs are those that a comparison of all pairs finds."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastfm_ext.explain import pairs
+from fastfm_ext.explain.pairs import strongest_pairs
+
+
+def by_comparing_all(V, n, field_of):
+    products = V @ V.T
+    i, j = np.triu_indices(len(V), 1)
+    different = np.ones(len(i), bool) if field_of is None else field_of[i] != field_of[j]
+    strength = np.abs(products[i, j])[different]
+    return np.sort(strength[strength > 0])[::-1][:n]
+
+
+@st.composite
+def tables(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n_features, k = draw(st.integers(1, 300)), draw(st.integers(0, 5))
+    V = rng.normal(size=(n_features, k)) * 10 ** rng.uniform(-2, 2, size=(n_features, 1))
+    if draw(st.booleans()):
+        V = np.rint(V)  # with zeros and equal products
+    n_fields = draw(st.integers(1, 5))
+    field_of = np.unique(rng.integers(0, n_fields, n_features), return_inverse=True)[1] if draw(st.booleans()) else None
+    return V.astype(np.float32).astype(np.float64), field_of
+
+
+@given(tables(), st.integers(1, 40))
+def test_the_pairs_are_those_of_a_comparison_of_all(table, n):
+    V, field_of = table
+    found = strongest_pairs(V, n, field_of, 1)
+    np.testing.assert_allclose([abs(value) for _, _, value in found], by_comparing_all(V, n, field_of), rtol=1e-5)
+    assert len({(i, j) for i, j, _ in found}) == len(found)
+    for i, j, value in found:
+        assert i < j
+        assert value == V[i] @ V[j]
+        assert field_of is None or field_of[i] != field_of[j]
+
+
+@pytest.mark.parametrize("n_fields", [None, 7])
+def test_later_blocks_count_too(monkeypatch, n_fields):
+    monkeypatch.setattr(pairs, "_FIRST_BLOCK", 2)
+    monkeypatch.setattr(pairs, "_BLOCK", 3)
+    rng = np.random.default_rng(0)
+    V = rng.normal(size=(200, 4)).astype(np.float32).astype(np.float64)
+    field_of = None if n_fields is None else np.arange(200) % n_fields
+    for n in (1, 30, 500):
+        found = [abs(value) for _, _, value in strongest_pairs(V, n, field_of, 2)]
+        np.testing.assert_allclose(found, by_comparing_all(V, n, field_of), rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_tiny_and_huge_vectors_have_the_same_pairs(scale):
+    V = np.random.default_rng(0).normal(size=(50, 3))
+    expected = [(i, j) for i, j, _ in strongest_pairs(V, 9, None, 1)]
+    assert [(i, j) for i, j, _ in strongest_pairs(V * scale, 9, None, 1)] == expected
+
+
+def test_vectors_of_zeros_interact_with_nothing():
+    assert strongest_pairs(np.zeros((4, 2)), 3, None, 1) == []
+    assert strongest_pairs(np.eye(4), 3, None, 1) == []
