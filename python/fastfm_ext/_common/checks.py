@@ -49,6 +49,12 @@ def is_bool(value: Any) -> bool:
     return isinstance(value, (bool, np.bool_))
 
 
+def kind_of(value: object) -> str:
+    """Return the type of a value with its article, for messages: "an int", "a list"."""
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeioAEIO" or name == "ndarray" else f"a {name}"
+
+
 def check_param(estimator: object, name: str, check: Callable[[Any], bool], wanted: str) -> None:
     """Raise ValueError naming the parameter, what it must be and what it is, unless it passes the check."""
     value = getattr(estimator, name)

@@ -41,7 +41,7 @@ def batches_of(stream: Any) -> Iterator[Any]:
     try:
         return iter(started)
     except TypeError:
-        given = f"a function that returned {kind_of(started)}" if callable(stream) else type(started).__name__
+        given = f"a function that returned {kind_of(started)}" if callable(stream) else kind_of(started)
         raise TypeError(
             "batches must be an iterable of (X, y) or (X, y, sample_weight), or a function without arguments that "
             f"returns one; got {given}."
@@ -59,7 +59,7 @@ def parts_of(batch: Any, number: int) -> Batch:
     if isinstance(batch, Batch):
         return batch
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-        given = f"{type(batch).__name__} of length {len(batch)}" if isinstance(batch, tuple | list) else type(batch)
+        given = kind_of(batch) + (f" of length {len(batch)}" if isinstance(batch, tuple | list) else "")
         raise TypeError(f"batch {number} of the stream must be a tuple (X, y) or (X, y, sample_weight); got {given}.")
     X, y, *weight = batch
     return Batch(X, y, weight[0] if weight else None, f"batch {number} of the stream")
