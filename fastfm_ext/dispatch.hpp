@@ -5,6 +5,7 @@
 
 #include "types/gradient.hpp"
 #include "types/matrix.hpp"
+#include "types/multinomial.hpp"
 #include "types/parameters.hpp"
 #include "types/ranking.hpp"
 #include "types/search.hpp"
@@ -27,6 +28,8 @@ struct Kernels {
 
     MatrixTraits (*inspect)(const Csr&, int64_t nnz, int64_t n_features);
     Status (*sgd_epoch)(const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, double* loss_sum);
+    Status (*multinomial_epoch)(const Csr&, const Targets&, const RowOrder&, const Machines&, const Options&,
+                                double* loss_sum);
     void (*predict)(const Csr&, const Params&, int64_t first, int64_t last, float* p);
     void (*pool)(const Csr&, const Params&, int64_t first, int64_t last, float* own, float* sum_vx);
     void (*collect_candidates)(const PackedItems&, int64_t first, int64_t last, const UserGroup&);

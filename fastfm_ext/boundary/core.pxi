@@ -94,6 +94,13 @@ cdef extern from "types/gradient.hpp" namespace "fastfm" nogil:
         bint fit_linear
 
 
+cdef extern from "types/multinomial.hpp" namespace "fastfm" nogil:
+    struct Machines:
+        const Params* params
+        int32_t n_classes
+        float* scores
+
+
 cdef extern from "types/search.hpp" namespace "fastfm" nogil:
     const int panel_items
 
@@ -182,6 +189,8 @@ cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
         const char* isa
         const CppOptimizerTraits* optimizers
         CppMatrixTraits (*inspect)(const Csr&, int64_t, int64_t) noexcept nogil
+        Status (*multinomial_epoch)(
+            const Csr&, const Targets&, const RowOrder&, const Machines&, const Options&, double*) noexcept nogil
 
     const Kernels* const* compiled_kernels() noexcept
     bint is_supported(const Kernels&) noexcept

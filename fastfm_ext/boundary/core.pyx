@@ -7,6 +7,8 @@ Python has checked shapes, types and index ranges by now (`_validation/`) and ow
 
 from collections import namedtuple
 
+from libcpp.vector cimport vector
+
 include "core.pxi"
 include "pointers.pxi"
 
@@ -129,6 +131,33 @@ def sgd_epoch(X, targets, visits, params, const int32_t[::1] hot_features, optio
     cdef Status status
     with nogil:
         status = cpp_sgd_epoch(kernels_in_use[0], rows, wanted, order, tables, hot, opts, n_threads, &loss_sum)
+    check(status)
+    return loss_sum
+
+
+def multinomial_epoch(X, targets, visits, machines, float[::1] scores, options):
+    """Makes the visits first <= v < last of an epoch; changes all machines in place; returns the weighted loss, summed.
+
+    X has values, and targets.y is (n_classes, n_rows). scores (n_classes,) is room.
+    """
+    cdef Csr rows = csr_view(X)
+    cdef const float[:, ::1] y = targets.y
+    cdef Targets wanted
+    wanted.y = &y[0, 0]
+    wanted.sample_weight = pointer_f32(targets.sample_weight)
+    cdef RowOrder order = order_view(visits)
+    cdef vector[Params] tables
+    for params in machines:
+        tables.push_back(params_view(params, to_write=True))
+    cdef Machines all_classes
+    all_classes.params = tables.data()
+    all_classes.n_classes = <int32_t>tables.size()
+    all_classes.scores = &scores[0]
+    cdef Options opts = options_view(options)
+    cdef double loss_sum = 0.0
+    cdef Status status
+    with nogil:
+        status = kernels_in_use.multinomial_epoch(rows, wanted, order, all_classes, opts, &loss_sum)
     check(status)
     return loss_sum
 

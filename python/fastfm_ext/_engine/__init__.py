@@ -9,6 +9,7 @@ from fastfm_ext._engine.gradient import (
     train_epoch,
 )
 from fastfm_ext._engine.isa import compiler, isa_in_use, supported_isas, use_isa
+from fastfm_ext._engine.multinomial import train_multinomial_epoch
 from fastfm_ext._engine.options import LOSSES, SOLVERS, STATE_SLOTS, Options, StepSizes
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.scores import pool, predict
@@ -32,5 +33,6 @@ __all__ = [
     "rename_hot_features",
     "supported_isas",
     "train_epoch",
+    "train_multinomial_epoch",
     "use_isa",
 ]

@@ -25,6 +25,7 @@ from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.convergence import is_still_gaining, warn_of_max_iter
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Run, Schedule
+from fastfm_ext._learning.losses import JointLoss
 from fastfm_ext._learning.problem import Problem, solve
 from fastfm_ext._learning.solvers.base import Defaults
 from fastfm_ext._learning.undo import Undo
@@ -220,7 +221,7 @@ class FMEstimator(BaseEstimator):
             max_iter=max_iter,
             n_iter_no_change=self.n_iter_no_change,
             tol=self._units.loss(self.tol),
-            n_threads=effective_n_jobs(self.n_jobs),
+            n_threads=1 if isinstance(self._loss, JointLoss) else effective_n_jobs(self.n_jobs),
             shuffle=bool(getattr(self, "shuffle", True)),
             report=report,
         )

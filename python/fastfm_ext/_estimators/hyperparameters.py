@@ -12,7 +12,7 @@ from typing import Any
 from fastfm_ext._common.checks import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
 from fastfm_ext._engine.options import Options
 from fastfm_ext._estimators.weights import is_class_weight
-from fastfm_ext._learning.losses import LOSSES, Loss, RankingLoss
+from fastfm_ext._learning.losses import LOSSES, MULTI_CLASS, Loss, RankingLoss
 from fastfm_ext._learning.solvers.base import Defaults, Solver
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 
@@ -50,6 +50,7 @@ CHECKS: dict[str, Check] = {
     "delta": _ABOVE_0,
     "clip_gradient": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for no bound"),
     "class_weight": (is_class_weight, 'None, "balanced" or a dict of classes to finite numbers above 0'),
+    "multi_class": one_of(MULTI_CLASS),
     "max_iter": _AT_LEAST_1,
     "tol": _AT_LEAST_0,
     "clip_predictions": _SWITCH,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
@@ -20,6 +19,7 @@ from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import streamed
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
+from fastfm_ext._estimators.batch_methods import if_on_batches
 from fastfm_ext._estimators.growing import grow, grow_to_fit
 from fastfm_ext._estimators.hyperparameters import check_solver
 from fastfm_ext._estimators.listeners import Callback, Listeners
@@ -28,7 +28,7 @@ from fastfm_ext._learning.losses import Loss
 from fastfm_ext._learning.mean_loss import mean_loss_of_constants
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.solvers.base import Solver
-from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named
+from fastfm_ext._learning.solvers.registry import solver_named
 from fastfm_ext._learning.stream.progress import StreamProgress
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import Units
@@ -37,19 +37,6 @@ from fastfm_ext._validation.rows import CountedRows, all_rows, counted_rows
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
-
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def _trains_on_batches(estimator: Any) -> bool:
-    """Return whether the estimator's solver can go on with other rows; `fit` tells of a solver that does not exist."""
-    return all(solver.trains_on_batches for solver in SOLVERS if solver.name == estimator.solver)
-
-
-def if_on_batches(method: Method) -> Method:
-    """Let a method exist only where the solver trains on batches."""
-    available: Method = available_if(_trains_on_batches)(method)
-    return available
 
 
 class RowEstimator(FMEstimator):

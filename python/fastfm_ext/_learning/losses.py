@@ -52,6 +52,11 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class JointLoss(Loss):
+    """A loss of all of a row's scores at once, one a class: `values` takes y and p of shape (n_scorers, n_rows)."""
+
+
+@dataclass(frozen=True)
 class RankingLoss:
     """A loss of one choice against items drawn at random.
 
@@ -119,6 +124,23 @@ def _log_odds(targets: Float32, sample_weight: Float32 | None, delta: float) -> 
     return log_odds
 
 
+def _multinomial(y: Float32, p: Float32, delta: float) -> Float64:
+    from scipy.special import log_softmax
+
+    values: Float64 = -(y * log_softmax(p.astype("float64"), axis=0)).sum(axis=0)
+    return values
+
+
+def _log_rates(targets: Float32, sample_weight: Float32 | None, delta: float) -> Float64:
+    import numpy as np
+
+    rates = np.average(targets.astype(np.float64), axis=1, weights=sample_weight)
+    n_classes, n = targets.shape
+    # As for the log odds.
+    log_rates: Float64 = np.log((rates * n + 0.5) / (n + 0.5 * n_classes))
+    return log_rates
+
+
 def _huber(y: Float32, p: Float32, delta: float) -> Float64:
     residual = p.astype("float64") - y
     within = residual.clip(-delta, delta)
@@ -165,6 +187,17 @@ HUBER = Loss(
     reads=frozenset({"delta"}),
 )
 LOSSES = (SQUARED, LOGISTIC, HUBER)
+MULTINOMIAL = JointLoss(
+    name="multinomial",
+    task="classification",
+    values=_multinomial,
+    best_constants=_log_rates,
+    typical=0.5,
+    show=lambda mean: f"log loss {mean:.4f}",
+    like="logistic",
+)
+# How a classifier learns more than two classes: one against the rest by the logistic loss, or all by the joint one.
+MULTI_CLASS = ("ovr", "multinomial")
 
 # --- rankings --------------------------------------------------------------------------------------------------------
 

@@ -186,6 +186,14 @@ def sgd_epoch(
     options: _Options,
     n_threads: int,
 ) -> float: ...
+def multinomial_epoch(
+    X: _Csr,
+    targets: _Targets,
+    visits: _RowOrder,
+    machines: Sequence[_Parameters],
+    scores: _Floats,
+    options: _Options,
+) -> float: ...
 def predict(X: _Csr, params: _Parameters, n_threads: int, out: _Floats) -> None: ...
 def pool(X: _Csr, params: _Parameters, n_threads: int, own: _Floats, sum_vx: _Floats) -> None: ...
 def ranking_epoch(

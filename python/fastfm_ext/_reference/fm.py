@@ -226,6 +226,11 @@ class Fm:
 
     def _step(self, x: Array, y: float, s: float) -> float:
         value, g = LOSSES[self.loss](y, score(x, self.w0, self.w, self.V), self.delta)
+        self.step(x, g, s)
+        return value
+
+    def step(self, x: Array, g: float, s: float) -> None:
+        """Step on a row of weight s whose loss has the derivative g in the score."""
         g = np.clip(g, -self.clip_gradient, self.clip_gradient)
         dw0, dw, dV = score_gradients(x, self.V)
         step = RULES[self.solver].step
@@ -238,4 +243,3 @@ class Fm:
             self.w[i], self.state_w[:, i] = step(self.w[i], s * g * dw[i], self.state_w[:, i], self.sizes_w, s)
         self.V = self.V.copy()
         self.V[i], self.state_V[:, i] = step(self.V[i], s * g * dV[i], self.state_V[:, i], self.sizes_V, s)
-        return value

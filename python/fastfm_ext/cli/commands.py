@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastfm_ext._common.files import is_pipe
-from fastfm_ext._learning.losses import losses_of
+from fastfm_ext._learning.losses import MULTI_CLASS, losses_of
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 from fastfm_ext.cli.columns import KINDS, SIDES, TableColumns, read_config
 from fastfm_ext.cli.outputs import STANDARD, check_outputs, paths_of
@@ -171,6 +171,8 @@ def _add_hyperparameters(training: Any) -> list[str]:
     training.add_argument("--solver", choices=[solver.name for solver in SOLVERS], help="(default: adagrad)")
     losses = [loss.name for loss in losses_of("regression")]
     training.add_argument("--loss", choices=losses, help="loss of a regression (default: squared)")
+    what = "more than two classes each against the rest, or as one softmax (default: ovr)"
+    training.add_argument("--multi-class", choices=MULTI_CLASS, help=what)
     with_l1 = " or ".join(solver.name for solver in solvers_that_read("l1_w"))
     with_value = {
         "n_factors": (integer(0), "K", "length of the factor vectors (default: 16; 0: a linear model)"),
@@ -215,7 +217,7 @@ def _add_hyperparameters(training: Any) -> list[str]:
     for name, what in switches.items():
         flag = f"--{name.replace('_', '-')}"
         training.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=what)
-    return ["solver", "loss", *with_value, *switches]
+    return ["solver", "loss", "multi_class", *with_value, *switches]
 
 
 def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperparameters: list[str]) -> None:

@@ -7,18 +7,19 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int64
 from fastfm_ext._engine.options import Options
+from fastfm_ext._estimators.batch_methods import if_on_batches
 from fastfm_ext._estimators.given import model_of
-from fastfm_ext._estimators.rows import RowEstimator, if_on_batches
+from fastfm_ext._estimators.rows import RowEstimator
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._estimators.weights import weighted_by_class
-from fastfm_ext._learning.losses import LOGISTIC, Loss
+from fastfm_ext._learning.losses import LOGISTIC, MULTINOMIAL, JointLoss, Loss
 from fastfm_ext._validation.rows import CountedRows
 
 
@@ -28,8 +29,8 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     Learns the log odds ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by
     per-sample gradient descent on the log loss plus L2, over sparse rows.
 
-    More than two classes are learned one against the rest: each class has parameters of its own, learned by the same
-    kernel as two classes. The unit of a numeric feature does not matter: values far from 1 are brought near it while
+    More than two classes have parameters of their own each, and are learned one against the rest or as one softmax
+    (`multi_class`). The unit of a numeric feature does not matter: values far from 1 are brought near it while
     training.
 
     Parameters
@@ -37,6 +38,10 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     n_factors : int, default=16
         Length k of each feature's factor vector v_i; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no
         memory.
+    multi_class : {"ovr", "multinomial"}, default="ovr"
+        How more than two classes are learned: "ovr" learns each one against the rest, by the log loss of two classes,
+        and "multinomial" all at once, by the log loss of the softmax of their scores, in one thread. Two classes are
+        the same for both.
     class_weight : dict, "balanced" or None, default=None
         What the rows of each class count, multiplied with `sample_weight`: a dict of classes to numbers above 0 (1 for
         a class that it lacks), or "balanced" for ``n_samples / (n_classes * np.bincount(y))``, for `fit` alone.
@@ -104,8 +109,8 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         The epoch, from 1, whose parameters were kept.
     history_ : dict of str to list of float
         "train_loss" (mean over an epoch, each row before its own step), "val_loss" (empty without validation rows) and
-        "seconds", one value an epoch. The loss is the mean log loss, summed
-        over the classes where there are more than two.
+        "seconds", one value an epoch. The loss is the mean log loss; with "ovr" and more than two classes, summed over
+        the classes.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Only after a fit on a data frame.
@@ -137,6 +142,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         self,
         n_factors: int = 16,
         *,
+        multi_class: Literal["ovr", "multinomial"] = "ovr",
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         solver: str = "adagrad",
         learning_rate: float | None = None,
@@ -182,6 +188,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             random_state=random_state,
             verbose=verbose,
         )
+        self.multi_class = multi_class
         self.class_weight = class_weight
 
     @classmethod
@@ -296,7 +303,8 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes), float32
-            Of the second of two classes, or of each of more classes against the rest.
+            Of the second of two classes, or of each of more classes: against the rest, or with "multinomial" up to a
+            number that is the same for all classes of a row.
 
         Raises
         ------
@@ -319,8 +327,8 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`. With more than two classes, the probabilities of the one-versus-rest models,
-            divided by their sum.
+            In the order of `classes_`. With more than two classes, the softmax of the scores with "multinomial", and
+            else the probabilities of the one-versus-rest models, divided by their sum.
 
         Raises
         ------
@@ -330,9 +338,13 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             If X has NaN, infinite values, no rows, another number of features than in `fit`, or values so large that
             what is computed of them is beyond float32.
         """
-        scores = self._as_it_is()._raw_predictions(X).astype(np.float64)
+        model = self._as_it_is()
+        scores = model._raw_predictions(X).astype(np.float64)
         if len(scores) == 1:
             return np.stack([expit(-scores[0]), expit(scores[0])], axis=1)
+        if isinstance(model._loss, JointLoss):
+            of_softmax: Float64 = softmax(scores, axis=0).T
+            return of_softmax
         # Dividing by the largest first keeps rows apart where every class is improbable.
         log_p = -np.logaddexp(0.0, -scores)
         p = np.exp(log_p - log_p.max(axis=0))
@@ -343,7 +355,8 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
 
     @property
     def _loss(self) -> Loss:
-        return LOGISTIC
+        is_softmax = self.multi_class == "multinomial" and len(getattr(self, "classes_", ())) > 2
+        return MULTINOMIAL if is_softmax else LOGISTIC
 
     def _check_classes(self, classes: Any, *, first: bool) -> AnyArray:
         named = np.unique(np.asarray(classes))
@@ -381,7 +394,8 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     def _first_w0(self, targets: Float32, sample_weight: Float32 | None, visited: Int64, options: Options) -> Float64:
         w0 = super()._first_w0(targets, sample_weight, visited, options)
         # A batch that lacks a class says nothing of its rate, and far from even odds w0 would stay for long.
-        w0[targets.min(axis=1) == targets.max(axis=1)] = 0.0
+        is_lacking = targets.min(axis=1) == targets.max(axis=1)
+        w0[is_lacking | (isinstance(self._loss, JointLoss) and is_lacking.any())] = 0.0
         return w0
 
     def _encode_target(self, y: AnyArray, name: str) -> Float32:

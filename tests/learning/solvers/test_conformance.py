@@ -180,12 +180,12 @@ class WithoutLogistic:
 @pytest.fixture
 def whole_data(monkeypatch):
     """Let "sgd" be a solver that needs all data at once and has the squared loss only."""
-    from fastfm_ext._estimators import rows
+    from fastfm_ext._estimators import batch_methods
     from fastfm_ext._learning.solvers import registry
 
     solvers = tuple(WithoutLogistic(s) if s.name == "sgd" else s for s in SOLVERS)
     monkeypatch.setattr(registry, "SOLVERS", solvers)
-    monkeypatch.setattr(rows, "SOLVERS", solvers)
+    monkeypatch.setattr(batch_methods, "SOLVERS", solvers)
 
 
 def test_a_loss_that_the_solver_lacks_is_refused_with_those_it_has(whole_data):

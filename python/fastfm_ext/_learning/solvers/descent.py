@@ -15,6 +15,7 @@ from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import Schedule
+from fastfm_ext._learning.losses import MULTINOMIAL
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.samples import Samples
 
@@ -91,7 +92,7 @@ class Descent:
 def descend(
     epoch: int, scorers: list[Parameters], visits: RowVisits, options: Options, n_threads: int, guard: Guard
 ) -> float:
-    """Train every scorer for one epoch; return the mean loss on the way, summed over the scorers.
+    """Train all scorers for one epoch; return the mean loss on the way: a joint one, or each scorer's, summed.
 
     Raises
     ------
@@ -100,16 +101,28 @@ def descend(
     """
     samples = visits.samples
     try:
-        loss_sum = sum(
-            _engine.train_epoch(
-                samples.X, y, samples.sample_weight, order, params, options, n_threads, visits.hot_features
-            )
-            for order in visits.orders()
-            for params, y in zip(scorers, samples.targets, strict=True)
-        )
+        loss_sum = sum(_visit(order, scorers, visits, options, n_threads) for order in visits.orders())
     except _engine.NonFiniteScoreError as error:
         number = error.row if samples.numbers is None else samples.numbers[error.row]
         raise guard.error(f"the score of row {number} became NaN or infinite", epoch, samples) from None
     loss = loss_sum / visits.total_weight
     guard.check(loss, epoch, samples)
     return loss
+
+
+def _visit(
+    order: Int64 | None, scorers: list[Parameters], visits: RowVisits, options: Options, n_threads: int
+) -> float:
+    """Let all scorers make these visits; return the sum of the loss."""
+    X, targets, weight, hot = (
+        visits.samples.X,
+        visits.samples.targets,
+        visits.samples.sample_weight,
+        visits.hot_features,
+    )
+    if options.loss == MULTINOMIAL.name:
+        return _engine.train_multinomial_epoch(X, targets, weight, order, scorers, options)
+    return sum(
+        _engine.train_epoch(X, y, weight, order, params, options, n_threads, hot)
+        for params, y in zip(scorers, targets, strict=True)
+    )

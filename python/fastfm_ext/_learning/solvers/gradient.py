@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastfm_ext._learning.losses import LOSSES, Loss
+from fastfm_ext._learning.losses import LOSSES, MULTINOMIAL, Loss
 from fastfm_ext._learning.solvers.base import Defaults
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class GradientSolver:
     by_loss: Mapping[str, Defaults]
     only: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset({"fm"})
-    losses: frozenset[str] = frozenset(loss.name for loss in LOSSES)
+    losses: frozenset[str] = frozenset(loss.name for loss in (*LOSSES, MULTINOMIAL))
     trains_on_batches: bool = True
     advice: str = (
         "Try a smaller learning_rate, a clip_gradient of 1 or less, features scaled to about [-1, 1], a larger l2_V or "

@@ -1,0 +1,54 @@
+// One epoch of per-sample gradient descent on the softmax of several factorization machines, one a class: for every row in
+// the given order, score it by all machines, and let each step on its derivative of the multinomial log loss.
+//
+//   theta_c <- theta_c - update( d/dtheta_c [ L(y_r, p_r) + l2/2 |theta_c|^2 ] )      dL/dp_c = q_c - y_c
+//
+// theta_c: the parameters of row r's features in the machine of class c; p_r (n_classes,) the scores of row r; y is
+// (n_classes, n_rows), 1 where the row is of the class and else 0. O(n_classes k nnz) a row. Parameters and the
+// optimizer's state change in place. A row with a score that is not finite ends the epoch before it can touch any.
+//
+// A machine is put together anew for each row, for only Python knows how many there are, and nothing is allocated here:
+// where its sums S do not come with the step, they are worked out twice.
+#pragma once
+
+#include <math.h>
+
+#include "math/multinomial_loss.hpp"
+#include "models/fm.hpp"
+#include "solvers/gradient.hpp"
+#include "types/multinomial.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+template <class Rule, int K, bool ones>
+Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Machines& machines,
+                         const Options& options, double* loss_sum) {
+    using Machine = Fm<K, Rule::n_slots>;
+    double sum = 0.0;
+    const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
+    for (int64_t visit = order.first; visit < order.last; ++visit) {
+        const int64_t r = row_of(visit);
+        const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;
+        if (weight == 0.0f) continue;
+        const Row<ones> row(X, r);
+        const Row<ones> later(X, row_of(visit + prefetch_ahead < order.last ? visit + prefetch_ahead : visit));
+        bool finite = true;
+        for (int32_t c = 0; c < machines.n_classes; ++c) {
+            machines.scores[c] = Machine(machines.params[c]).score(row);
+            finite = finite && isfinite(machines.scores[c]);
+        }
+        if (!finite) return {StatusCode::non_finite, r};
+        sum += double{weight} * multinomial(machines.scores, machines.n_classes, targets.y + r, X.n_rows);
+        for (int32_t c = 0; c < machines.n_classes; ++c) {
+            Machine machine(machines.params[c]);
+            if (K > 0) machine.score(row);  // for its sums
+            const float gradient = clipped(machines.scores[c], options.clip_gradient);
+            machine.template step<Rule>(row, gradient, weight, options, later);
+            machine.store_w0();
+        }
+    }
+    *loss_sum = sum;
+    return {StatusCode::ok, -1};
+}
+
+}  // namespace fastfm::FASTFM_ISA
