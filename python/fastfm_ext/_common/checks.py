@@ -75,9 +75,3 @@ def errors_that_name(name: str) -> Iterator[None]:
         if name not in message:
             message = f"{name}: {message}"
         raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from error
-
-
-def kind_of(value: object) -> str:
-    """Return the class of a value with its article, for messages: "a str", "an int"."""
-    name = type(value).__name__
-    return f"an {name}" if name[0] in "aeioAEIO" or name == "ndarray" else f"a {name}"
