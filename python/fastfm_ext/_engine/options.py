@@ -80,17 +80,52 @@ class Options:
                 changes["init_stdev"] = self.init_stdev * _power(s, d)
         return replace(self, **changes)
 
+    def for_rows_of(self, m: float) -> Self:
+        """Return options that train on rows of m times the usual squared norm as these do on usual ones.
+
+        Dividing all values by sqrt(m), and what was learned by it again, is the same as training on the values as they
+        are with gradients that are sqrt(m) times as large, and parameters that are as many times smaller: this gives
+        the powers of step sizes, and of the L2 of V, whose pairs grow with the rows. The L2 of w alone does not follow:
+        its sum over a row's features stays that of a usual row, since more features share the same target.
+        """
+        if m == 1.0:
+            return self
+        root = math.sqrt(m)
+        steps = root if OPTIMIZERS[self.solver].normalises else m
+        return replace(
+            self,
+            learning_rate_w=self.learning_rate_w / steps,
+            learning_rate_V=self.learning_rate_V / steps,
+            beta_w=self.beta_w * root,
+            beta_V=self.beta_V * root,
+            initial_acc_w=self.initial_acc_w * m,
+            initial_acc_V=self.initial_acc_V * m,
+            l2_w=self.l2_w / m,
+            l2_V=self.l2_V * m,
+            init_stdev=self.init_stdev / root,
+        )
+
     @property
     def w0(self) -> StepSizes:
         return StepSizes(self.learning_rate_w, self.beta_w, 0.0, 0.0, self.initial_acc_w)
 
     @property
     def w(self) -> StepSizes:
-        return StepSizes(self.learning_rate_w, self.beta_w, self.l1_w, self.l2_w, self.initial_acc_w)
+        return self._sizes("w")
 
     @property
     def V(self) -> StepSizes:
-        return StepSizes(self.learning_rate_V, self.beta_V, self.l1_V, self.l2_V, self.initial_acc_V)
+        return self._sizes("V")
+
+    def _sizes(self, table: str) -> StepSizes:
+        rate, beta, l1, l2, acc = (
+            getattr(self, f"{size}_{table}") for size in ("learning_rate", "beta", "l1", "l2", "initial_acc")
+        )
+        # L2 alone takes a parameter to (1 - eta l2) theta: beyond 0, and further than it was, once eta l2 is above 2.
+        # Rules that normalise their steps are bounded by that.
+        if not OPTIMIZERS[self.solver].normalises and rate * l2 > 1.0:
+            rate = 1.0 / l2
+        return StepSizes(rate, beta, l1, l2, acc)
 
 
 def _power(s: float, exponent: float) -> float:

@@ -13,6 +13,7 @@ from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._estimators.weights import from_pairs, to_pairs
+from fastfm_ext._learning.row_norms import RowNorms
 from fastfm_ext._learning.units import FeatureScale, Units
 
 # Attributes that JSON holds as they are.
@@ -47,6 +48,8 @@ def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     meta["target_spread"] = model._units.target
     if model._has_no_units:
         meta["has_no_units"] = True
+    if model._units.rows is not None:
+        meta["row_norms"] = model._units.rows._asdict()
     arrays: dict[str, AnyArray] = {}
     for number, params in enumerate(model._scorers):
         arrays |= params.to_arrays(f"_{number}")
@@ -87,7 +90,7 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
         raise ValueError("a model without parameters")
     scale = FeatureScale(**{field.name: arrays[f"feature_scale_{field.name}"] for field in fields(FeatureScale)})
     scale.check(model.n_features_in_)
-    model._units = Units(scale, _target_spread(meta, arrays))
+    model._units = Units(scale, _target_spread(meta, arrays), _row_norms(meta))
     model._has_no_units = bool(meta.get("has_no_units", False))
     for name in _ARRAY_ATTRIBUTES:
         if name in arrays:
@@ -115,6 +118,16 @@ def _target_spread(meta: dict[str, Any], arrays: dict[str, AnyArray]) -> float:
     if not isinstance(spread, float) or not 0 < spread < np.inf:
         raise ValueError(f"a spread of the target of {spread!r}")
     return spread
+
+
+def _row_norms(meta: dict[str, Any]) -> RowNorms | None:
+    """Return the norms of the rows; models of 0.1 and rankings have none."""
+    if "row_norms" not in meta:
+        return None
+    norms = RowNorms(**meta["row_norms"])
+    if not all(isinstance(norm, float) and 0 <= norm < np.inf for norm in norms):
+        raise ValueError(f"squared norms of rows of {norms!r}")
+    return norms
 
 
 def _without_objects(values: AnyArray, name: str) -> AnyArray:

@@ -18,6 +18,7 @@ from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._learning.row_norms import RowNorms
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._validation.rows import CountedRows
 
@@ -100,23 +101,28 @@ class Units:
     features : FeatureScale
     target : float
         Spread of the target; 1 for classes and rankings.
+    rows : RowNorms or None
+        None for rankings, and for models of versions that did not know them.
     """
 
     features: FeatureScale
     target: float = 1.0
+    rows: RowNorms | None = None
 
     @classmethod
     def of(cls, X: Csr, target: float) -> Self:
         """Learn the units of the features from rows, (n_rows, n_features), whose targets have this spread."""
-        return cls(FeatureScale.of(X), target)
+        features = FeatureScale.of(X)
+        return cls(features, target, RowNorms.of(features.apply(X)))
 
     def samples(self, rows: CountedRows, targets: Float32) -> Samples:
         """Return validated rows with their `targets`, (n_scorers, n_rows), in the units of training."""
         return Samples(self.features.apply(rows.X), targets, rows.sample_weight, rows.numbers)
 
     def options(self, options: Options) -> Options:
-        """Return options that train on these targets as `options` do on targets of unit spread."""
-        return options.in_units_of(self.target)
+        """Return options that train on these targets and rows as `options` do on unit spread and usual norm."""
+        options = options.in_units_of(self.target)
+        return options if self.rows is None else self.rows.options(options)
 
     def loss(self, loss: float) -> float:
         """Return a loss of targets of unit spread as a loss of these targets."""
