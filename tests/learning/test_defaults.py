@@ -1,4 +1,4 @@
-"""The defaults learn without tuning: small dense tables, features of any size, ratings, one-hot clicks.
+"""The defaults learn without tuning: small dense tables, features of any size, ratings, clicks, rankings.
 
 Every bar leaves a margin over what was measured, so that only a real loss of quality falls below it.
 """
@@ -13,8 +13,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 
-from fastfm_ext import FMClassifier, FMRegressor
-from registries import SOLVERS
+from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor
+from registries import RANKING_LOSSES, SOLVERS
 
 
 def r2(X, y, **params):
@@ -133,3 +133,39 @@ def test_frappe_clicks(frappe):
     p = model.predict_proba(X_val)[:, 1]
     assert log_loss(y_val, p) < 0.20
     assert roc_auc_score(y_val, p) > 0.965
+
+
+@pytest.fixture(scope="module")
+def few_clicks(data_dir):
+    """26 columns of categories, most of them rare, of 10,000 advertisements: training and validation rows."""
+    with lzma.open(data_dir / "ctr" / "criteo-10k" / "train_examples.txt.xz", "rt") as file:
+        table = pd.read_csv(file, sep="\t", header=None, usecols=[0, *range(14, 40)]).rename(columns=str)
+    y, n = table.pop("0").to_numpy(), 7_000
+    encoder = FMEncoder(user=list(table.columns), item=[]).fit(table[:n])
+    return encoder.transform(table[:n]), y[:n], encoder.transform(table[n:]), y[n:]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_clicks_on_rare_values_are_better_told_than_by_their_rate(few_clicks, solver):
+    X, y, X_val, y_val = few_clicks
+    constant = log_loss(y_val, np.full(len(y_val), y.mean()))
+    model = FMClassifier(solver=solver, random_state=0).fit(X, y, X_val=X_val, y_val=y_val)
+    assert log_loss(y_val, model.predict_proba(X_val)[:, 1]) < constant - 0.02
+
+
+@pytest.fixture(scope="module")
+def check_ins(data_dir):
+    """Where 3,000 users of Gowalla were, of the places that at least three of them saw."""
+    with lzma.open(data_dir / "gowalla" / "train.txt.xz", "rt") as file:
+        rows = [np.array(next(file).split(), dtype=np.int64)[1:] for _ in range(3_000)]
+    users, places = np.repeat(np.arange(len(rows)), [len(row) for row in rows]), np.concatenate(rows)
+    visited = sp.csr_array((np.ones(len(users), dtype=np.float32), (users, places)))
+    visited = visited[:, np.flatnonzero(visited.sum(axis=0) >= 3)]
+    ids = sp.eye_array(sum(visited.shape), format="csr", dtype=np.float32)
+    return ids[: len(rows)], ids[len(rows) :], visited
+
+
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
+def test_every_loss_ranks_places_that_few_users_saw(check_ins, loss):
+    model = FMRanker(16, loss=loss, max_iter=30, random_state=0).fit(*check_ins)
+    assert max(model.history_["val_score"]) > 0.055

@@ -53,21 +53,21 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         frequent and others rare; SGD takes half the memory, and Adam 2.5 times as much; FTRL can make parameters
         exactly 0.
     learning_rate : float, optional
-        Default: 0.05 for AdaGrad, 0.02 for SGD, 0.1 for FTRL, 0.003 for Adam.
+        Default: 0.05 for AdaGrad, 0.01 for SGD, 0.1 for FTRL, 0.003 for Adam.
     max_iter : int, default=100
         Most epochs (passes over the rows). `fit` gives a ConvergenceWarning if they end while it still gains.
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
         by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
-        parameters is paid once, not at each visit. Default: 0.01 and 0.01 for AdaGrad, 0.0001 and 0.0001 for SGD,
-        1.0 and 1.0 for FTRL, 0.001 and 0.01 for Adam.
+        parameters is paid once, not at each visit. Default: 0.01 and 0.01 for AdaGrad, 0.003 and 0.01 for SGD,
+        3.0 and 100.0 for FTRL, 0.001 and 0.01 for Adam.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     clip_gradient : float, optional
         Lets no row pull harder than this: bounds the derivative of a row's log loss, ``P(y = 1) - y``, which is below 1
         already. So that a few rows with wrong labels do less harm. Default: no bound.
     init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.03 for AdaGrad, 0.1 for SGD, 0.1 for FTRL, 0.03 for
+        Standard deviation of the first factors. Default: 0.03 for AdaGrad, 0.03 for SGD, 0.05 for FTRL, 0.03 for
         Adam.
     fit_intercept, fit_linear : bool, default=True
         Whether to learn w0, and w.

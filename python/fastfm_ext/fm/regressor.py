@@ -51,7 +51,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         frequent and others rare; SGD takes half the memory, and Adam 2.5 times as much; FTRL can make parameters
         exactly 0.
     learning_rate : float, optional
-        Default: 0.05 for AdaGrad, 0.01 for SGD, 0.1 for FTRL, 0.001 for Adam.
+        Default: 0.05 for AdaGrad, 0.005 for SGD, 0.2 for FTRL, 0.001 for Adam.
     clip_predictions : bool, default=False
         Whether `predict` returns no number outside `target_range_`, as suits ratings: one below the lowest target of
         training becomes the lowest, one above the highest becomes the highest. It plays no part in training.
@@ -60,15 +60,15 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
         by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
-        parameters is paid once, not at each visit. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.02 for SGD,
-        5.0 and 5.0 for FTRL, 0.01 and 0.05 for Adam.
+        parameters is paid once, not at each visit. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.01 for SGD,
+        5.0 and 30.0 for FTRL, 0.01 and 0.05 for Adam.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     clip_gradient : float, optional
         Lets no row pull harder than this: bounds the derivative of a row's loss, ``p - y``, in units of the target's
         standard deviation. On the squared loss this trains as ``loss="huber"`` does. Default: no bound.
     init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.05 for SGD, 0.05 for FTRL, 0.05
+        Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.03 for SGD, 0.01 for FTRL, 0.05
         for Adam.
     fit_intercept, fit_linear : bool, default=True
         Whether to learn w0, and w.
