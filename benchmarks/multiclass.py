@@ -65,7 +65,7 @@ def real_tables(folder: Path) -> Iterator[tuple[str, Any, Any]]:
         classes = adult[target]
         some = classes.isin(classes.value_counts().loc[lambda counts: counts >= 100].index)
         others = adult.loc[some].drop(columns=target)
-        specs = [name if others[name].dtype == object else numeric(name) for name in others]
+        specs = [numeric(name) if pd.api.types.is_numeric_dtype(others[name]) else name for name in others]
         yield f"Adult {target}", FMEncoder(context=specs).fit_transform(others), classes[some].to_numpy()
 
 

@@ -49,6 +49,17 @@ def train(subject, y, sample_weight, order, **given):
     return [loss, *params.arrays]
 
 
+def train_classes(subject, targets, sample_weight, order, **given):
+    X, params = split_up(given)
+    machines = [params, params.copy(), params.copy()]
+    loss = _engine.train_multinomial_epoch(X, targets, sample_weight, order, machines, OPTIONS)
+    return [loss, *machines[0].arrays, *machines[2].arrays]
+
+
+def one_hot_targets():
+    return (np.arange(N_ROWS) % 3 == np.arange(3)[:, None]).astype(np.float32)
+
+
 def rank(subject, **given):
     sides = made(SIDES)()
     users = sp.csr_array(sides["X_user"])
@@ -118,6 +129,8 @@ def engine_targets():
     visits = {"y": target_values(), "sample_weight": weights(), "order": np.arange(N_ROWS)[::-1].copy()}
     trained = {"written": ("w0", "w", "V"), "layouts_alone": True}
     yield Target("engine: train_epoch", nothing, train, lambda: engine_arguments() | visits, **trained)
+    classes = {name: visits[name] for name in ("sample_weight", "order")} | {"targets": one_hot_targets()}
+    yield Target("engine: multinomial epoch", nothing, train_classes, lambda: engine_arguments() | classes, **trained)
     yield Target("engine: ranking train_epoch", nothing, rank, ranking_arguments, **trained)
     yield Target("engine: predict and pool", nothing, predicted, engine_arguments, layouts_alone=True)
     yield Target("engine: top_n", nothing, search, search_arguments, layouts_alone=True)
