@@ -10,6 +10,7 @@ from fastfm_ext._common.arrays import Float64, Int64
 from fastfm_ext._tables.arrow_memory import ArrowArray, arrow_numbers, code_arrow
 from fastfm_ext._tables.coding import Coded, code_array
 from fastfm_ext._tables.column import Cells, Column, numbers_from_objects
+from fastfm_ext._tables.times import seconds_of
 from fastfm_ext._tables.vocabulary import join_values
 
 
@@ -39,9 +40,14 @@ class ArrowColumn(Column):
         return self.data[0].dictionary is not None
 
     @property
-    def _holds_times(self) -> bool:
-        # The other types of times have no codes, and are read as objects.
+    def holds_times(self) -> bool:
+        """Whether they are dates or instants; other types of times have no codes, and are read as objects."""
         return self.data[0].format.startswith(("td", "ts"))
+
+    @property
+    def holds_floats(self) -> bool:
+        """Whether they are floats."""
+        return self.data[0].format in ("e", "f", "g")
 
     def _objects(self) -> list[Any]:
         if self._lenders_objects is not None:
@@ -61,6 +67,10 @@ class ArrowColumn(Column):
     def _read_numbers(self) -> Float64:
         if self.data[0].is_number() and self.data[0].dictionary is None:
             return np.concatenate([arrow_numbers(chunk) for chunk in self.data])
+        if self.holds_times:
+            codes, values, _ = self.coded
+            numbers: Float64 = np.append(seconds_of(values), np.nan)[codes]
+            return numbers
         if self.data[0].format == "n":
             return np.full(len(self), np.nan)
         codes, values, _ = self.coded

@@ -69,10 +69,6 @@ class Column(ABC):
     @cached_property
     def numbers(self) -> Float64:
         """Each row's number, shape (n_rows,), NaN where it is missing; times and durations in seconds."""
-        if self._holds_times:
-            codes, values, _ = self.coded
-            numbers: Float64 = np.append(seconds_of(values), np.nan)[codes]
-            return numbers
         return self._read_numbers()
 
     @property
@@ -81,9 +77,14 @@ class Column(ABC):
         return False
 
     @property
-    def _holds_times(self) -> bool:
+    def holds_times(self) -> bool:
         """Whether the type is one of times or durations; a column of objects may hold some, too."""
         return getattr(getattr(self.data, "dtype", None), "kind", "") in ("m", "M")
+
+    @property
+    def holds_floats(self) -> bool:
+        """Whether the type is one of floats; a column of objects may hold some, too."""
+        return getattr(getattr(self.data, "dtype", None), "kind", "") == "f"
 
     @cached_property
     def texts(self) -> Coded | None:
@@ -157,6 +158,8 @@ class ArrayColumn(Column):
         if self.data.dtype.kind in "biuf":
             numbers: Float64 = self.data.astype(np.float64)
             return numbers
+        if self.holds_times:
+            return seconds_of(self.data)
         return numbers_from_objects(self.name, self._objects())
 
     def _read_collections(self, sep: str | None) -> Cells | None:

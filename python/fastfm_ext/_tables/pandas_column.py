@@ -7,6 +7,7 @@ import numpy as np
 from fastfm_ext._common.arrays import AnyArray, Float64
 from fastfm_ext._tables.coding import Coded, code_array
 from fastfm_ext._tables.column import Cells, Column, cells_from_objects, numbers_from_objects
+from fastfm_ext._tables.times import seconds_of
 
 
 class PandasColumn(Column):
@@ -42,6 +43,9 @@ class PandasColumn(Column):
         if self.data.dtype.kind in "biuf":
             numbers: Float64 = self.data.to_numpy(dtype=np.float64, na_value=np.nan)
             return numbers
+        if self.holds_times:
+            has_zone = getattr(self.data.dtype, "tz", None) is not None
+            return seconds_of((self.data.dt.tz_convert(None) if has_zone else self.data).to_numpy())
         return numbers_from_objects(self.name, self._objects())
 
     def _read_collections(self, sep: str | None) -> Cells | None:

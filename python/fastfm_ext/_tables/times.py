@@ -11,10 +11,11 @@ TIME_TYPES = (date, time, timedelta, np.datetime64, np.timedelta64)
 
 
 def seconds_of(values: AnyArray) -> Float64:
-    """Return times and durations (n,), of NumPy's types or Python objects, as seconds (n,); see `seconds`."""
-    if values.dtype.kind == "M":
-        since: Float64 = (values - np.datetime64(0, "s")) / np.timedelta64(1, "s")
-        return since
+    """Return times and durations (n,), of NumPy's types or Python objects, as seconds (n,), NaN for NaT."""
+    if values.dtype.kind in "mM":
+        durations = values - np.datetime64(0, "s") if values.dtype.kind == "M" else values
+        numbers: Float64 = durations / np.timedelta64(1, "s")
+        return numbers
     return np.array([seconds(value) for value in values.tolist()], dtype=np.float64)
 
 

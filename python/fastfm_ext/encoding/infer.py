@@ -5,6 +5,8 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._tables.column import COLLECTIONS, Column
 from fastfm_ext._tables.read import as_table, column_names, read_columns
@@ -62,6 +64,9 @@ def _inferred(column: Column) -> ColumnSpec:
     name = column.name
     if column.is_category:
         return Categorical(name)
+    # Distinct values take longer to find.
+    if column.holds_times or (column.holds_floats and (np.nan_to_num(column.numbers, posinf=0.5) % 1).any()):
+        return Numeric(name)
     try:
         codes, values, _ = column.coded
     except TypeError:  # a list cannot be compared
