@@ -28,8 +28,8 @@ from fastfm_ext.cli.words import class_weight, column, fraction, integer, n_jobs
 _FIT_EPILOG = f"""\
 files:
   csv, tsv, parquet   a table; say what to predict (--target) and which columns describe the user, the item and the
-                      situation. Without any, all other columns are used: numbers with a fraction as numeric ones, all
-                      others as categories.
+                      situation. Without any, all other columns are used, by what they hold: numbers with a fraction
+                      as numeric ones, most others as categories; the command prints what it chose.
   libsvm, libffm      numbered features, "label id:value ..." or "label field:id:value ...", as libFM, libffm and
                       xLearn read them. Ids are used as they are; fields are passed over, since an FM needs none.
   -                   standard input, here and for the other commands; it and other pipes are read whole first.

@@ -151,3 +151,26 @@ def test_what_cannot_be_streamed_is_said(run, logs, tables, capsys):
     assert "the target 'stars' is missing in data row 8" in err
     tables.head(0).to_csv("none.csv", index=False)
     assert "there are no rows in it" in run("none.csv", *COLUMNS, "--stream")[2]
+
+
+@pytest.mark.parametrize("name", ["ratings.csv", "ratings.parquet"])
+def test_columns_that_nobody_has_named_are_chosen_as_in_memory(run, tables, name):
+    code, in_memory, _ = run(name, "--target", "stars", "--max-iter", 1, "--model", "m.fastfm")
+    assert code == 0
+    code, streamed, err = run(name, "--target", "stars", "--stream", "--max-iter", 1, "--model", "s.fastfm")
+    assert (code, err) == (0, "")
+    shown = (
+        "columns: categorical('user'), categorical('film'), numeric('age'), categorical('genres'), categorical('seen')"
+    )
+    assert shown in in_memory
+    assert shown in streamed
+    of_memory, of_stream = (load_model(file).encoder for file in ("m.fastfm", "s.fastfm"))
+    assert of_memory.columns_ == of_stream.columns_
+    assert set(of_memory.get_feature_names_out()) == set(of_stream.get_feature_names_out())
+
+
+def test_columns_that_are_named_are_not_printed(run, tables):
+    for stream in ([], ["--stream"]):
+        code, out, _ = run("ratings.csv", *COLUMNS, *stream, "--max-iter", 1)
+        assert code == 0
+        assert "columns:" not in out

@@ -13,7 +13,15 @@ from scipy import sparse
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile, of_width
-from fastfm_ext.cli.jobs.training import distinct_items, files_of, finish, new_model, say_nothing, trained
+from fastfm_ext.cli.jobs.training import (
+    chosen_columns,
+    distinct_items,
+    files_of,
+    finish,
+    new_model,
+    say_nothing,
+    trained,
+)
 from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.fm.classifier import FMClassifier
@@ -89,6 +97,8 @@ def run(settings: FitSettings) -> None:
         seconds = perf_counter() - started
         found = f"{counted(X.shape[0], 'row')}, {counted(X.shape[1], 'feature')}, {counted(X.nnz, 'value')}"
         say(f"{part}: {found} in {seconds:.2f} s")
+    if loader.encoder is not None and not settings.columns.has_features:
+        say(chosen_columns(loader.encoder))
     model = _train(data, settings)
     held_out = {part: [(rows.X, rows.y)] for part, rows in data.items() if part != "train"}
     finish(model, held_out, loader.encoder, loader.items, settings)

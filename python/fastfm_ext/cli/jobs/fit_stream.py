@@ -14,7 +14,15 @@ from fastfm_ext._common.extras import require
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.training import distinct_items, files_of, finish, new_model, say_nothing, trained
+from fastfm_ext.cli.jobs.training import (
+    chosen_columns,
+    distinct_items,
+    files_of,
+    finish,
+    new_model,
+    say_nothing,
+    trained,
+)
 from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.fm.classifier import FMClassifier
@@ -78,8 +86,10 @@ class _TableStream:
         first = next(tables, None)
         if first is None:
             raise ValueError(f"{file.path}: there are no rows in it")
+        if file.form != "parquet":
+            self._types = _fixed_types(first.schema)
+            first = next(self._source(file, None).tables())
         self._columns = columns.filled_in(first.to_pandas(), str(file.path))
-        self._types = _fixed_types(first.schema) if file.form != "parquet" else {}
         self.encoder = self._columns.encoder()
         self.n_rows = 0
         self.items: Any = None
@@ -137,6 +147,8 @@ def run(settings: FitSettings) -> None:
     seconds = perf_counter() - started
     found = f"{counted(stream.n_rows, 'row')}, {counted(stream.n_features, 'feature')}"
     say(f"train: {found}, looked through in {seconds:.2f} s")
+    if stream.encoder is not None and not settings.columns.has_features:
+        say(chosen_columns(stream.encoder))
     model = new_model(targets.values, settings)
     validation = files.get("validation")
     n_epochs = model.max_iter if validation is not None or "max_iter" in settings.hyperparameters else 1

@@ -96,6 +96,11 @@ def _verbosity(settings: FitSettings) -> Any:
     return "bar" if settings.progress == "bar" else 1
 
 
+def chosen_columns(encoder: FMEncoder) -> str:
+    """Return a line about how the columns are encoded that nobody has named."""
+    return f"columns: {', '.join(map(repr, encoder.columns_))} (--user, --item and --context choose)"
+
+
 def trained(model: FMRegressor | FMClassifier, seconds: float) -> str:
     """Return a line about a finished training."""
     return f"trained for {counted(model.n_iter_, 'epoch')} in {seconds:.2f} s; epoch {model.best_epoch_} is kept"
