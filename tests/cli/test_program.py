@@ -90,5 +90,6 @@ def test_a_job_imports_no_other_job(job):
         "hyperparameters",
         "models",
         "output",
+        "tables",
         "training",
     }

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
     from fastfm_ext.encoding.encoder import FMEncoder
 
 SIDES = ("user", "item", "context")
 # Functions of `encoding.declare` that make column specs.
 KINDS = ("binned", "categorical", "crossed", "hashed", "multi", "numeric")
-
 # The comma before the next option, and not one that is a value, as in sep=,
 _NEXT_OPTION = re.compile(r",(?=[A-Za-z_]+=)")
 
@@ -54,42 +53,57 @@ class TableColumns:
 
         return FMEncoder(user=list(self.user), item=list(self.item), context=list(self.context))
 
-    def filled_in(self, table: pd.DataFrame, name: str) -> TableColumns:
-        """Return the columns to use of this table, and check that its target is there.
+    @property
+    def used(self) -> list[str] | None:
+        """Names of the columns that are read, each once; None for all."""
+        if not self.has_features:
+            return None
+        names = _names([*self.user, *self.item, *self.context])
+        return list(dict.fromkeys([*names, *(name for name in (self.target, self.weight) if name is not None)]))
 
-        If no feature is named, all other columns are context, encoded by their types as `FMEncoder` does.
+    def check(self, names: Sequence[str], file: str) -> None:
+        """Check the columns against those of a file.
 
         Raises
         ------
         ValueError
-            If the target is not named or is a feature, too, target or weight is not in the table, or there is no other
-            column.
+            If the target is not named, a column is not in the file, or the target is also a feature.
         """
+        listed = ", ".join(names)
         for option, column in (("--target", self.target), ("--weight", self.weight)):
-            if column is not None and column not in table.columns:
-                raise ValueError(f"{option} {column}: {name} has no such column; it has {', '.join(table.columns)}")
+            if column is not None and column not in names:
+                raise ValueError(f"{option} {column}: {file} has no such column; it has {listed}")
         if self.target is None:
-            raise ValueError(f"--target: which column of {name} to predict? It has {', '.join(table.columns)}")
+            raise ValueError(f"--target: which column of {file} to predict? It has {listed}")
         if self.target == self.weight:
             raise ValueError(f"--target {self.target}: this column is the --weight, too")
         for side in SIDES:
-            if self.target in _names(getattr(self, side)):
-                raise ValueError(
-                    f"--{side} {self.target}: this column is the target, which is not known when predicting"
-                )
+            for column in _names(getattr(self, side)):
+                if column not in names:
+                    raise ValueError(f"--{side} {column}: {file} has no such column; it has {listed}")
+                if column == self.target:
+                    raise ValueError(f"--{side} {column}: this column is the target, which is not known when predicting")
+
+    def filled_in(self, table: pa.Table, name: str, *, is_part: bool = False) -> TableColumns:
+        """Return the columns to use of this table, after `check`.
+
+        If no feature is named, all other columns are context, encoded by their types as `FMEncoder` does.
+        Of a table that `is_part` of a longer one, the types of the columns alone are looked at.
+
+        Raises
+        ------
+        ValueError
+            As for `check`, or if there is no other column.
+        """
+        self.check(table.column_names, name)
         if self.has_features:
             return self
-        rest = [column for column in table.columns if column not in (self.target, self.weight)]
+        rest = [column for column in table.column_names if column not in (self.target, self.weight)]
         if not rest:
             raise ValueError(f"{name} has no column but the target {self.target!r} to learn from")
         from fastfm_ext.encoding.infer import infer_specs_of
 
-        return TableColumns(self.target, self.weight, context=infer_specs_of(table, rest))
-
-
-def _names(specs: Sequence[Any]) -> list[str]:
-    """Return the names of the columns that these specs read, each once."""
-    return list(dict.fromkeys(name for spec in specs for name in getattr(spec, "columns", (spec,))))
+        return TableColumns(self.target, self.weight, context=infer_specs_of(table, rest, is_part=is_part))
 
 
 def parse_column(text: str) -> Any:

@@ -15,6 +15,7 @@ from fastfm_ext.cli.outputs import STANDARD, check_outputs, paths_of
 from fastfm_ext.cli.pipes import Spool
 from fastfm_ext.cli.settings import (
     READ,
+    CsvSettings,
     ExportSettings,
     FitSettings,
     FitStreamSettings,
@@ -29,7 +30,8 @@ _FIT_EPILOG = f"""\
 files:
   csv, tsv, parquet   a table; say what to predict (--target) and which columns describe the user, the item and the
                       situation. Without any, all other columns are used, by what they hold: numbers with a fraction
-                      as numeric ones, most others as categories; the command prints what it chose.
+                      as numeric ones, most others as categories; the command prints what it chose. Ids and categories
+                      are the text that stands there: 007 and 7 are two.
   libsvm, libffm      numbered features, "label id:value ..." or "label field:id:value ...", as libFM, libffm and
                       xLearn read them. Ids are used as they are; fields are passed over, since an FM needs none.
   -                   standard input, here and for the other commands; it and other pipes are read whole first.
@@ -99,7 +101,14 @@ def _add_job(commands: Any, job: str, settings: Any, what: str, epilog: str | No
     """Add a command whose options are the settings of the job with its name."""
     parser = _add(commands, job, what, epilog)
     _add_options(parser, settings)
-    parser.set_defaults(run=lambda arguments: run_job(job, settings(**_given(settings, arguments))))
+    _add_options(parser.add_argument_group("CSV and TSV"), CsvSettings)
+    parser.set_defaults(
+        run=lambda arguments: run_job(job, settings(**_given(settings, arguments), csv=_csv(arguments)))
+    )
+
+
+def _csv(arguments: argparse.Namespace) -> CsvSettings:
+    return CsvSettings(**_given(CsvSettings, arguments))
 
 
 def _add(commands: Any, name: str, what: str, epilog: str | None) -> argparse.ArgumentParser:
@@ -153,6 +162,7 @@ def _add_fit(commands: Any) -> None:
     for side, what in zip(SIDES, ("the user", "the item", "the situation"), strict=True):
         data.add_argument(f"--{side}", type=column, nargs="+", metavar="COLUMN", help=f"columns that describe {what}")
     _add_options(data, FitSettings, "config")
+    _add_options(data, CsvSettings)
     hyperparameters = _add_hyperparameters(parser.add_argument_group("training"))
     stream = parser.add_argument_group(
         "data larger than memory",
@@ -231,6 +241,7 @@ def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperpa
         parser.error(f"--{next(iter(stream)).replace('_', '-')} goes with --stream")
     settings = FitSettings(
         **given,
+        csv=_csv(arguments),
         columns=TableColumns(**columns),
         hyperparameters={"random_state": 0} | chosen,
         stream=FitStreamSettings(**stream) if arguments.stream else None,

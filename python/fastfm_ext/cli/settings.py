@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastfm_ext.cli.columns import TableColumns
-from fastfm_ext.cli.words import fraction, integer, n_jobs, number
+from fastfm_ext.cli.words import fraction, integer, n_jobs, number, texts
 
 if TYPE_CHECKING:
     from fastfm_ext.datasets.movielens import Variant
@@ -72,6 +72,28 @@ _FORM = _option("--format", what=_FORMAT_HELP, choices=FORMS)
 
 
 @dataclass(frozen=True)
+class CsvSettings:
+    """How CSV and TSV files are written; holds for all tables of a command."""
+
+    missing: tuple[str, ...] = field(
+        default=(),
+        metadata=_option(
+            "--missing", type=texts, metavar="TEXT,...", what="cells of CSV that are missing values, beside empty ones"
+        ),
+    )
+    no_header: bool = field(
+        default=False,
+        metadata=_switch("--no-header", "the first line of CSV is a row; columns are named 1, 2, ... (see --names)"),
+    )
+    names: tuple[str, ...] | None = field(
+        default=None,
+        metadata=_option(
+            "--names", type=texts, metavar="NAME,...", what="names of the columns of CSV, which has no header then"
+        ),
+    )
+
+
+@dataclass(frozen=True)
 class FitStreamSettings:
     """Settings of ``fit --stream``, as `fit_stream` of the estimators takes them."""
 
@@ -123,6 +145,7 @@ class FitSettings:
             "--config", metavar="TOML", role=READ, what="columns and settings from a file; flags win over it"
         ),
     )
+    csv: CsvSettings = field(default_factory=CsvSettings)
     columns: TableColumns = field(default_factory=TableColumns)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     stream: FitStreamSettings | None = None
@@ -164,6 +187,7 @@ class PredictSettings:
         ),
     )
     quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing else"))
+    csv: CsvSettings = field(default_factory=CsvSettings)
 
 
 @dataclass(frozen=True)
@@ -189,6 +213,7 @@ class RecommendSettings:
         ),
     )
     quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing else"))
+    csv: CsvSettings = field(default_factory=CsvSettings)
 
 
 @dataclass(frozen=True)
@@ -202,6 +227,7 @@ class InspectSettings:
     )
     top: int = field(default=10, metadata=_number("-n", "--top", kind=integer(0), what="largest weights to list"))
     as_json: bool = field(default=False, metadata=_switch("--json", "print one JSON object, for scripts"))
+    csv: CsvSettings = field(default_factory=CsvSettings)
 
 
 @dataclass(frozen=True)
@@ -217,6 +243,7 @@ class ExportSettings:
     )
     form: str | None = field(default=None, metadata=_FORM)
     quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing"))
+    csv: CsvSettings = field(default_factory=CsvSettings)
 
 
 @dataclass(frozen=True)

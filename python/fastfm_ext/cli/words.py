@@ -58,6 +58,11 @@ def _number_or_text(text: str) -> float | str:
         return text
 
 
+def texts(text: str) -> tuple[str, ...]:
+    """Parse texts between commas."""
+    return tuple(text.split(","))
+
+
 def column(text: str) -> Any:
     """Parse a column and how to encode it."""
     try:

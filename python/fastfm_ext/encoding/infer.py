@@ -36,9 +36,14 @@ def infer_specs(columns: Iterable[Column]) -> list[ColumnSpec]:
     return [_inferred(column) for column in columns]
 
 
-def infer_specs_of(table: Any, names: Iterable[str]) -> list[ColumnSpec]:
-    """Choose a spec for each named column of a table, of any kind that `FMEncoder` takes."""
-    return infer_specs(read_columns(as_table(table), names)[0].values())
+def infer_specs_of(table: Any, names: Iterable[str], *, is_part: bool = False) -> list[ColumnSpec]:
+    """Choose a spec for each named column of a table, of any kind that `FMEncoder` takes.
+
+    Of the first part of a longer table, values tell little: each number of a float type is numeric there, and no
+    category is rare.
+    """
+    columns = read_columns(as_table(table), names)[0].values()
+    return [_inferred_by_type(column) for column in columns] if is_part else infer_specs(columns)
 
 
 def inferable_names(table: Any) -> list[str]:
@@ -58,6 +63,13 @@ def inferable_names(table: Any) -> list[str]:
         if not isinstance(name, str):
             raise TypeError(f"a column name must be a string, got {name!r}; rename the columns, as with map(str, ...)")
     return names
+
+
+def _inferred_by_type(column: Column) -> ColumnSpec:
+    if column.holds_floats and not column.is_category:
+        return Numeric(column.name)
+    spec = _inferred(column)
+    return spec if isinstance(spec, Multi) or column.holds_times else Categorical(column.name)
 
 
 def _inferred(column: Column) -> ColumnSpec:

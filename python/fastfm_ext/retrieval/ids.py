@@ -55,6 +55,11 @@ def as_id_array(ids: Iterable[Hashable]) -> AnyArray:
 _SCALARS = (np.bool_, np.integer, np.floating, np.str_, np.bytes_)
 
 
+def plain_ids(values: Iterable[Any]) -> list[Any]:
+    """Return ids as Python values: whole floats and Decimals as integers, missing ones as None."""
+    return [None if is_missing(value) else _plain_id(value) for value in values]
+
+
 def _plain_id(value: Any) -> Any:
     return plain_number(value.item() if isinstance(value, _SCALARS) else value)
 

@@ -1,16 +1,17 @@
-"""Sources of batches from tables: Parquet and CSV files."""
+"""Sources of batches from tables: their base, and Parquet files."""
 
 from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastfm_ext._common.extras import require
 from fastfm_ext.streaming.files import BatchParts, FileSource, Paths, errors_of
+from fastfm_ext.streaming.partitions import folders_of, partition_values, with_partitions
 
 
 class TableSource(FileSource):
@@ -25,13 +26,20 @@ class TableSource(FileSource):
         sample_weight: str | None = None,
         batch_rows: int = 65_536,
     ) -> None:
+        paths = paths if isinstance(paths, str | os.PathLike) else list(paths)
         super().__init__(paths, batch_rows)
+        self._folders = folders_of(paths)
         self.encoder = encoder
         self.target = target
         self.sample_weight = sample_weight
 
-    def tables(self) -> Iterator[Any]:
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
         """Yield the files' rows as they are, to fit an encoder on or to encode them yourself.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            The columns to read; all by default.
 
         Yields
         ------
@@ -39,12 +47,50 @@ class TableSource(FileSource):
             Of at most `batch_rows` rows.
         """
         for path in self.paths:
-            with errors_of(path):
-                yield from self._tables(path, None)
+            yield from self._partitioned(path, columns, self._tables)
+
+    def read(self, columns: Sequence[str] | None = None) -> Any:
+        """Read all rows at once.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            The columns to read; all by default.
+
+        Returns
+        -------
+        pyarrow.Table
+
+        Raises
+        ------
+        ValueError
+            As while reading batches, or if a column is of types in several files that have nothing in common.
+        """
+        return joined(list(self.tables(columns)))
+
+    def column_names(self) -> list[str]:
+        """Return the names of the columns of the first file, and of those that the names of its folders tell.
+
+        Returns
+        -------
+        list of str
+        """
+        with errors_of(self.paths[0]):
+            return list(dict.fromkeys([*self._names(self.paths[0]), *partition_values(self.paths[0], self._folders)]))
+
+    def _partitioned(
+        self, path: str, columns: Sequence[str] | None, tables: Callable[[str, Sequence[str] | None], Iterator[Any]]
+    ) -> Iterator[Any]:
+        """Yield the tables of a file with the columns that the names of its folders tell."""
+        values = partition_values(path, self._folders)
+        in_file = columns if columns is None else [name for name in columns if name not in values]
+        with errors_of(path):
+            for table in tables(path, in_file):
+                yield with_partitions(table, values, columns) if values else table
 
     def _read(self, path: str) -> Iterator[BatchParts]:
         with errors_of(path):
-            for table in self._tables(path, self._columns()):
+            for table in self._partitioned(path, self._columns(), self._tables):
                 weight = None if self.sample_weight is None else _column(table, self.sample_weight)
                 y = _column(table, self.target)
                 yield self._encode(table), y, weight
@@ -66,7 +112,11 @@ class TableSource(FileSource):
         return np.column_stack([np.asarray(_column(table, name), dtype=np.float32) for name in names])
 
     @abstractmethod
-    def _tables(self, path: str, columns: list[str] | None) -> Iterator[Any]:
+    def _names(self, path: str) -> list[str]:
+        """Return the names of a file's columns."""
+
+    @abstractmethod
+    def _tables(self, path: str, columns: Sequence[str] | None) -> Iterator[Any]:
         """Yield tables of these columns."""
 
 
@@ -76,7 +126,8 @@ class ParquetSource(TableSource):
     Parameters
     ----------
     paths : path-like or iterable of path-like
-        A file, several, or a folder, of which every ``*.parquet`` is read, in the order of the names.
+        A file, several, or a folder, of which every ``*.parquet`` is read, in the order of the names. What the names of
+        its folders tell, as in ``user=7/part.parquet``, are columns of text.
     encoder : FMEncoder or callable, optional
         Makes X of a batch: a fitted encoder, or a function of a ``pyarrow.Table``. Without one, the columns are
         features as they are, and must be numbers.
@@ -137,13 +188,17 @@ class ParquetSource(TableSource):
             # A column's pages come one by one, and not a whole row group at once, which may be larger than memory.
             return require("pyarrow.parquet", "arrow").ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
 
-    def _tables(self, path: str, columns: list[str] | None) -> Iterator[Any]:
+    def _names(self, path: str) -> list[str]:
+        with self._open(path) as file:
+            return list(file.schema_arrow.names)
+
+    def _tables(self, path: str, columns: Sequence[str] | None) -> Iterator[Any]:
         table_of = require("pyarrow", "arrow").Table.from_batches
         with self._open(path) as file:
             for name in columns or ():
-                _check_column(name, file.schema_arrow.names)
+                check_column(name, file.schema_arrow.names)
             waiting: list[Any] = []
-            for batch in file.iter_batches(self.batch_rows, columns=columns):
+            for batch in file.iter_batches(self.batch_rows, columns=None if columns is None else list(columns)):
                 waiting.append(batch)
                 # The end of a row group may cut a batch short.
                 if sum(map(len, waiting)) >= self.batch_rows:
@@ -155,97 +210,44 @@ class ParquetSource(TableSource):
                 yield table_of(waiting)
 
 
-class CsvSource(TableSource):
-    r"""Batches from CSV files, for `fit_stream`. Needs the extra ``arrow``.
-
-    Parameters
-    ----------
-    paths : path-like or iterable of path-like
-        A file (also compressed, ``.csv.gz``), several, or a folder, of which every ``*.csv`` and ``*.tsv`` is read, in
-        the order of the names. The first line names the columns.
-    encoder : FMEncoder or callable, optional
-        As in `ParquetSource`.
-    target : str
-        The column to learn.
-    sample_weight : str, optional
-        The column of weights.
-    batch_rows : int, default=65_536
-        Rows that are given at a time; in memory are those of about 1 MB of text more.
-    types : dict of str to pyarrow type, optional
-        The types of columns. Those of others are guessed from the first megabyte: give it for ids that look like
-        numbers there and like text later.
-    delimiter : str, optional
-        Between the values of a line. Default: a tab in ``*.tsv``, else a comma.
-    missing_text : bool, default=False
-        Whether empty cells, and those with ``NA``, ``null`` and the like, are missing in columns of text as they are in
-        columns of numbers. Else they are text.
-
-    Attributes
-    ----------
-    paths : list of str
+def joined(tables: list[Any]) -> Any:
+    """Join Arrow tables into one, in chunks as large as possible; integers beside texts become texts.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
     ValueError
-        While reading, for a malformed line or a missing column; the message names the file.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from fastfm_ext.streaming import CsvSource
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with open(os.path.join(folder, "a.csv"), "w") as file:
-    ...         _ = file.write("x,clicked\n0.5,yes\n0.25,no\n")
-    ...     X, y, _, where = next(iter(CsvSource(folder, target="clicked")))
-    >>> X.tolist(), y.tolist()
-    ([[0.5], [0.25]], ['yes', 'no'])
+        If there is no table, or a column's types have nothing in common.
     """
+    pa = require("pyarrow", "arrow")
+    if not tables:
+        raise ValueError("there are no rows in it")
+    if len({table.schema for table in tables}) > 1:
+        types = {field.name: field.type for table in tables for field in table.schema if pa.types.is_string(field.type)}
+        tables = [_with_texts(table, types) for table in tables]
+    try:
+        return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ValueError(f"the files have other types for the same columns: {error}") from error
 
-    _suffixes = tuple(f"{kind}{packed}" for kind in (".csv", ".tsv") for packed in ("", ".gz", ".bz2", ".zst"))
 
-    def __init__(
-        self,
-        paths: Paths,
-        encoder: Any = None,
-        *,
-        target: str,
-        sample_weight: str | None = None,
-        batch_rows: int = 65_536,
-        types: dict[str, Any] | None = None,
-        delimiter: str | None = None,
-        missing_text: bool = False,
-    ) -> None:
-        super().__init__(paths, encoder, target=target, sample_weight=sample_weight, batch_rows=batch_rows)
-        self.types = types
-        self.delimiter = delimiter
-        self.missing_text = missing_text
-
-    def _tables(self, path: str, columns: list[str] | None) -> Iterator[Any]:
-        csv = require("pyarrow.csv", "arrow")
-        delimiter = self.delimiter or ("\t" if ".tsv" in os.path.basename(path) else ",")
-        if columns is not None:
-            with csv.open_csv(path, parse_options=csv.ParseOptions(delimiter=delimiter)) as file:
-                for name in columns:
-                    _check_column(name, file.schema.names)
-        convert = csv.ConvertOptions(
-            column_types=self.types, include_columns=columns, strings_can_be_null=self.missing_text
-        )
-        table_of = require("pyarrow", "arrow").Table.from_batches
-        with csv.open_csv(path, parse_options=csv.ParseOptions(delimiter=delimiter), convert_options=convert) as file:
-            for batch in file:
-                table = table_of([batch])
-                for begin in range(0, len(table), self.batch_rows):
-                    yield table.slice(begin, self.batch_rows)
+def _with_texts(table: Any, texts: dict[str, Any]) -> Any:
+    integers = require("pyarrow", "arrow").types.is_integer
+    for place, field in enumerate(table.schema):
+        if field.name in texts and integers(field.type):
+            table = table.set_column(place, field.name, table.column(field.name).cast(texts[field.name]))
+    return table
 
 
 def _column(table: Any, name: str) -> Any:
-    _check_column(name, table.column_names)
-    return table.column(name).to_numpy()
+    check_column(name, table.column_names)
+    column = table.column(name)
+    if require("pyarrow", "arrow").types.is_decimal(column.type):
+        column = column.cast("float64")
+    return column.to_numpy()
 
 
-def _check_column(name: str, names: list[str]) -> None:
+def check_column(name: str, names: list[str]) -> None:
+    """Raise ValueError unless there is such a column."""
     if name not in names:
         listed = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
         raise ValueError(f"there is no column {name!r}, only {listed}")

@@ -1,9 +1,7 @@
-"""Data files of the jobs: their form, and their rows as a table or as a sparse matrix with targets."""
+"""Data files of the jobs: their form, and their rows as tables or as sparse matrices with targets."""
 
 from __future__ import annotations
 
-import lzma
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +12,15 @@ from scipy import sparse
 
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.extras import require
-from fastfm_ext.cli.settings import FORMS, TEXT_FORMS
+from fastfm_ext.cli.settings import FORMS, TEXT_FORMS, CsvSettings
+from fastfm_ext.streaming.csv_source import CsvSource
+from fastfm_ext.streaming.tables import ParquetSource
 from fastfm_ext.text_formats.batches import first_line
 from fastfm_ext.text_formats.names import ids_of, split_names
 from fastfm_ext.text_formats.whole_files import iter_libffm, iter_libsvm, read_libffm, read_libsvm
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from fastfm_ext.encoding.encoder import FMEncoder
 
 _ENDINGS = {
     "csv": "csv",
@@ -51,47 +51,49 @@ class DataFile:
 
     path: Path
     form: str
+    csv: CsvSettings
 
     @classmethod
-    def at(cls, path: Path, form: str | None) -> DataFile:
+    def at(cls, path: Path, form: str | None, csv: CsvSettings) -> DataFile:
         """Return the file with this form, or with the form that its name or else its first line shows."""
-        return cls(path, form or _form_by_name(path) or _form_of_folder(path) or _form_by_line(path))
+        return cls(path, form or _form_by_name(path) or _form_of_folder(path) or _form_by_line(path), csv)
 
     @property
     def is_text(self) -> bool:
         """Whether the file has numbered features, not columns."""
         return self.form in TEXT_FORMS
 
-    def read_table(self) -> pd.DataFrame:
-        """Read all columns.
+    def source(
+        self,
+        encoder: FMEncoder | None = None,
+        target: str | None = None,
+        weight: str | None = None,
+        types: dict[str, str] | None = None,
+    ) -> CsvSource | ParquetSource:
+        """Return a source of the rows of a table.
 
-        Raises
-        ------
-        ValueError
-            If the file is damaged, empty, or not of its form.
+        Parameters
+        ----------
+        encoder : FMEncoder, optional
+            Knows which columns are read as numbers.
+        target, weight : str, optional
+        types : dict of str to str, optional
+            Types of columns of CSV by their name in Arrow.
         """
         if self.form == "parquet":
-            return self._read_parquet()
-        pd = require("pandas", "pandas")
-        try:
-            return pd.read_csv(self.path, sep="\t" if self.form == "tsv" else ",", encoding="utf-8-sig")
-        except pd.errors.EmptyDataError as error:
-            raise ValueError(f"{self.path}: the file is empty") from error
-        except (pd.errors.ParserError, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"{self.path}: not a well-formed {self.form.upper()} file: {str(error).strip()}"
-            ) from error
-        except (lzma.LZMAError, zlib.error, EOFError) as error:
-            raise ValueError(f"{self.path}: the compressed file is damaged: {error}") from error
-
-    def _read_parquet(self) -> pd.DataFrame:
-        require("pandas", "pandas")
-        parquet = require("pyarrow.parquet", "arrow")
+            return ParquetSource(self.path, encoder, target=target or "", sample_weight=weight)
         arrow = require("pyarrow", "arrow")
-        try:
-            return parquet.read_table(self.path).to_pandas()
-        except arrow.ArrowInvalid as error:
-            raise ValueError(f"{self.path}: not a Parquet file: {error}") from error
+        return CsvSource(
+            self.path,
+            encoder,
+            target=target or "",
+            sample_weight=weight,
+            types={name: arrow.type_for_alias(kind) for name, kind in (types or {}).items()},
+            delimiter="\t" if self.form == "tsv" else ",",
+            missing=self.csv.missing,
+            names=self.csv.names,
+            header=not self.csv.no_header,
+        )
 
     def read_rows(self) -> LabelledRows:
         """Read text to train on; an id is the number of its feature."""

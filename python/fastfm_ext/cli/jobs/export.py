@@ -35,7 +35,7 @@ def _vectors(loaded: LoadedModel, settings: ExportSettings) -> tuple[Any, Any, A
         if loaded.index is None:
             raise ValueError(f"{settings.model} holds no items; name their file with --rows")
         return loaded.index, None, None
-    rows = loaded.read_side(DataFile.at(settings.rows, settings.form), settings.what.removesuffix("s"))
+    rows = loaded.read_side(DataFile.at(settings.rows, settings.form, settings.csv), settings.what.removesuffix("s"))
     if settings.what == "items":
         return loaded.model.item_vector(rows.X), rows.ids, None
     vectors, bias = loaded.model.user_vectors_and_bias(rows.X)

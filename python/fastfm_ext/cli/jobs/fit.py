@@ -13,9 +13,17 @@ from scipy import sparse
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile, of_width
-from fastfm_ext.cli.jobs.training import (
-    chosen_columns,
+from fastfm_ext.cli.jobs.tables import (
     distinct_items,
+    like_training,
+    refused,
+    targets_of,
+    weights_of,
+    without_whole_floats,
+)
+from fastfm_ext.cli.jobs.training import (
+    check_savable,
+    chosen_columns,
     files_of,
     finish,
     new_model,
@@ -66,22 +74,32 @@ class _TableLoader:
 
     def __init__(self, columns: TableColumns) -> None:
         self._columns = columns
+        self._types = dict[str, str]()
         self.encoder: FMEncoder | None = None
         self.items: Any = None
 
     def load(self, file: DataFile) -> _EncodedRows:
-        table = file.read_table()
+        table = self._read(file)
         if self.encoder is None:
-            self._columns = self._columns.filled_in(table, str(file.path))
-            self.encoder = self._columns.encoder().fit(table)
+            if not self._columns.has_features:
+                typed = without_whole_floats(table, lambda names: [table.select(names)])
+                self._columns = self._columns.filled_in(typed, str(file.path))
+            self.encoder = self._columns.encoder()
+            with refused(file.path):
+                self.encoder.fit(table)
             self.items = distinct_items(table, self._columns)
-        columns = self._columns.filled_in(table, str(file.path))
-        y = table[columns.target].to_numpy()
-        if table[columns.target].isna().any():
-            row = int(table[columns.target].isna().to_numpy().argmax())
-            raise ValueError(f"{file.path}: the target {columns.target!r} is missing in data row {row + 1}")
-        weight = None if columns.weight is None else table[columns.weight].to_numpy()
-        return _EncodedRows(self.encoder.transform(table), y, weight)
+            self._types = {str(self._columns.target): str(table.schema.field(self._columns.target).type)}
+        y = targets_of(table, self._columns, str(file.path))
+        with refused(file.path):
+            return _EncodedRows(self.encoder.transform(table), y, weights_of(table, self._columns))
+
+    def _read(self, file: DataFile) -> Any:
+        columns = self._columns
+        encoder = columns.encoder() if columns.has_features else None
+        types = {name: like_training(kind) for name, kind in self._types.items()}
+        source = file.source(encoder, columns.target, columns.weight, types)
+        columns.check(source.column_names(), str(file.path))
+        return source.read(columns.used)
 
 
 def run(settings: FitSettings) -> None:
@@ -99,6 +117,8 @@ def run(settings: FitSettings) -> None:
         say(f"{part}: {found} in {seconds:.2f} s")
     if loader.encoder is not None and not settings.columns.has_features:
         say(chosen_columns(loader.encoder))
+    if settings.model is not None:
+        check_savable(loader.encoder, loader.items)
     model = _train(data, settings)
     held_out = {part: [(rows.X, rows.y)] for part, rows in data.items() if part != "train"}
     finish(model, held_out, loader.encoder, loader.items, settings)

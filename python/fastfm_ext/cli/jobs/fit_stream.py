@@ -10,13 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import MAX_INT32
-from fastfm_ext._common.extras import require
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.training import (
-    chosen_columns,
+from fastfm_ext.cli.jobs.tables import (
     distinct_items,
+    like_training,
+    refused,
+    targets_of,
+    without_whole_floats,
+)
+from fastfm_ext.cli.jobs.training import (
+    check_savable,
+    chosen_columns,
     files_of,
     finish,
     new_model,
@@ -26,7 +32,8 @@ from fastfm_ext.cli.jobs.training import (
 from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.fm.classifier import FMClassifier
-from fastfm_ext.streaming.tables import CsvSource, ParquetSource
+from fastfm_ext.streaming.csv_source import CsvSource
+from fastfm_ext.streaming.tables import ParquetSource, joined
 from fastfm_ext.streaming.text import LibffmSource, LibsvmSource
 
 Batches = Iterator[tuple[Any, ...]]
@@ -76,63 +83,60 @@ class _TextStream:
 class _TableStream:
     """Rows of tables, encoded by an encoder of the training rows.
 
-    The training rows are read once for their number, features and items, and then by `train` for each epoch. The first
-    table is read before that, for the columns and their types.
+    The training rows are read once for their number, features and items, and then by `train` for each epoch. CSV is
+    read once more before, for the types of the target and of columns that nobody has declared.
     """
 
     def __init__(self, file: DataFile, targets: _TargetsSeen, columns: TableColumns) -> None:
-        self._columns, self._types = columns, dict[str, Any]()
-        tables = self._source(file, None).tables()
-        first = next(tables, None)
-        if first is None:
-            raise ValueError(f"{file.path}: there are no rows in it")
-        if file.form != "parquet":
-            self._types = _fixed_types(first.schema)
-            first = next(self._source(file, None).tables())
-        self._columns = columns.filled_in(first.to_pandas(), str(file.path))
-        self.encoder = self._columns.encoder()
+        self._columns, self._types = columns, dict[str, str]()
+        name = str(file.path)
+        self.encoder = columns.encoder() if columns.has_features else None
+        source = self._source(file)
+        columns.check(source.column_names(), name)
+        if self.encoder is None:
+            first = next(source.tables(), None)
+            if first is None:
+                raise ValueError(f"{name}: there are no rows in it")
+            self._columns = columns.filled_in(without_whole_floats(first, source.tables), name, is_part=True)
+            self._types = _types_of(first, columns)
+            self.encoder = self._columns.encoder()
+            source = self._source(file)
         self.n_rows = 0
         self.items: Any = None
-        for table in self._source(file, None).tables():
-            self._learn(table, targets, str(file.path))
+        for table in source.tables(self._columns.used):
+            self._types = self._types or _types_of(table, columns)
+            self._learn(table, targets, file)
+        if not self.n_rows:
+            raise ValueError(f"{name}: there are no rows in it")
         self.n_features = self.encoder.n_features_out_
-        self.train = self._source(file, self.encoder)
+        self.train = self._source(file)
         self.train.n_rows = self.n_rows
+        self._types = {name: like_training(kind) for name, kind in self._types.items()}
 
-    def _learn(self, table: Any, targets: _TargetsSeen, name: str) -> None:
+    def _learn(self, table: Any, targets: _TargetsSeen, file: DataFile) -> None:
         """Add the rows of a table to the encoder, the targets and the items."""
-        target = table.column(self._columns.target)
-        if target.null_count:
-            row = self.n_rows + int(target.is_null().to_numpy(zero_copy_only=False).argmax())
-            raise ValueError(f"{name}: the target {self._columns.target!r} is missing in data row {row + 1}")
-        targets.add(target.to_numpy())
-        self.encoder.partial_fit(table)
+        assert self.encoder is not None
+        if not len(table):
+            return
+        targets.add(targets_of(table, self._columns, str(file.path), self.n_rows))
+        with refused(file.path):
+            self.encoder.partial_fit(table)
         self.n_rows += len(table)
         if self._columns.item:
-            pd = require("pandas", "pandas")
-            items = table.select(self._columns.item_names).to_pandas()
-            items = items if self.items is None else pd.concat([self.items, items], ignore_index=True)
-            self.items = distinct_items(items, self._columns)
+            items = table.select(self._columns.item_names)
+            self.items = distinct_items(items if self.items is None else joined([self.items, items]), self._columns)
 
     def batches(self, file: DataFile) -> Batches:
-        for X, y, *weight in self._source(file, self.encoder):
+        for X, y, *weight in self._source(file):
             yield X, y, *weight[:1]
 
-    def _source(self, file: DataFile, encoder: FMEncoder | None) -> ParquetSource | CsvSource:
-        options: dict[str, Any] = {"target": self._columns.target or "", "sample_weight": self._columns.weight}
-        if file.form == "parquet":
-            return ParquetSource(file.path, encoder, **options)
-        delimiter = "\t" if file.form == "tsv" else ","
-        # Missing text as in pandas, which `predict` uses, so that the encoder sees the same values.
-        return CsvSource(file.path, encoder, **options, types=self._types, delimiter=delimiter, missing_text=True)
+    def _source(self, file: DataFile) -> ParquetSource | CsvSource:
+        return file.source(self.encoder, self._columns.target, self._columns.weight, self._types)
 
 
-def _fixed_types(schema: Any) -> dict[str, Any]:
-    """Return the types of a table's columns, with text for dates as in pandas, without columns that are all missing."""
-    types = require("pyarrow", "arrow").types
-    text = require("pyarrow", "arrow").string()
-    known = {field.name: field.type for field in schema if not types.is_null(field.type)}
-    return {name: text if types.is_temporal(type_) else type_ for name, type_ in known.items()}
+def _types_of(table: Any, columns: TableColumns) -> dict[str, str]:
+    """Return the type of an Arrow table's target by its name."""
+    return {str(columns.target): str(table.schema.field(columns.target).type)}
 
 
 def run(settings: FitSettings) -> None:
@@ -149,6 +153,8 @@ def run(settings: FitSettings) -> None:
     say(f"train: {found}, looked through in {seconds:.2f} s")
     if stream.encoder is not None and not settings.columns.has_features:
         say(chosen_columns(stream.encoder))
+    if settings.model is not None:
+        check_savable(stream.encoder, stream.items)
     model = new_model(targets.values, settings)
     validation = files.get("validation")
     n_epochs = model.max_iter if validation is not None or "max_iter" in settings.hyperparameters else 1

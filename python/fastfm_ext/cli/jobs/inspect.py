@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastfm_ext._common.extras import require
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import parts_of, plain_classes
 from fastfm_ext.cli.settings import InspectSettings
@@ -74,11 +75,20 @@ def _largest(w: Any, encoder: Any, top: int) -> dict[str, float]:
     return {str(names[i]): float(w[i]) for i in order}
 
 
+def _n_distinct(column: Any) -> str:
+    """Return how many distinct values an Arrow column has, or how many rows have one if they can't be compared."""
+    arrow, compute = require("pyarrow", "arrow"), require("pyarrow.compute", "arrow")
+    try:
+        return f"{compute.count_distinct(column).as_py():,} values"
+    except arrow.ArrowNotImplementedError:
+        return f"{compute.count(column).as_py():,} rows"
+
+
 def _data_facts(settings: InspectSettings) -> dict[str, Any]:
-    file = DataFile.at(settings.file, settings.form)
+    file = DataFile.at(settings.file, settings.form, settings.csv)
     if not file.is_text:
-        table = file.read_table()
-        kinds = {str(name): f"({dtype}, {table[name].nunique():,} values)" for name, dtype in table.dtypes.items()}
+        table = file.source().read()
+        kinds = {field.name: f"({field.type}, {_n_distinct(table.column(field.name))})" for field in table.schema}
         return {"form": file.form, "rows": len(table), "columns": kinds}
     seen = scan_text(file.path, "libffm" if file.form == "libffm" else "libsvm", labels=file.has_labels())
     facts = {

@@ -11,7 +11,9 @@ import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext.cli.jobs.data import DataFile
+from fastfm_ext.cli.jobs.tables import refused
 from fastfm_ext.model_io.saved import SavedModel, load_model
+from fastfm_ext.retrieval.ids import plain_ids
 
 
 def parts_of(path: Path) -> SavedModel:
@@ -72,6 +74,12 @@ class LoadedModel:
             )
         return self.encoder
 
+    def read_table(self, file: DataFile) -> Any:
+        """Read the columns of the encoder that are in a file, as an Arrow table."""
+        source = file.source(self.encoder)
+        wanted = set(map(str, self.encoder.feature_names_in_))
+        return source.read([name for name in source.column_names() if name in wanted] or None)
+
     def read_side(self, file: DataFile, side: str) -> NamedRows:
         """Read the users ("user") or items ("item") of a file.
 
@@ -85,11 +93,13 @@ class LoadedModel:
         """
         encoder = self.encoder_for(file)
         if encoder is not None:
-            table = file.read_table()
+            table = self.read_table(file)
             names = [getattr(spec, "column", spec) for spec in getattr(encoder, side) or []]
             if not names:
                 raise ValueError(f"{self.path} was trained without columns of the {side}'s side (--{side} of fit)")
-            return NamedRows(encoder.transform(table, side=side), table[names[0]].tolist())
+            with refused(file.path):
+                X = encoder.transform(table, side=side)
+            return NamedRows(X, plain_ids(table.column(names[0]).to_pylist()))
         return NamedRows(*file.read_named_rows(self.model.n_features_in_))
 
 

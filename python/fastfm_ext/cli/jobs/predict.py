@@ -13,6 +13,7 @@ from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel, plain_classes
 from fastfm_ext.cli.jobs.output import text_output
+from fastfm_ext.cli.jobs.tables import refused
 from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import PredictSettings
 from fastfm_ext.fm.classifier import FMClassifier
@@ -23,7 +24,7 @@ from fastfm_ext.ranking.ranker import FMRanker
 def run(settings: PredictSettings) -> None:
     """Do the whole job; predictions go to the output, everything else to stderr."""
     loaded = LoadedModel.load(settings.model)
-    file = DataFile.at(settings.data, settings.form)
+    file = DataFile.at(settings.data, settings.form, settings.csv)
     predict = _predictor(loaded.model, settings.kind)
     n_rows = n_unknown = 0
     with text_output(settings.output) as out:
@@ -44,7 +45,8 @@ def _rows(file: DataFile, loaded: LoadedModel) -> Iterator[tuple[Any, int]]:
     """Yield batches of rows, (n_rows, n_features), each with the number of values of unknown features."""
     encoder = loaded.encoder_for(file)
     if encoder is not None:
-        yield encoder.transform(file.read_table()), 0
+        with refused(file.path):
+            yield encoder.transform(loaded.read_table(file)), 0
         return
     for rows, n_unknown in file.iter_rows(loaded.model.n_features_in_):
         yield rows.X, n_unknown

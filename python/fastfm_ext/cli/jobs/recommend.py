@@ -18,6 +18,7 @@ from fastfm_ext.cli.jobs.output import text_output
 from fastfm_ext.cli.settings import RecommendSettings
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.retrieval.for_users import Recommended, recommend
+from fastfm_ext.retrieval.ids import as_id_array, plain_ids, positions_by_id
 from fastfm_ext.retrieval.index import ItemIndex
 
 _BATCH_USERS = 1024
@@ -28,10 +29,9 @@ def run(settings: RecommendSettings) -> None:
     loaded = LoadedModel.load(settings.model)
     if isinstance(loaded.model, FMClassifier) and len(loaded.model.classes_) > 2:
         raise ValueError(f"{settings.model}: a model of more than two classes ranks no items")
-    users = loaded.read_side(DataFile.at(settings.users, settings.form), "user")
+    users = loaded.read_side(DataFile.at(settings.users, settings.form, settings.csv), "user")
     index = _index(loaded, settings)
-    seen = _seen(loaded, settings)
-    exclude = [seen.get(user) for user in users.ids] if seen else None
+    exclude = _seen(loaded, settings, users.ids)
     is_classifier = isinstance(loaded.model, FMClassifier)
     with text_output(settings.output) as out:
         writer = csv.writer(out, lineterminator="\n")
@@ -60,22 +60,35 @@ def _index(loaded: LoadedModel, settings: RecommendSettings) -> ItemIndex:
             raise ValueError(f"{settings.model} holds no items; name their file with --items")
         index: ItemIndex = loaded.index
         return index
-    items = loaded.read_side(DataFile.at(settings.items, settings.form), "item")
+    items = loaded.read_side(DataFile.at(settings.items, settings.form, settings.csv), "item")
     return ItemIndex().fit(loaded.model.item_vector(items.X), ids=items.ids)
 
 
-def _seen(loaded: LoadedModel, settings: RecommendSettings) -> dict[Any, list[Any]]:
-    """Return the items that each user has had already, from a table with the columns that name both."""
+def _seen(loaded: LoadedModel, settings: RecommendSettings, users: list[Any]) -> list[Any] | None:
+    """Return the items that each of these users has had already, from a table with the columns that name both."""
     if settings.seen is None:
-        return {}
-    file = DataFile.at(settings.seen, settings.form)
+        return None
+    file = DataFile.at(settings.seen, settings.form, settings.csv)
     encoder = loaded.encoder_for(file)
     if encoder is None:
         raise ValueError(f"--seen {settings.seen}: only tables tell which items a user has had")
-    table = file.read_table()
     user, item = (str(getattr(spec, "column", spec)) for spec in ((encoder.user or [""])[0], (encoder.item or [""])[0]))
+    source = file.source(encoder)
+    names = source.column_names()
     for column in (user, item):
-        if column not in table.columns:
+        if column not in names:
             raise ValueError(f"--seen {settings.seen}: there is no column {column!r} in it")
-    found: dict[Any, list[Any]] = table.groupby(user)[item].agg(list).to_dict()
-    return found
+    table = source.read([user, item])
+    known = list(dict.fromkeys(name for name in users if name is not None))
+    owners = table.column(user).combine_chunks().dictionary_encode()
+    of_owner = positions_by_id(as_id_array(known)).find(
+        plain_ids(owners.dictionary.to_pylist()), f"--seen {settings.seen}: column {user!r}", f"of {settings.users}"
+    )
+    # The last place is for rows without a user.
+    positions = np.array([*of_owner, -1])[owners.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    rows = np.flatnonzero(positions >= 0)
+    rows = rows[np.argsort(positions[rows], kind="stable")]
+    items = plain_ids(table.column(item).take(rows).to_pylist())
+    ends = np.searchsorted(positions[rows], np.arange(len(known)), side="right").tolist()
+    found = {name: items[start:end] for name, start, end in zip(known, [0, *ends[:-1]], ends, strict=True)}
+    return [found.get(name) for name in users]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
-from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.hyperparameters import check_hyperparameters
@@ -19,7 +18,9 @@ from fastfm_ext.cli.jobs.models import plain_classes
 from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
+from fastfm_ext.model_io.plain_json import to_json
 from fastfm_ext.model_io.saved import save_model
+from fastfm_ext.retrieval.ids import as_id_array
 
 if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
@@ -41,7 +42,7 @@ def files_of(settings: FitSettings) -> dict[str, DataFile]:
     """
     check_hyperparameters(settings.hyperparameters, settings.task)
     paths = {"train": settings.train, "validation": settings.validation, "test": settings.test}
-    files = {part: DataFile.at(path, settings.form) for part, path in paths.items() if path is not None}
+    files = {part: DataFile.at(path, settings.form, settings.csv) for part, path in paths.items() if path is not None}
     if len({file.is_text for file in files.values()}) > 1:
         forms = ", ".join(f"{file.path} is {file.form}" for file in files.values())
         raise ValueError(f"tables and numbered features cannot be mixed: {forms}")
@@ -50,10 +51,15 @@ def files_of(settings: FitSettings) -> dict[str, DataFile]:
     return files
 
 
-def distinct_items(table: Any, columns: TableColumns) -> Any:
-    """Return one row for each item, which the first item column names; None without item columns."""
-    names = columns.item_names
-    return table[names].dropna(subset=names[:1]).drop_duplicates(subset=names[:1]) if names else None
+def check_savable(encoder: FMEncoder | None, items: Any) -> None:
+    """Raise ValueError before the training if a model file could not hold the categories or the items' ids."""
+    try:
+        if encoder is not None:
+            encoder._to_state()
+        if items is not None:
+            to_json(as_id_array(items.column(0).to_pylist()).tolist(), f"column {items.column_names[0]!r}")
+    except TypeError as error:
+        raise ValueError(f"--model: {error}") from error
 
 
 def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClassifier:
@@ -69,7 +75,7 @@ def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClass
     if task == "regression" and is_text:
         raise ValueError(
             f"--task regression: the target {settings.columns.target!r} holds text, such as {targets[0]!r}, and not "
-            "numbers; --task classification takes each value as a class"
+            "numbers; --task classification takes each value as a class, and --missing says which texts are no value"
         )
     if task == "classification" and targets.dtype == np.float32 and np.abs(targets).max(initial=0) >= _FIRST_ROUNDED:
         raise ValueError(
@@ -164,6 +170,6 @@ def _save(model: FMRegressor | FMClassifier, encoder: FMEncoder | None, items: A
 
     index = None
     if encoder is not None and items is not None and not (isinstance(model, FMClassifier) and len(model.classes_) > 2):
-        ids = items.iloc[:, 0].tolist()
+        ids = items.column(0).to_pylist()
         index = ItemIndex().fit(model.item_vector(encoder.transform(items, side="item")), ids=ids)
     save_model(path, model, encoder=encoder, index=index)

@@ -44,6 +44,8 @@ class ColumnSpec(ABC):
     # The function by which the user writes it, and the options that repr shows even with their defaults.
     written_as: ClassVar[str]
     always_shown: ClassVar[tuple[str, ...]] = ()
+    # Whether the column must hold numbers; a reader of text looks here.
+    reads_numbers: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -29,6 +29,7 @@ class Binned(SingleColumn):
     """One feature for each bin of numbers."""
 
     written_as: ClassVar[str] = "binned"
+    reads_numbers: ClassVar[bool] = True
     n_bins: int = 10
     strategy: Strategy = "quantile"
     edges: tuple[float, ...] | None = None

@@ -23,6 +23,7 @@ class Numeric(SingleColumn):
     """One feature that holds the standardised number."""
 
     written_as: ClassVar[str] = "numeric"
+    reads_numbers: ClassVar[bool] = True
     log: bool = False
     missing: Missing = "ignore"
 

@@ -1,0 +1,182 @@
+"""Cells of CSV text: read as the text that they are, and made numbers where that is the type of a whole column."""
+
+from __future__ import annotations
+
+import lzma
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastfm_ext._common.extras import require
+
+
+@dataclass(frozen=True)
+class CsvForm:
+    """How the text of a table is written.
+
+    Attributes
+    ----------
+    delimiter : str or None
+        Between the cells of a line; None for a tab in ``*.tsv`` and a comma in others.
+    names : tuple of str or None
+        Names of the columns, for text without a header.
+    header : bool
+        Whether the first line names the columns; else, without `names`, they are named by their number from 1 on.
+    missing : tuple of str
+        Cells that stand for a missing value, beside the empty one.
+    """
+
+    delimiter: str | None = None
+    names: tuple[str, ...] | None = None
+    header: bool = True
+    missing: tuple[str, ...] = ()
+
+    def column_names(self, path: str) -> list[str]:
+        """Return the names of a file's columns.
+
+        Raises
+        ------
+        ValueError
+            If the file is empty or malformed, or a name stands twice.
+        """
+        if self.names is not None:
+            names = list(self.names)
+        else:
+            with self._open(path, []) as file:
+                names = list(file.schema.names)
+            names = names if self.header else [str(number) for number in range(1, len(names) + 1)]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"more than one column is named {repeated[0]!r}")
+        return names
+
+    def text_tables(self, path: str, columns: Sequence[str] | None) -> Iterator[Any]:
+        """Yield the rows of a file as Arrow tables of text, about 1 MB at a time; only these columns, or all."""
+        names = self.column_names(path)
+        table_of = require("pyarrow", "arrow").Table.from_batches
+        with self._open(path, names, columns) as file:
+            for batch in file:
+                yield table_of([batch])
+
+    def _open(self, path: str, names: list[str], columns: Sequence[str] | None = None) -> Any:
+        csv, pa = require("pyarrow.csv", "arrow"), require("pyarrow", "arrow")
+        delimiter = self.delimiter or ("\t" if ".tsv" in os.path.basename(path) else ",")
+        has_header = self.header and self.names is None
+        read = csv.ReadOptions(
+            column_names=None if has_header else names, autogenerate_column_names=not has_header and not names
+        )
+        convert = csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=columns,
+            null_values=["", *self.missing],
+            strings_can_be_null=True,
+        )
+        parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        # Arrow opens the other compressed files itself.
+        source = lzma.open(path) if path.endswith(".xz") else path  # noqa: SIM115
+        try:
+            return csv.open_csv(source, read_options=read, parse_options=parse, convert_options=convert)
+        except pa.ArrowInvalid as error:
+            if "Empty CSV file" in str(error):
+                raise ValueError("the file is empty") from error
+            raise
+
+
+class CellsSeen:
+    """What the cells of a column have been so far: numbers, whole or not, or other text."""
+
+    def __init__(self) -> None:
+        self.is_whole = self.is_number = True
+        self.has_fraction = False
+
+    def add(self, cells: Any) -> None:
+        """Look at more cells, an Arrow column of text."""
+        if not self.is_number:
+            return
+        pa, compute = require("pyarrow", "arrow"), require("pyarrow.compute", "arrow")
+        self.is_whole = self.is_whole and numbers_of(cells, pa.int64()) is not None
+        if self.is_whole:
+            return
+        numbers = numbers_of(cells, pa.float64())
+        self.is_number = numbers is not None
+        if numbers is not None and not self.has_fraction:
+            self.has_fraction = bool(compute.any(compute.not_equal(numbers, compute.floor(numbers))).as_py())
+
+    @property
+    def type_of_feature(self) -> Any:
+        """Arrow's type of the column as a feature: numbers if some have a fraction, else categories as their text."""
+        pa = require("pyarrow", "arrow")
+        return pa.float64() if self.is_number and self.has_fraction else pa.string()
+
+    @property
+    def type_of_target(self) -> Any:
+        """Arrow's type of the column as a target: numbers if all cells are, else labels as their text."""
+        pa = require("pyarrow", "arrow")
+        if not self.is_number:
+            return pa.string()
+        return pa.int64() if self.is_whole else pa.float64()
+
+
+def numbers_of(cells: Any, kind: Any) -> Any:
+    """Return an Arrow column of text as numbers of a type, or None if a cell is none; "nan" is none either."""
+    pa, compute = require("pyarrow", "arrow"), require("pyarrow.compute", "arrow")
+    for trims in (False, True):
+        try:
+            numbers = compute.cast(compute.utf8_trim_whitespace(cells) if trims else cells, kind)
+        except pa.ArrowInvalid:
+            continue
+        is_nan = pa.types.is_floating(kind) and compute.any(compute.is_nan(numbers)).as_py()
+        return None if is_nan else numbers
+    return None
+
+
+def cells_as(cells: Any, kind: Any, name: str, first_row: int) -> Any:
+    """Return an Arrow column of text as a column of another type.
+
+    Parameters
+    ----------
+    cells : pyarrow.ChunkedArray
+        Of text.
+    kind : pyarrow.DataType
+    name : str
+        Of the column, for the message.
+    first_row : int
+        Rows of the file before these.
+
+    Raises
+    ------
+    ValueError
+        If a cell can't be of this type; names the first.
+    """
+    pa, compute = require("pyarrow", "arrow"), require("pyarrow.compute", "arrow")
+    if kind == pa.string():
+        return cells
+    is_number = pa.types.is_floating(kind) or pa.types.is_integer(kind)
+    if is_number:
+        numbers = numbers_of(cells, kind)
+        if numbers is not None:
+            return numbers
+    try:
+        # Truth values may stand in a column of numbers.
+        return compute.cast(compute.cast(cells, pa.bool_() if is_number else kind), kind)
+    except pa.ArrowInvalid:
+        pass
+    row = next(row for row, cell in enumerate(cells) if cell.is_valid and not _can_be(cell, kind))
+    what = "a number" if is_number else f"of the type {kind}"
+    raise ValueError(
+        f"column {name!r}, data row {first_row + row + 1}: {cells[row].as_py()!r} is not {what}. Name such a cell as "
+        "missing if it stands for that, or let the column hold categories."
+    )
+
+
+def _can_be(cell: Any, kind: Any) -> bool:
+    pa = require("pyarrow", "arrow")
+    one = pa.array([cell.as_py()], pa.string())
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        return numbers_of(one, kind) is not None
+    try:
+        one.cast(kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
