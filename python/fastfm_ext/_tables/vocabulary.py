@@ -25,6 +25,8 @@ def missing_mask(values: AnyArray) -> Bools:
         differs: Bools = values != values
         return differs
     if values.dtype.kind == "O":
+        if set(map(type, values.tolist())) <= {str}:
+            return np.zeros(len(values), dtype=bool)
         return np.fromiter((is_missing(value) for value in values), dtype=bool, count=len(values))
     return np.zeros(len(values), dtype=bool)
 
@@ -113,7 +115,8 @@ def _plain(value: Any) -> Any:
 def join_values(parts: Sequence[AnyArray]) -> AnyArray:
     """Put arrays of canonical values one after the other, in the form that is canonical for all of them."""
     if len({part.dtype for part in parts}) == 1:
-        return np.concatenate(parts)
+        joined = np.concatenate(parts)
+        return _from_objects(joined) if joined.dtype.kind == "O" else joined
     if all(part.dtype.kind == "M" for part in parts):
         joined = np.concatenate(parts)
         if all((np.asarray(part, dtype=joined.dtype).astype(part.dtype) == part).all() for part in parts):
@@ -140,6 +143,8 @@ class Vocabulary:
         if values.dtype.kind != "O":
             return cls(np.unique(values))
         distinct = dict.fromkeys(values.tolist())
+        if set(map(type, distinct)) <= {str}:
+            return cls(object_array(sorted(distinct)))
         try:
             return cls(object_array(sorted(distinct, key=_sort_key)))
         except TypeError:
@@ -150,7 +155,13 @@ class Vocabulary:
         fresh = Vocabulary.learn(values[self.find(values) < 0])
         if not len(fresh):
             return self
-        return Vocabulary(join_values([self.values, fresh.values])) if len(self) else fresh
+        if not len(self):
+            return fresh
+        grown = Vocabulary(join_values([self.values, fresh.values]))
+        if self.kinds == fresh.kinds == {TEXT}:
+            # Copied, which is quicker than made anew.
+            grown._code_of = {**self._code_of, **{text: len(self) + at for at, text in enumerate(fresh.values)}}
+        return grown
 
     def __len__(self) -> int:
         return len(self.values)

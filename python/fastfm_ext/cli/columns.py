@@ -82,7 +82,9 @@ class TableColumns:
                 if column not in names:
                     raise ValueError(f"--{side} {column}: {file} has no such column; it has {listed}")
                 if column == self.target:
-                    raise ValueError(f"--{side} {column}: this column is the target, which is not known when predicting")
+                    raise ValueError(
+                        f"--{side} {column}: this column is the target, which is not known when predicting"
+                    )
 
     def filled_in(self, table: pa.Table, name: str, *, is_part: bool = False) -> TableColumns:
         """Return the columns to use of this table, after `check`.
@@ -104,6 +106,11 @@ class TableColumns:
         from fastfm_ext.encoding.infer import infer_specs_of
 
         return TableColumns(self.target, self.weight, context=infer_specs_of(table, rest, is_part=is_part))
+
+
+def _names(specs: Sequence[Any]) -> list[str]:
+    """Return the names of the columns that these specs read, each once."""
+    return list(dict.fromkeys(name for spec in specs for name in getattr(spec, "columns", (spec,))))
 
 
 def parse_column(text: str) -> Any:

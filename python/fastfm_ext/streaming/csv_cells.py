@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fastfm_ext._common.extras import require
 
 
@@ -129,6 +131,28 @@ def numbers_of(cells: Any, kind: Any) -> Any:
         is_nan = pa.types.is_floating(kind) and compute.any(compute.is_nan(numbers)).as_py()
         return None if is_nan else numbers
     return None
+
+
+def plain_integers(cells: Any) -> Any:
+    """Return an Arrow column of text as integers if that is the same ids, each cell being plain decimal, else None.
+
+    "007" and "7" are two ids, so there must be no cell that is longer than its integer.
+    """
+    pa, compute = require("pyarrow", "arrow"), require("pyarrow.compute", "arrow")
+    try:
+        numbers = compute.cast(cells, pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    values = numbers.drop_null().to_numpy()
+    if not len(values) or values.min() == np.iinfo(np.int64).min:
+        return None
+    length = len(values) + int((values < 0).sum())
+    power, largest = 10, max(int(values.max()), -int(values.min()))
+    sizes = np.abs(values)
+    while power <= largest:
+        length += int((sizes >= power).sum())
+        power *= 10
+    return numbers if compute.sum(compute.binary_length(cells)).as_py() == length else None
 
 
 def cells_as(cells: Any, kind: Any, name: str, first_row: int) -> Any:

@@ -68,6 +68,20 @@ class TableSource(FileSource):
         """
         return joined(list(self.tables(columns)))
 
+    def for_encoder(self, table: Any) -> Any:
+        """Return a table of this source as an encoder reads it fastest.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            From `tables` or `read`.
+
+        Returns
+        -------
+        pyarrow.Table
+        """
+        return table
+
     def column_names(self) -> list[str]:
         """Return the names of the columns of the first file, and of those that the names of its folders tell.
 

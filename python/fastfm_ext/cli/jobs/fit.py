@@ -37,6 +37,8 @@ from fastfm_ext.fm.regressor import FMRegressor
 
 if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
+    from fastfm_ext.streaming.csv_source import CsvSource
+    from fastfm_ext.streaming.tables import ParquetSource
 
 
 @dataclass
@@ -79,27 +81,27 @@ class _TableLoader:
         self.items: Any = None
 
     def load(self, file: DataFile) -> _EncodedRows:
-        table = self._read(file)
+        source = self._source(file)
+        self._columns.check(source.column_names(), str(file.path))
+        table = source.read(self._columns.used)
+        is_first = self.encoder is None
         if self.encoder is None:
             if not self._columns.has_features:
                 typed = without_whole_floats(table, lambda names: [table.select(names)])
                 self._columns = self._columns.filled_in(typed, str(file.path))
             self.encoder = self._columns.encoder()
-            with refused(file.path):
-                self.encoder.fit(table)
             self.items = distinct_items(table, self._columns)
             self._types = {str(self._columns.target): str(table.schema.field(self._columns.target).type)}
         y = targets_of(table, self._columns, str(file.path))
+        rows = source.for_encoder(table)
         with refused(file.path):
-            return _EncodedRows(self.encoder.transform(table), y, weights_of(table, self._columns))
+            X = self.encoder.fit_transform(rows) if is_first else self.encoder.transform(rows)
+        return _EncodedRows(X, y, weights_of(table, self._columns))
 
-    def _read(self, file: DataFile) -> Any:
-        columns = self._columns
-        encoder = columns.encoder() if columns.has_features else None
+    def _source(self, file: DataFile) -> CsvSource | ParquetSource:
+        encoder = self._columns.encoder() if self._columns.has_features else None
         types = {name: like_training(kind) for name, kind in self._types.items()}
-        source = file.source(encoder, columns.target, columns.weight, types)
-        columns.check(source.column_names(), str(file.path))
-        return source.read(columns.used)
+        return file.source(encoder, self._columns.target, self._columns.weight, types)
 
 
 def run(settings: FitSettings) -> None:

@@ -105,7 +105,7 @@ class _TableStream:
         self.items: Any = None
         for table in source.tables(self._columns.used):
             self._types = self._types or _types_of(table, columns)
-            self._learn(table, targets, file)
+            self._learn(source, table, targets, file)
         if not self.n_rows:
             raise ValueError(f"{name}: there are no rows in it")
         self.n_features = self.encoder.n_features_out_
@@ -113,14 +113,14 @@ class _TableStream:
         self.train.n_rows = self.n_rows
         self._types = {name: like_training(kind) for name, kind in self._types.items()}
 
-    def _learn(self, table: Any, targets: _TargetsSeen, file: DataFile) -> None:
+    def _learn(self, source: CsvSource | ParquetSource, table: Any, targets: _TargetsSeen, file: DataFile) -> None:
         """Add the rows of a table to the encoder, the targets and the items."""
         assert self.encoder is not None
         if not len(table):
             return
         targets.add(targets_of(table, self._columns, str(file.path), self.n_rows))
         with refused(file.path):
-            self.encoder.partial_fit(table)
+            self.encoder.partial_fit(source.for_encoder(table))
         self.n_rows += len(table)
         if self._columns.item:
             items = table.select(self._columns.item_names)

@@ -74,11 +74,13 @@ class LoadedModel:
             )
         return self.encoder
 
-    def read_table(self, file: DataFile) -> Any:
-        """Read the columns of the encoder that are in a file, as an Arrow table."""
+    def encoded(self, file: DataFile, side: str | None = None) -> tuple[Any, Any]:
+        """Read a table; return its features, (n_rows, n_features), of a side or of all, and its columns."""
         source = file.source(self.encoder)
         wanted = set(map(str, self.encoder.feature_names_in_))
-        return source.read([name for name in source.column_names() if name in wanted] or None)
+        table = source.read([name for name in source.column_names() if name in wanted] or None)
+        with refused(file.path):
+            return self.encoder.transform(source.for_encoder(table), side=side), table
 
     def read_side(self, file: DataFile, side: str) -> NamedRows:
         """Read the users ("user") or items ("item") of a file.
@@ -93,12 +95,10 @@ class LoadedModel:
         """
         encoder = self.encoder_for(file)
         if encoder is not None:
-            table = self.read_table(file)
             names = [getattr(spec, "column", spec) for spec in getattr(encoder, side) or []]
             if not names:
                 raise ValueError(f"{self.path} was trained without columns of the {side}'s side (--{side} of fit)")
-            with refused(file.path):
-                X = encoder.transform(table, side=side)
+            X, table = self.encoded(file, side)
             return NamedRows(X, plain_ids(table.column(names[0]).to_pylist()))
         return NamedRows(*file.read_named_rows(self.model.n_features_in_))
 

@@ -13,7 +13,6 @@ from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel, plain_classes
 from fastfm_ext.cli.jobs.output import text_output
-from fastfm_ext.cli.jobs.tables import refused
 from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import PredictSettings
 from fastfm_ext.fm.classifier import FMClassifier
@@ -43,10 +42,8 @@ def run(settings: PredictSettings) -> None:
 
 def _rows(file: DataFile, loaded: LoadedModel) -> Iterator[tuple[Any, int]]:
     """Yield batches of rows, (n_rows, n_features), each with the number of values of unknown features."""
-    encoder = loaded.encoder_for(file)
-    if encoder is not None:
-        with refused(file.path):
-            yield encoder.transform(loaded.read_table(file)), 0
+    if loaded.encoder_for(file) is not None:
+        yield loaded.encoded(file)[0], 0
         return
     for rows, n_unknown in file.iter_rows(loaded.model.n_features_in_):
         yield rows.X, n_unknown
