@@ -42,11 +42,40 @@ def test_arrays_for_another_number_of_features_are_refused():
 
 def test_growth_keeps_what_is_there():
     params, options = make()
-    grown = params.grown(9, options, np.random.default_rng(1))
+    grown = params.grown(9, options)
     assert (grown.n_features, grown.w0) == (9, 0.25)
     assert_same(Parameters({name: t if name == "w0" else t[:5] for name, t in grown.tables.items()}, 3), params)
     assert not grown.w[5:].any()
-    assert grown.V[5:].all()
+    assert not grown.V[5:].any()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_features_that_no_row_has_start_from_zero_and_are_drawn_when_they_come(solver):
+    whole, options = make(solver, n_features=9)
+    start = Parameters.initialise(9, 3, options, 0.25, np.random.default_rng(0), np.array([7, 1, 7, 4]))
+    seen, unseen = [1, 4, 7], [0, 2, 3, 5, 6, 8]
+    for records, all_drawn in zip(start.arrays[1:], whole.arrays[1:], strict=True):
+        np.testing.assert_array_equal(records[seen], all_drawn[seen])
+    assert not start.V[unseen].any()
+    begun = start.copy()
+    begun.draw_fresh(np.array([8, 1, 2, 8]), options, (5, 0))
+    assert begun.V[[2, 8]].all()
+    again = start.copy()
+    again.draw_fresh(np.array([2, 8]), options, (5, 0))
+    assert_same(again, begun)
+    again.draw_fresh(np.array([2, 8]), options, (6, 0))  # they have been drawn
+    assert_same(again, begun)
+    begun.put(np.array([2, 8]), start.part(np.array([2, 8])))
+    assert_same(begun, start)
+
+
+def test_a_feature_with_no_factors_but_a_state_is_not_drawn_again():
+    """FTRL's L1 makes factors of trained features 0."""
+    params, options = make("ftrl")
+    params.tables["V"][2, 0] = 0.0
+    before = params.copy()
+    params.draw_fresh(np.arange(5), options, (1, 0))
+    assert_same(params, before)
 
 
 def test_a_part_is_put_back():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import AdaBoostClassifier, BaggingRegressor
 
 import training_cases
 from fastfm_ext import FMClassifier, FMRegressor
@@ -53,12 +54,60 @@ def test_equal_weights_of_one_change_nothing(rows, estimator):
     assert_same_model(make(estimator).fit(X, y, sample_weight=1.0), make(estimator).fit(X, y))
 
 
-def test_weight_two_doubles_the_step_of_sgd(rows):
+def test_weights_of_two_in_a_later_batch_double_the_step_of_sgd(rows):
     """A weight multiplies a row's loss and its L2, and so is a factor of the learning rate."""
     X, y = rows
-    params = {"solver": "sgd", "shuffle": False, "l2_w": 0.125, "l2_V": 0.125}
-    weighted = make(FMRegressor, learning_rate=2.0**-7, **params).fit(X, y, sample_weight=np.full(len(X), 2.0))
-    assert_same_model(weighted, make(FMRegressor, learning_rate=2.0**-6, **params).fit(X, y))
+    params = {"solver": "sgd", "shuffle": False, "l2_w": 0.125, "l2_V": 0.125, "learning_rate": 2.0**-7}
+    weighted, fast = (make(FMRegressor, **params).partial_fit(X, y) for _ in range(2))
+    weighted.partial_fit(X, y, sample_weight=np.full(len(X), 2.0))
+    assert_same_model(weighted, fast.set_params(learning_rate=2.0**-6).partial_fit(X, y))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("weight", [1e-3, 2.0, 1e-30, 3e30])
+@pytest.mark.parametrize("how", ["fit", "warm start", "partial_fit", "fit_stream"])
+def test_equal_weights_of_any_size_train_as_none_do(rows, how, weight, solver):
+    X, y = rows
+    plain, weighted = (make(FMRegressor, solver=solver, warm_start=how == "warm start", max_iter=3) for _ in range(2))
+    for model, weights in ((plain, None), (weighted, np.full(len(X), weight))):
+        for _ in range(2):
+            if how == "partial_fit":
+                model.partial_fit(X, y, weights)
+            elif how == "fit_stream":
+                model.fit_stream([(X[:90], y[:90], weights if weights is None else weights[:90])], 2, buffer_rows=40)
+            else:
+                model.fit(X, y, weights)
+    assert_same_model(weighted, plain)
+
+
+@pytest.mark.parametrize("factor", [2.0**-20, 2.0**20])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_only_relative_weights_matter(rows, estimator, factor):
+    X, y = rows[0], target_of(estimator, rows[1])
+    weights = np.random.default_rng(0).integers(1, 5, len(X)).astype(float)
+    validation = {"X_val": X, "y_val": y, "sample_weight_val": weights}
+    some, others = (make(estimator).fit(X, y, w, **validation) for w in (weights, weights * factor))
+    assert_same_model(some, others)
+    assert some.history_["val_loss"] == others.history_["val_loss"]
+
+
+def test_weights_of_later_batches_are_relative_to_those_of_the_first(rows):
+    X, y = rows
+    small, large = (make(FMRegressor).partial_fit(X, y, np.full(len(X), weight)) for weight in (0.25, 1.0))
+    small.partial_fit(X, y, np.full(len(X), 0.5))
+    assert_same_model(small, large.partial_fit(X, y, np.full(len(X), 2.0)))
+    small.partial_fit(X, y)  # weights of 1, where those of 0.25 are the usual ones
+    assert_same_model(small, large.partial_fit(X, y, np.full(len(X), 4.0)))
+
+
+def test_boosting_and_bagging_weigh_rows_as_little_as_they_like(rows):
+    X, y = rows[0], rows[1] > 0
+    alone = make(FMClassifier, max_iter=20).fit(X, y).score(X, y)
+    boosted = AdaBoostClassifier(make(FMClassifier, max_iter=20), n_estimators=4, random_state=0).fit(X, y)
+    assert boosted.score(X, y) > alone - 0.05
+    bagged = BaggingRegressor(make(FMRegressor, max_iter=20), n_estimators=4, random_state=0)
+    plain = make(FMRegressor, max_iter=20).fit(X, rows[1]).score(X, rows[1])
+    assert bagged.fit(X, rows[1], sample_weight=np.full(len(X), 1e-4)).score(X, rows[1]) > plain - 0.1
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -67,7 +116,9 @@ def test_small_steps_take_weight_for_repetition(rows, estimator):
     X, y = rows[0], target_of(estimator, rows[1])
     weights = np.random.default_rng(0).integers(1, 5, len(X))
     params = {"solver": "sgd", "shuffle": False, "learning_rate": 1e-4, "tol": 0, "max_iter": 20}
-    weighted = make(estimator, **params).fit(X, y, sample_weight=weights)
+    # Of the repeated rows an epoch takes more steps, as many times as a weight is on average.
+    rate = params["learning_rate"] * weights.mean()
+    weighted = make(estimator, **(params | {"learning_rate": rate})).fit(X, y, sample_weight=weights)
     repeated = make(estimator, **params).fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
     moved = np.abs(repeated.w_).max()
     assert moved > 1e-4

@@ -50,6 +50,14 @@ def features_in(X: Csr, also: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.flatnonzero(marked)
 
 
+def features_of_rows(X: Csr, left_out: Csr | None = None) -> NDArray[np.integer]:
+    """Return the features that occur in X, which may repeat, but for those that only its rows `left_out` have."""
+    if left_out is None:
+        return X.indices
+    counts = np.bincount(X.indices, minlength=X.n_features)
+    return np.flatnonzero(counts - np.bincount(left_out.indices, minlength=X.n_features))
+
+
 def largest_value(X: Csr) -> float:
     """Return the largest absolute value."""
     return 1.0 if X.data is None else float(np.abs(X.data).max(initial=0.0))

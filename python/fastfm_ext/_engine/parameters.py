@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -34,17 +34,31 @@ class Parameters:
 
     @classmethod
     def initialise(
-        cls, n_features: int, n_factors: int, options: Options, intercept: float, rng: np.random.Generator
+        cls,
+        n_features: int,
+        n_factors: int,
+        options: Options,
+        intercept: float,
+        rng: np.random.Generator,
+        features: NDArray[np.integer] | None = None,
     ) -> Self:
-        """Start from w0 = ``intercept``, w = 0 and V drawn from N(0, init_stdev^2)."""
+        """Start from w0 = ``intercept``, w = 0 and V drawn from N(0, init_stdev^2).
+
+        With `features`, which may repeat, the factors of all others are 0 until `draw_fresh`; those of these are what
+        they are without.
+        """
         tables: dict[str, Float32] = {}
         for spec in cls.specs:
             records = aligned_empty(spec.shape(n_features, STATE_SLOTS[options.solver], n_factors))
             records[:, 0] = 0.0
-            if spec.is_drawn:
+            if spec.is_drawn and (features is None or len(features)):
                 drawn = records[:, 0, :n_factors]
                 drawn[...] = rng.standard_normal(drawn.shape, dtype=np.float32)
                 drawn *= np.float32(options.init_stdev)
+                if features is not None and spec.per_feature:
+                    is_fresh = np.ones(n_features, dtype=bool)
+                    is_fresh[features] = False
+                    drawn[is_fresh] = 0.0
             tables[spec.name] = records
         tables["w0"][:, 0] = intercept
         _begin(tables, options)
@@ -145,10 +159,29 @@ class Parameters:
         for spec, records in self._in_order():
             records[features if spec.per_feature else ...] = part[spec.name]
 
-    def grown(self, n_features: int, options: Options, rng: np.random.Generator) -> Self:
-        """Return a copy with fresh parameters for the features from the last one on."""
+    def draw_fresh(self, features: NDArray[np.integer], options: Options, seed: Sequence[int]) -> None:
+        """Draw the first factors of those of these features, which may repeat, that no row has trained yet.
+
+        What is drawn depends on the seed and on the first feature that it is drawn for.
+        """
+        for spec, records in self._in_order():
+            if not (spec.is_drawn and spec.per_feature and records.shape[2]):
+                continue
+            untouched = aligned_empty((1, *records.shape[1:]))
+            untouched[:, 0] = 0.0
+            core.begin(untouched, options.solver, getattr(options, spec.name))
+            fresh = np.unique(features[records[features, 0, 0] == 0])
+            fresh = fresh[(records[fresh] == untouched).all(axis=(1, 2))]
+            if len(fresh):
+                rng = np.random.default_rng([*seed, int(fresh[0])])
+                begun = self.initialise(len(fresh), self.n_factors, options, 0.0, rng)
+                records[fresh] = begun.tables[spec.name]
+
+    def grown(self, n_features: int, options: Options) -> Self:
+        """Return a copy with parameters of 0 for the features from the last one on, until `draw_fresh`."""
         n_before = self.n_features
-        fresh = self.initialise(n_features - n_before, self.n_factors, options, 0.0, rng)
+        nothing, rng = np.zeros(0, dtype=np.intp), np.random.default_rng(0)
+        fresh = self.initialise(n_features - n_before, self.n_factors, options, 0.0, rng, nothing)
         tables = {name: records.copy() for name, records in self.tables.items()}
         for spec, records in self._in_order():
             if spec.per_feature:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32
-from fastfm_ext._engine.csr import Csr, largest_value
+from fastfm_ext._engine.csr import Csr, features_in, largest_value, take_rows
 from fastfm_ext._engine.gradient import NNZ_PER_CALL
 from fastfm_ext._engine.options import Options, StepSizes
 from fastfm_ext._engine.parameters import Parameters
@@ -39,6 +39,14 @@ class Choices:
             users, items = _with_values(users), _with_values(items)
         rows = np.arange(interactions.n_rows, dtype=np.int32)
         return cls(users, items, interactions, np.repeat(rows, np.diff(interactions.indptr)))
+
+    def features_of(self, visited: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return the features that are trained when these interactions, (n_visited,), are visited, ascending.
+
+        Any item may be drawn to stand against a choice.
+        """
+        users = np.unique(self.users_of_interactions[visited]).astype(np.int64)
+        return features_in(self.items, features_in(take_rows(self.users, users), np.zeros(0, dtype=np.intp)))
 
     @property
     def largest(self) -> tuple[float, float]:

@@ -68,8 +68,8 @@ class FMEstimator(BaseEstimator):
     """Base of all estimators: prepare a problem, let the solver solve it, keep what it has found.
 
     A subclass prepares a problem of its data, and names its loss and solver. `_scorers` holds the parameters of each
-    score, in the user's units, and `_units` the units of training. What is public and computes with them, does so on
-    `_as_it_is()`, so that other threads may train the model meanwhile.
+    score, for centered columns in the user's units, and `_units` the units of training. What is public and computes
+    with them, does so on `_as_it_is()`, so that other threads may train the model meanwhile.
     """
 
     _scorers: Scorers
@@ -187,16 +187,18 @@ class FMEstimator(BaseEstimator):
         n_features: int,
         w0: Float64 | None,
         rng: np.random.Generator,
+        trained: NDArray[np.integer],
         touched: NDArray[np.intp] | None,
         undo: list[Undo],
     ) -> list[Parameters]:
         """Return the parameters to train, in the units of training.
 
         Fresh ones with these `w0`, (n_scorers,), if there are any; else copies of the model's; or, for a batch, the
-        model's own, with a step of `undo` for the `touched` features, (n_touched,).
+        model's own, with a step of `undo` for the `touched` features, (n_touched,). Parameters of features that are not
+        among the `trained` ones, which may repeat, stay 0 if no row has trained them before.
         """
         if w0 is not None:
-            return [Parameters.initialise(n_features, int(self.n_factors), options, each, rng) for each in w0]
+            return [Parameters.initialise(n_features, int(self.n_factors), options, each, rng, trained) for each in w0]
         self._check_can_continue()
         if self._has_no_units:
             plain = [params.copy() for params in self._scorers]
@@ -211,6 +213,9 @@ class FMEstimator(BaseEstimator):
             with self._scorers.access.reading():
                 scorers = [params.copy() for params in self._scorers]
         self._units.to_training(scorers)
+        seed = rng.bit_generator.seed_seq.entropy  # type: ignore[attr-defined]
+        for number, params in enumerate(scorers):
+            params.draw_fresh(trained, options, (seed, number))
         return scorers
 
     def _schedule(self, call: TrainingCall) -> Schedule:
@@ -291,6 +296,12 @@ class FMEstimator(BaseEstimator):
         return words
 
     # --- saved form --------------------------------------------------------------------------------------------------
+
+    @property
+    def _format_version(self) -> int:
+        """The version of the file format that a reader must know."""
+        units = self._units
+        return 2 if len(units.centers) or units.target_center else 1
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         """Return JSON values and arrays from which `_from_state` restores the fitted model."""

@@ -12,7 +12,7 @@ from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.rows import RowEstimator
 from fastfm_ext._estimators.scorers import Scorers
-from fastfm_ext._learning.units import Units
+from fastfm_ext._learning.units import FeatureScale, Units
 
 Estimator = TypeVar("Estimator", bound=RowEstimator)
 
@@ -58,7 +58,7 @@ def model_of(
     )
     model._scorers = Scorers(Parameters.of(n_factors, w0=w0, w=w, V=V) for w0, w, V in each)
     no_rows = Csr(np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int32), None, n_features)
-    model._units = Units.of(no_rows, 1.0)
+    model._units = Units(FeatureScale.of(no_rows))
     model._has_no_units = True
     model.n_features_in_ = n_features
     model.n_iter_ = model.best_epoch_ = 0

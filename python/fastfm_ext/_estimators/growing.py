@@ -14,7 +14,7 @@ from fastfm_ext._estimators.scorers import Scorers
 
 
 def grow(model: FMEstimator, n_features: int) -> None:
-    """Give a fitted model fresh parameters for the features from its last one on: see `RowEstimator.grow`.
+    """Give a fitted model parameters of 0 for the features from its last one on: see `RowEstimator.grow`.
 
     The model must be one that no other thread knows.
     """
@@ -34,8 +34,7 @@ def grow(model: FMEstimator, n_features: int) -> None:
             "it on a sparse matrix, as an encoder gives it, to let it grow."
         )
     model._check_can_continue()
-    rng = np.random.default_rng([model._seed(), n_before])
-    model._scorers = Scorers(params.grown(int(n_features), model._options(), rng) for params in model._scorers)
+    model._scorers = Scorers(params.grown(int(n_features), model._options()) for params in model._scorers)
     model.n_features_in_ = int(n_features)
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64, Int64
 from fastfm_ext._engine import csr
+from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import streamed
@@ -31,9 +32,9 @@ from fastfm_ext._learning.solvers.base import Solver
 from fastfm_ext._learning.solvers.registry import solver_named
 from fastfm_ext._learning.stream.progress import StreamProgress
 from fastfm_ext._learning.undo import Undo
-from fastfm_ext._learning.units import Units
+from fastfm_ext._learning.units import TargetUnits, Units
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr
-from fastfm_ext._validation.rows import CountedRows, all_rows, counted_rows
+from fastfm_ext._validation.rows import CountedRows, all_rows, counted_rows, numeric_values
 
 # With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
 AUTO_EARLY_STOPPING_ROWS = 10_000
@@ -100,8 +101,8 @@ class RowEstimator(FMEstimator):
         """The loss of a row."""
 
     @abstractmethod
-    def _learn_target(self, y: Any, sample_weight: Float32 | None, classes: Any) -> float:
-        """Learn from the first targets, (n_rows,), and from `classes` that the user named; return their spread."""
+    def _learn_target(self, y: Any, sample_weight: Float32 | None, classes: Any) -> TargetUnits:
+        """Learn from the first targets, (n_rows,), and from `classes` that the user named; return their units."""
 
     @abstractmethod
     def _check_target(self, y: Any, name: str) -> Any:
@@ -144,8 +145,8 @@ class RowEstimator(FMEstimator):
             Trains fastest as CSR. Duplicate entries are summed.
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), optional
-            Non-negative. Multiplies a row's loss and its share of L2, so weight 2 means "seen twice"; rows of weight 0
-            are left out.
+            Non-negative; rows of weight 0 are left out. A row of twice the weight of another counts as two of it, its
+            share of L2 included. Only what they are relative to each other matters: they are divided by their mean.
         X_val, y_val, sample_weight_val : optional
             Rows to validate on after each epoch. The best epoch's parameters are kept, and training stops when the
             validation loss has not fallen for `n_iter_no_change` epochs.
@@ -284,8 +285,8 @@ class RowEstimator(FMEstimator):
     def grow(self, n_features: int) -> Self:
         """Make room for features that come later, as an encoder that has met new ids gives them.
 
-        What has been learned stays as it is, to the bit: a row without new features is predicted as before. The new
-        features have w = 0 and factors drawn as those of a new model, and their values are taken to be of unit size.
+        What has been learned stays as it is, to the bit. The new features have parameters of 0, so that they move no
+        prediction, until rows train them; their values are taken to be of unit size.
 
         `partial_fit`, a warm `fit` and `fit_stream` do this by themselves for a sparse X of more columns. Call it to
         predict rows with new features before training on any, or once for many, since each call copies the parameters.
@@ -338,12 +339,24 @@ class RowEstimator(FMEstimator):
         X, y, sample_weight, classes = data
         if not call.is_first:
             grow_to_fit(self, X)
-        rows = counted_rows(self, X, y, sample_weight, self._check_target, reset=call.is_first)
+        centers = NO_CENTERS if call.is_first else self._units.centers
+        rows = counted_rows(self, X, y, sample_weight, self._check_target, reset=call.is_first, centers=centers)
+        if call.is_first:
+            centers = Centers.of(rows.X, is_beginning=call.is_batch)
+            if len(centers):
+                values = numeric_values(rows, X, centers.columns, rows.X.n_features)
+                centers = centers.refined(values)
+                rows = rows._replace(X=centers.apply(rows.X, values))
+            target = self._learn_target(rows.y, rows.sample_weight, classes)
+        elif self._has_no_units:
+            target = self._learn_target(rows.y, rows.sample_weight, getattr(self, "classes_", None))
+            target = target._replace(center=0.0)  # the parameters are those of targets as they are
+        rows = self._take_in(rows, is_batch=call.is_batch)
         if call.is_first or self._has_no_units:
-            classes = classes if call.is_first else getattr(self, "classes_", None)
-            self._units = Units.of(rows.X, self._learn_target(rows.y, rows.sample_weight, classes))
-        targets = self._encode_target(rows.y, "y")
-        samples = self._units.samples(self._take_in(rows, is_batch=call.is_batch), targets)
+            self._units = Units.of(rows.X, centers, rows.sample_weight, target)
+        elif not call.is_batch:
+            self._units = self._units.weighed_anew(rows.sample_weight)
+        samples = self._units.samples(rows, self._encode_target(rows.y, "y"))
         rng, n = self._generator(), samples.X.n_rows
         n_held_out = 0 if call.is_batch or validation is not None else self._n_held_out(n)
         held_out = None
@@ -354,12 +367,13 @@ class RowEstimator(FMEstimator):
             visited = csr.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
         if validation is not None:
             X_val, y_val, weight_val = validation
-            val = all_rows(self, X_val, y_val, weight_val, self._check_target, suffix="_val")
+            val = all_rows(self, X_val, y_val, weight_val, self._check_target, suffix="_val", centers=centers)
             held_out = self._units.samples(val, self._encode_target(val.y, "y_val"))
         touched = _engine.features_in(samples.X, self._units.features.columns) if call.is_batch else None
         options, loss = self._options(), self._loss
         w0 = self._first_w0(samples.targets, samples.sample_weight, visited, options) if call.is_first else None
-        scorers = self._scorers_for(call, options, samples.X.n_features, w0, rng, touched, undo)
+        trained = csr.features_of_rows(samples.X, None if validation is not None or held_out is None else held_out.X)
+        scorers = self._scorers_for(call, options, samples.X.n_features, w0, rng, trained, touched, undo)
         return Problem(
             data=samples,
             visited=visited,
@@ -406,7 +420,7 @@ class RowEstimator(FMEstimator):
     def _raw_predictions(self, X: Any) -> Float32:
         """Return the scores before the link, (n_scorers, n_rows), of a model that no other thread changes."""
         check_is_fitted(self, "_scorers")
-        rows = to_csr(self, X)
+        rows = to_csr(self, X, centers=self._units.centers)
         n_threads = effective_n_jobs(self.n_jobs)
         with self._scorers.access.reading():
             scores = [_engine.predict(rows, params, n_threads) for params in self._scorers]

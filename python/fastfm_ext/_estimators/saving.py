@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._estimators.weights import from_pairs, to_pairs
@@ -45,16 +46,19 @@ def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     check_is_fitted(model, "_scorers")
     meta: dict[str, Any] = {"params": plain_params(model), "n_factors": model._scorers[0].n_factors}
     meta |= {name: getattr(model, name) for name in _PLAIN_ATTRIBUTES if hasattr(model, name)}
-    meta["target_spread"] = model._units.target
+    units = model._units
+    meta |= {"target_spread": units.target, "target_center": units.target_center, "mean_weight": units.weight}
     if model._has_no_units:
         meta["has_no_units"] = True
-    if model._units.rows is not None:
-        meta["row_norms"] = model._units.rows._asdict()
+    if units.rows is not None:
+        meta["row_norms"] = units.rows._asdict()
     arrays: dict[str, AnyArray] = {}
     for number, params in enumerate(model._scorers):
         arrays |= params.to_arrays(f"_{number}")
     for field in fields(FeatureScale):
-        arrays[f"feature_scale_{field.name}"] = getattr(model._units.features, field.name)
+        arrays[f"feature_scale_{field.name}"] = getattr(units.features, field.name)
+    for field in fields(Centers):
+        arrays[f"centers_{field.name}"] = getattr(units.centers, field.name)
     for name in _ARRAY_ATTRIBUTES:
         if hasattr(model, name):
             values = np.asarray(getattr(model, name))
@@ -90,7 +94,12 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
         raise ValueError("a model without parameters")
     scale = FeatureScale(**{field.name: arrays[f"feature_scale_{field.name}"] for field in fields(FeatureScale)})
     scale.check(model.n_features_in_)
-    model._units = Units(scale, _target_spread(meta, arrays), _row_norms(meta))
+    centers = _centers(arrays)
+    centers.check(model.n_features_in_)
+    center, weight = (_number(meta, name, default) for name, default in (("target_center", 0.0), ("mean_weight", 1.0)))
+    if not weight > 0:
+        raise ValueError(f"a mean weight of {weight!r}")
+    model._units = Units(scale, _target_spread(meta, arrays), center, centers, weight, rows=_row_norms(meta))
     model._has_no_units = bool(meta.get("has_no_units", False))
     for name in _ARRAY_ATTRIBUTES:
         if name in arrays:
@@ -128,6 +137,21 @@ def _row_norms(meta: dict[str, Any]) -> RowNorms | None:
     if not all(isinstance(norm, float) and 0 <= norm < np.inf for norm in norms):
         raise ValueError(f"squared norms of rows of {norms!r}")
     return norms
+
+
+def _centers(arrays: dict[str, AnyArray]) -> Centers:
+    """Return the centers of columns; 0.1 had none."""
+    if not any(name.startswith("centers_") for name in arrays):
+        return NO_CENTERS
+    return Centers(**{field.name: arrays[f"centers_{field.name}"] for field in fields(Centers)})
+
+
+def _number(meta: dict[str, Any], name: str, default: float) -> float:
+    """Return a finite number, or the default where an earlier version has kept none."""
+    value = meta.get(name, default)
+    if not isinstance(value, float) or not np.isfinite(value):
+        raise ValueError(f"{name} is {value!r}")
+    return value
 
 
 def _without_objects(values: AnyArray, name: str) -> AnyArray:

@@ -10,7 +10,7 @@ from fastfm_ext._engine.parameters import Parameters
 
 
 class Scorers(list[Parameters]):
-    """The parameters of each score, in the user's units.
+    """The parameters of each score, for centered columns in the user's units.
 
     A fitted model gets others in one step. Only `partial_fit` changes these themselves, and holds `access` meanwhile:
     those who read with `access.reading()` find them as they were before or after.

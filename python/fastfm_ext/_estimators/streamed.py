@@ -24,7 +24,7 @@ from fastfm_ext._learning.stream.buffers import Plan
 from fastfm_ext._learning.stream.checkpoint import StreamPosition, read_checkpoint, remove_leftovers
 from fastfm_ext._learning.stream.fit import StreamFit, StreamSettings
 from fastfm_ext._learning.stream.source import BufferSource
-from fastfm_ext._learning.units import Units
+from fastfm_ext._learning.units import TargetUnits, Units
 from fastfm_ext._validation.rows import CountedRows
 
 if TYPE_CHECKING:
@@ -70,10 +70,12 @@ class EstimatorAsLearner:
         """Return targets, (n_rows,), that can be learned, or raise ValueError."""
         return self.estimator._check_target(y, name)
 
-    def learn_target(self, y: Any, sample_weight: Float32 | None) -> float:
-        """Learn from the first targets, (n_rows,); return their spread."""
-        classes = getattr(self.estimator, "classes_", None) if self.estimator._has_no_units else self._classes
-        return self.estimator._learn_target(y, sample_weight, classes)
+    def learn_target(self, y: Any, sample_weight: Float32 | None) -> TargetUnits:
+        """Learn from the first targets, (n_rows,); return their units."""
+        if not self.estimator._has_no_units:
+            return self.estimator._learn_target(y, sample_weight, self._classes)
+        target = self.estimator._learn_target(y, sample_weight, getattr(self.estimator, "classes_", None))
+        return target._replace(center=0.0)  # the parameters are those of targets as they are
 
     def take_in(self, rows: CountedRows) -> CountedRows:
         """Learn from rows to train on what no step learns; return them as they count."""
@@ -173,16 +175,14 @@ def _first_scorers(
     seed = estimator._seed()
     rng = np.random.default_rng(seed)
     options, w0 = estimator._options(), None
-    if continues:
-        rng = np.random.default_rng([seed, estimator.n_features_in_])  # not what the first features were drawn from
-    else:
+    if not continues:
         w0 = estimator._first_w0(targets, weight, np.arange(len(targets[0]), dtype=np.int64), options)
     call = TrainingCall(is_first=not continues, is_batch=False)
-    scorers = estimator._scorers_for(call, options, samples.X.n_features, w0, rng, None, [])
+    trained = np.zeros(0, dtype=np.int32) if continues else samples.X.indices  # each buffer draws what it finds fresh
+    scorers = estimator._scorers_for(call, options, samples.X.n_features, w0, rng, trained, None, [])
     return scorers, StreamPosition(
         settings=fixed,
         seed=seed,
-        generator=dict(rng.bit_generator.state),
         typical_loss=estimator._typical_loss(scorers, targets, weight, options),
         first_rows=checksum(samples, settings.buffer_rows),
         cache_name=f"rows-{secrets.token_hex(8)}",

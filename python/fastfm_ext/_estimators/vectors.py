@@ -3,39 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
-from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
-from fastfm_ext._validation.matrices import check_no_overflow, to_csr
+from fastfm_ext._learning.units import Units
+from fastfm_ext._validation.matrices import check_no_overflow, to_csr, with_present_centered
+
+
+class PooledRows(NamedTuple):
+    """Terms of rows apart from each other, as an inner product of vectors needs them.
+
+    Attributes
+    ----------
+    own : ndarray of shape (n_rows,)
+        The linear and pair terms of each row, without w0.
+    sum_vx : ndarray of shape (n_rows, n_factors)
+        The sums S_f.
+    bias : ndarray of shape (n_rows,)
+        The score of each row.
+    """
+
+    own: Float32
+    sum_vx: Float32
+    bias: Float32 | Float64
 
 
 class VectorsMixin:
     """The parameters in `_scorers`, one entry a score, as attributes and as vectors of users and items."""
 
     _scorers: Scorers
+    _units: Units
     _as_it_is: Any
     n_jobs: int | None
 
     @property
     def w0_(self) -> float | Float32:
         """Bias: a number, or (n_classes,) for more than two classes."""
-        w0: float | Float32 = self._per_output(lambda params: params.w0)
+        w0: float | Float32 = self._per_output(lambda params, units: units.centers.w0(params) + units.target_center)
         return w0
 
     @property
     def w_(self) -> Float32:
         """Linear weights: (n_features,), or (n_classes, n_features) for more than two classes.
 
-        Of a single score it is a view, which `partial_fit` changes: copy it to keep it.
+        Of a single score without centered columns it is a view, which `partial_fit` changes: copy it to keep it.
         """
-        w: Float32 = self._per_output(lambda params: params.w)
+        w: Float32 = self._per_output(lambda params, units: units.centers.w(params))
         return w
 
     @property
@@ -44,13 +64,14 @@ class VectorsMixin:
 
         Of a single score it is a view, which `partial_fit` changes: copy it to keep it.
         """
-        V: Float32 = self._per_output(lambda params: params.V)
+        V: Float32 = self._per_output(lambda params, units: params.V)
         return V
 
-    def _per_output(self, get: Callable[[Parameters], Any]) -> Any:
-        if "_scorers" not in vars(self):
+    def _per_output(self, get: Callable[[Parameters, Units], Any]) -> Any:
+        attributes = vars(self)  # a fit in another thread replaces them all at once
+        if "_scorers" not in attributes:
             raise AttributeError(f"This {type(self).__name__} is not fitted yet; call fit first.")
-        values = [get(params) for params in self._scorers]
+        values = [get(params, attributes["_units"]) for params in attributes["_scorers"]]
         return values[0] if len(values) == 1 else np.stack(values)
 
     def user_vector(self, X: Any) -> Float32:
@@ -80,7 +101,7 @@ class VectorsMixin:
         ----------
         Rendle, "Factorization Machines" (2010), lemma 3.1, with the sum split into the user's and the item's features.
         """
-        return _user_vectors(self._pool(X)[1])
+        return _user_vectors(self._pool(X).sum_vx)
 
     def item_vector(self, X: Any) -> Float32:
         """Return the vectors of items: rows that hold the features of an item and no user's.
@@ -107,10 +128,10 @@ class VectorsMixin:
         --------
         user_vector : The other side, and what the inner product means.
         """
-        own, sum_vx, _ = self._pool(X)
-        return np.column_stack([own, sum_vx])
+        rows = self._pool(X)
+        return np.column_stack([rows.own, rows.sum_vx])
 
-    def user_bias(self, X: Any) -> Float32:
+    def user_bias(self, X: Any) -> Float32 | Float64:
         """Return what rows of user features score by themselves, w0 included: the same for every item.
 
         Parameters
@@ -120,6 +141,7 @@ class VectorsMixin:
         Returns
         -------
         ndarray of shape (n_rows,), float32
+            float64 where `predict` is.
 
         Raises
         ------
@@ -129,10 +151,9 @@ class VectorsMixin:
             For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
             features than in `fit`, or values so large that what is computed of them is beyond float32.
         """
-        own, _, w0 = self._pool(X)
-        return w0 + own
+        return self._pool(X).bias
 
-    def user_vectors_and_bias(self, X: Any) -> tuple[Float32, Float32]:
+    def user_vectors_and_bias(self, X: Any) -> tuple[Float32, Float32 | Float64]:
         """Return `user_vector` and `user_bias` of the same rows, which are read only once for both.
 
         Parameters
@@ -143,7 +164,7 @@ class VectorsMixin:
         -------
         vectors : ndarray of shape (n_rows, n_factors + 1), float32
             As `user_vector` returns them.
-        bias : ndarray of shape (n_rows,), float32
+        bias : ndarray of shape (n_rows,), float32 or float64
             As `user_bias` returns it.
 
         Raises
@@ -153,11 +174,11 @@ class VectorsMixin:
         ValueError
             As for `user_vector`.
         """
-        own, sum_vx, w0 = self._pool(X)
-        return _user_vectors(sum_vx), w0 + own
+        rows = self._pool(X)
+        return _user_vectors(rows.sum_vx), rows.bias
 
-    def _pool(self, X: Any) -> tuple[Float32, Float32, np.float32]:
-        """Return what each row scores by itself, (n_rows,), its summed factors, (n_rows, n_factors), and w0."""
+    def _pool(self, X: Any) -> PooledRows:
+        """Return the terms of rows apart from each other."""
         model = self._as_it_is()
         check_is_fitted(model, "_scorers")
         scorers: Scorers = model._scorers
@@ -166,13 +187,17 @@ class VectorsMixin:
                 f"user and item vectors need a single score, and this model has one for each of {len(scorers)} "
                 "classes. Train a regressor or a two-class model to rank by."
             )
-        csr = to_csr(model, X)
+        units: Units = model._units
+        csr, is_zero = with_present_centered(to_csr(model, X), X, units.centers)
         with scorers.access.reading():
             own, sum_vx = _engine.pool(csr, scorers[0], effective_n_jobs(self.n_jobs))
+            bias = own
+            if is_zero is not None:
+                own, sum_vx, bias = units.centers.uncentered(own, sum_vx, is_zero, scorers[0])
             w0 = np.float32(scorers[0].w0)
         check_no_overflow(own, csr, "score")
         check_no_overflow(sum_vx, csr, "vector")
-        return own, sum_vx, w0
+        return PooledRows(own, sum_vx, units.with_target_center(w0 + bias))
 
 
 def _user_vectors(sum_vx: Float32) -> Float32:

@@ -10,7 +10,7 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Schedule
 from fastfm_ext._learning.losses import Loss
-from fastfm_ext._learning.units import Units
+from fastfm_ext._learning.units import TargetUnits, Units
 from fastfm_ext._validation.rows import CountedRows
 
 
@@ -37,8 +37,8 @@ class Learner(Protocol):
     def check_target(self, y: Any, name: str) -> Any:
         """Return targets, (n_rows,), that can be learned, or raise ValueError."""
 
-    def learn_target(self, y: Any, sample_weight: Float32 | None) -> float:
-        """Learn from the first targets, (n_rows,); return their spread."""
+    def learn_target(self, y: Any, sample_weight: Float32 | None) -> TargetUnits:
+        """Learn from the first targets, (n_rows,); return their units."""
 
     def take_in(self, rows: CountedRows) -> CountedRows:
         """Learn from rows to train on what no step learns; return them as they count."""

@@ -1,20 +1,27 @@
-"""Units of features and targets: training works at about unit size, the model keeps the user's units.
+"""Units of features, targets and weights: training works near zero and at about unit size, whatever the user's units.
 
 One step size and one L2 for all features suit values of about 1, as one-hot features have. A column of another unit
 (an age, a price, a coordinate of 1e6) is divided by a power of two while training, and what was learned for it is
 divided by the same power afterwards: w_i x_i and v_i x_i stay what they were. Powers of two make this exact. Targets
-stay as they are; step sizes, L2 and tolerances are given in units of their spread.
+keep their unit; step sizes, L2 and tolerances are given in units of their spread.
+
+A numeric column far from zero (a year, a latitude) is centered before it is scaled: see `Centers`. The model keeps the
+parameters of x - c, so that no digits are lost between two trainings, and works out those of x for whoever asks.
+The same holds for a target far from zero, which differs from that of the model by a constant.
+
+Weights are divided by their mean, since a step grows with the weight of its row: all weights 0.001 train as none do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
@@ -38,16 +45,20 @@ class FeatureScale:
     factors: Float32
 
     @classmethod
-    def of(cls, X: Csr) -> Self:
-        """Measure the root mean square of each column's nonzeros.
+    def of(cls, X: Csr, centers: Centers = NO_CENTERS) -> Self:
+        """Measure the root mean square of each column's nonzeros; X is centered.
 
         A column that is nonzero in most rows is a numeric one, and is brought to about 1 from above or below. In a
-        sparse column small values may well be meant (shares that sum to 1), so only large ones are brought down.
+        sparse column small values may well be meant (shares that sum to 1), so only large ones are brought down. Where
+        a centered column was a constant, that constant is all there is to tell its unit by.
         """
         if X.data is None:
             return cls(np.zeros(0, dtype=np.intp), np.zeros((0, 1), dtype=np.float32))
         counts = np.bincount(X.indices, minlength=X.n_features)
         squares = np.bincount(X.indices, weights=X.data.astype(np.float64) ** 2, minlength=X.n_features)
+        constant = counts[centers.columns] == 0
+        counts[centers.columns[constant]] = X.n_rows
+        squares[centers.columns[constant]] = X.n_rows * centers.values[constant] ** 2
         used = np.flatnonzero(counts)
         exponents = -np.rint(0.5 * np.log2(squares[used] / counts[used]))
         numeric = counts[used] > 0.5 * X.n_rows
@@ -92,6 +103,13 @@ class FeatureScale:
         params.scale(self.columns, 1.0 / self.factors)
 
 
+class TargetUnits(NamedTuple):
+    """Units of a target: its spread, which is 1 for classes and rankings, and what is taken off it while training."""
+
+    spread: float = 1.0
+    center: float = 0.0
+
+
 @dataclass(frozen=True)
 class Units:
     """Units of a model's training.
@@ -99,25 +117,48 @@ class Units:
     Attributes
     ----------
     features : FeatureScale
+        Of the centered columns.
     target : float
         Spread of the target; 1 for classes and rankings.
+    target_center : float
+        What is taken off the target, in double precision; 0 unless it is far from zero.
+    centers : Centers
+    weight : float
+        Mean of the weights.
     rows : RowNorms or None
         None for rankings, and for models of versions that did not know them.
     """
 
     features: FeatureScale
     target: float = 1.0
+    target_center: float = 0.0
+    centers: Centers = NO_CENTERS
+    weight: float = 1.0
     rows: RowNorms | None = None
 
     @classmethod
-    def of(cls, X: Csr, target: float) -> Self:
-        """Learn the units of the features from rows, (n_rows, n_features), whose targets have this spread."""
-        features = FeatureScale.of(X)
-        return cls(features, target, RowNorms.of(features.apply(X)))
+    def of(cls, X: Csr, centers: Centers, sample_weight: Float32 | None, target: TargetUnits) -> Self:
+        """Learn the units from centered rows, (n_rows, n_features), and their weights, (n_rows,) or None for ones."""
+        features = FeatureScale.of(X, centers)
+        norms = RowNorms.of(features.apply(X))
+        return cls(features, target.spread, target.center, centers, mean_weight(sample_weight), norms)
+
+    def weighed_anew(self, sample_weight: Float32 | None) -> Self:
+        """Return the units for other rows, (n_rows,), that are all there are."""
+        return replace(self, weight=mean_weight(sample_weight))
 
     def samples(self, rows: CountedRows, targets: Float32) -> Samples:
-        """Return validated rows with their `targets`, (n_scorers, n_rows), in the units of training."""
-        return Samples(self.features.apply(rows.X), targets, rows.sample_weight, rows.numbers)
+        """Return centered rows with their `targets`, (n_scorers, n_rows), in the units of training."""
+        weight = self.relative(rows.sample_weight, rows.X.n_rows)
+        return Samples(self.features.apply(rows.X), targets, weight, rows.numbers)
+
+    def relative(self, weights: Float32 | None, n: int) -> Float32 | None:
+        """Return n weights, or None for ones, as multiples of the mean weight."""
+        if self.weight == 1:
+            return weights
+        if weights is None:
+            return np.full(n, 1.0 / self.weight, dtype=np.float32)
+        return (weights / self.weight).astype(np.float32)
 
     def options(self, options: Options) -> Options:
         """Return options that train on these targets and rows as `options` do on unit spread and usual norm."""
@@ -127,6 +168,10 @@ class Units:
     def loss(self, loss: float) -> float:
         """Return a loss of targets of unit spread as a loss of these targets."""
         return loss * self.target**2
+
+    def with_target_center(self, scores: Float32) -> Float32 | Float64:
+        """Return scores of targets, in double precision where these are far from zero."""
+        return scores + np.float64(self.target_center) if self.target_center else scores
 
     def to_training(self, scorers: list[Parameters]) -> None:
         """Turn parameters for values as the user has them into parameters for scaled values, in place."""
@@ -146,3 +191,8 @@ class Units:
         copies = [params.copy() for params in scorers]
         self.to_user(copies)
         return copies
+
+
+def mean_weight(weights: Float32 | None) -> float:
+    """Return the mean of the weights, (n_weights,), that are positive; 1 for None."""
+    return 1.0 if weights is None else float(weights.mean(dtype=np.float64, where=weights > 0))

@@ -8,19 +8,22 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from fastfm_ext._common.arrays import MAX_INT32, Float32, as_kernels_read
+from fastfm_ext._common.arrays import MAX_INT32, Float32, Float64, as_kernels_read
 from fastfm_ext._common.checks import errors_that_name, kind_of
 from fastfm_ext._engine import csr as _csr
+from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr, RowStarts
 from fastfm_ext._validation.faults import explained
 
 
-def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str = "X") -> Csr:
-    """Return ``X`` as the kernels read it.
+def to_csr(
+    estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str = "X", centers: Centers = NO_CENTERS
+) -> Csr:
+    """Return ``X`` as the kernels read it, less the ``centers`` of columns.
 
     Sparse formats, dense arrays and data frames are accepted. Duplicates are summed and explicit zeros dropped, so
     that every way of writing a matrix trains the same model. Arrays of the right type are used without a copy.
@@ -36,9 +39,10 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
     if csr is not None:
         with errors_that_name(name):
             validate_data(estimator, X, reset=reset, skip_check_array=True)
-        return csr
+        return centered(csr, X, centers)
     if sp.issparse(X):
         X = checked_csr(X, name)
+    given = X
     # A float64 beyond float32 becomes infinite, and is refused as such.
     try:
         if not sp.issparse(X):
@@ -54,7 +58,35 @@ def to_csr(estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str =
             f"{name} has {X.shape[1]} features; feature numbers are 32-bit, so at most {MAX_INT32} can be used. "
             "Hash or renumber the features into a smaller range."
         )
-    return canonical_csr(sp.csr_array(X))
+    return centered(canonical_csr(sp.csr_array(X)), given, centers)
+
+
+def centered(X: Csr, given: Any, centers: Centers) -> Csr:
+    """Return X less the centers, which are taken off in double precision from the matrix that was `given` for it.
+
+    In float32, seconds since 1970 are 128 apart.
+    """
+    return centers.apply(X, columns_in_double(given, centers.columns, X.n_features)) if len(centers) else X
+
+
+def with_present_centered(X: Csr, given: Any, centers: Centers) -> tuple[Csr, Float64 | None]:
+    """Return X less the centers where it is not 0, and 1 where it is, (n_rows, n_centered); None without centers."""
+    if not len(centers):
+        return X, None
+    values = columns_in_double(given, centers.columns, X.n_features)
+    is_zero = values == 0
+    return centers.apply(X, np.where(is_zero, centers.values, values)), is_zero.astype(np.float64)
+
+
+def columns_in_double(X: Any, columns: NDArray[np.intp], n_features: int) -> Float64:
+    """Return columns of a valid matrix in double precision, (n_rows, n_columns); a sparse one may lack the last."""
+    if sp.issparse(X):
+        wide = sp.csr_array(X)
+        wide.resize((X.shape[0], n_features))
+        values = wide[:, columns].toarray()
+    else:
+        values = (X if isinstance(X, np.ndarray) else np.asarray(X, dtype=np.float64))[:, columns]
+    return np.asarray(values, dtype=np.float64)
 
 
 def _csr_at_once(X: Any) -> Csr | None:

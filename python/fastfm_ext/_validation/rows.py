@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 
-from fastfm_ext._common.arrays import Float32, Int64
+from fastfm_ext._common.arrays import Float32, Float64, Int64
 from fastfm_ext._common.checks import errors_that_name
+from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr, take_rows
-from fastfm_ext._validation.matrices import check_weights, to_csr
+from fastfm_ext._validation.matrices import check_weights, columns_in_double, to_csr
 
 
 class CountedRows(NamedTuple):
@@ -42,6 +44,7 @@ def counted_rows(
     check_target: Callable[[Any, str], Any],
     *,
     reset: bool,
+    centers: Centers = NO_CENTERS,
 ) -> CountedRows:
     """Validate rows to train on, and leave out those of weight 0.
 
@@ -54,12 +57,20 @@ def counted_rows(
     check_target : callable
         The estimator's own check of an array of targets, under the name of an argument.
     reset : bool
+    centers : Centers
+        What is taken off columns of X.
     """
-    rows = all_rows(estimator, X, y, sample_weight, check_target, reset=reset)
+    rows = all_rows(estimator, X, y, sample_weight, check_target, reset=reset, centers=centers)
     if rows.sample_weight is None or rows.sample_weight.all():
         return rows
     numbers = np.flatnonzero(rows.sample_weight).astype(np.int64)
     return CountedRows(take_rows(rows.X, numbers), rows.y[numbers], rows.sample_weight[numbers], numbers)
+
+
+def numeric_values(rows: CountedRows, X: Any, columns: NDArray[np.intp], n_features: int) -> Float64:
+    """Return columns of rows that `counted_rows` has read from X in double precision, (n_rows, n_columns)."""
+    values = columns_in_double(X, columns, n_features)
+    return values if rows.numbers is None else values[rows.numbers]
 
 
 def all_rows(
@@ -71,9 +82,10 @@ def all_rows(
     *,
     reset: bool = False,
     suffix: str = "",
+    centers: Centers = NO_CENTERS,
 ) -> CountedRows:
     """Validate rows; `suffix` is that of the arguments' names in messages."""
-    csr = to_csr(estimator, X, reset=reset, name=f"X{suffix}")
+    csr = to_csr(estimator, X, reset=reset, name=f"X{suffix}", centers=centers)
     name = f"y{suffix}"
     if y is None:
         raise ValueError(

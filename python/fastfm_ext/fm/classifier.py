@@ -20,6 +20,7 @@ from fastfm_ext._estimators.rows import RowEstimator
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._estimators.weights import weighted_by_class
 from fastfm_ext._learning.losses import LOGISTIC, MULTINOMIAL, JointLoss, Loss
+from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext._validation.rows import CountedRows
 
 
@@ -378,7 +379,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             check_classification_targets(y)
         return y
 
-    def _learn_target(self, y: AnyArray, sample_weight: Float32 | None, classes: Any) -> float:
+    def _learn_target(self, y: AnyArray, sample_weight: Float32 | None, classes: Any) -> TargetUnits:
         found = np.unique(y) if classes is None else classes
         if len(found) < 2:
             raise ValueError(
@@ -386,7 +387,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
                 "In partial_fit, name all of them with classes=."
             )
         self.classes_ = found
-        return 1.0
+        return TargetUnits()
 
     def _take_in(self, rows: CountedRows, *, is_batch: bool) -> CountedRows:
         return weighted_by_class(rows, self.class_weight, self.classes_, is_batch=is_batch)

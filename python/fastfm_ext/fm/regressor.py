@@ -17,12 +17,17 @@ from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.rows import RowEstimator
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import Loss, losses_of
+from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext._validation.rows import CountedRows
 
 # AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
 # float32, with room for a hundred thousand visits.
 LARGEST_TARGET = 1e11
 SMALLEST_SPREAD = 1e-11
+# Part of its largest value by which the spread of a constant target differs from 0.
+ROUNDING = 1e-14
+# Targets whose mean is this many times their spread lose 7 of float32's 24 bits; their mean is taken off in float64.
+FAR_TARGET = 128.0
 
 
 class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
@@ -255,7 +260,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         """
         return self._partial_fit((X, y, sample_weight, None))
 
-    def predict(self, X: Any) -> Float32:
+    def predict(self, X: Any) -> Float32 | Float64:
         """Return the predicted targets.
 
         Parameters
@@ -265,7 +270,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         Returns
         -------
         ndarray of shape (n_samples,), float32
-            Within `target_range_` if `clip_predictions` is set.
+            Within `target_range_` if `clip_predictions` is set. float64 where the mean of the first targets is more
+            than 128 times their spread, as with years: float32 would round away what differs between rows.
 
         Raises
         ------
@@ -276,18 +282,18 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
             what is computed of them is beyond float32.
         """
         model = self._as_it_is()
-        predictions: Float32 = model._raw_predictions(X)[0]
-        return predictions.clip(*model._float32_range()) if model.clip_predictions else predictions
+        predictions: Float32 | Float64 = model._units.with_target_center(model._raw_predictions(X)[0])
+        return model._clipped(predictions) if model.clip_predictions else predictions
 
-    def _float32_range(self) -> tuple[np.float32, np.float32]:
-        """Return `target_range_` as predictions can have it."""
+    def _clipped(self, predictions: Float32 | Float64) -> Float32 | Float64:
+        """Return predictions, (n_rows,), within `target_range_`."""
         if not hasattr(self, "target_range_"):
             raise ValueError(
                 "clip_predictions needs the range of the targets, which the build that saved this model did not keep. "
                 "Train anew, or clip what predict returns with numpy.clip."
             )
-        low, high = self.target_range_.astype(np.float32)
-        return low, high
+        clipped: Float32 | Float64 = predictions.clip(*self.target_range_.astype(predictions.dtype))
+        return clipped
 
     # --- what the base asks ------------------------------------------------------------------------------------------
 
@@ -311,15 +317,16 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         targets: Float64 = y
         return targets
 
-    def _learn_target(self, y: Float64, sample_weight: Float32 | None, classes: Any) -> float:
-        center = np.average(y, weights=sample_weight) if self.fit_intercept else 0.0
+    def _learn_target(self, y: Float64, sample_weight: Float32 | None, classes: Any) -> TargetUnits:
+        center = float(np.average(y, weights=sample_weight)) if self.fit_intercept else 0.0
         spread = float(np.sqrt(np.average((y - center) ** 2, weights=sample_weight)))
         # Rounding leaves a constant target a spread of its last digits.
-        is_constant = spread <= 1e-6 * np.abs(y).max()
+        is_constant = spread <= ROUNDING * np.abs(y).max()
         if not is_constant and spread < SMALLEST_SPREAD:
             raise ValueError(f"y is too small for float32 arithmetic: its spread is {spread:g}. Scale it up.")
         self.target_range_ = np.array([y.min(), y.max()])
-        return 1.0 if is_constant else spread
+        spread = 1.0 if is_constant else spread
+        return TargetUnits(spread, center if abs(center) > FAR_TARGET * spread else 0.0)
 
     def _take_in(self, rows: CountedRows, *, is_batch: bool) -> CountedRows:
         if hasattr(self, "target_range_"):  # else it went on from a model of unknown range
@@ -328,7 +335,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         return rows
 
     def _encode_target(self, y: Float64, name: str) -> Float32:
-        return y.astype(np.float32)[None, :]
+        targets: Float32 = (y - self._units.target_center).astype(np.float32)[None, :]
+        return targets
 
     def _check_classes(self, classes: Any, *, first: bool) -> Any:
         raise ValueError(f"classes is for classifiers; {type(self).__name__} has none.")

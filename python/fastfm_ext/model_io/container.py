@@ -9,6 +9,9 @@ A zip archive whose members are not compressed:
 - ``<part>/<array>.npy``: the arrays, little-endian and in C order, each starting at a multiple of 64 bytes, so that
   they can be mapped into memory. ``numpy.load`` reads the file as an ``.npz``.
 
+Version 2 is version 1 with models of centered columns or targets, whose predictions an earlier reader would get wrong;
+files without them are of version 1.
+
 Loading runs no code from the file and looks up no class by a name in it: the caller passes the class of each part,
 which its own ``_from_state`` builds. Every size is checked against the file before memory is taken. Every checksum is
 compared, except those of mapped arrays, which would have to be read for that.
@@ -39,7 +42,8 @@ from fastfm_ext._common.files import FileLike, is_path, name_of, reading, writin
 from fastfm_ext.model_io.plain_json import from_json, to_json
 
 FORMAT = "fastfm-ext model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+FIRST_FORMAT_VERSION = 1  # of parts that do not say in `_format_version` that they need a later one
 MANIFEST = "manifest.json"
 _ALIGNMENT = 64
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
@@ -85,7 +89,7 @@ def write_parts(target: FileLike, parts: Mapping[str, Part]) -> None:
         entries[slot] = {"class": type(part).__name__, "meta": to_json(meta, slot), "arrays": table}
     manifest = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": max(getattr(part, "_format_version", FIRST_FORMAT_VERSION) for part in parts.values()),
         "library_version": importlib.metadata.version("fastfm-ext"),
         "parts": entries,
     }

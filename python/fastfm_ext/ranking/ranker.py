@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -209,7 +210,8 @@ class FMRanker(VectorsMixin, FMEstimator):
             The features of each item, in the same columns as far as they mean the same; usually other columns.
         interactions : {array-like, sparse matrix} of shape (n_users, n_items)
             Who chose what: 1, or another positive number as the weight of the choice, and 0 (or nothing) elsewhere.
-            A weight multiplies the loss of the choice and its share of L2.
+            A weight multiplies the loss of the choice and its share of L2; only what weights are relative to each
+            other matters, and they are divided by their mean.
         callback : callable, optional
             Called after each epoch with a `FitProgress`. Where it returns True, training ends; with early stopping,
             the best epoch's parameters are kept. An error in it ends the fit, too, and the estimator is as it was
@@ -291,7 +293,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         """
         check_is_fitted(self, "_scorers")
         self._check_params()
-        known = None if X_user is None else self._pool(X_user)[1]
+        known = None if X_user is None else self._pool(X_user).sum_vx
         l2 = self._settings().l2_V
         return fold_in(history, item_vectors, known, self._loss, l2, self._scorers[0].n_factors, random_state)
 
@@ -321,7 +323,10 @@ class FMRanker(VectorsMixin, FMEstimator):
         chosen = to_interactions(interactions, users.n_rows, items.n_rows)
         if call.is_first:
             self._units = Units(FeatureScale.of(users).and_of(FeatureScale.of(items)))
+        if call.is_first or not call.is_batch:
+            self._units = self._units.weighed_anew(chosen.data)
         features = self._units.features
+        chosen = replace(chosen, data=self._units.relative(chosen.data, chosen.nnz))
         choices, held_out = Choices.of(features.apply(users), features.apply(items), chosen), None
         rng, touched = self._generator_of(call), None
         if call.is_batch:
@@ -338,10 +343,12 @@ class FMRanker(VectorsMixin, FMEstimator):
             choices = Choices.of(choices.users, choices.items, without(choices.interactions, marked))
             held_out = HeldOutChoices.of(choices, relevant, self.validation_metric, rng)
         options, w0 = self._options(), np.zeros(1) if call.is_first else None
+        visited = to_visit(choices)
+        trained = choices.features_of(visited)
         return Problem(
             data=choices,
-            visited=to_visit(choices),
-            scorers=self._scorers_for(call, options, users.n_features, w0, rng, touched, undo),
+            visited=visited,
+            scorers=self._scorers_for(call, options, users.n_features, w0, rng, trained, touched, undo),
             options=options,
             schedule=self._schedule(call),
             guard=self._guard(self._solver.typical_loss(items.n_rows)),

@@ -11,13 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
+from fastfm_ext._common.arrays import Float64
 from fastfm_ext._common.checks import kind_of
+from fastfm_ext._engine.centers import NO_CENTERS, Centers
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._learning.learner import Learner
 from fastfm_ext._learning.samples import Samples, concat_csr, concat_weights, slice_samples
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import checked_csr
-from fastfm_ext._validation.rows import CountedRows, counted_rows
+from fastfm_ext._validation.rows import CountedRows, counted_rows, numeric_values
 
 
 class Batch(NamedTuple):
@@ -72,8 +76,9 @@ class BatchReader:
     ahead of the training.
     """
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Learner, centers: Centers) -> None:
         self._learner = learner
+        self._centers = centers
         self._estimator = copy.copy(learner.estimator)
 
     def samples(self, batches: Iterable[Any], *, to_train: bool) -> Iterator[Samples]:
@@ -95,7 +100,8 @@ class BatchReader:
     def count(self, part: Batch) -> CountedRows:
         """Validate a batch of any width."""
         X, y, weight = self._widened(part.X), part.y, part.sample_weight
-        return counted_rows(self._estimator, X, y, weight, self._learner.check_target, reset=False)
+        check = self._learner.check_target
+        return counted_rows(self._estimator, X, y, weight, check, reset=False, centers=self._centers)
 
     def _widened(self, X: Any) -> Any:
         """Return a sparse X as wide as the widest so far: a batch may lack the last features. Others stay as they are.
@@ -127,7 +133,8 @@ def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, fitt
         If there is no row, or for rows that cannot be trained on.
     """
     parts: list[CountedRows] = []
-    reader = BatchReader(learner) if fitted else None
+    given: list[Any] = []
+    reader = BatchReader(learner, learner.units.centers) if fitted else None
     for number, batch in enumerate(batches):
         part = parts_of(batch, number)
         if not _n_rows(part.X) or _weighs_nothing(part.sample_weight):
@@ -136,18 +143,29 @@ def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, fitt
             if reader is None:
                 first = (part.X, part.y, part.sample_weight)
                 parts.append(counted_rows(learner.estimator, *first, learner.check_target, reset=True))
-                reader = BatchReader(learner)
+                reader = BatchReader(learner, NO_CENTERS)
             else:
                 parts.append(reader.count(part))
+        given.append(part.X)
     if not parts:
         raise ValueError("batches holds no rows to train on.")
     rows = _first_of(parts, n_rows)
+    centers = NO_CENTERS
     if not fitted:
         learner.n_features = rows.X.n_features
+        centers = Centers.of(rows.X, is_beginning=True)
+        if len(centers):
+            values = _numeric_values(parts, given, centers.columns, rows.X)
+            centers = centers.refined(values)
+            rows = rows._replace(X=centers.apply(rows.X, values))
     if not learned:
-        learner.units = Units.of(rows.X, learner.learn_target(rows.y, rows.sample_weight))
-    targets = learner.encode_target(rows.y, "y")
-    return learner.units.samples(learner.take_in(rows), targets)
+        target = learner.learn_target(rows.y, rows.sample_weight)
+    rows = learner.take_in(rows)
+    if learned:
+        learner.units = learner.units.weighed_anew(rows.sample_weight)
+    else:
+        learner.units = Units.of(rows.X, centers, rows.sample_weight, target)
+    return learner.units.samples(rows, learner.encode_target(rows.y, "y"))
 
 
 def _first_of(parts: list[CountedRows], n_rows: int) -> CountedRows:
@@ -158,6 +176,12 @@ def _first_of(parts: list[CountedRows], n_rows: int) -> CountedRows:
     no_targets = np.zeros((1, X.n_rows), dtype=np.float32)
     first = slice_samples(Samples(X, no_targets, weight), 0, min(n_rows, X.n_rows))
     return CountedRows(first.X, np.concatenate([part.y for part in parts])[:n_rows], first.sample_weight, None)
+
+
+def _numeric_values(parts: list[CountedRows], given: list[Any], columns: NDArray[np.intp], first: Csr) -> Float64:
+    """Return columns of the first rows of all parts in double precision, (n_rows, n_columns)."""
+    values = [numeric_values(part, X, columns, first.n_features) for part, X in zip(parts, given, strict=True)]
+    return np.concatenate(values)[: first.n_rows]
 
 
 def checksum(samples: Samples, n_rows: int) -> int:

@@ -47,6 +47,7 @@ class Buffer:
             samples = samples.take(csr.permutation(samples.X.n_rows, rng))
         self.hot_features = _engine.NO_FEATURES
         self.n_features = samples.X.n_features
+        self.features = samples.X.indices  # by their own numbers, once for each value
         self.total_weight = samples.total_weight()
         if plan.n_threads > 1:
             samples, self.hot_features = with_hot_features(samples, plan.record_bytes)

@@ -7,7 +7,6 @@ import time
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._engine.parameters import Parameters
@@ -26,9 +25,7 @@ class StreamPosition:
     settings : dict
         What must not change between two runs: hyperparameters and arguments by name.
     seed : int
-        Of the shuffling.
-    generator : dict
-        State of the generator that draws the factors of new features.
+        Of the shuffling, and of the first factors of new features.
     typical_loss : float
         What a constant prediction loses on the first rows; marks divergence.
     first_rows : int
@@ -47,7 +44,6 @@ class StreamPosition:
 
     settings: dict[str, Any]
     seed: int
-    generator: dict[str, Any]
     typical_loss: float
     first_rows: int
     cache_name: str
@@ -87,6 +83,7 @@ class StreamPosition:
         """
         meta = dict(meta)
         n_factors = meta.pop("n_factors")
+        meta.pop("generator", None)  # 0.1 drew the factors of new features from it
         run = Run(_history_from(meta.pop("history")), Monitor(**meta.pop("monitor")))
         run.best = [
             Parameters.from_arrays(arrays, n_factors, suffix=f"_{number}")
@@ -98,7 +95,6 @@ class StreamPosition:
             value = getattr(position, f.name)
             if f.name != "run" and (not isinstance(value, kinds[str(f.type)]) or isinstance(value, bool)):
                 raise ValueError(f"{f.name} is {value!r}")
-        np.random.default_rng().bit_generator.state = position.generator
         return position
 
 

@@ -79,8 +79,6 @@ class StreamFit:
         self._settings = settings
         self._interrupt = interrupt
         self._checkpoints = Checkpoints(settings.checkpoint, settings.checkpoint_every)
-        self._rng = np.random.default_rng()
-        self._rng.bit_generator.state = position.generator
         self._is_between_steps = True  # whether position and parameters fit together
         self._last_samples = Samples(
             Csr(np.zeros(1, np.int64), NO_FEATURES, None, 0), np.zeros((1, 0), np.float32), None
@@ -156,6 +154,8 @@ class StreamFit:
         self._is_between_steps = False
         self._last_samples = buffer.samples
         self._grow_to(buffer.n_features)
+        for number, params in enumerate(self.scorers):
+            params.draw_fresh(buffer.features, terms.options, (position.seed, number))
         loss = descend(epoch, self.scorers, buffer, terms.options, terms.schedule.n_threads, terms.guard)
         position.loss_sum += loss * buffer.total_weight
         position.weight_sum += buffer.total_weight
@@ -171,11 +171,8 @@ class StreamFit:
         """Give the parameters, and those of the best epoch, the same new features, if there are any."""
         if n_features <= self.scorers[0].n_features:
             return
-        state = self._rng.bit_generator.state
         for scorers in (self.scorers, self.position.run.best):
-            self._rng.bit_generator.state = state
-            scorers[:] = [params.grown(n_features, self._terms.options, self._rng) for params in scorers]
-        self.position.generator = dict(self._rng.bit_generator.state)
+            scorers[:] = [params.grown(n_features, self._terms.options) for params in scorers]
         self._learner.n_features = n_features
 
     def _validate(self, epoch: int) -> float:
@@ -196,7 +193,8 @@ class StreamFit:
         return loss_sum / weight_sum
 
     def _validation_samples(self) -> Iterator[Samples]:
-        samples = BatchReader(self._learner).samples(batches_of(self._validation), to_train=False)
+        reader = BatchReader(self._learner, self._learner.units.centers)
+        samples = reader.samples(batches_of(self._validation), to_train=False)
         with ReadAhead(samples, self._settings.read_ahead) as parts:
             yield from parts
 

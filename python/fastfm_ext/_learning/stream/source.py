@@ -75,7 +75,7 @@ class BufferSource:
         """Yield the buffers of an epoch over the stream, None for those before `first`, or for all if that is None."""
         begun, self._begun = self._begun, None
         batches = batches_of(self._stream) if begun is None else begun
-        samples = BatchReader(self._learner).samples(batches, to_train=True)
+        samples = BatchReader(self._learner, self._learner.units.centers).samples(batches, to_train=True)
         writer = None if cache is None else RowCacheWriter(cache)
         try:
             if first != 0 or (epoch == 1 and self._is_resumed):
