@@ -301,7 +301,7 @@ class FMEstimator(BaseEstimator):
     def _format_version(self) -> int:
         """The version of the file format that a reader must know."""
         units = self._units
-        return 2 if len(units.centers) or units.target_center else 1
+        return 2 if len(units.centers) or len(units.item_centers) or units.target_center else 1
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         """Return JSON values and arrays from which `_from_state` restores the fitted model."""

@@ -57,8 +57,8 @@ def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         arrays |= params.to_arrays(f"_{number}")
     for field in fields(FeatureScale):
         arrays[f"feature_scale_{field.name}"] = getattr(units.features, field.name)
-    for field in fields(Centers):
-        arrays[f"centers_{field.name}"] = getattr(units.centers, field.name)
+    for name, centers in (("centers", units.centers), ("item_centers", units.item_centers)):
+        arrays |= {f"{name}_{field.name}": getattr(centers, field.name) for field in fields(Centers)}
     for name in _ARRAY_ATTRIBUTES:
         if hasattr(model, name):
             values = np.asarray(getattr(model, name))
@@ -94,12 +94,12 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
         raise ValueError("a model without parameters")
     scale = FeatureScale(**{field.name: arrays[f"feature_scale_{field.name}"] for field in fields(FeatureScale)})
     scale.check(model.n_features_in_)
-    centers = _centers(arrays)
-    centers.check(model.n_features_in_)
+    centers, item_centers = (_centers(arrays, name, model.n_features_in_) for name in ("centers", "item_centers"))
     center, weight = (_number(meta, name, default) for name, default in (("target_center", 0.0), ("mean_weight", 1.0)))
     if not weight > 0:
         raise ValueError(f"a mean weight of {weight!r}")
-    model._units = Units(scale, _target_spread(meta, arrays), center, centers, weight, rows=_row_norms(meta))
+    spread, norms = _target_spread(meta, arrays), _row_norms(meta)
+    model._units = Units(scale, spread, center, centers, weight, item_centers, norms)
     model._has_no_units = bool(meta.get("has_no_units", False))
     for name in _ARRAY_ATTRIBUTES:
         if name in arrays:
@@ -139,11 +139,13 @@ def _row_norms(meta: dict[str, Any]) -> RowNorms | None:
     return norms
 
 
-def _centers(arrays: dict[str, AnyArray]) -> Centers:
-    """Return the centers of columns; 0.1 had none."""
-    if not any(name.startswith("centers_") for name in arrays):
+def _centers(arrays: dict[str, AnyArray], name: str, n_features: int) -> Centers:
+    """Return the centers of columns under this name; 0.1 had none."""
+    if f"{name}_columns" not in arrays:
         return NO_CENTERS
-    return Centers(**{field.name: arrays[f"centers_{field.name}"] for field in fields(Centers)})
+    centers = Centers(**{field.name: arrays[f"{name}_{field.name}"] for field in fields(Centers)})
+    centers.check(n_features)
+    return centers
 
 
 def _number(meta: dict[str, Any], name: str, default: float) -> float:

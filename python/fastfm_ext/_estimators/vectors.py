@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._engine.centers import Centers
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.units import Units
@@ -101,7 +102,7 @@ class VectorsMixin:
         ----------
         Rendle, "Factorization Machines" (2010), lemma 3.1, with the sum split into the user's and the item's features.
         """
-        return _user_vectors(self._pool(X).sum_vx)
+        return _user_vectors(self._pool_users(X).sum_vx)
 
     def item_vector(self, X: Any) -> Float32:
         """Return the vectors of items: rows that hold the features of an item and no user's.
@@ -128,7 +129,7 @@ class VectorsMixin:
         --------
         user_vector : The other side, and what the inner product means.
         """
-        rows = self._pool(X)
+        rows = self._pool_items(X)
         return np.column_stack([rows.own, rows.sum_vx])
 
     def user_bias(self, X: Any) -> Float32 | Float64:
@@ -151,7 +152,7 @@ class VectorsMixin:
             For a classifier of more than two classes, or if X has NaN, infinite values, no rows, another number of
             features than in `fit`, or values so large that what is computed of them is beyond float32.
         """
-        return self._pool(X).bias
+        return self._pool_users(X).bias
 
     def user_vectors_and_bias(self, X: Any) -> tuple[Float32, Float32 | Float64]:
         """Return `user_vector` and `user_bias` of the same rows, which are read only once for both.
@@ -174,11 +175,17 @@ class VectorsMixin:
         ValueError
             As for `user_vector`.
         """
-        rows = self._pool(X)
+        rows = self._pool_users(X)
         return _user_vectors(rows.sum_vx), rows.bias
 
-    def _pool(self, X: Any) -> PooledRows:
-        """Return the terms of rows apart from each other."""
+    def _pool_users(self, X: Any) -> PooledRows:
+        return self._pool(X)
+
+    def _pool_items(self, X: Any) -> PooledRows:
+        return self._pool(X)
+
+    def _pool(self, X: Any, of_z: Callable[[Units], Centers] | None = None) -> PooledRows:
+        """Return the terms of rows apart from each other: of x, or of z = x less the centers that `of_z` gives."""
         model = self._as_it_is()
         check_is_fitted(model, "_scorers")
         scorers: Scorers = model._scorers
@@ -188,7 +195,10 @@ class VectorsMixin:
                 "classes. Train a regressor or a two-class model to rank by."
             )
         units: Units = model._units
-        csr, is_zero = with_present_centered(to_csr(model, X), X, units.centers)
+        if of_z is None:
+            csr, is_zero = with_present_centered(to_csr(model, X), X, units.centers)
+        else:
+            csr, is_zero = to_csr(model, X, centers=of_z(units)), None
         with scorers.access.reading():
             own, sum_vx = _engine.pool(csr, scorers[0], effective_n_jobs(self.n_jobs))
             bias = own

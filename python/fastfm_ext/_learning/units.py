@@ -123,6 +123,9 @@ class Units:
     target_center : float
         What is taken off the target, in double precision; 0 unless it is far from zero.
     centers : Centers
+        Of all rows, or of those of users.
+    item_centers : Centers
+        Of the rows of items, where these are apart.
     weight : float
         Mean of the weights.
     rows : RowNorms or None
@@ -134,6 +137,7 @@ class Units:
     target_center: float = 0.0
     centers: Centers = NO_CENTERS
     weight: float = 1.0
+    item_centers: Centers = NO_CENTERS
     rows: RowNorms | None = None
 
     @classmethod
@@ -141,7 +145,7 @@ class Units:
         """Learn the units from centered rows, (n_rows, n_features), and their weights, (n_rows,) or None for ones."""
         features = FeatureScale.of(X, centers)
         norms = RowNorms.of(features.apply(X))
-        return cls(features, target.spread, target.center, centers, mean_weight(sample_weight), norms)
+        return cls(features, target.spread, target.center, centers, mean_weight(sample_weight), rows=norms)
 
     def weighed_anew(self, sample_weight: Float32 | None) -> Self:
         """Return the units for other rows, (n_rows,), that are all there are."""
@@ -172,6 +176,14 @@ class Units:
     def with_target_center(self, scores: Float32) -> Float32 | Float64:
         """Return scores of targets, in double precision where these are far from zero."""
         return scores + np.float64(self.target_center) if self.target_center else scores
+
+    def ranking_weights(self, params: Parameters) -> Float32:
+        """Return the w of values as they are, (n_features,), that ranks items as `params` rank centered ones.
+
+        What the users' centers take off S_u is the same for all users, and so weighs the features of items.
+        """
+        w, users = self.item_centers.w(params), self.centers
+        return w - (params.V @ (users.values @ params.V[users.columns]).astype(np.float32)) if len(users) else w
 
     def to_training(self, scorers: list[Parameters]) -> None:
         """Turn parameters for values as the user has them into parameters for scaled values, in place."""

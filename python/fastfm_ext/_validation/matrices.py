@@ -69,6 +69,16 @@ def centered(X: Csr, given: Any, centers: Centers) -> Csr:
     return centers.apply(X, columns_in_double(given, centers.columns, X.n_features)) if len(centers) else X
 
 
+def centered_anew(X: Csr, given: Any, *, is_beginning: bool) -> tuple[Csr, Centers]:
+    """Return X less the centers of its columns, and these centers; see `Centers.of`."""
+    centers = Centers.of(X, is_beginning=is_beginning)
+    if not len(centers):
+        return X, centers
+    values = columns_in_double(given, centers.columns, X.n_features)
+    centers = centers.refined(values)
+    return centers.apply(X, values), centers
+
+
 def with_present_centered(X: Csr, given: Any, centers: Centers) -> tuple[Csr, Float64 | None]:
     """Return X less the centers where it is not 0, and 1 where it is, (n_rows, n_centered); None without centers."""
     if not len(centers):

@@ -31,8 +31,8 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     per-sample gradient descent on the log loss plus L2, over sparse rows.
 
     More than two classes have parameters of their own each, and are learned one against the rest or as one softmax
-    (`multi_class`). The unit of a numeric feature does not matter: values far from 1 are brought near it while
-    training.
+    (`multi_class`). The unit and the zero of a numeric feature do not matter: values far from 0 or from 1 are brought
+    near while training.
 
     Parameters
     ----------

@@ -37,7 +37,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     descent on a loss of the residual ``p - y`` plus L2, over sparse rows.
 
     The unit of the target does not matter: step sizes, L2, `init_stdev` and `tol` are in units of its standard
-    deviation. Nor does the unit of a numeric feature: values far from 1 are brought near it while training.
+    deviation. Nor do the unit and the zero of a numeric feature: values far from 0 or from 1 are brought near while
+    training.
 
     Parameters
     ----------
@@ -238,7 +239,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         """Train one epoch on these rows, going on from what has been learned.
 
         The first call's rows decide the units: of the target, in whose spread step sizes and L2 are given, and of each
-        numeric column. So let the first batch be one of many rows, taken at random.
+        numeric column, whose center is taken off, too. So let the first batch be one of many rows, taken at random.
+        Weights are relative to the mean weight of that batch.
 
         Parameters
         ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ def fold_in(
     l2: float,
     n_factors: int,
     random_state: int | None,
+    relative: Callable[[Float32 | None, int], Float32 | None],
 ) -> Float32:
     """Return the vectors of users, (n_users, n_factors + 1), or of one user: see `FMRanker.fold_in`.
 
@@ -44,11 +47,15 @@ def fold_in(
         L2 on factors.
     n_factors : int
     random_state : int or None
+    relative : callable
+        From the weights of a matrix, or None for ones, and their number, to multiples of the mean weight in training.
     """
     seed = _seed_of(random_state)
     vectors = _check_vectors(item_vectors, n_factors)
     single = not sp.issparse(history)
     chosen = _one_history(history, len(vectors)) if single else _histories(history, len(vectors))
+    if not single:
+        chosen = replace(chosen, data=relative(chosen.data, chosen.nnz))
     if known is not None and len(known) != chosen.n_rows:
         raise ValueError(f"X_user has {len(known)} rows, and history is of {chosen.n_rows} users.")
     result = np.ones((chosen.n_rows, vectors.shape[1]), dtype=np.float32)

@@ -12,12 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
+from fastfm_ext._engine.centers import NO_CENTERS
 from fastfm_ext._engine.csr import features_in
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.listeners import Callback
-from fastfm_ext._estimators.vectors import VectorsMixin
+from fastfm_ext._estimators.vectors import PooledRows, VectorsMixin
 from fastfm_ext._learning.held_out import HeldOutChoices, mark_held_out, to_visit, without
 from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
 from fastfm_ext._learning.problem import Problem
@@ -25,7 +26,7 @@ from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import FeatureScale, Units
 from fastfm_ext._validation.interactions import to_interactions
-from fastfm_ext._validation.matrices import to_csr
+from fastfm_ext._validation.matrices import centered_anew, to_csr
 from fastfm_ext.ranking.fold_in import fold_in
 
 # With early_stopping="auto", interactions are held out from this many on: with fewer, each is worth more.
@@ -45,7 +46,9 @@ class FMRanker(VectorsMixin, FMEstimator):
     ``own(t) = sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` over the item's,
 
     the terms of a factorization machine that differ between items. It is the inner product of `user_vector` and
-    `item_vector`. What a user chose is learned against items drawn at random from those that the user did not choose.
+    `item_vector`. Of a numeric column whose mean is far from zero, x_i is here the value less its mean among the users,
+    or among the items, of training; the same formula with `w_`, `V_` and values as they are ranks alike. What a user
+    chose is learned against items drawn at random from those that the user did not choose.
 
     Parameters
     ----------
@@ -293,11 +296,30 @@ class FMRanker(VectorsMixin, FMEstimator):
         """
         check_is_fitted(self, "_scorers")
         self._check_params()
-        known = None if X_user is None else self._pool(X_user).sum_vx
+        known = None if X_user is None else self._pool_users(X_user).sum_vx
         l2 = self._settings().l2_V
-        return fold_in(history, item_vectors, known, self._loss, l2, self._scorers[0].n_factors, random_state)
+        n_factors, relative = self._scorers[0].n_factors, self._units.relative
+        return fold_in(history, item_vectors, known, self._loss, l2, n_factors, random_state, relative)
+
+    @property
+    def w0_(self) -> float | Float32:
+        """0: it would be the same for all items."""
+        w0: float | Float32 = self._per_output(lambda params, units: params.w0)
+        return w0
+
+    @property
+    def w_(self) -> Float32:
+        """Linear weights of the features as they are, centered or not: (n_features,)."""
+        w: Float32 = self._per_output(lambda params, units: units.ranking_weights(params))
+        return w
 
     # --- what the base asks ------------------------------------------------------------------------------------------
+
+    def _pool_users(self, X: Any) -> PooledRows:
+        return self._pool(X, lambda units: units.centers)
+
+    def _pool_items(self, X: Any) -> PooledRows:
+        return self._pool(X, lambda units: units.item_centers)
 
     @property
     def _loss(self) -> RankingLoss:
@@ -318,11 +340,16 @@ class FMRanker(VectorsMixin, FMEstimator):
 
     def _prepare(self, data: tuple[Any, Any, Any], validation: None, call: TrainingCall, undo: list[Undo]) -> Problem:
         X_user, X_item, interactions = data
-        users = to_csr(self, X_user, reset=call.is_first, name="X_user")
-        items = to_csr(self, X_item, name="X_item")
+        units = None if call.is_first else self._units
+        centers, item_centers = (units.centers, units.item_centers) if units else (NO_CENTERS, NO_CENTERS)
+        users = to_csr(self, X_user, reset=call.is_first, name="X_user", centers=centers)
+        items = to_csr(self, X_item, name="X_item", centers=item_centers)
         chosen = to_interactions(interactions, users.n_rows, items.n_rows)
         if call.is_first:
-            self._units = Units(FeatureScale.of(users).and_of(FeatureScale.of(items)))
+            users, centers = centered_anew(users, X_user, is_beginning=call.is_batch)
+            items, item_centers = centered_anew(items, X_item, is_beginning=call.is_batch)
+            scale = FeatureScale.of(users, centers).and_of(FeatureScale.of(items, item_centers))
+            self._units = Units(scale, centers=centers, item_centers=item_centers)
         if call.is_first or not call.is_batch:
             self._units = self._units.weighed_anew(chosen.data)
         features = self._units.features
