@@ -115,6 +115,13 @@ def test_validation_rows_are_centered_too(table):
     assert model.history_["val_loss"][model.best_epoch_ - 1] == pytest.approx(0.5 * np.mean(error**2), rel=1e-4)
 
 
+def test_validation_rows_of_a_stream_are_centered_too(table):
+    X, y = table
+    model = FMRegressor(4, random_state=0).fit_stream([(X[:900], y[:900])], 20, validation=(X[900:], y[900:]))
+    error = y[900:] - model.predict(X[900:])
+    assert model.history_["val_loss"][model.best_epoch_ - 1] == pytest.approx(0.5 * np.mean(error**2), rel=1e-4)
+
+
 def test_a_classifier_of_three_classes_centers_as_well(table):
     X, y = table
     classes = np.digitize(y, [-0.7, 0.7])

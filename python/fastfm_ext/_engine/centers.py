@@ -113,11 +113,15 @@ class Centers:
             z = (values - self.values).astype(np.float32)
         place = np.full(X.n_features, -1, dtype=np.intp)
         place[self.columns] = np.arange(len(self))
-        place_of = place[X.indices]
+        place_of = place.take(X.indices)
         kept = place_of < 0
-        if len(kept) - np.count_nonzero(kept) == z.size and z.all():  # the same entries have other values
+        at = np.flatnonzero(~kept)
+        if len(at) == z.size and z.all():  # the same entries have other values
+            in_order = np.take_along_axis(z, place_of[at].reshape(z.shape), axis=1).ravel()
+            if len(at) == X.nnz:
+                return Csr(X.indptr, X.indices, in_order, X.n_features)
             data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data.copy()
-            data[~kept] = z[np.repeat(np.arange(X.n_rows), len(self)), place_of[~kept]]
+            data[at] = in_order
             return Csr(X.indptr, X.indices, data, X.n_features)
         starts = np.concatenate(([0], np.cumsum(kept)))[X.indptr]
         others = np.ones(int(starts[-1]), np.float32) if X.data is None else X.data[kept]

@@ -81,6 +81,6 @@ class Guard:
         message = (
             f"training diverged in epoch {epoch}{rate}: {reason}. "
             f"The largest absolute feature value is {largest:g}, after columns were brought to unit size"
-            f"{f', and the largest sample weight is {heaviest:g}' if heaviest > 1 else ''}. {self.advice}"
+            f"{f', and the largest weight is {heaviest:.3g} times their mean' if heaviest > 1 else ''}. {self.advice}"
         )
         return DivergenceError(message, epoch, self.learning_rate)

@@ -56,3 +56,13 @@ def test_a_pipeline_that_python_has_saved_predicts_a_table(run, tmp_path):
     code, out, _ = run("inspect", "m.fastfm")
     assert code == 0
     assert "features of the columns" in out
+
+
+def test_predictions_of_targets_far_from_zero_keep_their_digits(run, text_files):
+    targets = 1e9 + np.arange(60) % 3
+    lines = ["meter,reading", *(f"m{row % 3},{target:.1f}" for row, target in enumerate(targets))]
+    (text_files / "far.csv").write_text("\n".join(lines) + "\n")
+    assert run("fit", "far.csv", "--target", "reading", "--user", "meter", "--quiet", "--model", "far.fastfm")[0] == 0
+    code, out, _ = run("predict", "far.fastfm", "far.csv")
+    assert code == 0
+    np.testing.assert_allclose(np.array(out.split(), float), targets, rtol=0, atol=0.3)

@@ -71,12 +71,10 @@ def _predictor(model: FMRegressor | FMClassifier | FMRanker, kind: str | None) -
     if kind == "score":
         return model.decision_function
     two = len(model.classes_) == 2
-    return lambda X: model.predict_proba(X)[:, 1] if two else model.predict_proba(X)
+    return lambda X: (model.predict_proba(X)[:, 1] if two else model.predict_proba(X)).astype(np.float32)
 
 
 def _write_lines(out: TextIO, values: NDArray[Any]) -> None:
-    """Write the values, (n_rows,) or (n_rows, n_classes), one row a line, numbers as short as float32 allows."""
-    if values.dtype.kind == "f":
-        values = values.astype(np.float32)
+    """Write the values, (n_rows,) or (n_rows, n_classes), one row a line, numbers as short as their type allows."""
     lines = values.astype(str) if values.ndim == 1 else [" ".join(row) for row in values.astype(str)]
     out.write("\n".join(lines) + "\n" if len(lines) else "")
