@@ -40,7 +40,7 @@ def test_rows_whose_score_overflows_are_an_error_that_names_the_first(method):
 
 def test_a_row_of_weight_zero_that_no_score_can_hold_is_an_error_only_when_it_is_predicted():
     X, y = np.eye(6), np.arange(6) % 2
-    X[3, 3] = 3e38
+    X[3, 2:4] = 3e38  # one feature that another row trains, and one that none does
     model = FMClassifier(4, max_iter=2, random_state=0).fit(X, y, [1, 1, 1, 0, 1, 1])
     with pytest.raises(ValueError, match="score of row 3 of X is beyond float32"):
         model.predict_proba(X)
