@@ -22,7 +22,7 @@ class Interaction(NamedTuple):
     first, second : str
         Names of the features.
     value : float
-        <v_i, v_j> x_i x_j with the typical sizes x_i and x_j of the two features' values.
+        ``<v_i, v_j> x_i x_j`` with the typical sizes x_i and x_j of the two features' values.
     i, j : int
         Numbers of the features.
     label : object
@@ -42,8 +42,8 @@ def top_interactions(
 ) -> list[Interaction]:
     """Find the pairs of features with the largest interactions of a fitted model.
 
-    The strength of a pair is |<v_i, v_j>| x_i x_j. The sizes x are 1 but for features whose values training scaled to
-    unit size, for which they are typical: the power of two next to the root mean square of the feature's values.
+    The strength of a pair is ``|<v_i, v_j>| x_i x_j``. The sizes x are 1 but for features whose values training scaled
+    to unit size, for which they are typical: the power of two next to the root mean square of the feature's values.
 
     Exact, over all pairs. Features are compared in the order of the lengths of their vectors, and those too short for a
     pair among the first are left out, so memory is that of V and time usually far below that of all pairs.
