@@ -195,8 +195,8 @@ class RowEstimator(FMEstimator):
         Rows are gathered in a buffer, shuffled there, and trained on, while a thread reads the next ones. The model
         depends on the rows and their order, not on the size of the batches. With `shuffle` off it is the one that
         `fit` learns from the same rows in the same order; what `fit` learns from all rows before the first step (mean
-        and spread of the target, center and unit of each numeric feature, the mean weight, the first w0, which features
-        have factors) is learned here from the first `buffer_rows` rows.
+        and spread of the target, center and unit of each numeric feature, the norms of the rows, the mean weight, the
+        first w0, which features have factors) is learned here from the first `buffer_rows` rows.
 
         Parameters
         ----------

@@ -34,6 +34,9 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     (`multi_class`). The unit and the zero of a numeric feature do not matter: values far from 0 or from 1 are brought
     near while training.
 
+    Settings are given for rows of a squared norm up to 40, as one-hot rows have (160 for AdaGrad). Where rows are
+    longer, as those of a few hundred standardised columns are, steps shrink and the L2 of factors grows with their norm.
+
     Parameters
     ----------
     n_factors : int, default=16

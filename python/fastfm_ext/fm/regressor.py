@@ -40,6 +40,9 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     deviation. Nor do the unit and the zero of a numeric feature: values far from 0 or from 1 are brought near while
     training.
 
+    Settings are given for rows of a squared norm up to 40, as one-hot rows have. Where rows are longer, as those of a
+    few hundred standardised columns are, steps shrink and the L2 of factors grows with their norm.
+
     Parameters
     ----------
     n_factors : int, default=16
