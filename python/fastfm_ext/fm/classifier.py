@@ -35,7 +35,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     near while training.
 
     Settings are given for rows of a squared norm up to 40, as one-hot rows have (160 for AdaGrad). Where rows are
-    longer, as those of a few hundred standardised columns are, steps shrink and the L2 of factors grows with their norm.
+    longer, as those of a few hundred standardised columns are, steps shrink and the L2 of factors grows with the norm.
 
     Parameters
     ----------
