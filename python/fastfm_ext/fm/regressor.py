@@ -241,9 +241,9 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train one epoch on these rows, going on from what has been learned.
 
-        The first call's rows decide the units: of the target, in whose spread step sizes and L2 are given, and of each
-        numeric column, whose center is taken off, too. So let the first batch be one of many rows, taken at random.
-        Weights are relative to the mean weight of that batch.
+        The first call's rows decide the units: of the target, in whose spread step sizes and L2 are given, of each
+        numeric column, whose center is taken off, too, and of the rows' norms. So let the first batch be one of many
+        rows, taken at random. Weights are relative to the mean weight of that batch.
 
         Parameters
         ----------
