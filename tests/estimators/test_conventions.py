@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import estimator_cases
 from estimator_cases import target_of
-from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext import FMClassifier, FMRanker, FMRegressor
 
 rows = estimator_cases.rows
 
@@ -76,6 +76,14 @@ def test_parameters_before_fit_are_an_attribute_error():
     with pytest.raises(AttributeError, match="not fitted"):
         _ = FMRegressor().V_
     assert not hasattr(FMRegressor(), "w_")
+
+
+@pytest.mark.parametrize("estimator", [*ESTIMATORS, FMRanker])
+def test_an_unknown_hyperparameter_is_told_of_the_class_that_was_called(estimator):
+    with pytest.raises(TypeError, match=rf"^{estimator.__name__}\.__init__\(\) got an unexpected keyword argument 'k'"):
+        estimator(k=3)
+    with pytest.raises(ValueError, match=f"Invalid parameter 'k' for estimator {estimator.__name__}"):
+        estimator().set_params(k=3)
 
 
 # --- scikit-learn's tools ------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def test_a_bar_without_tqdm_names_the_extra(data, monkeypatch):
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr("fastfm_ext._common.extras.import_module", no_module)
-    with pytest.raises(ImportError, match=r'pip install "fastfm-ext\[progress\]"'):
+    with pytest.raises(ImportError, match=r"tqdm is not installed. Install .*progress"):
         train("FMRegressor", data, FMRegressor(verbose="bar"))
 
 

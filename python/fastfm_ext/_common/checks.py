@@ -49,12 +49,6 @@ def is_bool(value: Any) -> bool:
     return isinstance(value, (bool, np.bool_))
 
 
-def kind_of(value: object) -> str:
-    """Return the type of a value with its article, for messages: "an int", "a list"."""
-    name = type(value).__name__
-    return f"an {name}" if name[0] in "aeioAEIO" or name == "ndarray" else f"a {name}"
-
-
 def check_param(estimator: object, name: str, check: Callable[[Any], bool], wanted: str) -> None:
     """Raise ValueError naming the parameter, what it must be and what it is, unless it passes the check."""
     value = getattr(estimator, name)
@@ -75,3 +69,9 @@ def errors_that_name(name: str) -> Iterator[None]:
         if name not in message:
             message = f"{name}: {message}"
         raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from error
+
+
+def kind_of(value: object) -> str:
+    """Return the class of a value with its article, for messages: "a str", "an int"."""
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeioAEIO" or name == "ndarray" else f"a {name}"

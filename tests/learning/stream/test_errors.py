@@ -34,6 +34,7 @@ def broken(X, column, value):
         (lambda X, y: (X.toarray()[:, 0], y), r"batch 3 of the stream: .*(1D|dimension)"),
         (lambda X, y: (5, y), r"batch 3 of the stream: "),
         (lambda X, y: X, r"batch 3 of the stream must be a tuple \(X, y\)"),
+        (lambda X, y: 5, r"batch 3 of the stream must be a tuple .* got an int"),
         (lambda X, y: (X,), r"batch 3 of the stream must be a tuple \(X, y\).* got a tuple of length 1"),
         (lambda X, y: (X, np.where(y, 2, 0)), r"batch 3 of the stream: y holds the class 2"),
     ],
