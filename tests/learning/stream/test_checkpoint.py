@@ -12,6 +12,8 @@ import pytest
 
 import stream_worker
 from fastfm_ext import FMClassifier, FMRegressor, ModelFileError, load_model, save_model
+from fastfm_ext._learning.stream.checkpoint import StreamPosition
+from fastfm_ext.model_io.container import ModelFileReader
 from registries import SOLVERS
 from stream_cases import (
     BUFFER_ROWS,
@@ -210,3 +212,21 @@ def run_worker(folder, kill_after):
         process.communicate()
     assert process.returncode in (0, -signal.SIGKILL)
     return process.returncode != 0
+
+
+def test_a_fit_goes_on_with_clipped_predictions_but_not_with_other_classes_weights(data, tmp_path):
+    for folder in ("other", "classes"):
+        (tmp_path / folder).mkdir()
+    fit(data, tmp_path, FMRegressor, n_epochs=1)
+    clipped = fit(data, tmp_path, FMRegressor, n_epochs=2, clip_predictions=True)
+    assert_same_states(clipped, fit(data, tmp_path / "other", FMRegressor, n_epochs=2))
+    fit(data, tmp_path / "classes", n_epochs=1)
+    with pytest.raises(ValueError, match="class_weight was None and is"):
+        fit(data, tmp_path / "classes", n_epochs=2, class_weight={True: 2.0})
+
+
+def test_a_checkpoint_from_before_a_hyperparameter_goes_on_with_what_it_was_trained_by(data, tmp_path):
+    fit(data, tmp_path, n_epochs=1)
+    with ModelFileReader(tmp_path / "fit.fastfm") as reader:
+        settings = reader.build("stream", StreamPosition, mmap=False).settings
+    assert settings.keys().isdisjoint({"class_weight", "multi_class", "clip_predictions"})
