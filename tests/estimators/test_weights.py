@@ -162,3 +162,11 @@ def test_a_stream_that_begins_with_one_class_soon_learns_the_rate_of_the_other()
 def test_one_class_without_names_is_refused_with_advice(X):
     with pytest.raises(ValueError, match="name all of them with classes="):
         make().partial_fit(X, np.ones(len(X)))
+
+
+@pytest.mark.parametrize("label", ["absent", "zebra"])
+def test_a_label_that_is_none_of_the_classes_is_named_though_classes_have_weights(X, label):
+    y = targets(X, LABELS["two"])
+    model = make(class_weight={"yes": 2.0}).partial_fit(X, y)
+    with pytest.raises(ValueError, match=f"y holds the class {label}, which is not among"):
+        model.partial_fit(X, np.where(y == "yes", label, y))

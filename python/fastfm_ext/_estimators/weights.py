@@ -53,7 +53,8 @@ def weighted_by_class(rows: CountedRows, class_weight: Any, classes: AnyArray, *
     balanced = isinstance(class_weight, str)
     if balanced and is_batch:
         raise ValueError(_NOT_ON_BATCHES)
-    codes = np.searchsorted(classes, rows.y)
+    # What is none of the classes is refused elsewhere, by its name.
+    codes = np.minimum(np.searchsorted(classes, rows.y), len(classes) - 1)
     of_class = _balanced(codes, len(classes), rows.sample_weight) if balanced else _named(class_weight, classes)
     of_row = of_class[codes] if rows.sample_weight is None else of_class[codes] * rows.sample_weight
     return rows._replace(sample_weight=check_weights(of_row, len(codes), "class_weight times sample_weight"))

@@ -92,8 +92,8 @@ class BatchReader:
                     rows = self.count(part)
                     numbers = np.arange(n_rows, dtype=np.int64) if rows.numbers is None else rows.numbers
                     rows = rows._replace(numbers=numbers + n_before)
-                    targets = learner.encode_target(rows.y, "y")
-                    samples = learner.units.samples(learner.take_in(rows) if to_train else rows, targets)
+                    rows = learner.take_in(rows) if to_train else rows
+                    samples = learner.units.samples(rows, learner.encode_target(rows.y, "y"))
                 yield samples
             n_before += n_rows
 
