@@ -23,6 +23,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from fastfm_ext import DivergenceError, FMClassifier, FMRanker, FMRegressor
+from fastfm_ext._learning.losses import MULTI_CLASS
 from registries import RANKING_LOSSES, SOLVERS
 from row_layouts import with_int64_indices
 
@@ -123,8 +124,12 @@ def problem_of_rows(rng: np.random.Generator) -> Problem:
     for name in ("fit_intercept", "fit_linear", "shuffle"):
         params[name] = bool(rng.random() < 0.8)
     if rng.random() < 0.5:
+        params["clip_predictions"] = bool(rng.random() < 0.3)
         return Problem(FMRegressor(**params), (X, target(rng, n), weights(rng, n)))
     y = rng.integers(rng.integers(2, 5) if rng.random() < 0.95 else 1, size=n)
+    params["multi_class"] = str(rng.choice(MULTI_CLASS))
+    if rng.random() < 0.3:
+        params["class_weight"] = dict.fromkeys("abcd", 1.0) | {"a": float(rng.choice([1e-6, 0.5, 20.0, 1e6]))}
     return Problem(
         FMClassifier(**params), (X, rng.choice(["a", "b", "c", "d"], size=4, replace=False)[y], weights(rng, n))
     )

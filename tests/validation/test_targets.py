@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from fastfm_ext import FMClassifier, FMRegressor
 
@@ -154,5 +155,6 @@ def test_validation_weights_need_validation_rows(X, y):
 def test_column_vector_as_target_warns_as_scikit_learn_does(X, y):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ConvergenceWarning)
         FMRegressor(max_iter=1).fit(X, y[:, None])
     assert [w.category.__name__ for w in caught] == ["DataConversionWarning"]
