@@ -12,6 +12,9 @@ import numpy as np
 
 from fastfm_ext._common.extras import require
 
+# Cells that are tried before a whole column: Arrow takes long to refuse many.
+_PROBED = 64
+
 
 @dataclass(frozen=True)
 class CsvForm:
@@ -53,32 +56,42 @@ class CsvForm:
             raise ValueError(f"more than one column is named {repeated[0]!r}")
         return names
 
-    def text_tables(self, path: str, columns: Sequence[str] | None) -> Iterator[Any]:
-        """Yield the rows of a file as Arrow tables of text, about 1 MB at a time; only these columns, or all."""
-        names = self.column_names(path)
+    def text_tables(self, path: str, names: list[str], columns: Sequence[str] | None) -> Iterator[Any]:
+        """Yield the rows of a file, with columns of these names, as Arrow tables of text, about 1 MB at a time."""
         table_of = require("pyarrow", "arrow").Table.from_batches
         with self._open(path, names, columns) as file:
             for batch in file:
                 yield table_of([batch])
 
+    def text_table(self, path: str, names: list[str], columns: Sequence[str] | None) -> Any:
+        """Read a whole file, with columns of these names, as an Arrow table of text."""
+        return self._opened(require("pyarrow.csv", "arrow").read_csv, path, names, columns)
+
     def _open(self, path: str, names: list[str], columns: Sequence[str] | None = None) -> Any:
+        return self._opened(require("pyarrow.csv", "arrow").open_csv, path, names, columns)
+
+    def _opened(self, read: Any, path: str, names: list[str], columns: Sequence[str] | None) -> Any:
+        """Call one of Arrow's readers for columns of text."""
         csv, pa = require("pyarrow.csv", "arrow"), require("pyarrow", "arrow")
         delimiter = self.delimiter or ("\t" if ".tsv" in os.path.basename(path) else ",")
         has_header = self.header and self.names is None
-        read = csv.ReadOptions(
-            column_names=None if has_header else names, autogenerate_column_names=not has_header and not names
+        # One thread, since more of them cost more than they gain for text, and would not know rows by their numbers.
+        reading = csv.ReadOptions(
+            column_names=None if has_header else names,
+            autogenerate_column_names=not has_header and not names,
+            use_threads=False,
         )
-        convert = csv.ConvertOptions(
+        converting = csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             include_columns=columns,
             null_values=["", *self.missing],
             strings_can_be_null=True,
         )
-        parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
         # Arrow opens the other compressed files itself.
         source = lzma.open(path) if path.endswith(".xz") else path  # noqa: SIM115
         try:
-            return csv.open_csv(source, read_options=read, parse_options=parse, convert_options=convert)
+            return read(source, read_options=reading, parse_options=parsing, convert_options=converting)
         except pa.ArrowInvalid as error:
             if "Empty CSV file" in str(error):
                 raise ValueError("the file is empty") from error
@@ -124,13 +137,23 @@ def numbers_of(cells: Any, kind: Any) -> Any:
     """Return an Arrow column of text as numbers of a type, or None if a cell is none; "nan" is none either."""
     pa, compute = require("pyarrow", "arrow"), require("pyarrow.compute", "arrow")
     for trims in (False, True):
-        try:
-            numbers = compute.cast(compute.utf8_trim_whitespace(cells) if trims else cells, kind)
-        except pa.ArrowInvalid:
+        numbers = _cast(cells, kind, trims=trims)
+        if numbers is None:
             continue
         is_nan = pa.types.is_floating(kind) and compute.any(compute.is_nan(numbers)).as_py()
         return None if is_nan else numbers
     return None
+
+
+def _cast(cells: Any, kind: Any, *, trims: bool = False) -> Any:
+    """Return an Arrow column of text, white space around it taken off or not, in another type; None if it can't be."""
+    pa, compute = require("pyarrow", "arrow"), require("pyarrow.compute", "arrow")
+    try:
+        for some in (cells.slice(0, _PROBED), cells):
+            numbers = compute.cast(compute.utf8_trim_whitespace(some) if trims else some, kind)
+    except pa.ArrowInvalid:
+        return None
+    return numbers
 
 
 def plain_integers(cells: Any) -> Any:
@@ -139,9 +162,8 @@ def plain_integers(cells: Any) -> Any:
     "007" and "7" are two ids, so there must be no cell that is longer than its integer.
     """
     pa, compute = require("pyarrow", "arrow"), require("pyarrow.compute", "arrow")
-    try:
-        numbers = compute.cast(cells, pa.int64())
-    except pa.ArrowInvalid:
+    numbers = _cast(cells, pa.int64())
+    if numbers is None:
         return None
     values = numbers.drop_null().to_numpy()
     if not len(values) or values.min() == np.iinfo(np.int64).min:

@@ -98,6 +98,7 @@ class CsvSource(TableSource):
                 raise TypeError(f"{argument} must be a list of strings; did you mean {argument}=[{value!r}]?")
         self.types = types
         self._form = CsvForm(delimiter, None if names is None else tuple(names), bool(header), tuple(missing))
+        self._names_of: dict[str, list[str]] = {}
         self._seen: dict[str, CellsSeen] = {}
         # Columns that the names of folders tell, which are texts.
         self._told = {name for path in self.paths for name in partition_values(path, self._folders)}
@@ -119,7 +120,7 @@ class CsvSource(TableSource):
         ValueError
             As while reading batches.
         """
-        texts = {path: list(self._partitioned(path, columns, self._text_tables)) for path in self.paths}
+        texts = {path: list(self._partitioned(path, columns, self._whole)) for path in self.paths}
         parts = [part for tables in texts.values() for part in tables]
         self._look_at(parts, self._undeclared(parts[0].column_names if parts else ()))
         typed = []
@@ -132,16 +133,24 @@ class CsvSource(TableSource):
         return joined(typed)
 
     def _names(self, path: str) -> list[str]:
-        return self._form.column_names(path)
+        if path not in self._names_of:
+            self._names_of[path] = self._form.column_names(path)
+        return self._names_of[path]
+
+    def _whole(self, path: str, columns: Sequence[str] | None) -> Iterator[Any]:
+        yield self._form.text_table(path, self._checked_names(path, columns), columns)
 
     def _text_tables(self, path: str, columns: Sequence[str] | None) -> Iterator[Any]:
-        names = self._form.column_names(path)
+        yield from self._form.text_tables(path, self._checked_names(path, columns), columns)
+
+    def _checked_names(self, path: str, columns: Sequence[str] | None) -> list[str]:
+        names = self._names(path)
         for name in columns or ():
             check_column(name, names)
-        yield from self._form.text_tables(path, columns)
+        return names
 
     def _tables(self, path: str, columns: Sequence[str] | None) -> Iterator[Any]:
-        unseen = self._undeclared(columns or self._form.column_names(path))
+        unseen = self._undeclared(columns or self._names(path))
         if unseen:
             for other in self.paths:
                 with errors_of(other):
