@@ -40,6 +40,7 @@ BAD_PARAMETERS = {
     "validation_fraction": [0, 1, 1.0, -0.1, float("nan"), "0.1", True, None],
     "n_iter_no_change": NO_COUNTS,
     "tol": [*NO_NUMBERS_FROM_ZERO, None],
+    "refit": [1, None, "auto"],
     "warm_start": [1, None, "yes"],
     "n_jobs": [0, 2.0, "2", True],
 }

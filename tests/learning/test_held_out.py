@@ -5,7 +5,7 @@ import pytest
 
 import ranking_cases
 from fastfm_ext._engine.ranking import Choices
-from fastfm_ext._learning.held_out import HeldOutChoices, mark_held_out, without
+from fastfm_ext._learning.held_out import HeldOutChoices, mark_folds, mark_held_out, without
 from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import canonical_csr
 from ranking_cases import make, scores_of
@@ -23,6 +23,20 @@ def test_held_out_interactions_are_a_share_of_each_users(events):
     train, relevant = without(interactions, marked), without(interactions, ~marked)
     assert train.nnz + relevant.nnz == interactions.nnz
     np.testing.assert_array_equal(np.diff(train.indptr) + np.diff(relevant.indptr), lengths)
+
+
+def test_folds_hold_out_each_interaction_once_and_never_a_users_last(events):
+    chosen = events[2].toarray()
+    chosen[0] = 0
+    chosen[0, 5] = 1  # a user with one choice
+    interactions = to_interactions(chosen, *chosen.shape)
+    folds = np.array(mark_folds(interactions, 5, np.random.default_rng(0)))
+    users = np.repeat(np.arange(len(chosen)), np.diff(interactions.indptr))
+    np.testing.assert_array_equal(folds.sum(axis=0), users != 0)
+    for marked in folds:
+        counts = np.bincount(users[marked], minlength=len(chosen))
+        assert (counts < np.diff(interactions.indptr)).all()
+        assert np.abs(counts - np.diff(interactions.indptr) / 5).max() < 1
 
 
 @pytest.mark.parametrize(("metric", "k"), [("recall", 3), ("ndcg", 3), ("ndcg", 20)])

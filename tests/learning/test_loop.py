@@ -21,7 +21,7 @@ rows = training_cases.rows  # pytest finds fixtures among the names of the test'
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_history_has_one_entry_an_epoch(rows, estimator):
     X, y = rows[0], target_of(estimator, rows[1])
-    model = make(estimator).fit(X, y)
+    model = make(estimator, early_stopping=False).fit(X, y)
     assert set(model.history_) == {"train_loss", "val_loss", "seconds"}
     assert (
         model.n_iter_ == model.best_epoch_ == len(model.history_["train_loss"]) == len(model.history_["seconds"]) == 5
@@ -52,7 +52,7 @@ def test_random_state_may_be_a_generator_that_moves_on(rows):
 
 def test_one_line_of_progress_an_epoch(rows, capsys):
     X, y = rows
-    make(FMRegressor, verbose=1, max_iter=3).fit(X, y)
+    make(FMRegressor, verbose=1, max_iter=3, early_stopping=False).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert re.fullmatch(r"epoch +2/3  train rmse \d\S*  \d+\.\d\d s", lines[1])
@@ -141,13 +141,13 @@ def test_training_ends_after_n_iter_no_change_epochs_without_gain():
 def splits(monkeypatch):
     """What each training was given: numbers of the training rows, and the validation rows."""
     seen = []
-    solve = base.solve
+    solve_for_all = base.solve_for_all
 
     def spy(problem, solver):
         seen.append((problem.data, problem.visited, problem.held_out and problem.held_out.samples))
-        return solve(problem, solver)
+        return solve_for_all(problem, solver)
 
-    monkeypatch.setattr(base, "solve", spy)
+    monkeypatch.setattr(base, "solve_for_all", spy)
     return seen
 
 
@@ -164,12 +164,3 @@ def test_internal_hold_out_keeps_each_classs_share(splits, fraction):
     assert len(train_rows) == n - round(n * fraction)
     held_out = np.setdiff1d(np.arange(n), train_rows)
     np.testing.assert_array_equal(rows.targets[:, held_out].sum(axis=1), counts)
-
-
-@pytest.mark.parametrize(("n", "holds_out"), [(9_999, False), (10_000, True)])
-def test_auto_holds_rows_out_from_ten_thousand_on(splits, n, holds_out):
-    X = sp.csr_array(np.ones((n, 1)))
-    FMRegressor(n_factors=0, max_iter=1).fit(X, np.arange(n) % 7)
-    assert (splits[0][2] is not None) == holds_out
-    make(FMRegressor, n_factors=0, max_iter=1).fit(X, np.arange(n) % 7, X_val=X[:5], y_val=np.arange(5))
-    assert len(splits[1][1]) == n, "given validation rows, all rows train"

@@ -104,7 +104,7 @@ def test_divergence_names_epoch_and_learning_rate_and_leaves_the_model_as_it_was
 
 
 def test_a_run_that_diverges_keeps_its_best_epoch(events, monkeypatch):
-    model, twin = (make(loss="bpr", max_iter=1, early_stopping=True) for _ in range(2))
+    model, twin = (make(loss="bpr", max_iter=1, early_stopping=True, refit=False) for _ in range(2))
     twin.fit(*events)
     train_epoch, calls = ranking.train_epoch, []
 

@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 import ranking_cases
-from fastfm_ext import FMEncoder, FMRanker, ItemIndex, load_model, multi, save_model
+from fastfm_ext import FMEncoder, FMRanker, ItemIndex, evaluate, load_model, multi, save_model
+from fastfm_ext._estimators import base
 from fastfm_ext._learning.losses import RANKING_LOSSES as LOSSES
 from fastfm_ext._reference import ranking
 from ranking_cases import assert_same_model, auc, make, scores_of
@@ -68,8 +69,8 @@ def test_one_seed_gives_one_model(events, loss):
         {"fit_linear": False},
         {"loss": "warp"},
         {"max_iter": 3},
-        {"early_stopping": True},
-        {"early_stopping": True, "validation_fraction": 0.3},
+        {"early_stopping": True, "refit": False},
+        {"early_stopping": True, "refit": False, "validation_fraction": 0.3},
     ],
     ids=str,
 )
@@ -167,7 +168,7 @@ def test_scaling_of_both_sides_takes_the_smaller_factor():
 
 @pytest.mark.parametrize("metric", ["ndcg@20", "recall@5"])
 def test_early_stopping_keeps_the_best_epoch(events, metric):
-    params = {"loss": "bpr", "early_stopping": True, "validation_metric": metric, "n_iter_no_change": 3}
+    params = {"loss": "bpr", "early_stopping": True, "validation_metric": metric, "n_iter_no_change": 3, "refit": False}
     model = make(max_iter=60, **params).fit(*events)
     scores = model.history_["val_score"]
     assert len(scores) == model.n_iter_
@@ -175,17 +176,71 @@ def test_early_stopping_keeps_the_best_epoch(events, metric):
     assert_same_model(model, make(max_iter=model.best_epoch_, **params).fit(*events))
 
 
-@pytest.mark.parametrize("n_users", [99, 101])
-def test_auto_holds_out_from_ten_thousand_interactions_on(n_users):
+@pytest.mark.parametrize("loss", RANKING_LOSSES)
+def test_the_model_is_the_one_of_all_interactions_and_the_best_number_of_epochs(events, loss):
+    model = make(loss=loss, max_iter=30, early_stopping=True, n_iter_no_change=2).fit(*events)
+    settings = {"loss": loss, "early_stopping": False, "max_iter": model.best_epoch_, "n_iter_no_change": 30}
+    assert_same_model(model, make(**settings).fit(*events))
+    first = make(loss=loss, max_iter=30, early_stopping=True, n_iter_no_change=2, refit=False).fit(*events)
+    assert not np.array_equal(model.V_, first.V_)
+    assert model.history_["val_score"] == first.history_["val_score"]
+
+
+@pytest.fixture
+def n_folds(monkeypatch):
+    """How many folds each fit validated on, 1 for a single hold-out."""
+    seen = []
+    solve_for_all = base.solve_for_all
+
+    def spy(problem, solver):
+        seen.append(0 if problem.held_out is None else 1 + len(problem.folds))
+        return solve_for_all(problem, solver)
+
+    monkeypatch.setattr(base, "solve_for_all", spy)
+    return seen
+
+
+@pytest.mark.parametrize(("n_users", "expected"), [(19, 0), (20, 5), (99, 5), (100, 1)])
+def test_auto_holds_out_by_the_number_of_interactions(n_folds, n_users, expected):
     chosen = np.ones((n_users, 101), dtype=np.float32)
     chosen[:, 100] = 0
     both = np.ones((n_users + 101, 1))
-    model = FMRanker(0, loss="bpr", max_iter=1).fit(both[:n_users], both[n_users:], chosen)
-    assert len(model.history_["val_score"]) == (n_users == 101)
+    model = FMRanker(0, loss="bpr", max_iter=1, random_state=0).fit(both[:n_users], both[n_users:], chosen)
+    assert n_folds == [expected]
+    assert len(model.history_["val_score"]) == (expected > 0)
+
+
+def test_users_of_one_interaction_leave_nothing_to_hold_out(n_folds):
+    chosen = sp.csr_array(np.tile(np.eye(20, dtype=np.float32), (100, 1)))
+    X_user, X_item = np.ones((2_000, 1)), np.eye(20)
+    FMRanker(0, loss="bpr", max_iter=1).fit(np.hstack([X_user, np.zeros((2_000, 19))]), X_item, chosen)
+    assert n_folds == [0]
+
+
+def test_few_interactions_are_not_overfitted():
+    rng = np.random.default_rng(0)
+    popularity = 1.0 / np.arange(1, 301)
+    items = np.array([rng.choice(300, 8, replace=False, p=popularity / popularity.sum()) for _ in range(500)])
+    train, test = (
+        sp.csr_array((np.ones(part.size), (np.repeat(np.arange(500), 4), part.ravel())), (500, 300))
+        for part in (items[:, :4], items[:, 4:])
+    )
+    ids = sp.eye_array(800, format="csr")
+    found = [
+        evaluate(
+            FMRanker(early_stopping=early_stopping, random_state=0).fit(ids[:500], ids[500:], train),
+            *(ids[:500], ids[500:], test),
+            seen=train,
+            k=20,
+            metrics=("recall",),
+        )["recall@20"]
+        for early_stopping in ("auto", False)
+    ]
+    assert found[0] > 1.1 * found[1]
 
 
 def test_one_line_of_progress_an_epoch(events, capsys):
-    make(loss="bpr", verbose=1, max_iter=2, early_stopping=True).fit(*events)
+    make(loss="bpr", verbose=1, max_iter=2, early_stopping=True, refit=False).fit(*events)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert re.fullmatch(r"epoch +2/2  train loss \d\S*  validation ndcg@20 0\.\d+  \d+\.\d\d s", lines[1])

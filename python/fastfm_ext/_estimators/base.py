@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -26,7 +28,8 @@ from fastfm_ext._learning.convergence import is_still_gaining, warn_of_max_iter
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Run, Schedule
 from fastfm_ext._learning.losses import JointLoss
-from fastfm_ext._learning.problem import Problem, solve
+from fastfm_ext._learning.problem import Problem
+from fastfm_ext._learning.refit import solve_for_all
 from fastfm_ext._learning.solvers.base import Defaults
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import Units
@@ -45,11 +48,14 @@ class TrainingCall(NamedTuple):
         Whether it makes one pass over rows that are some of many.
     report : callable, optional
         As `Schedule` has it.
+    report_refit : callable, optional
+        The same for the refit, with the number of its epochs before.
     """
 
     is_first: bool
     is_batch: bool
     report: Callable[[int, History], bool] | None = None
+    report_refit: Callable[[int, int, History], bool] | None = None
 
 
 @contextmanager
@@ -81,6 +87,7 @@ class FMEstimator(BaseEstimator):
     max_iter: int
     n_iter_no_change: int
     tol: float
+    refit: bool
     warm_start: bool
     n_jobs: int | None
     random_state: Any
@@ -116,7 +123,10 @@ class FMEstimator(BaseEstimator):
         self._check_params()
         first = not (self.warm_start and hasattr(self, "_scorers"))
         with Listeners(self, self.max_iter, callback) as listeners:
-            run = self._train(data, validation, TrainingCall(first, is_batch=False, report=listeners.end_epoch))
+            call = TrainingCall(
+                first, is_batch=False, report=listeners.end_epoch, report_refit=listeners.end_refit_epoch
+            )
+            run = self._train(data, validation, call)
         run.raise_divergence()
         if is_still_gaining(run, self.max_iter, self.n_iter_no_change):
             warn_of_max_iter(run, self.max_iter, self.tol, stacklevel=3)
@@ -139,7 +149,7 @@ class FMEstimator(BaseEstimator):
         with self._alone() if call.is_batch and not call.is_first else nullcontext(), undone_on_error() as undo:
             model = self._as_it_is()
             problem = model._prepare(data, validation, call, undo)
-            run = solve(problem, model._solver)
+            problem, run = solve_for_all(problem, model._solver)
             model._to_user_units(problem, run.history.best_epoch)
             if call.is_batch:
                 model._keep_one_more_epoch(problem.scorers, run.history)
@@ -178,6 +188,30 @@ class FMEstimator(BaseEstimator):
         with model._scorers.access.reading():
             yield model
 
+    # --- early stopping ----------------------------------------------------------------------------------------------
+
+    def _problem_of_parts(
+        self,
+        problem_without: Callable[[Any, np.random.Generator], Problem],
+        parts: list[Any],
+        rng: np.random.Generator,
+        seed: int,
+        call: TrainingCall,
+    ) -> Problem:
+        """Return the problem without the first part of the data, with those without the others as its folds.
+
+        ``problem_without`` takes what to hold out; None for nothing, which is what the refit does.
+        """
+        if not parts:
+            return problem_without(None, np.random.default_rng(seed))
+
+        def whole(n_epochs: int) -> Problem:
+            schedule = self._refit_schedule(call, n_epochs)
+            return replace(problem_without(None, np.random.default_rng(seed)), schedule=schedule)
+
+        problem, *folds = [problem_without(part, rng) for part in parts]
+        return replace(problem, whole=whole if self.refit else None, folds=tuple(folds))
+
     # --- parts of a problem ------------------------------------------------------------------------------------------
 
     def _scorers_for(
@@ -213,13 +247,19 @@ class FMEstimator(BaseEstimator):
             with self._scorers.access.reading():
                 scorers = [params.copy() for params in self._scorers]
         self._units.to_training(scorers)
-        seed = rng.bit_generator.seed_seq.entropy  # type: ignore[attr-defined]
+        entropy = rng.bit_generator.seed_seq.entropy  # type: ignore[attr-defined]
+        seed = entropy if isinstance(entropy, list) else [entropy]
         for number, params in enumerate(scorers):
-            params.draw_fresh(trained, options, (seed, number))
+            params.draw_fresh(trained, options, (*seed, number))
         return scorers
 
     def _schedule(self, call: TrainingCall) -> Schedule:
         return self._schedule_of(1 if call.is_batch else self.max_iter, call.report)
+
+    def _refit_schedule(self, call: TrainingCall, n_epochs: int) -> Schedule:
+        """Return the schedule of so many epochs, whatever the training loss does."""
+        report = None if call.report_refit is None else partial(call.report_refit, n_epochs)
+        return replace(self._schedule_of(n_epochs, report), n_iter_no_change=n_epochs)
 
     def _schedule_of(self, max_iter: int, report: Callable[[int, History], bool] | None) -> Schedule:
         return Schedule(
@@ -281,9 +321,6 @@ class FMEstimator(BaseEstimator):
     def _by_name(self, history: History) -> dict[str, list[float]]:
         values = {"train_loss": history.train_loss, self._validation_name: history.validation}
         return values | {"seconds": history.seconds}
-
-    def _generator(self) -> np.random.Generator:
-        return np.random.default_rng(self._seed())
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31))

@@ -58,6 +58,7 @@ CHECKS: dict[str, Check] = {
     "fit_linear": _SWITCH,
     "shuffle": _SWITCH,
     "warm_start": _SWITCH,
+    "refit": _SWITCH,
     "early_stopping": (_is_bool_or_auto, 'True, False or "auto"'),
     "validation_fraction": (is_real(0, open_at_low=True, high=1), "between 0 and 1"),
     "n_iter_no_change": _AT_LEAST_1,

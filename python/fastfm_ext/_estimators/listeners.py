@@ -121,6 +121,15 @@ class Listeners:
         answer = self._callback(FitProgress(epoch, self._n_epochs, history.best_epoch, so_far))
         return is_bool(answer) and bool(answer)  # a function that logs may return anything
 
+    def end_refit_epoch(self, n_epochs: int, epoch: int, history: History) -> bool:
+        """Tell of an epoch of the refit on all data, which no callback ends."""
+        number, words = f"{epoch:3d}/{n_epochs}", self._estimator._in_words(history)
+        if self._prints:
+            print("  ".join([f"refit {number}", *words, f"{history.seconds[-1]:.2f} s"]), flush=True)
+        if isinstance(self._bar, _EpochBar):
+            self._bar.end_refit_epoch(f"refit {number}, {', '.join(words)}")
+        return False
+
     def end_buffer(self, progress: StreamProgress) -> None:
         """Tell of a buffer of a stream that has been trained on."""
         for listener in (self._progress, self._lines):
@@ -143,6 +152,9 @@ class _EpochBar:
     def end_epoch(self, epoch: int, words: str) -> None:
         self._bar.set_postfix_str(words, refresh=False)
         self._bar.update(epoch - self._bar.n)
+
+    def end_refit_epoch(self, words: str) -> None:
+        self._bar.set_postfix_str(words)
 
     def close(self) -> None:
         self._bar.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -21,13 +23,15 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import streamed
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.batch_methods import if_on_batches
+from fastfm_ext._estimators.early_stopping import splits_of_rows
 from fastfm_ext._estimators.growing import grow, grow_to_fit
 from fastfm_ext._estimators.hyperparameters import check_solver
 from fastfm_ext._estimators.listeners import Callback, Listeners
-from fastfm_ext._learning.held_out import HeldOutSamples, hold_out_rows
+from fastfm_ext._learning.held_out import HeldOutSamples, RowSplit
 from fastfm_ext._learning.losses import Loss
 from fastfm_ext._learning.mean_loss import mean_loss_of_constants
 from fastfm_ext._learning.problem import Problem
+from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.solvers.base import Solver
 from fastfm_ext._learning.solvers.registry import solver_named
 from fastfm_ext._learning.stream.progress import StreamProgress
@@ -35,9 +39,6 @@ from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import TargetUnits, Units
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr
 from fastfm_ext._validation.rows import CountedRows, all_rows, counted_rows, numeric_values
-
-# With early_stopping="auto", rows are held out from this many training rows on: with fewer, each is worth more.
-AUTO_EARLY_STOPPING_ROWS = 10_000
 
 
 class RowEstimator(FMEstimator):
@@ -66,6 +67,7 @@ class RowEstimator(FMEstimator):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         tol: float = 1e-4,
+        refit: bool = True,
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -88,6 +90,7 @@ class RowEstimator(FMEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.refit = refit
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -149,7 +152,7 @@ class RowEstimator(FMEstimator):
             share of L2 included. Only what they are relative to each other matters: they are divided by their mean.
         X_val, y_val, sample_weight_val : optional
             Rows to validate on after each epoch. The best epoch's parameters are kept, and training stops when the
-            validation loss has not fallen for `n_iter_no_change` epochs.
+            validation loss has not fallen for `n_iter_no_change` epochs. They are never trained on.
         callback : callable, optional
             Called after each epoch with a `FitProgress`. Where it returns True, training ends; with validation rows,
             the best epoch's parameters are kept. An error in it ends the fit, too, and the estimator is as it was
@@ -210,7 +213,8 @@ class RowEstimator(FMEstimator):
         validation : tuple, iterable or callable, optional
             Rows to validate on after each epoch: one tuple ``(X, y[, sample_weight])``, or a stream like `batches`. The
             best epoch's parameters are kept, and training stops when the validation loss has not fallen for
-            `n_iter_no_change` epochs. Nothing is held out of the stream: `early_stopping` plays no part.
+            `n_iter_no_change` epochs. Nothing is held out of the stream, and nothing is to be given back:
+            `early_stopping` and `refit` play no part.
         classes : array-like, optional
             For classifiers: all classes that will come. Needed if the first `buffer_rows` rows do not hold every class.
         buffer_rows : int, default=65_536
@@ -357,22 +361,33 @@ class RowEstimator(FMEstimator):
         elif not call.is_batch:
             self._units = self._units.weighed_anew(rows.sample_weight)
         samples = self._units.samples(rows, self._encode_target(rows.y, "y"))
-        rng, n = self._generator(), samples.X.n_rows
-        n_held_out = 0 if call.is_batch or validation is not None else self._n_held_out(n)
-        held_out = None
-        if n_held_out:
-            visited, held_out = hold_out_rows(samples, n_held_out, self._strata(samples.targets), rng)
-            visited = visited if self.shuffle else np.sort(visited)
-        else:
+        problem_without, seed = partial(self._problem, samples, call, undo), self._seed()
+        rng = np.random.default_rng(seed)
+        if call.is_batch or validation is not None:
+            problem = problem_without(None, rng)
+            return problem if validation is None else replace(problem, held_out=self._validation_rows(*validation))
+        splits = splits_of_rows(self, samples, self._strata(samples.targets), rng, is_first=call.is_first)
+        return self._problem_of_parts(problem_without, splits, rng, seed, call)
+
+    def _validation_rows(self, X: Any, y: Any, sample_weight: Any) -> HeldOutSamples:
+        """Return rows that the user gave to validate on."""
+        centers = self._units.centers
+        rows = all_rows(self, X, y, sample_weight, self._check_target, suffix="_val", centers=centers)
+        samples = self._units.samples(rows, self._encode_target(rows.y, "y_val"))
+        return HeldOutSamples(samples, self._loss, self._options().delta)
+
+    def _problem(
+        self, samples: Samples, call: TrainingCall, undo: list[Undo], split: RowSplit | None, rng: np.random.Generator
+    ) -> Problem:
+        """Return the problem of training on all of these samples, or on those that a split leaves."""
+        n, options = samples.X.n_rows, self._options()
+        if split is None:
             visited = csr.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
-        if validation is not None:
-            X_val, y_val, weight_val = validation
-            val = all_rows(self, X_val, y_val, weight_val, self._check_target, suffix="_val", centers=centers)
-            held_out = self._units.samples(val, self._encode_target(val.y, "y_val"))
+        else:
+            visited = split.trained if self.shuffle else np.sort(split.trained)
         touched = _engine.features_in(samples.X, self._units.features.columns) if call.is_batch else None
-        options, loss = self._options(), self._loss
         w0 = self._first_w0(samples.targets, samples.sample_weight, visited, options) if call.is_first else None
-        trained = csr.features_of_rows(samples.X, None if validation is not None or held_out is None else held_out.X)
+        trained = csr.features_of_rows(samples.X, None if split is None else split.held_out.X)
         scorers = self._scorers_for(call, options, samples.X.n_features, w0, rng, trained, touched, undo)
         return Problem(
             data=samples,
@@ -382,20 +397,9 @@ class RowEstimator(FMEstimator):
             schedule=self._schedule(call),
             guard=self._guard(self._typical_loss(scorers, samples.targets, samples.sample_weight, options)),
             rng=rng,
-            held_out=None if held_out is None else HeldOutSamples(held_out, loss, options.delta),
+            held_out=None if split is None else HeldOutSamples(split.held_out, self._loss, options.delta),
             touched=touched,
         )
-
-    def _n_held_out(self, n: int) -> int:
-        """Return how many of n rows to validate on."""
-        wanted = n >= AUTO_EARLY_STOPPING_ROWS if self.early_stopping == "auto" else self.early_stopping
-        n_val = max(1, round(n * self.validation_fraction)) if wanted else 0
-        if n_val >= n:
-            raise ValueError(
-                f"early_stopping holds out validation_fraction={self.validation_fraction} of the rows, and of {n} rows "
-                "none would be left to train on. Set early_stopping=False or pass X_val and y_val."
-            )
-        return n_val
 
     def _first_w0(self, targets: Float32, sample_weight: Float32 | None, visited: Int64, options: Options) -> Float64:
         """Return the w0 to begin with, (n_scorers,), for `targets` (n_scorers, n_rows), of the visited rows alone."""

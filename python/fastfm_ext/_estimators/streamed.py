@@ -35,6 +35,7 @@ _MAY_DIFFER = {
     "max_iter",
     "early_stopping",
     "validation_fraction",
+    "refit",
     "clip_predictions",
     "n_jobs",
     "verbose",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,10 +28,17 @@ VALIDATION_USERS = 5_000
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
+class RowSplit(NamedTuple):
+    """Rows to train on, as numbers (n_trained,) in random order; and rows that are held out."""
+
+    trained: Int64
+    held_out: Samples
+
+
 def hold_out_rows(
     samples: Samples, n_held_out: int, strata: NDArray[np.integer] | None, rng: np.random.Generator
-) -> tuple[Int64, Samples]:
-    """Split rows at random into those to train on and those held out.
+) -> RowSplit:
+    """RowSplit rows at random into those to train on and those held out.
 
     Parameters
     ----------
@@ -43,18 +50,35 @@ def hold_out_rows(
 
     Returns
     -------
-    trained : ndarray of shape (n_rows - n_held_out,)
-        Row numbers, in random order.
-    held_out : Samples
+    RowSplit
     """
     n = samples.X.n_rows
-    by_stratum = in_random_order = csr.permutation(n, rng)
-    if strata is not None:
-        by_stratum = in_random_order[np.argsort(strata[in_random_order], kind="stable")]
+    in_random_order, by_stratum = _orders(n, strata, rng)
     held_out = by_stratum[(2 * np.arange(n_held_out) + 1) * n // (2 * n_held_out)]
-    kept = np.ones(n, dtype=bool)
+    return _split(samples, in_random_order, held_out)
+
+
+def fold_rows(
+    samples: Samples, n_folds: int, strata: NDArray[np.integer] | None, rng: np.random.Generator
+) -> list[RowSplit]:
+    """Return splits that hold out each row once, at random; each with about the same share of each stratum."""
+    in_random_order, by_stratum = _orders(samples.X.n_rows, strata, rng)
+    parts = [np.ascontiguousarray(by_stratum[fold::n_folds]) for fold in range(n_folds)]
+    return [_split(samples, in_random_order, part) for part in parts]
+
+
+def _orders(n: int, strata: NDArray[np.integer] | None, rng: np.random.Generator) -> tuple[Int64, Int64]:
+    """Return n row numbers in random order; and stratum by stratum, at random within each."""
+    in_random_order = csr.permutation(n, rng)
+    if strata is None:
+        return in_random_order, in_random_order
+    return in_random_order, in_random_order[np.argsort(strata[in_random_order], kind="stable")]
+
+
+def _split(samples: Samples, in_random_order: Int64, held_out: Int64) -> RowSplit:
+    kept = np.ones(len(in_random_order), dtype=bool)
     kept[held_out] = False
-    return in_random_order[kept[in_random_order]], samples.take(held_out)
+    return RowSplit(in_random_order[kept[in_random_order]], samples.take(held_out))
 
 
 @dataclass(frozen=True)
@@ -91,14 +115,31 @@ def without(interactions: Csr, left_out: Bools) -> Csr:
 def mark_held_out(interactions: Csr, share: float, rng: np.random.Generator) -> Bools:
     """Mark about this share of each user's interactions at random, (nnz,); each user keeps at least one."""
     lengths = np.diff(interactions.indptr)
-    users = np.repeat(np.arange(interactions.n_rows), lengths)
-    order = np.lexsort((rng.random(interactions.nnz), users))
-    place = np.arange(interactions.nnz) - np.repeat(interactions.indptr[:-1], lengths)
+    order, place = _each_users_at_random(interactions, rng)
     # Rounded up or down at random, so that users with few interactions give their share, too.
     wanted = np.floor(lengths * share + rng.random(len(lengths)))
     marked = np.zeros(interactions.nnz, dtype=bool)
     marked[order] = place < np.repeat(np.minimum(wanted, lengths - 1), lengths)
     return marked
+
+
+def mark_folds(interactions: Csr, n_folds: int, rng: np.random.Generator) -> list[Bools]:
+    """Mark each interaction, (nnz,), in one fold at random, but the only one of a user in none."""
+    lengths = np.diff(interactions.indptr)
+    order, place = _each_users_at_random(interactions, rng)
+    first = rng.integers(n_folds, size=len(lengths))  # so that users with few interactions do not share a fold
+    fold = np.empty(interactions.nnz, dtype=np.int64)
+    fold[order] = (place + np.repeat(first, lengths)) % n_folds
+    fold[np.repeat(lengths == 1, lengths)] = -1
+    return [fold == number for number in range(n_folds)]
+
+
+def _each_users_at_random(interactions: Csr, rng: np.random.Generator) -> tuple[Int64, Int64]:
+    """Return the numbers of the interactions user by user, at random within each; and the place of each there."""
+    lengths = np.diff(interactions.indptr)
+    users = np.repeat(np.arange(interactions.n_rows), lengths)
+    order = np.lexsort((rng.random(interactions.nnz), users))
+    return order, np.arange(interactions.nnz) - np.repeat(interactions.indptr[:-1], lengths)
 
 
 def to_visit(choices: Choices) -> Int64:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,6 +50,11 @@ class Problem:
     held_out : HeldOut or None
     touched : ndarray of shape (n_touched,), or None
         Features whose parameters can change; None for all.
+    whole : callable or None
+        Takes a number of epochs; returns the problem of all data, held out or not, with the first parameters of this
+        one. None where the held-out data is not given back.
+    folds : tuple of Problem
+        Problems of the same data that hold out other parts of it, to find the number of epochs by cross-validation.
     """
 
     data: Any
@@ -59,6 +66,8 @@ class Problem:
     rng: np.random.Generator
     held_out: HeldOut | None = None
     touched: NDArray[np.intp] | None = None
+    whole: Callable[[int], Problem] | None = None
+    folds: tuple[Problem, ...] = ()
 
 
 class Training(Protocol):
@@ -96,11 +105,21 @@ def solve(problem: Problem, solver: Begins) -> Run:
     if held_out is None:
         return run_epochs(problem.scorers, training.run_epoch, None, schedule, Run())
 
-    def validate(epoch: int) -> float:
-        value = held_out.value(problem.scorers, schedule.n_threads)
-        if not np.isfinite(value):
-            raise problem.guard.error(f"{held_out.subject} became NaN or infinite", epoch, held_out)
-        return value
-
     run = Run(monitor=Monitor(higher_is_better=held_out.higher_is_better))
-    return run_epochs(problem.scorers, training.run_epoch, validate, schedule, run)
+    return run_epochs(problem.scorers, training.run_epoch, partial(validated, problem), schedule, run)
+
+
+def validated(problem: Problem, epoch: int) -> float:
+    """Return the loss or metric of the held-out data after an epoch.
+
+    Raises
+    ------
+    DivergenceError
+        If it is NaN or infinite.
+    """
+    held_out = problem.held_out
+    assert held_out is not None
+    value = held_out.value(problem.scorers, problem.schedule.n_threads)
+    if not np.isfinite(value):
+        raise problem.guard.error(f"{held_out.subject} became NaN or infinite", epoch, held_out)
+    return value

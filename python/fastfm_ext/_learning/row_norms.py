@@ -2,12 +2,12 @@
 
 A step of size eta on row x moves the row's linear score by about eta g |x|^2, g being the derivative of its loss. With
 a loss whose second derivative is at most h, steps are stable on average where eta h E|x|^4 / E|x|^2 is well below 2
-(R^2 of Bach, Moulines, "Non-strongly-convex smooth stochastic approximation with convergence rate O(1/n)", NIPS 2013), and on
-each row where eta h |x|^2 is. One-hot rows have squared norms of 2 to 40, for which the settings are given; the 400
-standardised columns of a wide dense table have 400. Such rows train as if all values were divided by one number, which
-brings them back to 40. Steps that are divided by the rows' squared norm are those of normalised LMS (Nagumo, Noda, "A
-learning method for system identification", 1967); Ross, Mineiro, Langford, "Normalized online learning" (UAI 2013), do
-the same for online learners.
+(R^2 of Bach, Moulines, "Non-strongly-convex smooth stochastic approximation with convergence rate O(1/n)", NIPS 2013),
+and on each row where eta h |x|^2 is. One-hot rows have squared norms of 2 to 40, for which the settings are given; the
+400 standardised columns of a wide dense table have 400. Such rows train as if all values were divided by one number,
+which brings them back to 40. Steps that are divided by the rows' squared norm are those of normalised LMS (Nagumo,
+Noda, "A learning method for system identification", 1967); Ross, Mineiro, Langford, "Normalized online learning" (UAI
+2013), do the same for online learners.
 """
 
 from __future__ import annotations

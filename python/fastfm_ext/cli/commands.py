@@ -216,7 +216,9 @@ def _add_hyperparameters(training: Any) -> list[str]:
     }
     switches = {
         "clip_predictions": "keep predictions of a regression within the targets of training (default: no)",
-        "early_stopping": "hold rows out and stop when they get no better (default: from 10,000 rows on)",
+        "early_stopping": "hold rows out and stop when they get no better (default: from 10,000 rows on; with "
+        "fewer, five folds of the rows find the number of epochs)",
+        "refit": "then train on all rows for the best number of epochs (default: yes)",
         "fit_intercept": "learn an intercept (default: yes)",
         "fit_linear": "learn linear weights (default: yes)",
         "shuffle": "visit the rows in a new order in each epoch (default: yes)",

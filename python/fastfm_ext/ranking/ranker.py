@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.arrays import Bools, Float32
 from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
 from fastfm_ext._engine.centers import NO_CENTERS
 from fastfm_ext._engine.csr import features_in
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
+from fastfm_ext._estimators.early_stopping import parts_of_interactions
 from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.listeners import Callback
 from fastfm_ext._estimators.vectors import PooledRows, VectorsMixin
-from fastfm_ext._learning.held_out import HeldOutChoices, mark_held_out, to_visit, without
+from fastfm_ext._learning.held_out import HeldOutChoices, to_visit, without
 from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
@@ -28,9 +30,6 @@ from fastfm_ext._learning.units import FeatureScale, Units
 from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import centered_anew, to_csr
 from fastfm_ext.ranking.fold_in import fold_in
-
-# With early_stopping="auto", interactions are held out from this many on: with fewer, each is worth more.
-AUTO_EARLY_STOPPING_INTERACTIONS = 10_000
 
 MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
 
@@ -79,8 +78,9 @@ class FMRanker(VectorsMixin, FMEstimator):
     fit_linear : bool, default=True
         Whether to learn w, the biases of items and their features.
     early_stopping : bool or "auto", default="auto"
-        Hold out `validation_fraction` of each user's interactions, rank after each epoch, and keep the best epoch's
-        parameters. "auto" does so from 10,000 interactions on.
+        True: hold out `validation_fraction` of each user's interactions, rank after each epoch, and stop at the best
+        one. "auto" does so from 10,000 interactions on; with fewer, down to 2,000, each of five folds is held out once,
+        and the mean over them finds the number of epochs, for `refit` to make.
     validation_fraction : float, default=0.1
         Share of each user's interactions to hold out, chosen at random.
     validation_metric : str, default="ndcg@20"
@@ -89,8 +89,14 @@ class FMRanker(VectorsMixin, FMEstimator):
         Stop after this many epochs in which the metric has not risen (without early stopping: the training loss not
         fallen) by more than `tol`.
     tol : float, default=1e-4
+    refit : bool, default=True
+        Give back what early stopping held out: train anew on all interactions, from the same start, for `best_epoch_`
+        epochs. The model is then that of ``max_iter=best_epoch_, early_stopping=False``. By default, since Recall@20
+        rises (by 5 % on Gowalla), for 1.6 to 2.6 times the time. Without it, the best epoch's parameters are kept, and
+        of fewer than 10,000 interactions nothing is held out.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit's parameters.
+        Whether `fit` goes on from the last fit's parameters. After a refit these have seen all interactions, so that
+        held-out ones of the same data tell nothing: set ``early_stopping=False`` then.
     n_jobs : int, optional
         Threads; -1 takes all cores. With more than one, threads update the parameters without locks (Hogwild), and a
         fit is no longer reproducible to the bit.
@@ -108,12 +114,14 @@ class FMRanker(VectorsMixin, FMEstimator):
     w0_ : float
         0: it would be the same for all items.
     n_iter_ : int
-        Epochs in `history_`: those of the last `fit`, and one for each `partial_fit` since.
+        Epochs in `history_`: those of the last `fit` without its refit, and one for each `partial_fit` since.
     best_epoch_ : int
-        The epoch, from 1, whose parameters were kept.
+        The epoch, from 1, that was best for the held-out interactions: its parameters were kept, or the refit made so
+        many.
     history_ : dict of str to list of float
         "train_loss" (mean over an epoch's interactions, on the way), "val_score" (the validation metric, empty without
-        early stopping) and "seconds", one value an epoch.
+        early stopping) and "seconds", one value an epoch: of the training before a refit, and as means over folds where
+        there are some.
     n_features_in_ : int
 
     Raises
@@ -175,6 +183,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         validation_metric: str = "ndcg@20",
         n_iter_no_change: int = 5,
         tol: float = 1e-4,
+        refit: bool = True,
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -195,6 +204,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         self.validation_metric = validation_metric
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.refit = refit
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -354,18 +364,23 @@ class FMRanker(VectorsMixin, FMEstimator):
             self._units = self._units.weighed_anew(chosen.data)
         features = self._units.features
         chosen = replace(chosen, data=self._units.relative(chosen.data, chosen.nnz))
-        choices, held_out = Choices.of(features.apply(users), features.apply(items), chosen), None
-        rng, touched = self._generator_of(call), None
+        choices = Choices.of(features.apply(users), features.apply(items), chosen)
+        problem_without = partial(self._problem, choices, call, undo)
         if call.is_batch:
-            touched = features_in(choices.items, features_in(choices.users, features.columns))
-        elif self._holds_out(choices.interactions.nnz):
-            marked = mark_held_out(choices.interactions, self.validation_fraction, rng)
-            if not marked.any():
-                raise ValueError(
-                    f"early_stopping holds out validation_fraction={self.validation_fraction} of each user's "
-                    "interactions, and no user has enough of them. Set early_stopping=False or raise "
-                    "validation_fraction."
-                )
+            return problem_without(None, self._generator_of(call))
+        seed = self._seed()
+        rng = np.random.default_rng(seed)
+        parts = parts_of_interactions(self, chosen, users.n_features, rng, is_first=call.is_first)
+        return self._problem_of_parts(problem_without, parts, rng, seed, call)
+
+    def _problem(
+        self, choices: Choices, call: TrainingCall, undo: list[Undo], marked: Bools | None, rng: np.random.Generator
+    ) -> Problem:
+        """Return the problem of training on all of these choices, or on those that are not marked."""
+        held_out, touched = None, None
+        if call.is_batch:
+            touched = features_in(choices.items, features_in(choices.users, self._units.features.columns))
+        if marked is not None:
             relevant = without(choices.interactions, ~marked)
             choices = Choices.of(choices.users, choices.items, without(choices.interactions, marked))
             held_out = HeldOutChoices.of(choices, relevant, self.validation_metric, rng)
@@ -375,10 +390,10 @@ class FMRanker(VectorsMixin, FMEstimator):
         return Problem(
             data=choices,
             visited=visited,
-            scorers=self._scorers_for(call, options, users.n_features, w0, rng, trained, touched, undo),
+            scorers=self._scorers_for(call, options, choices.users.n_features, w0, rng, trained, touched, undo),
             options=options,
             schedule=self._schedule(call),
-            guard=self._guard(self._solver.typical_loss(items.n_rows)),
+            guard=self._guard(self._solver.typical_loss(choices.items.n_rows)),
             rng=rng,
             held_out=held_out,
             touched=touched,
@@ -389,12 +404,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         # again learns little from them.
         if call.is_batch and not call.is_first:
             return np.random.default_rng([self._seed(), getattr(self, "n_iter_", 0)])
-        return self._generator()
-
-    def _holds_out(self, n_interactions: int) -> bool:
-        if self.early_stopping == "auto":
-            return n_interactions >= AUTO_EARLY_STOPPING_INTERACTIONS
-        return bool(self.early_stopping)
+        return np.random.default_rng(self._seed())
 
     def _show_validation(self, value: float) -> str:
         return f"{self.validation_metric} {value:.4f}"
