@@ -126,13 +126,13 @@ def test_without_columns_all_but_the_target_are_used(run, tables):
 def test_flags_reach_the_estimator(run, text_files):
     flags = "--solver ftrl --n-factors 2 --learning-rate 0.2 --max-iter 3 --l2-w 0.5 --l2-V 0.25 --l1-w 0.1 --l1-V 0.2 "
     flags += "--init-stdev 0.3 --validation-fraction 0.2 --n-iter-no-change 2 --tol 0.01 --n-jobs 1 --seed 7 "
-    flags += "--clip-gradient 0.7 --early-stopping --no-fit-intercept --no-fit-linear --no-shuffle"
+    flags += "--clip-gradient 0.7 --early-stopping --no-refit --no-fit-intercept --no-fit-linear --no-shuffle"
     assert run("fit", "train.ffm", *flags.split(), "--quiet", "-m", "m.fastfm")[0] == 0
     parameters = load_model("m.fastfm").model.get_params()
     expected = {"solver": "ftrl", "n_factors": 2, "learning_rate": 0.2, "max_iter": 3, "l2_w": 0.5, "l2_V": 0.25}
     expected |= {"l1_w": 0.1, "l1_V": 0.2, "init_stdev": 0.3, "validation_fraction": 0.2, "n_iter_no_change": 2}
     expected |= {"clip_gradient": 0.7}
-    expected |= {"tol": 0.01, "n_jobs": 1, "random_state": 7, "early_stopping": True}
+    expected |= {"tol": 0.01, "n_jobs": 1, "random_state": 7, "early_stopping": True, "refit": False}
     expected |= {"fit_intercept": False, "fit_linear": False, "shuffle": False}
     assert {name: parameters[name] for name in expected} == expected
 

@@ -167,7 +167,7 @@ def _print_errors(model: FMRegressor, split: Split) -> None:
     print(f"test RMSE ({counted(len(split.y_test), 'rating')}, predictions clipped to {low:g}..{high:g})")
     print(f"  mean of the training ratings  {split.test_rmse(mean):.4f}")
     print(f"  ridge regression              {split.test_rmse(ridge.predict(split.X_test)):.4f}")
-    best = f"epoch {model.best_epoch_} of {model.n_iter_}"
+    best = f"best epoch {model.best_epoch_} of {model.n_iter_}"
     print(f"  factorization machine         {split.test_rmse(model.predict(split.X_test)):.4f}  ({best})")
 
 

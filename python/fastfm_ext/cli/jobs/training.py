@@ -109,7 +109,7 @@ def chosen_columns(encoder: FMEncoder) -> str:
 
 def trained(model: FMRegressor | FMClassifier, seconds: float) -> str:
     """Return a line about a finished training."""
-    return f"trained for {counted(model.n_iter_, 'epoch')} in {seconds:.2f} s; epoch {model.best_epoch_} is kept"
+    return f"trained for {counted(model.n_iter_, 'epoch')} in {seconds:.2f} s; epoch {model.best_epoch_} was the best"
 
 
 def finish(
