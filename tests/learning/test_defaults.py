@@ -31,7 +31,7 @@ def accuracy(X, y, **params):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize(("scaled", "bar"), [(True, 0.45), (False, 0.38)], ids=["scaled", "raw"])
+@pytest.mark.parametrize(("scaled", "bar"), [(True, 0.45), (False, 0.40)], ids=["scaled", "raw"])
 def test_diabetes(solver, scaled, bar):
     X, y = load_diabetes(return_X_y=True, scaled=scaled)
     assert r2(X, y, solver=solver) > (0.30 if (solver, scaled) == ("sgd", False) else bar)

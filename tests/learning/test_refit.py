@@ -197,6 +197,24 @@ def test_a_small_table_is_not_overfitted(estimator):
     assert loss(chosen) < 0.9 * loss(not_chosen)
 
 
+def test_products_of_features_that_show_late_are_learned():
+    """For some ten epochs, weights overfit and factors are too small to tell."""
+    rng = np.random.default_rng(0)
+    taste = rng.normal(size=(40, 2)) @ rng.normal(size=(2, 20)) > 0
+    pairs = rng.permutation(np.argwhere(np.ones_like(taste)))
+    X = sp.csr_array(np.eye(60)[pairs[:, 0]] + np.eye(60)[40 + pairs[:, 1]])
+    y = taste[*pairs.T]
+    model = FMClassifier(n_factors=4, random_state=0).fit(X[:600], y[:600])
+    assert model.history_["val_loss"][6] > model.history_["val_loss"][0]
+    assert model.score(X[600:], y[600:]) > 0.8
+
+
+def test_folds_end_after_six_times_n_iter_no_change_epochs_without_gain():
+    X, y = noisy()
+    model = make(FMRegressor, max_iter=60, l2_V=0.0, n_iter_no_change=2, tol=0).fit(X, y)
+    assert model.n_iter_ == model.best_epoch_ + 12
+
+
 def test_folds_hold_out_each_row_once_and_each_classs_share():
     codes = np.repeat([0, 1, 2], [10, 40, 52])
     X = canonical_csr(sp.csr_array(np.arange(1.0, 103.0, dtype=np.float32)[:, None]))

@@ -24,7 +24,7 @@ AUTO_CROSS_VALIDATION_ROWS = 30
 AUTO_CROSS_VALIDATION_INTERACTIONS = 2_000
 N_FOLDS = 5
 # Five models of more parameters than this would take memory and time out of proportion to little data.
-MAX_PARAMETERS_OF_A_FOLD = 5_000_000
+MAX_PARAMETERS_OF_A_FOLD = 2_000_000
 
 
 class StopsEarly(Protocol):

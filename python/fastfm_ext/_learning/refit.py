@@ -10,6 +10,10 @@ from fastfm_ext._learning.divergence import DivergenceError
 from fastfm_ext._learning.loop import Monitor, Run, run_epochs
 from fastfm_ext._learning.problem import Begins, Problem, solve, validated
 
+# Epochs without a gain that end a training on folds, as a multiple of `n_iter_no_change`. Products of features may take
+# twenty epochs to show while weights overfit, and an epoch of little data costs little.
+FOLD_PATIENCE = 6
+
 
 def solve_for_all(problem: Problem, solver: Begins) -> tuple[Problem, Run]:
     """Solve a problem; then give back what was held out, and train anew on all data for the best number of epochs.
@@ -82,8 +86,9 @@ def solve_folds(problem: Problem, solver: Begins) -> Run:
             return float(np.exp(np.mean(np.log(values))))
 
     run = Run(monitor=Monitor(higher_is_better=higher_is_better))
+    schedule = replace(problem.schedule, n_iter_no_change=FOLD_PATIENCE * problem.schedule.n_iter_no_change)
     try:
-        return run_epochs([], run_epoch, validate, problem.schedule, run)
+        return run_epochs([], run_epoch, validate, schedule, run)
     except DivergenceError as error:
         if not run.history.best_epoch:
             raise

@@ -86,7 +86,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         Share of the rows to hold out, chosen at random, the same share of each class.
     n_iter_no_change : int, default=5
         Stop after this many epochs in which the validation loss (without validation rows: the training loss) has not
-        fallen by more than `tol`.
+        fallen by more than `tol`; with folds, after six times as many.
     tol : float, default=1e-4
         In units of the loss.
     refit : bool, default=True

@@ -92,7 +92,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         Share of the rows to hold out, chosen at random.
     n_iter_no_change : int, default=5
         Stop after this many epochs in which the validation loss (without validation rows: the training loss) has not
-        fallen by more than `tol`.
+        fallen by more than `tol`; with folds, after six times as many.
     tol : float, default=1e-4
         In units of the target's variance.
     refit : bool, default=True

@@ -87,7 +87,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         "recall@k" or "ndcg@k" over all items that a user does not have in training, for up to 5,000 users.
     n_iter_no_change : int, default=5
         Stop after this many epochs in which the metric has not risen (without early stopping: the training loss not
-        fallen) by more than `tol`.
+        fallen) by more than `tol`; with folds, after six times as many.
     tol : float, default=1e-4
     refit : bool, default=True
         Give back what early stopping held out: train anew on all interactions, from the same start, for `best_epoch_`
