@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from fastfm_ext._learning.divergence import DivergenceError
 from fastfm_ext._learning.loop import Monitor, Run, run_epochs
@@ -40,8 +42,7 @@ def solve_for_all(problem: Problem, solver: Begins) -> tuple[Problem, Run]:
         If there are no parameters to fall back on.
     """
     run = solve_folds(problem, solver) if problem.folds else solve(problem, solver)
-    diverged = run.divergence is not None
-    if problem.whole is None or (diverged and not problem.folds):
+    if problem.whole is None or run.divergence is not None:
         return problem, run
     run.best = []  # a copy of what the scorers hold, and as large as the parameters to come
     best_epoch = run.history.best_epoch
@@ -61,6 +62,8 @@ def solve_for_all(problem: Problem, solver: Begins) -> tuple[Problem, Run]:
 
 def solve_folds(problem: Problem, solver: Begins) -> Run:
     """Train on several folds side by side, until the mean over them gets no better; return what happened on the way.
+
+    An epoch in which a fold diverges is the last one, with a warning, since it need not diverge on all rows.
 
     The mean of losses is the geometric one: each fold counts by the share of its loss that an epoch takes away, so that
     an outlier, which makes one loss a hundred times the others, does not decide alone. That of metrics, which may be 0
@@ -90,7 +93,10 @@ def solve_folds(problem: Problem, solver: Begins) -> Run:
     try:
         return run_epochs([], run_epoch, validate, schedule, run)
     except DivergenceError as error:
-        if not run.history.best_epoch:
+        run.history = run.history.of_whole_epochs()
+        best_epoch = run.history.best_epoch
+        if not best_epoch:
             raise
-        history = run.history.of_whole_epochs()
-        return replace(run, history=history, divergence=error.keeping(history.best_epoch))
+        message = f"on a part of the rows, {error.args[0]} The best of the epochs before, {best_epoch}, is taken."
+        warnings.warn(message, ConvergenceWarning, stacklevel=6)  # who calls fit
+        return run
