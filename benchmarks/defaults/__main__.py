@@ -74,6 +74,13 @@ GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
         "popularity": (0.0, 0.25, 0.5),
     },
 }
+# Settings to begin with beside today's default and those drawn at random: guesses, and LightFM's defaults for WARP.
+STARTS: dict[str, list[tuple[float, ...]]] = {
+    "sgd": [(0.01, 0.003, 0.01, 0.05), (0.005, 0.01, 0.05, 0.02)],
+    "ftrl": [(0.1, 3, 10, 0.03), (0.1, 3, 30, 0.02)],
+    "bpr": [(0.2, 0.01, 0.03, 0.02, 1, 0.0), (0.2, 0.003, 0.03, 0.05, 2, 0.25)],
+    "warp": [(0.05, 0.0, 0.0, 0.02, 10, 0.0), (0.05, 0.001, 0.01, 0.02, 20, 0.0)],
+}
 
 
 # --- one fit ---------------------------------------------------------------------------------------------------------
@@ -152,9 +159,9 @@ def main() -> None:
     parser.add_argument("--solver", choices=(*SOLVER_NAMES, *RANKING_NAMES), required=True)
     parser.add_argument("--task", choices=tuple(ESTIMATORS), default="classification")
     parser.add_argument("--factors", type=int, default=16)
-    parser.add_argument("--random", type=int, default=10, help="settings drawn at random to begin with")
+    parser.add_argument("--random", type=int, default=6, help="settings drawn at random to begin with")
     parser.add_argument("--moves", type=int, default=3, help="most moves to a neighbour, for each data set and for all")
-    parser.add_argument("--start", type=json.loads, default=[], help="settings to begin with: lists in JSON")
+    parser.add_argument("--start", type=json.loads, default=[], help="more settings to begin with, as lists in JSON")
     parser.add_argument("--no-search", action="store_true", help="today's default alone")
     parser.add_argument("--log", type=Path, help="file for each fit's loss, a line of JSON each")
     asked = parser.parse_args()
@@ -173,7 +180,7 @@ def main() -> None:
         for name in search.found:
             print(f"{name}: a constant {constants[name]:.4f}, the default {search.loss(name, default):.4f}", flush=True)
         return
-    search.run([default, *map(tuple, asked.start)], asked.random, asked.moves)
+    search.run([default, *STARTS.get(asked.solver, []), *map(tuple, asked.start)], asked.random, asked.moves)
     for name, found in search.found.items():
         best = search.best(name)
         print(f"{name}: a constant {constants[name]:.4f}, the best {found[best]:.4f} with {search.named(best)}")

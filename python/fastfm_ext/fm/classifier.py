@@ -71,7 +71,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         Lets no row pull harder than this: bounds the derivative of a row's log loss, ``P(y = 1) - y``, which is below 1
         already. So that a few rows with wrong labels do less harm. Default: no bound.
     init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.03 for AdaGrad, 0.03 for SGD, 0.05 for FTRL, 0.03 for
+        Standard deviation of the first factors. Default: 0.03 for AdaGrad, 0.03 for SGD, 0.03 for FTRL, 0.03 for
         Adam.
     fit_intercept, fit_linear : bool, default=True
         Whether to learn w0, and w.

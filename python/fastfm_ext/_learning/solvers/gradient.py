@@ -80,7 +80,7 @@ FTRL = GradientSolver(
     title="FTRL",
     by_loss={
         "squared": Defaults(learning_rate=0.2, l2_w=5.0, l2_V=30.0, init_stdev=0.01),
-        "logistic": Defaults(learning_rate=0.1, l2_w=3.0, l2_V=100.0, init_stdev=0.05),
+        "logistic": Defaults(learning_rate=0.1, l2_w=3.0, l2_V=100.0, init_stdev=0.03),
     },
     only=frozenset({"l1_w", "l1_V"}),
 )
