@@ -31,7 +31,7 @@ class Options:
 
     ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from; ``beta_*`` and ``l1_*`` are FTRL's.
     ``clip_gradient`` bounds the derivative of a row's loss with respect to its score. ``delta`` is the threshold of a
-    loss that has one.
+    loss that has one. ``heaviest`` is the largest weight of a row.
     """
 
     loss: str
@@ -51,6 +51,7 @@ class Options:
     delta: float = 1.0
     fit_intercept: bool = True
     fit_linear: bool = True
+    heaviest: float = 1.0
 
     def in_units_of(self, scale: float) -> Self:
         """Return options that train on targets of standard deviation ``scale`` as these do on standard deviation 1.
@@ -121,10 +122,10 @@ class Options:
         rate, beta, l1, l2, acc = (
             getattr(self, f"{size}_{table}") for size in ("learning_rate", "beta", "l1", "l2", "initial_acc")
         )
-        # L2 alone takes a parameter to (1 - eta l2) theta: beyond 0, and further than it was, once eta l2 is above 2.
-        # Rules that normalise their steps are bounded by that.
-        if not OPTIMIZERS[self.solver].normalises and rate * l2 > 1.0:
-            rate = 1.0 / l2
+        # On a row of weight s, L2 alone takes a parameter to (1 - s eta l2) theta: beyond 0, and further than it was,
+        # once s eta l2 is above 2. Rules that normalise their steps are bounded by that.
+        if not OPTIMIZERS[self.solver].normalises and rate * l2 * self.heaviest > 1.0:
+            rate = 1.0 / (l2 * self.heaviest)
         return StepSizes(rate, beta, l1, l2, acc)
 
 

@@ -100,6 +100,8 @@ def descend(
         When a score stops being finite or the loss explodes.
     """
     samples = visits.samples
+    if samples.sample_weight is not None:
+        options = replace(options, heaviest=float(samples.sample_weight.max()))
     try:
         loss_sum = sum(_visit(order, scorers, visits, options, n_threads) for order in visits.orders())
     except _engine.NonFiniteScoreError as error:
