@@ -73,21 +73,25 @@ def of_lightfm(loss: str, factors: int, seed: int, choices: rankings.Choices) ->
     return max(found)
 
 
-def of_ranker(loss: str, factors: int, seed: int, choices: rankings.Choices) -> float:
-    model = FMRanker(factors, loss=loss, random_state=seed).fit(choices.X_user, choices.X_item, choices.chosen)
+def of_ranker(loss: str, again: bool, factors: int, seed: int, choices: rankings.Choices) -> float:
+    data = choices.X_user, choices.X_item, choices.chosen
+    model = FMRanker(factors, loss=loss, early_stopping=True, random_state=seed).fit(*data)
+    if again:
+        epochs = model.best_epoch_
+        model.set_params(early_stopping=False, max_iter=epochs, n_iter_no_change=epochs).fit(*data)
     return ndcg(model.user_vector(choices.X_user), model.item_vector(choices.X_item), choices)
 
 
-def compare_rankings(data: Path, factors: int, seeds: list[int]) -> None:
+def compare_rankings(data: Path, factors: int, seeds: list[int], again: bool) -> None:
     contenders: dict[str, Callable[..., float]] = {}
     for loss in ("bpr", "warp"):
-        contenders[loss] = lambda *args, loss=loss: of_ranker(loss, *args)
+        contenders[loss] = lambda *args, loss=loss: of_ranker(loss, again, *args)
         try:
             import lightfm  # noqa: F401 - whether it is there
         except ImportError:
             continue
         contenders[f"LightFM's {loss}"] = lambda *args, loss=loss: of_lightfm(loss, *args)
-    contenders["softmax"] = lambda *args: of_ranker("softmax", *args)
+    contenders["softmax"] = lambda *args: of_ranker("softmax", again, *args)
     lines = []
     for name, read in rankings.DATA_SETS.items():
         choices = read(data)
@@ -145,13 +149,14 @@ def main() -> None:
     parser.add_argument("job", choices=["rankings", *rows.DATA_SETS])
     parser.add_argument("--factors", type=int, default=16)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--again", action="store_true", help="rank after training on all choices for the best epoch")
     asked = parser.parse_args()
     data = os.environ.get("FASTFM_EXT_DATA")
     if not data:
         raise SystemExit("set FASTFM_EXT_DATA to the folder that holds the data sets")
     started = time.perf_counter()
     if asked.job == "rankings":
-        compare_rankings(Path(data), asked.factors, asked.seeds)
+        compare_rankings(Path(data), asked.factors, asked.seeds, asked.again)
     else:
         compare_rows(asked.job, Path(data), asked.factors, asked.seeds)
     print(f"\n{time.perf_counter() - started:.0f} s")
