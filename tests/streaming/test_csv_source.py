@@ -1,5 +1,7 @@
 """CSV files: cells as they are written, and types that hold for all files."""
 
+import bz2
+import gzip
 import lzma
 
 import numpy as np
@@ -166,6 +168,16 @@ def test_quotes_line_breaks_and_byte_order_marks(tmp_path):
 def test_compressed_text(tmp_path):
     (tmp_path / "a.tsv.xz").write_bytes(lzma.compress(b"user\ty\n007\t1\n"))
     assert columns(tmp_path / "a.tsv.xz") == {"user": ["007"], "y": [1]}
+
+
+@pytest.mark.parametrize("pack", [gzip, lzma, bz2], ids=lambda pack: pack.__name__)
+def test_a_compressed_file_that_was_cut_short_is_named(tmp_path, pack):
+    whole = pack.compress(b"user,y\n" + b"".join(b"%d,1\n" % (k * k) for k in range(50_000)))
+    path = tmp_path / {"gzip": "a.csv.gz", "lzma": "a.csv.xz", "bz2": "a.csv.bz2"}[pack.__name__]
+    path.write_bytes(whole[: len(whole) // 2])
+    for read in (lambda source: source.read(), lambda source: list(source.tables())):
+        with pytest.raises((ValueError, OSError), match=r"a\.csv\.\w+: "):
+            read(CsvSource(path, target="y"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ class CsvForm:
         if self.names is not None:
             names = list(self.names)
         else:
-            with self._open(path, []) as file:
+            with _damage_named(), self._open(path, []) as file:
                 names = list(file.schema.names)
             names = names if self.header else [str(number) for number in range(1, len(names) + 1)]
         repeated = sorted({name for name in names if names.count(name) > 1})
@@ -59,13 +60,14 @@ class CsvForm:
     def text_tables(self, path: str, names: list[str], columns: Sequence[str] | None) -> Iterator[Any]:
         """Yield the rows of a file, with columns of these names, as Arrow tables of text, about 1 MB at a time."""
         table_of = require("pyarrow", "arrow").Table.from_batches
-        with self._open(path, names, columns) as file:
+        with _damage_named(), self._open(path, names, columns) as file:
             for batch in file:
                 yield table_of([batch])
 
     def text_table(self, path: str, names: list[str], columns: Sequence[str] | None) -> Any:
         """Read a whole file, with columns of these names, as an Arrow table of text."""
-        return self._opened(require("pyarrow.csv", "arrow").read_csv, path, names, columns)
+        with _damage_named():
+            return self._opened(require("pyarrow.csv", "arrow").read_csv, path, names, columns)
 
     def _open(self, path: str, names: list[str], columns: Sequence[str] | None = None) -> Any:
         return self._opened(require("pyarrow.csv", "arrow").open_csv, path, names, columns)
@@ -96,6 +98,14 @@ class CsvForm:
             if "Empty CSV file" in str(error):
                 raise ValueError("the file is empty") from error
             raise
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    try:
+        yield
+    except (lzma.LZMAError, EOFError) as error:
+        raise ValueError(f"the compressed file is damaged: {error}") from error
 
 
 class CellsSeen:
