@@ -57,7 +57,7 @@ class TestFit:
             ([["x"]], None, ValueError, r"item_vectors must be a dense array of numbers"),
             (sparse.csr_array(np.eye(2)), None, ValueError, r"item_vectors must be a dense array"),
             (np.eye(2), [1], ValueError, r"ids has 1 entries for 2 item_vectors"),
-            (np.eye(2), [1, 1.0], ValueError, r"ids must be unique, but 1.0 is at positions 0 and 1"),
+            (np.eye(2), [1, 1.0], ValueError, r"ids must be unique, but 1 is at positions 0 and 1"),
             (np.eye(2), [None, 1], ValueError, r"ids has a missing value \(None\) at position 0"),
             (np.eye(2), [1.0, np.nan], ValueError, r"ids has a missing value \(nan\) at position 1"),
             (np.eye(2), [[1], [2]], TypeError, r"ids must be hashable, but ids\[0\] is a list"),
