@@ -296,7 +296,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
             what is computed of them is beyond float32.
         """
         model = self._as_it_is()
-        predictions: Float32 | Float64 = model._units.with_target_center(model._raw_predictions(X)[0])
+        scores = model._raw_predictions(X)[0]
+        predictions: Float32 | Float64 = model._units.with_target_center(scores)
         return model._clipped(predictions) if model.clip_predictions else predictions
 
     def _clipped(self, predictions: Float32 | Float64) -> Float32 | Float64:
