@@ -28,7 +28,7 @@ def data():
 def train(kind, data, model=None, **arguments):
     """Fit an estimator of a kind; return it."""
     X, y = data["rows"]
-    params = {"n_factors": 3, "max_iter": N_EPOCHS, "random_state": 0}
+    params = {"n_factors": 3, "max_iter": N_EPOCHS, "early_stopping": False, "random_state": 0}
     if kind == "FMRanker":
         return (model or FMRanker(**params)).fit(*data["choices"], **arguments)
     if kind == "stream":

@@ -88,7 +88,7 @@ def test_a_stream_in_order_gives_the_model_of_fit(rows, n_jobs):
     X, y = rows
     stream = [(X[begin : begin + 100], y[begin : begin + 100]) for begin in range(0, 900, 100)]
     streamed = make(shuffle=False, n_jobs=n_jobs).fit_stream(stream, 3, classes=LABELS)
-    whole = make(shuffle=False, max_iter=3, n_jobs=1).fit(X, y)
+    whole = make(shuffle=False, max_iter=3, early_stopping=False, n_jobs=1).fit(X, y)
     np.testing.assert_array_equal(streamed.V_, whole.V_)
     np.testing.assert_allclose(streamed.history_["train_loss"], whole.history_["train_loss"], rtol=1e-6)
 

@@ -125,7 +125,8 @@ def test_a_few_rows_far_longer_than_the_others_do_not_let_training_diverge():
     X = rng.normal(size=(600, 60)) * np.exp(rng.normal(size=(600, 1)))
     y = X[:, 0] + rng.normal(size=600)
     for solver in SOLVERS:
-        assert FMRegressor(solver=solver, max_iter=20, random_state=0).fit(X, y).score(X, y) > 0.3, solver
+        model = FMRegressor(solver=solver, max_iter=20, early_stopping=False, random_state=0).fit(X, y)
+        assert model.score(X, y) > 0.3, solver
 
 
 @pytest.mark.parametrize("solver", ["adagrad", "sgd"])

@@ -73,11 +73,11 @@ def test_the_first_factors_of_seen_features_do_not_depend_on_unseen_ones(rows):
 
 def test_features_of_held_out_rows_alone_are_unseen(rows):
     X, y = rows
-    model = FMRegressor(4, early_stopping=True, random_state=0)
+    model = FMRegressor(4, early_stopping=True, refit=False, random_state=0)
     everyone = sp.csr_array(sp.hstack([X, sp.eye_array(N_ROWS, dtype=np.float32)]))
     model.fit(everyone, y)
     own = model.V_[N_USERS + N_ITEMS :].any(axis=1)
-    assert own.sum() == N_ROWS - model._n_held_out(N_ROWS)
+    assert own.sum() == N_ROWS - round(N_ROWS * model.validation_fraction)
     np.testing.assert_array_equal(model.w_[N_USERS + N_ITEMS :] != 0, own)
 
 

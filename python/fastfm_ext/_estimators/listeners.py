@@ -154,7 +154,8 @@ class _EpochBar:
         self._bar.update(epoch - self._bar.n)
 
     def end_refit_epoch(self, words: str) -> None:
-        self._bar.set_postfix_str(words)
+        self._bar.set_postfix_str(words, refresh=False)
+        self._bar.update(0)
 
     def close(self) -> None:
         self._bar.close()

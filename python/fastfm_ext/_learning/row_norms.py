@@ -22,8 +22,9 @@ from fastfm_ext._engine.options import OPTIMIZERS, Options
 # Rows up to this squared norm train as the settings say: one-hot rows of clicks have up to about 40 ones.
 USUAL_NORM = 40.0
 # The logistic loss, whose second derivative is at most 1/4, bears rows of four times the norm. Measured, AdaGrad gains
-# by that, and the other rules lose: their defaults for this loss take long steps already.
-USUAL_NORMS = {("adagrad", "logistic"): 4 * USUAL_NORM}
+# by that, and the other rules lose: their defaults for this loss take long steps already. FTRL's default steps for the
+# squared loss are four times as long as AdaGrad's.
+USUAL_NORMS = {("adagrad", "logistic"): 4 * USUAL_NORM, ("ftrl", "squared"): USUAL_NORM / 4}
 
 
 class RowNorms(NamedTuple):

@@ -206,7 +206,7 @@ def test_tables_without_a_header(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--user", "user", "y"), "--user y: this is the target, which can't tell about itself"),
+        (("--user", "user", "y"), "--user y: this column is the target, which is not known when predicting"),
         (("--user", "user", "--item", "film"), "--item film: r.csv has no such column; it has user, tags, y"),
         (("--user", "tags:numeric"), "column 'tags', data row 1: 'a,b' is not a number"),
         (("--user", "user", "--names", "a,b"), "--target y: r.csv has no such column; it has a, b"),
@@ -224,7 +224,7 @@ def test_what_cannot_be_is_said(run, tmp_path, words, message, stream):
 def test_text_cannot_be_predicted_as_numbers(run, tmp_path):
     (tmp_path / "r.csv").write_text("user,y\n1,a\n2,b\n")
     err = run("fit", "r.csv", "--target", "y", "--user", "user", "--task", "regression")[2]
-    assert "--task regression: the target holds cells that are not numbers" in err
+    assert "--task regression: the target 'y' holds text, such as 'a', and not numbers" in err
 
 
 def test_a_comma_can_separate_the_values_of_a_cell(run, tmp_path):
