@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from sklearn.datasets import (
     make_classification,
     make_regression,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, root_mean_squared_error
 from sklearn.model_selection import train_test_split
@@ -166,6 +168,7 @@ def main() -> None:
     parser.add_argument("tasks", nargs="*", help="regression, classification (default: both)")
     parser.add_argument("--splits", type=int, default=3, help="train and test splits of each table")
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
     for task in arguments.tasks or list(TABLES):
         cells = []
         for name, load in TABLES[task].items():
