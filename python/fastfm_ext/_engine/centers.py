@@ -16,8 +16,9 @@ is taken in double precision, and w0 and w of x are worked out, in double precis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -36,6 +37,9 @@ ROUNDING = 1e-9
 # Correlation of values and row numbers from which on a column is a clock.
 CLOCK = 0.9
 ROWS_AT_ONCE = 1 << 16
+
+# Takes columns, (n_columns,), and returns their values in double precision, (n_rows, n_columns).
+ColumnsInDouble: TypeAlias = Callable[[NDArray[np.intp]], Float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +92,16 @@ class Centers:
             products = np.bincount(column, row * (value - mean_of_nonzeros[column]), X.n_features)[columns]
             wanted &= np.abs(products) <= CLOCK * np.sqrt(squares * np.bincount(column, row**2, X.n_features)[columns])
         return cls(columns[wanted], mean[wanted])
+
+    @classmethod
+    def learned(cls, X: Csr, in_double: ColumnsInDouble, *, is_beginning: bool) -> tuple[Csr, Self]:
+        """Return X, (n_rows, n_features), less the centers of its columns (see `of`), and these centers."""
+        centers = cls.of(X, is_beginning=is_beginning)
+        if not len(centers):
+            return X, centers
+        values = in_double(centers.columns)
+        centers = centers.refined(values)
+        return centers.apply(X, values), centers
 
     def refined(self, values: Float64) -> Self:
         """Return the means of the same columns in double precision, of `values` (n_rows, n_centered)."""

@@ -38,7 +38,7 @@ _TRAIN_ANEW = "Set it back to go on, or train anew: fit with warm_start=False."
 
 
 class TrainingCall(NamedTuple):
-    """A call of `fit` or `partial_fit`.
+    """A call of `fit`, `partial_fit` or `fit_stream`.
 
     Attributes
     ----------
@@ -50,12 +50,20 @@ class TrainingCall(NamedTuple):
         As `Schedule` has it.
     report_refit : callable, optional
         The same for the refit, with the number of its epochs before.
+    is_stream : bool
+        Whether it trains on a stream, of which the first rows are at hand.
     """
 
     is_first: bool
     is_batch: bool
     report: Callable[[int, History], bool] | None = None
     report_refit: Callable[[int, int, History], bool] | None = None
+    is_stream: bool = False
+
+    @property
+    def is_on_some(self) -> bool:
+        """Whether the rows at hand are some of many."""
+        return self.is_batch or self.is_stream
 
 
 @contextmanager

@@ -17,13 +17,14 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64, Int64
 from fastfm_ext._engine import csr
-from fastfm_ext._engine.centers import NO_CENTERS, Centers
+from fastfm_ext._engine.centers import NO_CENTERS
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import streamed
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.batch_methods import if_on_batches
 from fastfm_ext._estimators.early_stopping import splits_of_rows
+from fastfm_ext._estimators.first_rows import learned_samples
 from fastfm_ext._estimators.growing import grow, grow_to_fit
 from fastfm_ext._estimators.hyperparameters import check_solver
 from fastfm_ext._estimators.listeners import Callback, Listeners
@@ -36,7 +37,7 @@ from fastfm_ext._learning.solvers.base import Solver
 from fastfm_ext._learning.solvers.registry import solver_named
 from fastfm_ext._learning.stream.progress import StreamProgress
 from fastfm_ext._learning.undo import Undo
-from fastfm_ext._learning.units import TargetUnits, Units
+from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr
 from fastfm_ext._validation.rows import CountedRows, all_rows, counted_rows, numeric_values
 
@@ -345,22 +346,8 @@ class RowEstimator(FMEstimator):
             grow_to_fit(self, X)
         centers = NO_CENTERS if call.is_first else self._units.centers
         rows = counted_rows(self, X, y, sample_weight, self._check_target, reset=call.is_first, centers=centers)
-        if call.is_first:
-            centers = Centers.of(rows.X, is_beginning=call.is_batch)
-            if len(centers):
-                values = numeric_values(rows, X, centers.columns, rows.X.n_features)
-                centers = centers.refined(values)
-                rows = rows._replace(X=centers.apply(rows.X, values))
-            target = self._learn_target(rows.y, rows.sample_weight, classes)
-        elif self._has_no_units:
-            target = self._learn_target(rows.y, rows.sample_weight, getattr(self, "classes_", None))
-            target = target._replace(center=0.0)  # the parameters are those of targets as they are
-        rows = self._take_in(rows, is_batch=call.is_batch)
-        if call.is_first or self._has_no_units:
-            self._units = Units.of(rows.X, centers, rows.sample_weight, target)
-        elif not call.is_batch:
-            self._units = self._units.weighed_anew(rows.sample_weight)
-        samples = self._units.samples(rows, self._encode_target(rows.y, "y"))
+        in_double = partial(numeric_values, rows, X, rows.X.n_features)
+        samples = learned_samples(self, rows, in_double, classes, call)
         problem_without, seed = partial(self._problem, samples, call, undo), self._seed()
         rng = np.random.default_rng(seed)
         if call.is_batch or validation is not None:

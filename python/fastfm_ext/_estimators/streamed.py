@@ -13,18 +13,21 @@ import numpy as np
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._common.checks import is_integer, is_real
 from fastfm_ext._common.interrupt import DeferredInterrupt
+from fastfm_ext._engine.centers import ColumnsInDouble
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
+from fastfm_ext._estimators.first_rows import learned_samples
 from fastfm_ext._estimators.listeners import Listeners
 from fastfm_ext._estimators.saving import plain_params
 from fastfm_ext._learning.learner import Terms
 from fastfm_ext._learning.loop import History
+from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.stream.batches import batches_of, checksum, first_batches, first_samples, handed_over
 from fastfm_ext._learning.stream.buffers import Plan
 from fastfm_ext._learning.stream.checkpoint import StreamPosition, read_checkpoint, remove_leftovers
 from fastfm_ext._learning.stream.fit import StreamFit, StreamSettings
 from fastfm_ext._learning.stream.source import BufferSource
-from fastfm_ext._learning.units import TargetUnits, Units
+from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.rows import CountedRows
 
 if TYPE_CHECKING:
@@ -53,11 +56,14 @@ class EstimatorAsLearner:
     estimator : RowEstimator
     classes : ndarray of shape (n_classes,), or None
         Classes that the user named.
+    is_first : bool
+        Whether the model begins anew.
     """
 
-    def __init__(self, estimator: RowEstimator, classes: Any) -> None:
+    def __init__(self, estimator: RowEstimator, classes: Any, *, is_first: bool) -> None:
         self.estimator = estimator
-        self._classes = classes
+        self.call = TrainingCall(is_first, is_batch=False, is_stream=True)
+        self._classes = None if classes is None else estimator._check_classes(classes, first=is_first)
 
     @property
     def n_features(self) -> int:
@@ -73,20 +79,13 @@ class EstimatorAsLearner:
         """The units of training."""
         return self.estimator._units
 
-    @units.setter
-    def units(self, units: Units) -> None:
-        self.estimator._units = units
-
     def check_target(self, y: Any, name: str) -> Any:
         """Return targets, (n_rows,), that can be learned, or raise ValueError."""
         return self.estimator._check_target(y, name)
 
-    def learn_target(self, y: Any, sample_weight: Float32 | None) -> TargetUnits:
-        """Learn from the first targets, (n_rows,); return their units."""
-        if not self.estimator._has_no_units:
-            return self.estimator._learn_target(y, sample_weight, self._classes)
-        target = self.estimator._learn_target(y, sample_weight, getattr(self.estimator, "classes_", None))
-        return target._replace(center=0.0)  # the parameters are those of targets as they are
+    def learned_samples(self, rows: CountedRows, in_double: ColumnsInDouble) -> Samples:
+        """Learn the units from the first rows, unless they are known; return these rows in them."""
+        return learned_samples(self.estimator, rows, in_double, self._classes, self.call)
 
     def take_in(self, rows: CountedRows) -> CountedRows:
         """Learn from rows to train on what no step learns; return them as they count."""
@@ -147,15 +146,15 @@ def _begin(
         model, position = found
         hyperparameters = estimator.get_params(deep=False)
         estimator.__dict__ = vars(model) | hyperparameters
-        learner = EstimatorAsLearner(estimator, _named(estimator, classes, first=False))
+        learner = EstimatorAsLearner(estimator, classes, is_first=False)
         scorers, begun = list[Parameters](estimator._scorers), None
         estimator._units.to_training(scorers)
     else:
-        continues = estimator.warm_start and hasattr(estimator, "_scorers")
-        learner = EstimatorAsLearner(estimator, _named(estimator, classes, first=not continues))
+        is_first = not (estimator.warm_start and hasattr(estimator, "_scorers"))
+        learner = EstimatorAsLearner(estimator, classes, is_first=is_first)
         batches = batches_of(stream)
         first = first_batches(batches, settings.buffer_rows)
-        scorers, position = _first_scorers(learner, first, fixed, settings, continues=continues)
+        scorers, position = _first_scorers(learner, first, fixed, settings)
         begun = itertools.chain(handed_over(first), batches)
     terms = learner.terms(settings, position.typical_loss)
     plan = Plan(
@@ -171,25 +170,20 @@ def _begin(
     return fit, found is None
 
 
-def _named(estimator: RowEstimator, classes: Any, *, first: bool) -> Any:
-    return None if classes is None else estimator._check_classes(classes, first=first)
-
-
 def _first_scorers(
-    learner: EstimatorAsLearner, first: list[Any], fixed: dict[str, Any], settings: StreamSettings, *, continues: bool
+    learner: EstimatorAsLearner, first: list[Any], fixed: dict[str, Any], settings: StreamSettings
 ) -> tuple[list[Parameters], StreamPosition]:
     """Learn the units from the first rows; return the parameters to begin with, and the beginning of the stream."""
-    estimator = learner.estimator
-    learned = continues and not estimator._has_no_units
-    samples = first_samples(learner, first, settings.buffer_rows, fitted=continues, learned=learned)
+    estimator, call = learner.estimator, learner.call
+    samples = first_samples(learner, first, settings.buffer_rows, fitted=not call.is_first)
     targets, weight = samples.targets, samples.sample_weight
     seed = estimator._seed()
     rng = np.random.default_rng(seed)
     options, w0 = estimator._options(), None
-    if not continues:
+    if call.is_first:
         w0 = estimator._first_w0(targets, weight, np.arange(len(targets[0]), dtype=np.int64), options)
-    call = TrainingCall(is_first=not continues, is_batch=False)
-    trained = np.zeros(0, dtype=np.int32) if continues else samples.X.indices  # each buffer draws what it finds fresh
+    # Where the model goes on, each buffer draws what it finds fresh.
+    trained = samples.X.indices if call.is_first else np.zeros(0, dtype=np.int32)
     scorers = estimator._scorers_for(call, options, samples.X.n_features, w0, rng, trained, None, [])
     return scorers, StreamPosition(
         settings=fixed,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.centers import ColumnsInDouble
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Schedule
 from fastfm_ext._learning.losses import Loss
-from fastfm_ext._learning.units import TargetUnits, Units
+from fastfm_ext._learning.samples import Samples
+from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.rows import CountedRows
 
 
@@ -28,7 +30,10 @@ class Learner(Protocol):
     """An estimator that learns from a stream."""
 
     n_features: int
-    units: Units
+
+    @property
+    def units(self) -> Units:
+        """The units of training."""
 
     @property
     def estimator(self) -> Any:
@@ -37,8 +42,11 @@ class Learner(Protocol):
     def check_target(self, y: Any, name: str) -> Any:
         """Return targets, (n_rows,), that can be learned, or raise ValueError."""
 
-    def learn_target(self, y: Any, sample_weight: Float32 | None) -> TargetUnits:
-        """Learn from the first targets, (n_rows,); return their units."""
+    def learned_samples(self, rows: CountedRows, in_double: ColumnsInDouble) -> Samples:
+        """Learn the units from the first rows, unless they are known; return these rows in them.
+
+        ``in_double`` gives columns of the rows as the user has them.
+        """
 
     def take_in(self, rows: CountedRows) -> CountedRows:
         """Learn from rows to train on what no step learns; return them as they count."""

@@ -70,13 +70,10 @@ def centered(X: Csr, given: Any, centers: Centers) -> Csr:
 
 
 def centered_anew(X: Csr, given: Any, *, is_beginning: bool) -> tuple[Csr, Centers]:
-    """Return X less the centers of its columns, and these centers; see `Centers.of`."""
-    centers = Centers.of(X, is_beginning=is_beginning)
-    if not len(centers):
-        return X, centers
-    values = columns_in_double(given, centers.columns, X.n_features)
-    centers = centers.refined(values)
-    return centers.apply(X, values), centers
+    """Return X less the centers of its columns, and these centers, learned from the matrix that was `given` for it."""
+    return Centers.learned(
+        X, lambda columns: columns_in_double(given, columns, X.n_features), is_beginning=is_beginning
+    )
 
 
 def with_present_centered(X: Csr, given: Any, centers: Centers) -> tuple[Csr, Float64 | None]:

@@ -67,7 +67,7 @@ def counted_rows(
     return CountedRows(take_rows(rows.X, numbers), rows.y[numbers], rows.sample_weight[numbers], numbers)
 
 
-def numeric_values(rows: CountedRows, X: Any, columns: NDArray[np.intp], n_features: int) -> Float64:
+def numeric_values(rows: CountedRows, X: Any, n_features: int, columns: NDArray[np.intp]) -> Float64:
     """Return columns of rows that `counted_rows` has read from X in double precision, (n_rows, n_columns)."""
     values = columns_in_double(X, columns, n_features)
     return values if rows.numbers is None else values[rows.numbers]

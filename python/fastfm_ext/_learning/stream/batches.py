@@ -7,6 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,6 @@ from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._learning.learner import Learner
 from fastfm_ext._learning.samples import Samples, concat_csr, concat_weights, slice_samples
-from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import checked_csr
 from fastfm_ext._validation.rows import CountedRows, counted_rows, numeric_values
 
@@ -122,10 +122,10 @@ class BatchReader:
         return sp.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], self._estimator.n_features_in_))
 
 
-def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, fitted: bool, learned: bool) -> Samples:
+def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, fitted: bool) -> Samples:
     """Let the learner learn the units from the first rows of a stream, unless it has; return at most ``n_rows`` rows.
 
-    A `fitted` learner knows its features, even where it has not `learned` its units.
+    A `fitted` learner knows its features.
 
     Raises
     ------
@@ -150,22 +150,9 @@ def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, fitt
     if not parts:
         raise ValueError("batches holds no rows to train on.")
     rows = _first_of(parts, n_rows)
-    centers = NO_CENTERS
     if not fitted:
         learner.n_features = rows.X.n_features
-        centers = Centers.of(rows.X, is_beginning=True)
-        if len(centers):
-            values = _numeric_values(parts, given, centers.columns, rows.X)
-            centers = centers.refined(values)
-            rows = rows._replace(X=centers.apply(rows.X, values))
-    if not learned:
-        target = learner.learn_target(rows.y, rows.sample_weight)
-    rows = learner.take_in(rows)
-    if learned:
-        learner.units = learner.units.weighed_anew(rows.sample_weight)
-    else:
-        learner.units = Units.of(rows.X, centers, rows.sample_weight, target)
-    return learner.units.samples(rows, learner.encode_target(rows.y, "y"))
+    return learner.learned_samples(rows, partial(_numeric_values, parts, given, rows.X))
 
 
 def _first_of(parts: list[CountedRows], n_rows: int) -> CountedRows:
@@ -178,9 +165,9 @@ def _first_of(parts: list[CountedRows], n_rows: int) -> CountedRows:
     return CountedRows(first.X, np.concatenate([part.y for part in parts])[:n_rows], first.sample_weight, None)
 
 
-def _numeric_values(parts: list[CountedRows], given: list[Any], columns: NDArray[np.intp], first: Csr) -> Float64:
+def _numeric_values(parts: list[CountedRows], given: list[Any], first: Csr, columns: NDArray[np.intp]) -> Float64:
     """Return columns of the first rows of all parts in double precision, (n_rows, n_columns)."""
-    values = [numeric_values(part, X, columns, first.n_features) for part, X in zip(parts, given, strict=True)]
+    values = [numeric_values(part, X, first.n_features, columns) for part, X in zip(parts, given, strict=True)]
     return np.concatenate(values)[: first.n_rows]
 
 
