@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int64
 from fastfm_ext._engine.options import Options
@@ -22,6 +20,7 @@ from fastfm_ext._estimators.weights import weighted_by_class
 from fastfm_ext._learning.losses import LOGISTIC, MULTINOMIAL, JointLoss, Loss
 from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext._validation.rows import CountedRows
+from fastfm_ext.fm.labels import check_labels, classes_of, codes_of, encoded, named_classes
 
 
 class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
@@ -169,9 +168,9 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         shuffle: bool = True,
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
-        refit: bool = True,
         n_iter_no_change: int = 5,
         tol: float = 1e-4,
+        refit: bool = True,
         warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -193,9 +192,9 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             shuffle=shuffle,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
-            refit=refit,
             n_iter_no_change=n_iter_no_change,
             tol=tol,
+            refit=refit,
             warm_start=warm_start,
             n_jobs=n_jobs,
             random_state=random_state,
@@ -372,33 +371,14 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         return MULTINOMIAL if is_softmax else LOGISTIC
 
     def _check_classes(self, classes: Any, *, first: bool) -> AnyArray:
-        named = np.unique(np.asarray(classes))
-        if first and len(named) < 2:
-            raise ValueError(f"classes must hold at least two classes; got {named}.")
-        if not first and not np.array_equal(named, self.classes_):
-            raise ValueError(f"classes is {named}, but the first call had {self.classes_}.")
-        return named
+        return named_classes(classes, None if first else self.classes_)
 
     def _check_target(self, y: Any, name: str) -> Any:
-        if y.dtype.kind == "f":
-            assert_all_finite(y, input_name=name)
-        if y.dtype == object:
-            try:
-                np.unique(y)
-            except TypeError as error:
-                raise ValueError(f"{name} holds labels of different kinds, or missing values: {error}") from error
-        with np.errstate(invalid="ignore"):  # it looks whether casting to int64 changes a value
-            check_classification_targets(y)
+        check_labels(y, name)
         return y
 
     def _learn_target(self, y: AnyArray, sample_weight: Float32 | None, classes: Any) -> TargetUnits:
-        found = np.unique(y) if classes is None else classes
-        if len(found) < 2:
-            raise ValueError(
-                f"y holds one class only, {found[0]}; at least two classes are needed. "
-                "In partial_fit, name all of them with classes=."
-            )
-        self.classes_ = found
+        self.classes_ = classes_of(y) if classes is None else classes
         return TargetUnits()
 
     def _take_in(self, rows: CountedRows, *, is_batch: bool) -> CountedRows:
@@ -412,19 +392,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         return w0
 
     def _encode_target(self, y: AnyArray, name: str) -> Float32:
-        known = np.isin(y, self.classes_)
-        if not known.all():
-            advice = (
-                "Name every class in the first partial_fit with classes=, or fit anew, without warm_start."
-                if name == "y"
-                else "Leave such rows out, or let y hold this class, too."
-            )
-            raise ValueError(f"{name} holds the class {y[~known][0]}, which is not among {self.classes_}. {advice}")
-        codes = np.searchsorted(self.classes_, y)
-        if len(self.classes_) == 2:
-            return codes.astype(np.float32)[None, :]
-        one_of_each: Float32 = (codes == np.arange(len(self.classes_))[:, None]).astype(np.float32)
-        return one_of_each
+        return encoded(y, self.classes_, name)
 
     def _check_learned_target(self) -> None:
         n_classes = len(self.classes_)
@@ -432,6 +400,4 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             raise ValueError(f"{n_classes} classes with {len(self._scorers)} scorers")
 
     def _strata(self, targets: Float32) -> AnyArray:
-        strata = targets[0] if len(targets) == 1 else targets.argmax(axis=0)
-        small: AnyArray = strata.astype(np.min_scalar_type(len(self.classes_)))
-        return small
+        return codes_of(targets, len(self.classes_))

@@ -1,0 +1,87 @@
+"""Labels of a classification: their check, the classes that they name, and the numbers that the losses learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import assert_all_finite
+
+from fastfm_ext._common.arrays import AnyArray, Float32
+
+
+def check_labels(y: AnyArray, name: str) -> None:
+    """Raise ValueError for labels, (n_rows,), that are no classes."""
+    if y.dtype.kind == "f":
+        assert_all_finite(y, input_name=name)
+    if y.dtype == object:
+        try:
+            np.unique(y)
+        except TypeError as error:
+            raise ValueError(f"{name} holds labels of different kinds, or missing values: {error}") from error
+    with np.errstate(invalid="ignore"):  # it looks whether casting to int64 changes a value
+        check_classification_targets(y)
+
+
+def named_classes(classes: Any, before: AnyArray | None) -> AnyArray:
+    """Return classes that the user names, (n_classes,), sorted.
+
+    Raises
+    ------
+    ValueError
+        For others than those of `before`; without these, for fewer than two.
+    """
+    named = np.unique(np.asarray(classes))
+    if before is None and len(named) < 2:
+        raise ValueError(f"classes must hold at least two classes; got {named}.")
+    if before is not None and not np.array_equal(named, before):
+        raise ValueError(f"classes is {named}, but the first call had {before}.")
+    return named
+
+
+def classes_of(y: AnyArray) -> AnyArray:
+    """Return the classes of labels, (n_classes,), sorted.
+
+    Raises
+    ------
+    ValueError
+        If there is only one.
+    """
+    found = np.unique(y)
+    if len(found) < 2:
+        raise ValueError(
+            f"y holds one class only, {found[0]}; at least two classes are needed. "
+            "In partial_fit, name all of them with classes=."
+        )
+    return found
+
+
+def encoded(y: AnyArray, classes: AnyArray, name: str) -> Float32:
+    """Return 1 where a row is of a scorer's class and else 0, (n_scorers, n_rows); two classes have one scorer.
+
+    Raises
+    ------
+    ValueError
+        For a label that is none of the classes.
+    """
+    known = np.isin(y, classes)
+    if not known.all():
+        advice = (
+            "Name every class in the first partial_fit with classes=, or fit anew, without warm_start."
+            if name == "y"
+            else "Leave such rows out, or let y hold this class, too."
+        )
+        raise ValueError(f"{name} holds the class {y[~known][0]}, which is not among {classes}. {advice}")
+    codes = np.searchsorted(classes, y)
+    if len(classes) == 2:
+        return codes.astype(np.float32)[None, :]
+    one_of_each: Float32 = (codes == np.arange(len(classes))[:, None]).astype(np.float32)
+    return one_of_each
+
+
+def codes_of(targets: Float32, n_classes: int) -> AnyArray:
+    """Return the number of each row's class, (n_rows,), in the smallest type, from what `encoded` has returned."""
+    codes = targets[0] if len(targets) == 1 else targets.argmax(axis=0)
+    small: AnyArray = codes.astype(np.min_scalar_type(n_classes))
+    return small
