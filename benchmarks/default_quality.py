@@ -1,4 +1,4 @@
-"""How good the default settings of each solver and loss are, on test rows that no search of them has read.
+"""Quality of the default settings of each solver and loss, on test rows that no search of them has read.
 
     python benchmarks/default_quality.py rankings          NDCG@20 of each loss, and of LightFM if installed
     python benchmarks/default_quality.py classification    log loss of each solver, of a constant, and of

@@ -1,12 +1,12 @@
-"""What the refit on all rows is worth: test quality and CPU time of early stopping without it and with it.
+"""Refit on all rows after early stopping: test quality and CPU time without it and with it.
 
     python benchmarks/refit.py                    every data set, default settings but for early_stopping=True
     python benchmarks/refit.py ml-100k gowalla    some of them
     python benchmarks/refit.py --seeds 5          splits and seeds that a mean is over
 
-"same steps" is a refit of fewer epochs, so that it makes as many steps as the first pass did. A revision without the
-hyperparameter prints the columns of the refit all the same: they are then made by a second `fit` of `best_epoch_`
-epochs. `data_sets.py` says what the peer is.
+"same steps" is a refit of fewer epochs, so that it makes as many steps as the first pass did. A version of the package
+without the hyperparameter prints the columns of the refit all the same: they are then made by a second `fit` of
+`best_epoch_` epochs. `data_sets.py` says what the peer is.
 
 The data is read from the folder that the environment variable FASTFM_EXT_DATA names.
 """

@@ -1,4 +1,4 @@
-"""How default settings do on small tables: test error of the default, and of training until the training loss is flat.
+"""Small tables: test error of the default settings, and of training until the training loss is flat.
 
     python benchmarks/small_tables.py                  every table
     python benchmarks/small_tables.py wine digits      some of them

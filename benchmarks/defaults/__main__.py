@@ -1,8 +1,8 @@
-"""How the default settings were chosen: a search for each solver over data sets of its task.
+"""Search for default settings of a solver, over data sets of its task.
 
     python -m benchmarks.defaults --solver ftrl --task classification
     python -m benchmarks.defaults --solver warp            bpr and warp rank; the others regress or classify
-    python -m benchmarks.defaults --solver warp --factors 64 --no-search    today's default alone, with other factors
+    python -m benchmarks.defaults --solver warp --factors 64 --no-search    the present default alone, with other factors
 
 Prints each data set's best setting, and the best settings for all of them with their regrets (see search.py). Test
 rows are never read. One thread; --log keeps each fit's loss, and a search that was broken off goes on from there.
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--random", type=int, default=6, help="settings drawn at random to begin with")
     parser.add_argument("--moves", type=int, default=3, help="most moves to a neighbour, for each data set and for all")
     parser.add_argument("--start", type=json.loads, default=[], help="more settings to begin with, as lists in JSON")
-    parser.add_argument("--no-search", action="store_true", help="today's default alone")
+    parser.add_argument("--no-search", action="store_true", help="the present default alone")
     parser.add_argument("--log", type=Path, help="file for each fit's loss, a line of JSON each")
     asked = parser.parse_args()
     data = os.environ.get("FASTFM_EXT_DATA")

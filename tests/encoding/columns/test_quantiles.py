@@ -1,3 +1,5 @@
+"""Bins of equal shares, in which a frequent number has one of its own."""
+
 import numpy as np
 import pytest
 from hypothesis import given
