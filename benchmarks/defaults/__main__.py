@@ -2,7 +2,7 @@
 
     python -m benchmarks.defaults --solver ftrl --task classification
     python -m benchmarks.defaults --solver warp            bpr and warp rank; the others regress or classify
-    python -m benchmarks.defaults --solver warp --factors 64 --no-search    the present default alone, with other factors
+    python -m benchmarks.defaults --solver warp --factors 64 --no-search    the default alone, other factors
 
 Prints each data set's best setting, and the best settings for all of them with their regrets (see search.py). Test
 rows are never read. One thread; --log keeps each fit's loss, and a search that was broken off goes on from there.
