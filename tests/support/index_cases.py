@@ -15,8 +15,8 @@ N_ITEMS = 6000
 def clustered(n, seed):
     """Vectors with clusters and unequal lengths, as training makes them."""
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).normal(size=(40, 8))
-    return (centres[rng.integers(0, 40, n)] + 0.4 * rng.normal(size=(n, 8))) * rng.gamma(4, 0.25, size=(n, 1))
+    centers = np.random.default_rng(99).normal(size=(40, 8))
+    return (centers[rng.integers(0, 40, n)] + 0.4 * rng.normal(size=(n, 8))) * rng.gamma(4, 0.25, size=(n, 1))
 
 
 ITEMS, USERS = clustered(N_ITEMS, 0), clustered(700, 1)

@@ -130,7 +130,7 @@ def _target_spread(meta: dict[str, Any], arrays: dict[str, AnyArray]) -> float:
 
 
 def _row_norms(meta: dict[str, Any]) -> RowNorms | None:
-    """Return the norms of the rows; models of 0.1 and rankings have none."""
+    """Return the norms of the rows; rankings, and files of earlier builds, have none."""
     if "row_norms" not in meta:
         return None
     norms = RowNorms(**meta["row_norms"])
@@ -140,7 +140,7 @@ def _row_norms(meta: dict[str, Any]) -> RowNorms | None:
 
 
 def _centers(arrays: dict[str, AnyArray], name: str, n_features: int) -> Centers:
-    """Return the centers of columns under this name; 0.1 had none."""
+    """Return the centers of columns under this name; files of earlier builds have none."""
     if f"{name}_columns" not in arrays:
         return NO_CENTERS
     centers = Centers(**{field.name: arrays[f"{name}_{field.name}"] for field in fields(Centers)})
@@ -149,7 +149,7 @@ def _centers(arrays: dict[str, AnyArray], name: str, n_features: int) -> Centers
 
 
 def _number(meta: dict[str, Any], name: str, default: float) -> float:
-    """Return a finite number, or the default where an earlier version has kept none."""
+    """Return a finite number, or the default where a file of an earlier build has none."""
     value = meta.get(name, default)
     if not isinstance(value, float) or not np.isfinite(value):
         raise ValueError(f"{name} is {value!r}")

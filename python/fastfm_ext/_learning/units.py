@@ -129,7 +129,7 @@ class Units:
     weight : float
         Mean of the weights.
     rows : RowNorms or None
-        None for rankings, and for models of versions that did not know them.
+        None for rankings, and for models that earlier builds saved.
     """
 
     features: FeatureScale

@@ -69,7 +69,7 @@ def numeric(column: str, *, log: bool = False, missing: Missing = "ignore") -> N
     """Declare a column of numbers: one feature, ``(value - mean) / standard deviation`` of the fitted rows.
 
     A missing value gives no entry, which equals the mean. A column with a single distinct value has no scale: its
-    numbers are only centred.
+    numbers are only centered.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class StreamPosition:
         """
         meta = dict(meta)
         n_factors = meta.pop("n_factors")
-        meta.pop("generator", None)  # 0.1 drew the factors of new features from it
+        meta.pop("generator", None)  # earlier builds drew the factors of new features from it
         run = Run(_history_from(meta.pop("history")), Monitor(**meta.pop("monitor")))
         run.best = [
             Parameters.from_arrays(arrays, n_factors, suffix=f"_{number}")

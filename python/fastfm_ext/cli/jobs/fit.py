@@ -15,9 +15,10 @@ from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile, of_width
 from fastfm_ext.cli.jobs.tables import (
     distinct_items,
-    like_training,
+    of_held_out,
     refused,
     targets_of,
+    type_of_target,
     weights_of,
     without_whole_floats,
 )
@@ -91,7 +92,7 @@ class _TableLoader:
                 self._columns = self._columns.filled_in(typed, str(file.path))
             self.encoder = self._columns.encoder()
             self.items = distinct_items(table, self._columns)
-            self._types = {str(self._columns.target): str(table.schema.field(self._columns.target).type)}
+            self._types = of_held_out(type_of_target(table, self._columns))
         y = targets_of(table, self._columns, str(file.path))
         rows = source.for_encoder(table)
         with refused(file.path):
@@ -100,8 +101,7 @@ class _TableLoader:
 
     def _source(self, file: DataFile) -> CsvSource | ParquetSource:
         encoder = self._columns.encoder() if self._columns.has_features else None
-        types = {name: like_training(kind) for name, kind in self._types.items()}
-        return file.source(encoder, self._columns.target, self._columns.weight, types)
+        return file.source(encoder, self._columns.target, self._columns.weight, self._types)
 
 
 def run(settings: FitSettings) -> None:

@@ -15,9 +15,10 @@ from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.tables import (
     distinct_items,
-    like_training,
+    of_held_out,
     refused,
     targets_of,
+    type_of_target,
     without_whole_floats,
 )
 from fastfm_ext.cli.jobs.training import (
@@ -98,20 +99,20 @@ class _TableStream:
             if first is None:
                 raise ValueError(f"{name}: there are no rows in it")
             self._columns = columns.filled_in(without_whole_floats(first, source.tables), name, is_part=True)
-            self._types = _types_of(first, columns)
+            self._types = type_of_target(first, columns)
             self.encoder = self._columns.encoder()
             source = self._source(file)
         self.n_rows = 0
         self.items: Any = None
         for table in source.tables(self._columns.used):
-            self._types = self._types or _types_of(table, columns)
+            self._types = self._types or type_of_target(table, columns)
             self._learn(source, table, targets, file)
         if not self.n_rows:
             raise ValueError(f"{name}: there are no rows in it")
         self.n_features = self.encoder.n_features_out_
         self.train = self._source(file)
         self.train.n_rows = self.n_rows
-        self._types = {name: like_training(kind) for name, kind in self._types.items()}
+        self._types = of_held_out(self._types)
 
     def _learn(self, source: CsvSource | ParquetSource, table: Any, targets: _TargetsSeen, file: DataFile) -> None:
         """Add the rows of a table to the encoder, the targets and the items."""
@@ -132,11 +133,6 @@ class _TableStream:
 
     def _source(self, file: DataFile) -> ParquetSource | CsvSource:
         return file.source(self.encoder, self._columns.target, self._columns.weight, self._types)
-
-
-def _types_of(table: Any, columns: TableColumns) -> dict[str, str]:
-    """Return the type of an Arrow table's target by its name."""
-    return {str(columns.target): str(table.schema.field(columns.target).type)}
 
 
 def run(settings: FitSettings) -> None:

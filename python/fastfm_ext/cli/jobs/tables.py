@@ -67,9 +67,14 @@ def _array(column: Any) -> NDArray[Any]:
     return values
 
 
-def like_training(kind: str) -> str:
-    """Return Arrow's type for the targets of held-out rows, where those of training are of the type `kind`."""
-    return kind if kind == "string" else "double"
+def type_of_target(table: Any, columns: TableColumns) -> dict[str, str]:
+    """Return Arrow's type of a table's target by its name."""
+    return {str(columns.target): str(table.schema.field(columns.target).type)}
+
+
+def of_held_out(types: dict[str, str]) -> dict[str, str]:
+    """Return Arrow's types of the targets of held-out rows, where those of training are of these types."""
+    return {name: kind if kind == "string" else "double" for name, kind in types.items()}
 
 
 def distinct_items(table: Any, columns: TableColumns) -> Any:
