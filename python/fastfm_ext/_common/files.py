@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
@@ -96,7 +97,7 @@ class PendingFile:
                 self.file = tempfile.TemporaryFile()  # noqa: SIM115
                 return
         # Not tempfile: its files are readable by their owner only, and the new file would inherit that.
-        self._temporary = temporary or os.path.join(folder, f".fastfm-ext-{os.urandom(6).hex()}.tmp")
+        self._temporary = temporary or f"{_temporary_prefix(self._target)}{os.urandom(6).hex()}.tmp"
         try:
             self.file = open(self._temporary, "x+b" if temporary is None else "w+b")  # noqa: SIM115
         except OSError as error:
@@ -142,6 +143,22 @@ class PendingFile:
                 finally:
                     if self._temporary is not None:
                         os.unlink(self._temporary)
+
+
+def remove_leftovers(path: PathLike) -> None:
+    """Remove what killed programs have left of new files that were to take the place of `path`."""
+    target = os.path.realpath(os.fsdecode(path))
+    folder = os.path.dirname(target)
+    if os.path.isdir(folder):
+        for entry in (os.path.join(folder, name) for name in os.listdir(folder)):
+            if entry.startswith(_temporary_prefix(target)) and entry.endswith(".tmp"):
+                os.unlink(entry)
+
+
+def _temporary_prefix(target: str) -> str:
+    """Return how the temporary paths for a file begin: short, since its own name may be as long as names can be."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".fastfm-ext-{zlib.crc32(os.fsencode(name)):08x}-")
 
 
 @contextlib.contextmanager

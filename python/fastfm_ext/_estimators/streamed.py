@@ -12,6 +12,7 @@ import numpy as np
 
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._common.checks import is_integer, is_real
+from fastfm_ext._common.files import remove_leftovers
 from fastfm_ext._common.interrupt import DeferredInterrupt
 from fastfm_ext._engine.centers import ColumnsInDouble
 from fastfm_ext._engine.parameters import Parameters
@@ -24,7 +25,7 @@ from fastfm_ext._learning.loop import History
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.stream.batches import batches_of, checksum, first_batches, first_samples, handed_over
 from fastfm_ext._learning.stream.buffers import Plan
-from fastfm_ext._learning.stream.checkpoint import StreamPosition, read_checkpoint, remove_leftovers
+from fastfm_ext._learning.stream.checkpoint import StreamPosition, read_checkpoint
 from fastfm_ext._learning.stream.fit import StreamFit, StreamSettings
 from fastfm_ext._learning.stream.source import BufferSource
 from fastfm_ext._learning.units import Units

@@ -12,6 +12,7 @@ import pytest
 
 import stream_worker
 from fastfm_ext import FMClassifier, FMRegressor, ModelFileError, load_model, save_model
+from fastfm_ext._common.files import PendingFile
 from fastfm_ext._learning.stream.checkpoint import StreamPosition
 from fastfm_ext.model_io.container import ModelFileReader
 from registries import SOLVERS
@@ -182,9 +183,15 @@ def test_damaged_checkpoints_and_model_files_are_refused_and_kept(data, tmp_path
 
 
 def test_half_written_checkpoints_are_removed(data, tmp_path):
-    (tmp_path / ".fit.fastfm.0123.tmp").write_bytes(b"cut off")
+    halves = [PendingFile(tmp_path / name) for name in ("fit.fastfm", "fit.fastfm", "another.fastfm")]
+    assert len(list(tmp_path.iterdir())) == 3
+    for half in halves[:2]:
+        half.file.close()
     fit(data, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["fit.fastfm"]
+    halves[2].finish()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["another.fastfm", "fit.fastfm"]
+    for half in halves:
+        half.abandon()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")

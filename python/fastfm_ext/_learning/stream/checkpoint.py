@@ -139,15 +139,6 @@ class Checkpoints:
         self._last = time.monotonic()
 
 
-def remove_leftovers(path: str) -> None:
-    """Remove what a fit left behind that was killed while it wrote a checkpoint."""
-    folder, name = os.path.split(os.path.realpath(path))
-    if os.path.isdir(folder):
-        for entry in os.listdir(folder):
-            if entry.startswith(f".{name}.") and entry.endswith(".tmp"):
-                os.unlink(os.path.join(folder, entry))
-
-
 def read_checkpoint(path: str, model_class: type[Any], settings: dict[str, Any]) -> tuple[Any, StreamPosition] | None:
     """Return the model and the position of a checkpoint; None if there is no such file.
 
