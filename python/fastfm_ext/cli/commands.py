@@ -37,10 +37,11 @@ files:
   -                   standard input, here and for the other commands; it and other pipes are read whole first.
 
 columns:
-  NAME                      a category: a feature for each value
-  NAME:KIND[:OPTION=VALUE,...]  KIND is one of {", ".join(KINDS)}; for what they do and their options see the
-                      functions of these names in fastfm_ext.encoding. Examples: age:numeric  genres:multi:sep=,
-                      tags:multi:sep=;,min_count=5  (quote ; and | in a shell; \\t is a tab)
+  NAME                a category: a feature for each value
+  NAME:KIND[:OPTION=VALUE,...]
+                      KIND is one of {", ".join(KINDS)}; for what they do and
+                      their options see the functions of these names in fastfm_ext.encoding. Examples: age:numeric
+                      genres:multi:sep=,  tags:multi:sep=;,min_count=5  (quote ; and | in a shell; \\t is a tab)
 
 the same in a file (--config); flags win over it:
   [columns]
@@ -137,7 +138,7 @@ def _add_options(parser: Any, settings: Any, *names: str) -> None:
         if not flags:
             parser.add_argument(setting.name, **words)
             continue
-        if setting.default is not None and setting.default is not False:
+        if setting.default is not None and setting.default not in (False, ()):
             words["help"] += f" (default: {_shown(setting.default)})"
         parser.add_argument(*flags, dest=setting.name, default=argparse.SUPPRESS, **words)
 

@@ -54,6 +54,9 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     delta : float, default=1.0
         For ``loss="huber"`` only: the residual, in units of the target's standard deviation, from which on the loss
         grows linearly.
+    clip_predictions : bool, default=False
+        Whether `predict` returns no number outside `target_range_`, as suits ratings: one below the lowest target of
+        training becomes the lowest, one above the highest becomes the highest. It plays no part in training.
     solver : {"adagrad", "sgd", "ftrl", "adam"}, default="adagrad"
         Per-sample descent with AdaGrad's step sizes, with a constant one, FTRL-Proximal, or Adam, whose averages move
         when their feature is visited. AdaGrad needs least tuning and is the better choice where some features are
@@ -61,9 +64,6 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         exactly 0.
     learning_rate : float, optional
         Default: 0.05 for AdaGrad, 0.005 for SGD, 0.2 for FTRL, 0.001 for Adam.
-    clip_predictions : bool, default=False
-        Whether `predict` returns no number outside `target_range_`, as suits ratings: one below the lowest target of
-        training becomes the lowest, one above the highest becomes the highest. It plays no part in training.
     max_iter : int, default=100
         Most epochs (passes over the rows). `fit` gives a ConvergenceWarning if they end while it still gains.
     l2_w, l2_V : float, optional
