@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import training_cases
 from fastfm_ext import DivergenceError, FMClassifier, FMRegressor, _engine
-from fastfm_ext._learning import refit
+from fastfm_ext._learning import folds, refit
 from fastfm_ext._learning.held_out import fold_rows
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._validation.matrices import canonical_csr
@@ -248,7 +248,7 @@ def test_a_fold_with_a_huge_loss_does_not_choose_the_number_of_epochs(monkeypatc
         calls.append(epoch)
         return (outlier if len(calls) % 5 == 0 else ordinary)[epoch - 1]
 
-    monkeypatch.setattr(refit, "validated", validated)
+    monkeypatch.setattr(folds, "validated", validated)
     model = make(FMRegressor, max_iter=6).fit(*rows)
     assert model.best_epoch_ == 4
     np.testing.assert_allclose(model.history_["val_loss"][:2], [8**0.8 * 1000**0.2, 4**0.8 * 1010**0.2])
