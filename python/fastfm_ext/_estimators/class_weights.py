@@ -1,4 +1,4 @@
-"""Class weights: what the rows of each class count, beside the weights that they were given."""
+"""Class weights: factors of the sample weights of the rows of each class."""
 
 from __future__ import annotations
 

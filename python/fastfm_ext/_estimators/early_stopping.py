@@ -1,4 +1,4 @@
-"""Early stopping of the estimators: what is held out, how much of it and how often.
+"""Early stopping of the estimators: the parts of the data that are held out.
 
 With much data, a tenth is held out once. With less, the best epoch depends on which tenth it is, and five folds find a
 better one (`benchmarks/small_tables.py`). A dozen rows are too few for a fold to tell anything, and so are a thousand

@@ -1,4 +1,4 @@
-"""First rows of a training: what a model learns from them before its first step, and they in its units."""
+"""First rows of a training, from which a model learns its units before the first step."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastfm_ext._common.checks import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
 from fastfm_ext._engine.options import Options
-from fastfm_ext._estimators.weights import is_class_weight
+from fastfm_ext._estimators.class_weights import is_class_weight
 from fastfm_ext._learning.losses import LOSSES, MULTI_CLASS, Loss, RankingLoss
 from fastfm_ext._learning.solvers.base import Defaults, Solver
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read

@@ -18,7 +18,7 @@ BAR_DELAY = 2.0
 
 @dataclass(frozen=True)
 class FitProgress:
-    """How far a fit is, after an epoch: what a `callback` is called with.
+    """Progress of a fit after an epoch, with which a `callback` is called.
 
     Attributes
     ----------

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._estimators.class_weights import from_pairs, to_pairs
 from fastfm_ext._estimators.scorers import Scorers
-from fastfm_ext._estimators.weights import from_pairs, to_pairs
 from fastfm_ext._learning.row_norms import RowNorms
 from fastfm_ext._learning.units import FeatureScale, Units
 

@@ -13,10 +13,10 @@ from sklearn.base import ClassifierMixin
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int64
 from fastfm_ext._engine.options import Options
 from fastfm_ext._estimators.batch_methods import if_on_batches
-from fastfm_ext._estimators.given import model_of
+from fastfm_ext._estimators.class_weights import weighted_by_class
+from fastfm_ext._estimators.foreign_parameters import model_of
 from fastfm_ext._estimators.rows import RowEstimator
 from fastfm_ext._estimators.vectors import VectorsMixin
-from fastfm_ext._estimators.weights import weighted_by_class
 from fastfm_ext._learning.losses import LOGISTIC, MULTINOMIAL, JointLoss, Loss
 from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext._validation.rows import CountedRows

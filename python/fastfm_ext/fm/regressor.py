@@ -12,7 +12,7 @@ from sklearn.utils.validation import assert_all_finite
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import check_param
 from fastfm_ext._estimators.batch_methods import if_on_batches
-from fastfm_ext._estimators.given import model_of
+from fastfm_ext._estimators.foreign_parameters import model_of
 from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.rows import RowEstimator
 from fastfm_ext._estimators.vectors import VectorsMixin
