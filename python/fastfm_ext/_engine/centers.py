@@ -1,4 +1,4 @@
-"""Centers of numeric columns: what is taken off their values before a model sees them, and what that does to w0 and w.
+"""Centers of numeric columns: they are taken off the values before a model sees them, which changes its w0 and w.
 
 A factorization machine learns a year of 1990 to 2020 as slowly as a constant. So a model of centered columns holds
 parameters for z = x - c. They are those of a model of x itself, but for w0 and w: put z into
@@ -44,7 +44,7 @@ ColumnsInDouble: TypeAlias = Callable[[NDArray[np.intp]], Float64]
 
 @dataclass(frozen=True, eq=False)
 class Centers:
-    """The centered columns, and what is taken off the values of each.
+    """The centered columns, and the center of each.
 
     Attributes
     ----------

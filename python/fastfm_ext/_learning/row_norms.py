@@ -1,4 +1,4 @@
-"""Row norms of a training table: what a step on one row does to that row's own score grows with its squared norm.
+"""Row norms of a training table: a step on a row moves that row's own score in proportion to its squared norm.
 
 A step of size eta on row x moves the row's linear score by about eta g |x|^2, g being the derivative of its loss. With
 a loss whose second derivative is at most h, steps are stable on average where eta h E|x|^4 / E|x|^2 is well below 2

@@ -11,10 +11,11 @@ from fastfm_ext._common.files import is_pipe
 from fastfm_ext._learning.losses import MULTI_CLASS, losses_of
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 from fastfm_ext.cli.columns import KINDS, SIDES, TableColumns, read_config
-from fastfm_ext.cli.outputs import STANDARD, check_outputs, paths_of
+from fastfm_ext.cli.outputs import check_outputs, paths_of
 from fastfm_ext.cli.pipes import Spool
 from fastfm_ext.cli.settings import (
     READ,
+    STANDARD,
     CsvSettings,
     ExportSettings,
     FitSettings,

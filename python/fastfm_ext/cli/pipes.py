@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from fastfm_ext._common.files import descriptor_of, is_pipe
+from fastfm_ext.cli.settings import STANDARD
 
-STANDARD_INPUT = "-"
 _BLOCK = 1 << 20
 _LONGEST_MAGIC = 6
 # The first bytes of files, and the ending by which readers know them.
@@ -62,7 +62,7 @@ class Spool:
         """
         if not _is_read_once(path):
             return path
-        name = "standard input" if str(path) == STANDARD_INPUT else str(path)
+        name = "standard input" if str(path) == STANDARD else str(path)
         key = _identity(path)
         if key in self._read:
             raise ValueError(f"{self._read[key]} and {option} are one pipe, {name}, which can be read only once")
@@ -101,7 +101,7 @@ class Spool:
 
 
 def _is_read_once(path: Path) -> bool:
-    if str(path) == STANDARD_INPUT:
+    if str(path) == STANDARD:
         return True
     descriptor = descriptor_of(path)
     if descriptor is None or is_pipe(path):
@@ -114,21 +114,21 @@ def _is_read_once(path: Path) -> bool:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    descriptor = 0 if str(path) == STANDARD_INPUT else descriptor_of(path)
+    descriptor = 0 if str(path) == STANDARD else descriptor_of(path)
     status = os.stat(path) if descriptor is None else os.fstat(descriptor)
     return status.st_dev, status.st_ino
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    descriptor = 0 if str(path) == STANDARD_INPUT else descriptor_of(path)
+    descriptor = 0 if str(path) == STANDARD else descriptor_of(path)
     with open(path if descriptor is None else os.dup(descriptor), "rb") as file:
         yield file
 
 
 def _name_of(path: Path, first: bytes) -> str:
     """Return a name whose ending says what a file with these first bytes is."""
-    name = "input" if str(path) == STANDARD_INPUT or descriptor_of(path) is not None else path.name
+    name = "input" if str(path) == STANDARD or descriptor_of(path) is not None else path.name
     found = next((ending for magic, ending in _ENDINGS_OF.items() if first.startswith(magic)), "")
     root, ending = os.path.splitext(name)
     name = root if ending in _ENDINGS_OF.values() else name

@@ -32,6 +32,8 @@ _KIND_HELP = (
     "class, or score (the probability's logit); default: value or probability"
 )
 
+STANDARD = "-"  # standard input or output in place of a path
+
 # What a command does with the file that a setting names.
 READ = "read"
 WRITTEN = "written"
