@@ -366,9 +366,12 @@ class FMRanker(VectorsMixin, FMEstimator):
         chosen = replace(chosen, data=self._units.relative(chosen.data, chosen.nnz))
         choices = Choices.of(features.apply(users), features.apply(items), chosen)
         problem_without = partial(self._problem, choices, call, undo)
-        if call.is_batch:
-            return problem_without(None, self._generator_of(call))
         seed = self._seed()
+        if call.is_batch:
+            # Each epoch of `partial_fit` draws anew, as those of `fit` do: a choice that meets the same few items again
+            # and again learns little from them.
+            epoch = [] if call.is_first else [getattr(self, "n_iter_", 0)]
+            return problem_without(None, np.random.default_rng([seed, *epoch]))
         rng = np.random.default_rng(seed)
         parts = parts_of_interactions(self, chosen, users.n_features, rng, is_first=call.is_first)
         return self._problem_of_parts(problem_without, parts, rng, seed, call)
@@ -398,13 +401,6 @@ class FMRanker(VectorsMixin, FMEstimator):
             held_out=held_out,
             touched=touched,
         )
-
-    def _generator_of(self, call: TrainingCall) -> np.random.Generator:
-        # Each epoch of `partial_fit` draws anew, as those of `fit` do: a choice that meets the same few items again and
-        # again learns little from them.
-        if call.is_batch and not call.is_first:
-            return np.random.default_rng([self._seed(), getattr(self, "n_iter_", 0)])
-        return np.random.default_rng(self._seed())
 
     def _show_validation(self, value: float) -> str:
         return f"{self.validation_metric} {value:.4f}"
