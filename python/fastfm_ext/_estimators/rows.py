@@ -197,10 +197,10 @@ class RowEstimator(FMEstimator):
         """Train on a stream of batches, of which only a few are in memory at a time.
 
         Rows are gathered in a buffer, shuffled there, and trained on, while a thread reads the next ones. The model
-        depends on the rows and their order, not on the size of the batches. With `shuffle` off it is the one that
-        `fit` learns from the same rows in the same order; what `fit` learns from all rows before the first step (mean
-        and spread of the target, center and unit of each numeric feature, the norms of the rows, the mean weight, the
-        first w0, which features have factors) is learned here from the first `buffer_rows` rows.
+        depends on the rows and their order, not on the size of the batches. With `shuffle` and `early_stopping` off it
+        is the one that `fit` learns from the same rows in the same order; what `fit` learns from all rows before the
+        first step (mean and spread of the target, center and unit of each numeric feature, the norms of the rows, the
+        mean weight, the first w0, which features have factors) is learned here from the first `buffer_rows` rows.
 
         Parameters
         ----------
