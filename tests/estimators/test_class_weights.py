@@ -170,3 +170,11 @@ def test_a_label_that_is_none_of_the_classes_is_named_though_classes_have_weight
     model = make(class_weight={"yes": 2.0}).partial_fit(X, y)
     with pytest.raises(ValueError, match=f"y holds the class {label}, which is not among"):
         model.partial_fit(X, np.where(y == "yes", label, y))
+
+
+@pytest.mark.parametrize("named", [{"007": 2.0, "7": 3.0}, {"7": 3.0, "007": 2.0}])
+def test_texts_that_are_numbers_are_classes_by_their_text(X, named):
+    y = np.array(["7", "007"] * len(X))[: len(X)]
+    weighted = FMClassifier(random_state=0, class_weight=named).fit(X, y)
+    by_row = FMClassifier(random_state=0).fit(X, y, np.where(y == "7", 3.0, 2.0))
+    np.testing.assert_array_equal(weighted.predict_proba(X), by_row.predict_proba(X))

@@ -62,7 +62,13 @@ def weighted_by_class(rows: CountedRows, class_weight: Any, classes: AnyArray, *
 
 def _named(class_weight: Any, classes: AnyArray) -> AnyArray:
     """Return the weight of each class, 1 for those that are not named."""
-    weights: AnyArray = compute_class_weight(dict(class_weight), classes=classes, y=classes)
+    labels = classes.tolist()
+    weights: AnyArray
+    if set(class_weight) <= set(labels):
+        weights = np.array([class_weight.get(label, 1.0) for label in labels])
+    else:
+        # Takes text that is a number for this number, and refuses other classes than there are.
+        weights = compute_class_weight(dict(class_weight), classes=classes, y=classes)
     return weights
 
 
