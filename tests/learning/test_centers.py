@@ -259,3 +259,9 @@ def test_only_files_that_an_earlier_reader_would_get_wrong_have_the_new_format(t
     for rows, target, version in ((X, y, 2), (X[:, 3:4], y, 1), (X[:, 3:4], y + 1e6, 2), (X[:, 4:7], y, 1)):
         save_model(path, FMRegressor(4, random_state=0).fit(rows, target))
         assert format_of(path) == version
+
+
+def test_rows_of_nothing_but_constants_are_predicted_by_the_mean():
+    X = np.tile([0.1, 0.6], (12, 1))
+    model = FMRegressor(n_factors=2, random_state=0).fit(X, np.arange(12.0))
+    np.testing.assert_allclose(model.predict(X), 5.5, rtol=1e-5)

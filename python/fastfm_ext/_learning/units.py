@@ -56,6 +56,7 @@ class FeatureScale:
             return cls(np.zeros(0, dtype=np.intp), np.zeros((0, 1), dtype=np.float32))
         counts = np.bincount(X.indices, minlength=X.n_features)
         squares = np.bincount(X.indices, weights=X.data.astype(np.float64) ** 2, minlength=X.n_features)
+        squares = squares.astype(np.float64, copy=False)  # without values, NumPy has counted in integers
         constant = counts[centers.columns] == 0
         counts[centers.columns[constant]] = X.n_rows
         squares[centers.columns[constant]] = X.n_rows * centers.values[constant] ** 2
