@@ -13,6 +13,8 @@ from fastfm_ext._common.extras import require
 from fastfm_ext.streaming.files import BatchParts, FileSource, Paths, errors_of
 from fastfm_ext.streaming.partitions import folders_of, partition_values, with_partitions
 
+_TYPES_OF_VIEWS = {"string_view": "string", "binary_view": "binary"}
+
 
 class TableSource(FileSource):
     """Base of the sources of tables, with a target column, a column of weights, and an encoder of the others."""
@@ -217,11 +219,19 @@ class ParquetSource(TableSource):
                 # The end of a row group may cut a batch short.
                 if sum(map(len, waiting)) >= self.batch_rows:
                     table = table_of(waiting)
-                    yield table.slice(0, self.batch_rows)
+                    yield _without_views(table.slice(0, self.batch_rows))
                     waiting = table.slice(self.batch_rows).to_batches()
                     del table
             if sum(map(len, waiting)):
-                yield table_of(waiting)
+                yield _without_views(table_of(waiting))
+
+
+def _without_views(table: Any) -> Any:
+    """Return a table whose texts are of a type that Arrow can take and join, which views are not."""
+    for place, field in enumerate(table.schema):
+        if str(field.type) in _TYPES_OF_VIEWS:
+            table = table.set_column(place, field.name, table.column(place).cast(_TYPES_OF_VIEWS[str(field.type)]))
+    return table
 
 
 def joined(tables: list[Any]) -> Any:

@@ -232,3 +232,57 @@ def test_a_comma_can_separate_the_values_of_a_cell(run, tmp_path):
     words = ("--target", "y", "--user", "user", "--item", "tags:multi:sep=,,norm=l1", *QUICK, "--model", "m.fm")
     assert run("fit", "r.csv", *words) == (0, "", "")
     assert load_model("m.fm").encoder.get_feature_names_out().tolist()[3:] == ["tags=a", "tags=b"]
+
+
+@pytest.fixture
+def awkward(tmp_path):
+    """A Parquet file with columns that cannot name users or items, and with a type that Arrow cannot take rows of."""
+    table = pa.table(
+        {
+            "y": [0.5, 2.0, 3.0, 1.0] * 10,
+            "film": pa.array(["a", "b", "c", None] * 10, pa.string_view()),
+            "user": [1, 2, 3, 4] * 10,
+            "lists": [["x"], ["y", "z"], [], None] * 10,
+            "flags": [True, False, True, None] * 10,
+            "nothing": pa.nulls(40),
+        }
+    )
+    parquet.write_table(table, tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("stream", [(), ("--stream",)], ids=["whole", "stream"])
+def test_ids_may_be_views_of_text(run, awkward, stream):
+    words = ("t.parquet", "--target", "y", "--user", "user", "--item", "film", "--model", "m.fm")
+    assert run("fit", *words, *QUICK, *stream)[0] == 0
+    out = run("recommend", "m.fm", "t.parquet", "--seen", "t.parquet", "--quiet")[1]
+    assert {tuple(row[:1] + row[2:3]) for row in rows_of(out)} == {
+        *(("1", "b"), ("1", "c"), ("2", "a"), ("2", "c"), ("3", "a"), ("3", "b"), ("4", "a"), ("4", "b"), ("4", "c"))
+    }
+
+
+@pytest.mark.parametrize("stream", [(), ("--stream",)], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("item", "why"), [("lists:multi", "holds lists; put"), ("nothing", "all its cells are missing")]
+)
+def test_a_column_that_names_no_items_is_refused_before_training(run, awkward, item, why, stream):
+    words = ("t.parquet", "--target", "y", "--user", "user", "--item", item, "--model", "m.fm")
+    code, _, err = run("fit", *words, *QUICK, *stream)
+    assert (code, err.startswith(f"fastfm-ext: error: --item {item.partition(':')[0]}: "), why in err) == (
+        1,
+        True,
+        True,
+    )
+
+
+def test_columns_that_name_nobody_are_refused_by_recommend(run, awkward):
+    def recommend(user, item):
+        words = ("fit", "t.parquet", "--target", "y", "--user", *user, "--item", item, "--model", "m.fm", *QUICK)
+        assert run(*words)[0] == 0
+        return run("recommend", "m.fm", "t.parquet", "--seen", "t.parquet", "-n", 1, "--quiet")
+
+    code, _, err = recommend(["lists:multi"], "film")
+    assert (code, "--user lists: the first column of the user's side names the users" in err) == (1, True)
+    code, _, err = recommend(["user"], "flags")
+    assert (code, "column 'flags' holds True and False, which name no items" in err) == (1, True)
+    code, out, _ = recommend(["nothing", "user"], "film")
+    assert (code, len(rows_of(out))) == (0, 40)

@@ -97,7 +97,7 @@ class _TableLoader:
         rows = source.for_encoder(table)
         with refused(file.path):
             X = self.encoder.fit_transform(rows) if is_first else self.encoder.transform(rows)
-        return _EncodedRows(X, y, weights_of(table, self._columns))
+        return _EncodedRows(X, y, weights_of(table, self._columns, str(file.path)))
 
     def _source(self, file: DataFile) -> CsvSource | ParquetSource:
         encoder = self._columns.encoder() if self._columns.has_features else None

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.tables import refused
+from fastfm_ext.cli.jobs.tables import check_ids, refused
 from fastfm_ext.model_io.saved import SavedModel, load_model
 from fastfm_ext.retrieval.ids import plain_ids
 
@@ -99,6 +99,7 @@ class LoadedModel:
             if not names:
                 raise ValueError(f"{self.path} was trained without columns of the {side}'s side (--{side} of fit)")
             X, table = self.encoded(file, side)
+            check_ids(table.column(names[0]), names[0], side)
             return NamedRows(X, plain_ids(table.column(names[0]).to_pylist()))
         return NamedRows(*file.read_named_rows(self.model.n_features_in_))
 

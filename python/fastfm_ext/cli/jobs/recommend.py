@@ -15,6 +15,7 @@ from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
 from fastfm_ext.cli.jobs.output import text_output
+from fastfm_ext.cli.jobs.tables import check_ids
 from fastfm_ext.cli.settings import RecommendSettings
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.retrieval.for_users import Recommended, recommend
@@ -79,7 +80,13 @@ def _seen(loaded: LoadedModel, settings: RecommendSettings, users: list[Any]) ->
         if column not in names:
             raise ValueError(f"--seen {settings.seen}: there is no column {column!r} in it")
     table = source.read([user, item])
+    for side, column in (("user", user), ("item", item)):
+        check_ids(table.column(column), column, side)
+        if str(table.schema.field(column).type) == "bool":
+            raise ValueError(f"--seen {settings.seen}: column {column!r} holds True and False, which name no {side}s")
     known = list(dict.fromkeys(name for name in users if name is not None))
+    if not known:
+        return None
     owners = table.column(user).combine_chunks().dictionary_encode()
     of_owner = positions_by_id(as_id_array(known)).find(
         plain_ids(owners.dictionary.to_pylist()), f"--seen {settings.seen}: column {user!r}", f"of {settings.users}"

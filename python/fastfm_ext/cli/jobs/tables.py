@@ -48,19 +48,26 @@ def targets_of(table: Any, columns: TableColumns, name: str, n_before: int = 0) 
     ValueError
         If one is missing.
     """
-    target = table.column(columns.target)
-    if target.null_count:
-        row = n_before + int(target.is_null().to_numpy(zero_copy_only=False).argmax())
-        raise ValueError(f"{name}: the target {columns.target!r} is missing in data row {row + 1}")
-    return _array(target)
+    return _array(table.column(columns.target), f"{name}: the target {columns.target!r}", n_before)
 
 
-def weights_of(table: Any, columns: TableColumns) -> NDArray[Any] | None:
-    """Return the weights (n_rows,) of an Arrow table, None if no column has them."""
-    return None if columns.weight is None else _array(table.column(columns.weight))
+def weights_of(table: Any, columns: TableColumns, name: str) -> NDArray[Any] | None:
+    """Return the weights (n_rows,) of an Arrow table of the file of this name, None if no column has them.
+
+    Raises
+    ------
+    ValueError
+        If one is missing.
+    """
+    if columns.weight is None:
+        return None
+    return _array(table.column(columns.weight), f"{name}: the weight {columns.weight!r}")
 
 
-def _array(column: Any) -> NDArray[Any]:
+def _array(column: Any, what: str, n_before: int = 0) -> NDArray[Any]:
+    if column.null_count:
+        row = n_before + int(column.is_null().to_numpy(zero_copy_only=False).argmax())
+        raise ValueError(f"{what} is missing in data row {row + 1}")
     if require("pyarrow", "arrow").types.is_decimal(column.type):
         column = column.cast("float64")
     values: NDArray[Any] = column.to_numpy()
@@ -78,15 +85,31 @@ def of_held_out(types: dict[str, str]) -> dict[str, str]:
 
 
 def distinct_items(table: Any, columns: TableColumns) -> Any:
-    """Return one row of an Arrow table for each item, which the first item column names; None without item columns."""
+    """Return one row of an Arrow table for each item, which the first item column names; None without item columns.
+
+    Raises
+    ------
+    ValueError
+        If that column holds lists.
+    """
     names = columns.item_names
     if not names:
         return None
     items = table.select(names)
+    check_ids(items.column(0), names[0], "item")
     coded = items.column(0).combine_chunks().dictionary_encode()
     codes = (coded.combine_chunks() if hasattr(coded, "num_chunks") else coded).indices
     first = np.unique(codes.fill_null(-1).to_numpy(), return_index=True)
     return items.take(np.sort(first[1][first[0] >= 0]))
+
+
+def check_ids(column: Any, name: str, side: str) -> None:
+    """Raise ValueError if a column that names users ("user") or items ("item") holds lists."""
+    if require("pyarrow", "arrow").types.is_nested(column.type):
+        raise ValueError(
+            f"--{side} {name}: the first column of the {side}'s side names the {side}s, and this one holds lists; put "
+            f"a column of ids before it, or name it with --context"
+        )
 
 
 @contextmanager

@@ -52,7 +52,13 @@ def files_of(settings: FitSettings) -> dict[str, DataFile]:
 
 
 def check_savable(encoder: FMEncoder | None, items: Any) -> None:
-    """Raise ValueError before the training if a model file could not hold the categories or the items' ids."""
+    """Raise ValueError before the training if a model file could not hold the categories or the items.
+
+    `items` is an Arrow table, or None.
+    """
+    if items is not None and not len(items):
+        name = items.column_names[0]
+        raise ValueError(f"--item {name}: this column names the items, and all its cells are missing; name another")
     try:
         if encoder is not None:
             encoder._to_state()
