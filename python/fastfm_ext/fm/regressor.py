@@ -304,8 +304,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         """Return predictions, (n_rows,), within `target_range_`."""
         if not hasattr(self, "target_range_"):
             raise ValueError(
-                "clip_predictions needs the range of the targets, which the build that saved this model did not keep. "
-                "Train anew, or clip what predict returns with numpy.clip."
+                "clip_predictions needs the range of the targets, and this model has none: it is that of given "
+                "parameters, or was saved by an early build. Train anew, or clip what predict returns with numpy.clip."
             )
         clipped: Float32 | Float64 = predictions.clip(*self.target_range_.astype(predictions.dtype))
         return clipped

@@ -76,7 +76,9 @@ def _sums(chosen: Csr, vectors: Float32, sums: Float32, negatives: Negatives, lo
     try:
         sums[users] = ranking.fold_in(vectors, histories, negatives, sums[users], loss.name, sizes, FOLD_IN_STEPS)
     except ranking.NonFiniteScoreError:
-        raise ValueError("item_vectors has a value that is NaN or infinite, or too large for float32.") from None
+        raise ValueError(
+            "item_vectors has a value that is NaN or infinite, or it or a weight in history is too large for float32."
+        ) from None
     return sums
 
 
