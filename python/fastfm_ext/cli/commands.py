@@ -139,7 +139,7 @@ def _add_options(parser: Any, settings: Any, *names: str) -> None:
         if not flags:
             parser.add_argument(setting.name, **words)
             continue
-        if setting.default is not None and setting.default not in (False, ()):
+        if setting.default not in (None, ()) and setting.default is not False:
             words["help"] += f" (default: {_shown(setting.default)})"
         parser.add_argument(*flags, dest=setting.name, default=argparse.SUPPRESS, **words)
 

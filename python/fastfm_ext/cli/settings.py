@@ -138,7 +138,9 @@ class FitSettings:
     task: str | None = field(
         default=None,
         metadata=_option(
-            "--task", what="(default: classification if the target is text or has two values)", choices=TASKS
+            "--task",
+            what="(default: classification if the target is text or has two values, both whole)",
+            choices=TASKS,
         ),
     )
     config: Path | None = field(

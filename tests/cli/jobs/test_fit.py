@@ -309,3 +309,42 @@ def test_frappe(run, data_dir):
     code, out, _ = run("fit", parts[0], "--validation", parts[1], "--test", parts[2], "--max-iter", 100)
     assert code == 0
     assert auc(re.search(r"^test .*$", out, re.M)[0]) > 0.97
+
+
+STREAM = pytest.mark.parametrize("stream", [(), ("--stream",)], ids=["whole", "stream"])
+
+
+@STREAM
+def test_two_fractions_are_numbers_and_not_classes(run, tmp_path, stream):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    (tmp_path / "t.csv").write_text("user,stars\n" + "a,0.5\nb,1.5\n" * 20)
+    code, out, _ = run("fit", "t.csv", "--target", "stars", "--user", "user", *stream, "--test", "t.csv")
+    assert (code, "task: regression, since the target has fractions (--task chooses)" in out) == (0, True)
+    assert "test RMSE " in out
+
+
+@STREAM
+@pytest.mark.parametrize(("value", "shown"), [("yes", "'yes'"), ("3", "3"), ("True", "'True'")])
+def test_a_target_of_one_class_is_named(run, tmp_path, value, shown, stream):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    (tmp_path / "t.csv").write_text("user,bought\n" + f"a,{value}\nb,{value}\n" * 20)
+    code, _, err = run("fit", "t.csv", "--target", "bought", "--user", "user", *stream)
+    assert (code, f"--target bought: all rows of t.csv have the value {shown}, and" in err) == (1, True)
+
+
+def test_a_missing_weight_is_named(run, tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    (tmp_path / "t.csv").write_text("user,stars,w\na,1,1\nb,2,\na,3,1\n")
+    code, _, err = run("fit", "t.csv", "--target", "stars", "--user", "user", "--weight", "w")
+    assert (code, err) == (1, "fastfm-ext: error: t.csv: the weight 'w' is missing in data row 2\n")
+
+
+def test_balanced_classes_of_a_stream_are_refused_in_words_of_the_command_line(run, text_files):
+    code, _, err = run("fit", "train.ffm", "--stream", "--class-weight", "balanced")
+    assert (code, "--class-weight balanced counts all rows, and --stream" in err) == (1, True)
+
+
+def test_help_names_no_empty_default(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["fit", "--help"])
+    assert "()" not in capsys.readouterr().out

@@ -139,6 +139,11 @@ def run(settings: FitSettings) -> None:
     """Do the whole job, printing as it goes."""
     assert settings.stream is not None
     say = say_nothing if settings.quiet else print
+    if settings.hyperparameters.get("class_weight") == "balanced":
+        raise ValueError(
+            "--class-weight balanced counts all rows, and --stream holds only some of them; "
+            "give the weights, as in --class-weight no=1,yes=20"
+        )
     files = files_of(settings)
     targets = _TargetsSeen(settings.task)
     started = perf_counter()

@@ -74,10 +74,13 @@ def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClass
     Raises
     ------
     ValueError
-        If a hyperparameter is of the other task, the targets of a regression are text, or classes may be rounded.
+        If a hyperparameter is of the other task, the targets of a regression are text, or classes may be rounded or are
+        less than two.
     """
     is_text = targets.dtype.kind in "OUT"
-    task = settings.task or ("classification" if is_text or len(targets) <= 2 else "regression")
+    is_whole = targets.dtype.kind != "f" or bool((targets == np.floor(targets)).all())
+    is_of_classes = is_text or (len(targets) <= 2 and is_whole)
+    task = settings.task or ("classification" if is_of_classes else "regression")
     if task == "regression" and is_text:
         raise ValueError(
             f"--task regression: the target {settings.columns.target!r} holds text, such as {targets[0]!r}, and not "
@@ -88,9 +91,15 @@ def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClass
             f"{settings.train}: the labels are classes, and those from {_FIRST_ROUNDED:,} on cannot be told apart, "
             "since labels of text are 32-bit floats; number the classes from 0"
         )
+    if task == "classification" and len(targets) == 1:
+        target = "the labels" if settings.columns.target is None else f"--target {settings.columns.target}"
+        raise ValueError(
+            f"{target}: all rows of {settings.train} have the value {plain_classes(targets)[0]!r}, and a "
+            "classification needs two or more; name another target, or train on rows that differ"
+        )
     if settings.task is None and not settings.quiet:
-        n = ("no value", "one value", "two values")[len(targets)] if len(targets) <= 2 else "more than two values"
-        why = "is text" if is_text else f"has {n}"
+        found = "more than two values" if len(targets) > 2 else "two values" if is_whole else "fractions"
+        why = "is text" if is_text else f"has {found}"
         print(f"task: {task}, since the target {why} (--task chooses)")
     estimator = FMClassifier if task == "classification" else FMRegressor
     model = estimator(verbose=_verbosity(settings))
