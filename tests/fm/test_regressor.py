@@ -118,7 +118,7 @@ def test_a_model_saved_without_a_range_says_what_to_do(rows):
 def test_given_parameters_have_no_range_of_targets_until_they_are_trained(rows):
     X, y, _ = rows
     model = FMRegressor.from_parameters(0.0, np.zeros(4), np.zeros((4, 2)), clip_predictions=True)
-    with pytest.raises(ValueError, match="clip_predictions needs the range of the targets.* given parameters"):
+    with pytest.raises(ValueError, match=r"clip_predictions needs the range of the targets.* given parameters"):
         model.predict(X)
     predicted = model.partial_fit(X, y).predict(X)
     assert y.min() <= predicted.min() < predicted.max() <= y.max()
