@@ -93,3 +93,12 @@ def test_a_job_imports_no_other_job(job):
         "tables",
         "training",
     }
+
+
+def test_too_little_memory_is_an_error_of_one_line(monkeypatch, capsys):
+    def allocate(*_):
+        raise MemoryError("Unable to allocate 64.0 GiB")
+
+    monkeypatch.setattr("fastfm_ext.cli.commands.run_job", allocate)
+    assert cli.main(["inspect", __file__]) == 1
+    assert "error: out of memory: Unable to allocate 64.0 GiB; fewer features or --n-factors" in capsys.readouterr().err

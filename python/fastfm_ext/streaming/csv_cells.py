@@ -106,6 +106,10 @@ def _damage_named() -> Iterator[None]:
         yield
     except (lzma.LZMAError, EOFError) as error:
         raise ValueError(f"the compressed file is damaged: {error}") from error
+    except require("pyarrow", "arrow").ArrowInvalid as error:
+        if "invalid UTF8" not in str(error):
+            raise
+        raise ValueError(f"{error}; save the file in the encoding UTF-8") from error
 
 
 class CellsSeen:

@@ -348,3 +348,29 @@ def test_help_names_no_empty_default(capsys):
     with pytest.raises(SystemExit):
         cli.main(["fit", "--help"])
     assert "()" not in capsys.readouterr().out
+
+
+@STREAM
+@pytest.mark.parametrize(("text", "why"), [("", "there are no rows"), ("1\n-1\n", "there are no values: a line is")])
+def test_text_without_rows_or_values_is_named(run, tmp_path, text, why, stream):
+    (tmp_path / "t.svm").write_text(text)
+    code, _, err = run("fit", "t.svm", *stream)
+    assert (code, err.startswith(f"fastfm-ext: error: t.svm: {why}")) == (1, True)
+
+
+def test_a_table_that_cannot_be_encoded_is_named(run, tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    (tmp_path / "t.csv").write_text("user,film,stars\n" + "a,x,1\nb,y,2\nc,x,4\n" * 5)
+    assert run("fit", "t.csv", "--target", "stars", "--user", "user", "--item", "film", "-m", "m.fm", "--quiet")[0] == 0
+    (tmp_path / "users.csv").write_text("user\na\n")
+    (tmp_path / "empty.csv").write_text("user,film\n")
+    assert run("predict", "m.fm", "users.csv")[2].startswith("fastfm-ext: error: users.csv: X has no column 'film'")
+    assert run("predict", "m.fm", "empty.csv")[2].startswith("fastfm-ext: error: empty.csv: X is empty")
+
+
+def test_a_table_in_another_encoding_is_told_to_be_saved_anew(run, tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    (tmp_path / "t.csv").write_bytes("film,stars\nAmélie,1\nx,2\n".encode("latin-1"))
+    code, _, err = run("fit", "t.csv", "--target", "stars", "--item", "film")
+    assert (code, err.startswith("fastfm-ext: error: t.csv: ")) == (1, True)
+    assert "save the file in the encoding UTF-8" in err

@@ -143,6 +143,13 @@ def of_width(X: sparse.csr_array, n_features: int) -> tuple[sparse.csr_array, in
     return sparse.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], n_features)), 0
 
 
+def check_text(path: Path, n_rows: int, n_features: int) -> None:
+    """Raise ValueError for text without rows or features, which nothing can be learned from."""
+    if not (n_rows and n_features):
+        what = "values: a line is a label with features behind it" if n_rows else "rows"
+        raise ValueError(f"{path}: there are no {what}")
+
+
 def _form_by_name(path: Path) -> str | None:
     name = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
     return _ENDINGS.get(name.suffix.removeprefix(".").lower())

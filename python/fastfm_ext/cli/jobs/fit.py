@@ -12,7 +12,7 @@ from scipy import sparse
 
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
-from fastfm_ext.cli.jobs.data import DataFile, of_width
+from fastfm_ext.cli.jobs.data import DataFile, check_text, of_width
 from fastfm_ext.cli.jobs.tables import (
     distinct_items,
     of_held_out,
@@ -64,6 +64,7 @@ class _TextLoader:
         X, y = file.read_rows()
         assert y is not None
         if self._n_features is None:
+            check_text(file.path, X.shape[0], X.shape[1])
             self._n_features = X.shape[1]
         X, n_unknown = of_width(X, self._n_features)
         if n_unknown:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
-from fastfm_ext.cli.jobs.data import DataFile
+from fastfm_ext.cli.jobs.data import DataFile, check_text
 from fastfm_ext.cli.jobs.tables import (
     distinct_items,
     of_held_out,
@@ -73,6 +73,7 @@ class _TextStream:
             targets.add(y)
             self.n_rows += len(y)
             self.n_features = max(self.n_features, 1 + int(X.indices.max(initial=-1)))
+        check_text(file.path, self.n_rows, self.n_features)
         self.train = source(file.path, n_features=self.n_features, zero_based=True)
         self.train.n_rows = self.n_rows
 

@@ -114,8 +114,8 @@ def check_ids(column: Any, name: str, side: str) -> None:
 
 @contextmanager
 def refused(path: Path) -> Iterator[None]:
-    """Let values that no column can hold be an error of the file."""
+    """Let rows and values that cannot be encoded be an error of the file."""
     try:
         yield
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
