@@ -122,3 +122,15 @@ def test_given_parameters_have_no_range_of_targets_until_they_are_trained(rows):
         model.predict(X)
     predicted = model.partial_fit(X, y).predict(X)
     assert y.min() <= predicted.min() < predicted.max() <= y.max()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["fit", "stream"])
+@pytest.mark.parametrize("terms", [{"fit_intercept": False}, {"fit_linear": False}], ids=str)
+def test_a_model_without_intercept_or_linear_terms_has_none_of_columns_far_from_zero(terms, stream):
+    rng = np.random.default_rng(0)
+    X = rng.normal(3.0, 1.0, size=(400, 2))
+    y = X[:, 0] if "fit_intercept" in terms else X[:, 0] * X[:, 1]
+    model = FMRegressor(n_factors=2, random_state=0, early_stopping=False, max_iter=100, **terms)
+    model = model.fit_stream([(X, y)], n_epochs=100) if stream else model.fit(X, y)
+    assert model.score(X, y) > 0.95
+    assert model.w0_ == 0 if "fit_intercept" in terms else not model.w_.any()

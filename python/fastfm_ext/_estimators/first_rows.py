@@ -33,8 +33,10 @@ def learned_samples(
     """
     centers = NO_CENTERS
     if call.is_first:
-        X, centers = Centers.learned(rows.X, in_double, is_beginning=call.is_on_some)
-        rows = rows._replace(X=X)
+        # What centering takes off w0 and w have to bring back, and a model without them is another one of x - c.
+        if model.fit_intercept and model.fit_linear:
+            X, centers = Centers.learned(rows.X, in_double, is_beginning=call.is_on_some)
+            rows = rows._replace(X=X)
         target = model._learn_target(rows.y, rows.sample_weight, classes)
     elif model._has_no_units:
         target = model._learn_target(rows.y, rows.sample_weight, getattr(model, "classes_", None))

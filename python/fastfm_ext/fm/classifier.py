@@ -73,7 +73,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         Standard deviation of the first factors. Default: 0.03 for AdaGrad, 0.03 for SGD, 0.03 for FTRL, 0.03 for
         Adam.
     fit_intercept, fit_linear : bool, default=True
-        Whether to learn w0, and w.
+        Whether to learn w0, and w. Without either, columns far from zero are not centered, and learn slowly.
     shuffle : bool, default=True
         Visit the rows in a new random order in each epoch; otherwise in the order they come.
     early_stopping : bool or "auto", default="auto"

@@ -80,7 +80,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.03 for SGD, 0.01 for FTRL, 0.05
         for Adam.
     fit_intercept, fit_linear : bool, default=True
-        Whether to learn w0, and w.
+        Whether to learn w0, and w. Without either, columns far from zero are not centered, and learn slowly.
     shuffle : bool, default=True
         Visit the rows in a new random order in each epoch; otherwise in the order they come.
     early_stopping : bool or "auto", default="auto"
