@@ -148,7 +148,7 @@ def first_samples(learner: Learner, batches: Sequence[Any], n_rows: int, *, fitt
                 parts.append(reader.count(part))
         given.append(part.X)
     if not parts:
-        raise ValueError("there are no rows to train on: batches holds none, or all their weights are 0.")
+        raise ValueError("batches holds no rows to train on, or the weights of all of them are 0.")
     rows = _first_of(parts, n_rows)
     if not fitted:
         learner.n_features = rows.X.n_features
