@@ -90,9 +90,10 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         In units of the loss.
     refit : bool, default=True
         Give back what early stopping held out: train anew on all rows, from the same start, for `best_epoch_` epochs.
-        The model is then that of ``max_iter=best_epoch_, early_stopping=False``. By default, since test errors fall
-        (RMSE by 0.8 % on MovieLens 100K, log loss by 4 % on Frappe), for 1.3 to 2.2 times the time. `X_val` is never
-        trained on. Without it, the best epoch's parameters are kept, and fewer than 10,000 rows are not held out.
+        The model is then that of ``early_stopping=False`` with `best_epoch_` as `max_iter` and `n_iter_no_change`. By
+        default, since test errors fall (RMSE by 0.8 % on MovieLens 100K, log loss by 4 % on Frappe), for 1.3 to 2.2
+        times the time. `X_val` is never trained on. Without it, the best epoch's parameters are kept, and fewer than
+        10,000 rows are not held out.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit's parameters. After a refit these have seen all rows, so that held-out
         ones of the same data tell nothing: pass `X_val` then, or ``early_stopping=False``.

@@ -91,9 +91,9 @@ class FMRanker(VectorsMixin, FMEstimator):
     tol : float, default=1e-4
     refit : bool, default=True
         Give back what early stopping held out: train anew on all interactions, from the same start, for `best_epoch_`
-        epochs. The model is then that of ``max_iter=best_epoch_, early_stopping=False``. By default, since Recall@20
-        rises (by 5 % on Gowalla), for 1.6 to 2.6 times the time. Without it, the best epoch's parameters are kept, and
-        of fewer than 10,000 interactions nothing is held out.
+        epochs. The model is then that of ``early_stopping=False`` with `best_epoch_` as `max_iter` and
+        `n_iter_no_change`. By default, since Recall@20 rises (by 5 % on Gowalla), for 1.6 to 2.6 times the time.
+        Without it, the best epoch's parameters are kept, and of fewer than 10,000 interactions nothing is held out.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit's parameters. After a refit these have seen all interactions, so that
         held-out ones of the same data tell nothing: set ``early_stopping=False`` then.
