@@ -41,6 +41,12 @@ def test_the_pairs_are_those_of_a_comparison_of_all(table, n):
         assert field_of is None or field_of[i] != field_of[j]
 
 
+def test_vectors_at_right_angles_are_no_pair():
+    V = np.array([[25.0, -32, 5], [-14, -2, -6], [1, 0, 0], [-2, 2, -1], [51, -11, 1], [-1, 2, 6]])
+    found = strongest_pairs(V, 15, None, 1)
+    assert len(found) == np.count_nonzero(np.triu(V @ V.T, 1)) == 14
+
+
 @pytest.mark.parametrize("n_fields", [None, 7])
 def test_later_blocks_count_too(monkeypatch, n_fields):
     monkeypatch.setattr(pairs, "_FIRST_BLOCK", 2)

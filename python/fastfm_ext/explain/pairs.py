@@ -37,11 +37,11 @@ def strongest_pairs(vectors: Float64, n: int, field_of: Int64 | None, n_threads:
     """
     if not vectors.shape[1] or len(vectors) < 2:
         return []
-    # One factor for all vectors brings the longest to unit length, and changes no order.
-    unit = float(np.sqrt((vectors**2).sum(axis=1).max()))
-    if not unit:
+    longest = float(np.sqrt((vectors**2).sum(axis=1).max()))
+    if not longest:
         return []
-    scaled = vectors / unit
+    # One factor for all vectors brings the longest near unit length; a power of two changes no product but its exponent.
+    scaled = vectors * np.exp2(-np.ceil(np.log2(longest)))
     searched = np.ascontiguousarray(scaled, dtype=np.float32)
     items, lengths = PackedItems.of(searched), norms(searched)
     best = np.zeros((0, 2), dtype=np.int64)
