@@ -40,7 +40,7 @@ def strongest_pairs(vectors: Float64, n: int, field_of: Int64 | None, n_threads:
     longest = float(np.sqrt((vectors**2).sum(axis=1).max()))
     if not longest:
         return []
-    # One factor for all vectors brings the longest near unit length; a power of two changes no product but its exponent.
+    # One factor for all vectors brings the longest near unit length; a power of two leaves the digits of all products.
     scaled = vectors * np.exp2(-np.ceil(np.log2(longest)))
     searched = np.ascontiguousarray(scaled, dtype=np.float32)
     items, lengths = PackedItems.of(searched), norms(searched)
