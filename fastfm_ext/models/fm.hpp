@@ -128,7 +128,7 @@ struct Block {
 
 // A step on a single parameter with its state right behind it: one lane would do.
 template <class Rule>
-void update_one(float* theta, float G, const Rates<4>& rates) {
+FASTFM_INLINE void update_one(float* theta, float G, const Rates<4>& rates) {
     Vec<4> record[1 + Rule::n_slots];
     for (int s = 0; s <= Rule::n_slots; ++s) record[s] = Vec<4>::fill(theta[s]);
     Rule::update(record, Vec<4>::fill(G), rates);
@@ -174,7 +174,7 @@ class Fm {
     // `weight` multiplies the row's loss and the L2 that is paid with it, so that weight 2 means "seen twice".
     // The parameters of `later`, a row to come, are asked for on the way.
     template <class Rule, class Row, class LaterRow>
-    void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
+    FASTFM_INLINE void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
         g *= weight;
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
         if (options.fit_intercept) update_one<Rule>(w0_, g, Rates<4>(options.w0));
