@@ -8,6 +8,7 @@ from fastfm_ext._names import PUBLIC_MODULES, PUBLIC_NAMES
 if TYPE_CHECKING:
     from fastfm_ext._engine.config import show_config
     from fastfm_ext._learning.divergence import DivergenceError
+    from fastfm_ext.blocks import BlockMatrix
     from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
     from fastfm_ext.evaluation import evaluate
     from fastfm_ext.explain import top_interactions
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "BlockMatrix",
     "DivergenceError",
     "FMClassifier",
     "FMEncoder",

@@ -15,7 +15,7 @@ class PublicName(NamedTuple):
     name : str
     module : str
         The module to import it from.
-    kind : {"model", "encoder", "index", "function", "error"}
+    kind : {"model", "encoder", "index", "matrix", "function", "error"}
         What it is. The first three are also the parts of a model file, where objects of these classes can stand.
     """
 
@@ -25,6 +25,7 @@ class PublicName(NamedTuple):
 
 
 PUBLIC_NAMES = (
+    PublicName("BlockMatrix", "fastfm_ext.blocks", "matrix"),
     PublicName("DivergenceError", "fastfm_ext._learning.divergence", "error"),
     PublicName("FMClassifier", "fastfm_ext.fm", "model"),
     PublicName("FMEncoder", "fastfm_ext.encoding", "encoder"),
@@ -48,6 +49,7 @@ PUBLIC_NAMES = (
     PublicName("top_interactions", "fastfm_ext.explain", "function"),
 )
 PUBLIC_MODULES = (
+    "blocks",
     "datasets",
     "encoding",
     "evaluation",

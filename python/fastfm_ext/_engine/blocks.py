@@ -8,9 +8,11 @@ distinct rows are its features.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Int32, Int64
@@ -49,10 +51,31 @@ class Block:
     values: Float32 | None = None
     X: Csr | None = None
 
+    @classmethod
+    def of_rows(cls, features: Int32, ids: Int32, X: Csr) -> Block:
+        """Return the block of these block rows; they become its features where none has two entries."""
+        lengths = np.diff(X.indptr)
+        if lengths.max(initial=0) > 1:
+            return cls(features, ids, X.n_rows, None, X)
+        places = np.full(X.n_rows, X.n_features, dtype=np.int32)
+        places[lengths > 0] = X.indices
+        values = None
+        if X.data is not None:
+            values = np.ones(X.n_rows, dtype=np.float32)
+            values[lengths > 0] = X.data
+            values = values[ids]
+        has_empty = bool((lengths == 0).any())
+        return cls(features, places[ids], X.n_features + has_empty, values)
+
     @property
     def n_features(self) -> int:
         """Number of columns."""
         return len(self.features)
+
+    @property
+    def n_entries(self) -> Int64:
+        """Number of entries of each row, (n_rows,)."""
+        return np.diff(self.rows.indptr).astype(np.int64)[self.ids]
 
     @property
     def rows(self) -> Csr:
@@ -85,6 +108,51 @@ class Blocks:
     def n_groups(self) -> int:
         """One more than the largest group."""
         return int(self.groups.max(initial=-1)) + 1
+
+    @property
+    def nnz(self) -> int:
+        """Number of entries of the matrix."""
+        return sum(int(block.n_entries.sum()) for block in self.blocks)
+
+    def take(self, rows: Any) -> Blocks:
+        """Return the given rows: numbers, a mask of shape (n_rows,), or a slice."""
+        blocks = tuple(
+            replace(b, ids=b.ids[rows], values=None if b.values is None else b.values[rows]) for b in self.blocks
+        )
+        n_rows = len(blocks[0].ids)
+        return replace(self, n_rows=n_rows, blocks=blocks)
+
+    def expanded(self) -> Csr:
+        """Return the matrix, (n_rows, n_features)."""
+        counts = [block.n_entries for block in self.blocks]
+        nnz = sum(int(count.sum()) for count in counts)
+        n = self.n_rows + 1
+        indptr: RowStarts = np.zeros(n, dtype=np.int32) if nnz < 2**31 else np.zeros(n, dtype=np.int64)
+        np.cumsum(np.sum(counts, axis=0), out=indptr[1:])
+        indices = np.empty(nnz, dtype=np.int32)
+        has_values = any(block.values is not None or block.rows.data is not None for block in self.blocks)
+        data = np.ones(nnz, dtype=np.float32) if has_values else None
+        begins = indptr[:-1].astype(np.int64)
+        for block, count in zip(self.blocks, counts, strict=True):
+            rows = take_rows(block.rows, block.ids.astype(np.int64))
+            at = np.arange(rows.nnz) + np.repeat(begins - rows.indptr[:-1], count)
+            indices[at] = block.features[rows.indices]
+            if data is not None and block.values is not None:
+                data[at] = np.repeat(block.values, count)
+            if data is not None and rows.data is not None:
+                data[at] *= rows.data
+            begins += count
+        if data is not None and (data == 1).all():
+            data = None
+        return _ascending(Csr(indptr, indices, data, self.n_features))
+
+
+def _ascending(X: Csr) -> Csr:
+    """Return X with the columns of each row in order."""
+    data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
+    matrix = sp.csr_array((data, X.indices, X.indptr), shape=(X.n_rows, X.n_features))
+    matrix.sort_indices()
+    return Csr(X.indptr, matrix.indices, None if X.data is None else matrix.data, X.n_features)
 
 
 @dataclass(frozen=True)
