@@ -10,6 +10,7 @@
 #include "types/ranking.hpp"
 #include "types/search.hpp"
 #include "types/status.hpp"
+#include "types/sweep.hpp"
 
 namespace fastfm {
 
@@ -38,6 +39,14 @@ struct Kernels {
     Status (*ranking_epoch)(const RankingData&, const Params&, const RankingOptions&, const RankingWorkspace&,
                             double* loss_sum);
     Status (*fold_in)(const FoldIn&, const Negatives&, int64_t user);
+
+    int64_t (*draw_room)(int64_t k);  // floats of room that each of the next needs
+    void (*sum_rows)(const BlockedRows&, const RowsByBlock&, int64_t first, int64_t last, float* room, float* sums);
+    void (*draw_from_sums)(const BlockDraw&, int64_t block_row, float* sums, float* room);
+    void (*draw_block_rows)(const BlockDraw&, int64_t first, int64_t last, int64_t most, float* room);
+    void (*draw_features)(const FeatureDraw&, float* room);
+    void (*draw_means)(const MeanDraw&, float* room);
+    void (*residuals)(const BlockedRows&, int64_t first, int64_t last, float* room, float* out);
 };
 
 // The tables that this build holds, fastest first, ended by null; and whether this CPU and its system can run one.

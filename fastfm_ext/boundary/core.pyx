@@ -309,3 +309,6 @@ def top_n(items, query, int n_threads, int64_t[:, ::1] positions, float[:, ::1] 
     with nogil:
         status = cpp_top_n(kernels_in_use[0], packed, wanted, n_threads, best)
     check(status)
+
+
+include "sweep.pxi"

@@ -1,0 +1,90 @@
+// Rows that share a block row: what the rest of each is for the parameters of that block row, in panels.
+//
+//   h_r = sum_{B' other} x S_B',     t_r = y_r - w0 - sum_{B' other} own_B' - sum_{B'<B'' other} <x S_B', x S_B''>
+//
+// Nothing is kept between two sweeps: h and t are made anew from the block rows, O(n_blocks k) a row, so that no error of
+// rounding grows.
+#pragma once
+
+#include "math/cholesky.hpp"
+#include "types/sweep.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+constexpr int panel_rows = 64;
+
+// Rows in the order of a block. With q = x sqrt(weight), row r adds q^2 [h 1]'[h 1] and q sqrt(weight) t [h 1].
+struct Panel {
+    const float* z[panel_rows];  // (k,): q h
+    float q[panel_rows];
+    float t[panel_rows];  // sqrt(weight) t
+    bool ones;            // every q is 1
+};
+
+inline float dot_of(const float* a, const float* b, int k) {
+    Lanes products = Lanes::fill(0.0f);
+    for (int f = 0; f < k; f += max_lanes) products = fma(Lanes::load(a + f), Lanes::load(b + f), products);
+    return sum(products);
+}
+
+// Sums of a row's other blocks into h (k,); returns t.
+inline float gather_row(const BlockedRows& rows, int block, int64_t r, float* h) {
+    const int k = rows.k;
+    const int32_t* ids = rows.ids + r * rows.n_blocks;
+    float t = rows.y[r] - rows.w0;
+    for (int f = 0; f < k; f += max_lanes) Lanes::fill(0.0f).store(h + f);
+    for (int B = 0; B < rows.n_blocks; ++B) {
+        if (B == block) continue;
+        const BlockTable& table = rows.tables[B];
+        const float x = rows.values[B] ? rows.values[B][r] : 1.0f;
+        const float* S = table.S + int64_t{ids[B]} * k;
+        const float* terms = table.terms + 2 * int64_t{ids[B]};
+        t -= x * terms[0] - x * x * terms[1];
+        const Lanes times = Lanes::fill(x);
+        for (int f = 0; f < k; f += max_lanes) fma(times, Lanes::load(S + f), Lanes::load(h + f)).store(h + f);
+    }
+    return t - 0.5f * dot_of(h, h, k);
+}
+
+// Fills in the panel of rows first <= i < first + n in the block's order; `room` is (panel_rows, k).
+inline void gather_panel(const BlockedRows& rows, const RowsByBlock& by_block, int64_t first, int n, float* room,
+                         Panel& panel) {
+    const int k = rows.k, block = by_block.block;
+    const float* values = rows.values[block];
+    panel.ones = !values && !rows.root_weight;
+    const bool in_place = rows.n_blocks == 2 && !rows.values[1 - block];
+    for (int i = 0; i < n; ++i) {
+        const int64_t r = by_block.order ? by_block.order[first + i] : first + i;
+        float* own_room = room + i * k;
+        if (in_place) {
+            const BlockTable& table = rows.tables[1 - block];
+            const int64_t id = rows.ids[2 * r + 1 - block];
+            panel.z[i] = table.S + id * k;
+            panel.t[i] = rows.y[r] - rows.w0 - table.terms[2 * id];
+        } else {
+            panel.z[i] = own_room;
+            panel.t[i] = gather_row(rows, block, r, own_room);
+        }
+        panel.q[i] = 1.0f;
+        if (panel.ones) continue;
+        const float root = rows.root_weight ? rows.root_weight[r] : 1.0f;
+        panel.q[i] = (values ? values[r] : 1.0f) * root;
+        panel.t[i] *= root;
+        const Lanes times = Lanes::fill(panel.q[i]);
+        for (int f = 0; f < k; f += max_lanes) (times * Lanes::load(panel.z[i] + f)).store(own_room + f);
+        panel.z[i] = own_room;
+    }
+}
+
+// Asks for what the next panel reads of the rows, which are as good as anywhere.
+inline void prefetch_panel(const BlockedRows& rows, const RowsByBlock& by_block, int64_t first, int64_t end) {
+    if (!by_block.order) return;
+    const int64_t last = first + panel_rows < end ? first + panel_rows : end;
+    for (int64_t i = first; i < last; ++i) {
+        const int64_t r = by_block.order[i];
+        prefetch_line(rows.ids + r * rows.n_blocks);
+        prefetch_line(rows.y + r);
+    }
+}
+
+}  // namespace fastfm::FASTFM_ISA

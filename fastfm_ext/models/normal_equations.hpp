@@ -1,0 +1,185 @@
+// Normal equations of the parameters (w, v) that some rows share, and their solution or a draw from their Gaussian.
+//
+// With z_r = q_r [h_r 1] and targets t_r (models/block_rows.hpp), the sums are G = sum z z' without its last row and
+// column m and n, T = sum t z without its last value s, and tt = sum t^2. Given all other parameters (Rendle,
+// Freudenthaler, Schmidt-Thieme 2011, for one coordinate; here for all of a feature's at once, w integrated out):
+//
+//   p = alpha n + lambda_w,   b = alpha s + lambda_w mu_w
+//   A = alpha G + Lambda - alpha^2 m m' / p = U'U,   c = alpha T + Lambda mu - alpha m b / p
+//   v = U^-1 (U^-T c + noise),   w ~ N((b - alpha m'v) / p, 1 / p)
+//
+// O(n_rows k^2 / 2 + k^3 / 6).
+#pragma once
+
+#include "math/cholesky.hpp"
+#include "math/normal.hpp"
+#include "models/block_rows.hpp"
+#include "types/sweep.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+// Views into sums_size(k) floats. Of G, only the tiles on and above the diagonal are filled in.
+struct Sums {
+    float *G, *m, *T;
+    float* scalars;  // n, s, tt
+
+    Sums(float* floats, int k) : G(floats), m(floats + k * k), T(m + k), scalars(T + k) {}
+    float& n() const { return scalars[0]; }
+    float& s() const { return scalars[1]; }
+    float& tt() const { return scalars[2]; }
+};
+
+// A tile of G in registers: tile_rows broadcasts against tile_columns floats of each row.
+constexpr int tile_rows = max_lanes == 16 ? 16 : 4;
+constexpr int tile_registers = max_lanes == 16 ? 1 : 2;
+constexpr int tile_columns = tile_registers * max_lanes;
+
+inline int first_column(int row) { return row / tile_columns * tile_columns; }
+
+inline void add_tile(const Panel& panel, int n, int row, int column, float* G, int k) {
+    Lanes sums[tile_rows][tile_registers];
+#pragma GCC unroll 16
+    for (int i = 0; i < tile_rows; ++i) {
+#pragma GCC unroll 2
+        for (int c = 0; c < tile_registers; ++c) sums[i][c] = Lanes::load(G + (row + i) * k + column + c * max_lanes);
+    }
+    for (int r = 0; r < n; ++r) {
+        const float* z = panel.z[r];
+        Lanes columns[tile_registers];
+#pragma GCC unroll 2
+        for (int c = 0; c < tile_registers; ++c) columns[c] = Lanes::load(z + column + c * max_lanes);
+#pragma GCC unroll 16
+        for (int i = 0; i < tile_rows; ++i) {
+            const Lanes times = Lanes::fill(z[row + i]);
+#pragma GCC unroll 2
+            for (int c = 0; c < tile_registers; ++c) sums[i][c] = fma(times, columns[c], sums[i][c]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < tile_rows; ++i) {
+#pragma GCC unroll 2
+        for (int c = 0; c < tile_registers; ++c) sums[i][c].store(G + (row + i) * k + column + c * max_lanes);
+    }
+}
+
+inline void add_panel(const Panel& panel, int n, const Sums& sums, int k) {
+    for (int row = 0; row < k; row += tile_rows) {
+        for (int column = first_column(row); column < k; column += tile_columns)
+            add_tile(panel, n, row, column, sums.G, k);
+    }
+    for (int f = 0; f < k; f += max_lanes) {
+        Lanes m = Lanes::load(sums.m + f), T = Lanes::load(sums.T + f);
+        for (int r = 0; r < n; ++r) {
+            const Lanes z = Lanes::load(panel.z[r] + f);
+            m = fma(Lanes::fill(panel.q[r]), z, m);
+            T = fma(Lanes::fill(panel.t[r]), z, T);
+        }
+        m.store(sums.m + f);
+        T.store(sums.T + f);
+    }
+    float squares = 0.0f, s = 0.0f, tt = 0.0f;
+    for (int r = 0; r < n; ++r) {
+        squares += panel.q[r] * panel.q[r];
+        s += panel.q[r] * panel.t[r];
+        tt += panel.t[r] * panel.t[r];
+    }
+    sums.n() += squares;
+    sums.s() += s;
+    sums.tt() += tt;
+}
+
+inline void clear(const Sums& sums, int k) {
+    const int64_t size = sums_size(k);
+    for (int64_t i = 0; i < size; i += 4) Vec<4>::fill(0.0f).store(sums.G + i);
+}
+
+// Sums over the rows first <= i < last in the block's order; `room` is (panel_rows, k).
+inline void sum_rows(const BlockedRows& rows, const RowsByBlock& by_block, int64_t first, int64_t last, float* room,
+                     const Sums& sums) {
+    Panel panel;
+    clear(sums, rows.k);
+    for (int64_t i = first; i < last; i += panel_rows) {
+        const int n = static_cast<int>(last - i < panel_rows ? last - i : panel_rows);
+        gather_panel(rows, by_block, i, n, room, panel);
+        prefetch_panel(rows, by_block, i + n, last);
+        add_panel(panel, n, sums, rows.k);
+    }
+}
+
+inline void add_sums(const Sums& part, const Sums& sums, int k) {
+    const int64_t size = sums_size(k);
+    for (int64_t i = 0; i < size; i += 4) (Vec<4>::load(sums.G + i) + Vec<4>::load(part.G + i)).store(sums.G + i);
+}
+
+// v'G w for symmetric G, of which the tiles below the diagonal are missing: out = G v.
+inline void multiply(const float* G, const float* v, int k, float* out) {
+    for (int i = 0; i < k; ++i) out[i] = 0.0f;
+    for (int i = 0; i < k; ++i) {
+        const float* row = G + i * k;
+        const int first = first_column(i), behind = first + tile_columns;
+        out[i] += dot_of(row + first, v + first, k - first);
+        // What stands beyond the tile on the diagonal stands for what is missing below it, too.
+        const Lanes times = Lanes::fill(v[i]);
+        for (int f = behind; f < k; f += max_lanes)
+            fma(times, Lanes::load(row + f), Lanes::load(out + f)).store(out + f);
+    }
+}
+
+// Room for a draw, (k, k) and a few times (k,).
+struct DrawRoom {
+    float *A, *c, *y, *inverse, *noise, *v;
+
+    DrawRoom(float* floats, int k)
+        : A(floats), c(A + k * k), y(c + k), inverse(y + k), noise(inverse + k), v(noise + k + normals_at_once) {}
+    static constexpr int64_t size(int64_t k) { return k * k + 5 * k + normals_at_once; }
+};
+
+// Means of the prior for one feature or block row.
+struct PriorMean {
+    const float* V;
+    float w;
+};
+
+inline PriorMean mean_of(const NormalPrior& prior, int64_t i, int k) {
+    const int64_t at = prior.has_own_means ? i : 0;
+    return {prior.mean_V + at * k, prior.mean_w[at]};
+}
+
+// Draws v (room.v) and returns w; `random` is where the noise comes from.
+inline float draw_jointly(const Sums& sums, const NormalPrior& prior, const PriorMean& mean, const DrawOptions& options,
+                          int k, SplitMix64& random, const DrawRoom& room) {
+    const float alpha = options.alpha;
+    const float p = alpha * sums.n() + prior.precision_w, b = alpha * sums.s() + prior.precision_w * mean.w;
+    const float shared = options.fit_linear ? alpha / p : 0.0f;
+    for (int i = 0; i < k; ++i) {
+        const float* precision = prior.precision + i * k;
+        const float* G = sums.G + i * k;
+        float* A = room.A + i * k;
+        const Lanes times = Lanes::fill(alpha), less = Lanes::fill(alpha * shared * sums.m[i]);
+        for (int f = first_column(i); f < k; f += max_lanes)
+            fnma(less, Lanes::load(sums.m + f), fma(times, Lanes::load(G + f), Lanes::load(precision + f)))
+                .store(A + f);
+        room.c[i] = alpha * sums.T[i] + dot_of(precision, mean.V, k) - shared * b * sums.m[i];
+    }
+    factorize(room.A, k, room.c, room.y, room.inverse);
+    float noise_w = 0.0f;
+    if (options.with_noise) {
+        for (int f = 0; f < k + normals_at_once; f += normals_at_once) draw_normals(random, room.noise + f);
+        for (int f = 0; f < options.n_factors; ++f) room.y[f] += room.noise[f];
+        noise_w = room.noise[k];
+    }
+    mirror(room.A, k);
+    solve_upper(room.A, k, room.inverse, room.y, room.v);
+    if (!options.fit_linear) return 0.0f;
+    return (b - alpha * dot_of(sums.m, room.v, k)) / p + noise_w / sqrtf(p);
+}
+
+// Weighted sums of y - p and of its square, for rows that all have the linear and pair terms `own` and the factors v.
+inline void errors_of(const Sums& sums, float own, const float* v, int k, float* room, double* errors) {
+    multiply(sums.G, v, k, room);
+    const double n = sums.n(), s = sums.s(), u = own, vm = dot_of(v, sums.m, k), vT = dot_of(v, sums.T, k);
+    errors[0] = s - u * n - vm;
+    errors[1] = sums.tt() - 2.0 * (u * s + vT) + u * u * n + 2.0 * u * vm + dot_of(v, room, k);
+}
+
+}  // namespace fastfm::FASTFM_ISA

@@ -1,0 +1,249 @@
+"""Factorization machine in blocks: parameters of block rows and features, drawn a block at a time.
+
+    p_r = w0 + sum_B own_B + sum_{B<B'} <S_B, S_B'>
+
+A block whose rows have one feature each draws the parameters of its rows, which are those of the features. A relation,
+whose rows have several, comes in two forms:
+
+- ``"fm"``, the factorization machine as it is written: the features have parameters, and interactions inside the block
+  belong to the model;
+- ``"centered"``: each block row has parameters of its own, (L_b, Q_b), around a mean that its features add up to, as in
+  Bayesian matrix factorization with side information (Adams, Dahl, Murray 2010; Simm et al. 2017, "Macau"). No features
+  of one block interact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fastfm_ext._common.arrays import Float32, Float64, Int32
+from fastfm_ext._engine import sweep
+from fastfm_ext._engine.blocks import Block, Blocks
+from fastfm_ext._engine.sweep import (
+    BlockedRows,
+    BlockTable,
+    Coefficients,
+    DrawOptions,
+    NormalPrior,
+    Relation,
+    RowsByBlock,
+)
+
+FORMS = ("fm", "centered")
+
+
+@dataclass
+class Part:
+    """A block of the model with its parameters.
+
+    Attributes
+    ----------
+    block : Block
+    by_block : RowsByBlock
+    table : BlockTable
+        Of its block rows; a block without a relation keeps its parameters here.
+    n_drawn : int
+        Block rows that have parameters.
+    groups : int32 ndarray of shape (n_block_features,)
+    relation : Relation or None
+        Where its rows have several features, or features of several groups.
+    coefficients : Coefficients or None
+        Of the features of a relation, (n_block_features, k): in the centered form, of the means of block rows.
+    is_centered : bool
+    """
+
+    block: Block
+    by_block: RowsByBlock
+    table: BlockTable
+    n_drawn: int
+    groups: Int32
+    relation: Relation | None = None
+    coefficients: Coefficients | None = None
+    is_centered: bool = False
+
+    @property
+    def group(self) -> int:
+        """The group of all features of a block without a relation."""
+        return int(self.groups[0]) if len(self.groups) else 0
+
+    @property
+    def rows(self) -> Coefficients:
+        """Parameters of the block rows, which are views."""
+        return Coefficients(self.table.S[: self.n_drawn], self.table.terms[: self.n_drawn, 0])
+
+    @property
+    def features(self) -> Coefficients:
+        """Parameters of the features; those of the table where there is no relation."""
+        return self.rows if self.coefficients is None else self.coefficients
+
+
+@dataclass
+class Errors:
+    """Weighted sums of the errors y - p, and of their squares."""
+
+    total: float
+    squares: float
+
+
+@dataclass
+class BlockModel:
+    """Parameters of a factorization machine over rows in blocks, and their draws.
+
+    Attributes
+    ----------
+    parts : list of Part
+    rows : BlockedRows
+        In an order of their own, of which `order` has the numbers.
+    order : ndarray of shape (n_rows,)
+    n_factors, n_features : int
+    n_threads : int
+    """
+
+    parts: list[Part]
+    rows: BlockedRows
+    order: Int32
+    n_factors: int
+    n_features: int
+    fit_linear: bool
+    n_threads: int
+    _errors: list[Float64] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        blocks: Blocks,
+        sample_weight: Float32 | None,
+        n_factors: int,
+        *,
+        form: str = "fm",
+        fit_linear: bool = True,
+        n_threads: int = 1,
+    ) -> BlockModel:
+        """Put rows in the order of the largest block, and start all parameters at 0."""
+        ordered = sorted(blocks.blocks, key=lambda block: (block.values is not None, -block.n_block_rows))[::-1]
+        k = sweep.padded_factors(n_factors)
+        order = np.argsort(ordered[-1].ids, kind="stable").astype(np.int32) if ordered else _numbers(blocks.n_rows)
+        ids = np.empty((blocks.n_rows, len(ordered)), dtype=np.int32)
+        parts, values = [], []
+        for number, block in enumerate(ordered):
+            ids[:, number] = block.ids[order]
+            values.append(None if block.values is None else block.values[order])
+            parts.append(_part_of(number, block, ids[:, number], blocks.groups[block.features], k, form))
+        weight = None if sample_weight is None else np.sqrt(sample_weight[order])
+        tables, y = [part.table for part in parts], np.zeros(blocks.n_rows, dtype=np.float32)
+        rows = BlockedRows(ids, values, tables, y, weight, k)
+        return cls(parts, rows, order, n_factors, blocks.n_features, fit_linear, n_threads)
+
+    @property
+    def weight_sum(self) -> float:
+        """Sum of the weights."""
+        root = self.rows.root_weight
+        return float(len(self.order)) if root is None else float(np.square(root, dtype=np.float64).sum())
+
+    def set_targets(self, y: Float64) -> None:
+        """Take targets, (n_rows,), in the order of the user's rows."""
+        self.rows.y[...] = y[self.order]
+
+    def residuals(self) -> Float64:
+        """Return y - p, (n_rows,), in the order of the user's rows."""
+        result = np.empty(len(self.order))
+        result[self.order] = sweep.residuals(self.rows, self.n_threads)
+        return result
+
+    def errors(self) -> Errors:
+        """Return the sums of errors at all parameters as they are."""
+        left = sweep.residuals(self.rows, self.n_threads).astype(np.float64)
+        if self.rows.root_weight is None:
+            return Errors(float(left.sum()), float(left @ left))
+        weight = np.square(self.rows.root_weight, dtype=np.float64)
+        return Errors(float(weight @ left), float(weight @ left**2))
+
+    def start(self, rng: np.random.Generator, spread: float) -> None:
+        """Draw all factors from N(0, spread^2)."""
+        for part in self.parts:
+            V = part.features.V[:, : self.n_factors]
+            V[...] = spread * rng.standard_normal(V.shape, dtype=np.float32)
+            if part.is_centered:
+                rows = part.rows.V[:, : self.n_factors]
+                rows[...] = spread * rng.standard_normal(rows.shape, dtype=np.float32)
+                part.features.V[...] = 0.0
+            self.follow(part)
+
+    def follow(self, part: Part) -> None:
+        """Bring the block rows of a part in line with its parameters."""
+        table = part.table
+        if part.relation is None or part.is_centered:
+            table.terms[:, 1] = 0.5 * np.einsum("bf,bf->b", table.S, table.S)
+            return
+        X, (V, w) = part.block.rows, part.features
+        data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
+        rows = np.repeat(np.arange(X.n_rows), np.diff(X.indptr))
+        squares = np.bincount(rows, data**2 * np.einsum("jf,jf->j", V, V)[X.indices], X.n_rows)
+        table.S[...] = 0.0
+        np.add.at(table.S, rows, data[:, None] * V[X.indices])
+        half = 0.5 * np.einsum("bf,bf->b", table.S, table.S)
+        table.terms[:, 0] = np.bincount(rows, data * w[X.indices], X.n_rows) + half - 0.5 * squares
+        table.terms[:, 1] = half
+
+    def draw(
+        self,
+        part: Part,
+        priors: Sequence[NormalPrior],
+        options: DrawOptions,
+        *,
+        out: Coefficients | None = None,
+        wants_errors: bool = False,
+    ) -> Errors | None:
+        """Draw the parameters of a part given all others, in place or into ``out``.
+
+        ``priors`` has one for each group; for the rows of a centered relation, and a block without one, it has its own
+        alone. Returns the errors behind the draw if they are wanted and come with it.
+        """
+        if part.relation is not None and not part.is_centered:
+            parameters = part.features
+            to = parameters if out is None else out
+            sweep.draw_features(
+                self.rows, part.by_block, part.relation, list(priors), options, parameters, to, self.n_threads
+            )
+            return None
+        errors = np.empty((part.block.n_block_rows, 2)) if wants_errors else None
+        table = part.table if out is None else BlockTable(out.V, sweep.zeros(len(out.V), 2))
+        (prior,) = priors
+        sweep.draw_blocks(self.rows, part.by_block, part.n_drawn, prior, options, table, errors, self.n_threads)
+        if out is not None:
+            out.w[...] = table.terms[:, 0]
+        # With values, the first of the sums is of x times the errors.
+        if errors is None or part.block.values is not None:
+            return None
+        total, squares = errors.sum(axis=0)
+        return Errors(float(total), float(squares))
+
+    def coefficients(self) -> Coefficients:
+        """Return copies of the features' parameters, (n_features, n_factors) and (n_features,)."""
+        return self.gathered([part.features for part in self.parts])
+
+    def gathered(self, of_parts: Sequence[Coefficients]) -> Coefficients:
+        """Return parameters of all features from those of each part's."""
+        V = np.zeros((self.n_features, self.n_factors), dtype=np.float32)
+        w = np.zeros(self.n_features, dtype=np.float32)
+        for part, (part_V, part_w) in zip(self.parts, of_parts, strict=True):
+            V[part.block.features] = part_V[: len(part.block.features), : self.n_factors]
+            w[part.block.features] = part_w[: len(part.block.features)]
+        return Coefficients(V, w)
+
+
+def _numbers(n: int) -> Int32:
+    return np.arange(n, dtype=np.int32)
+
+
+def _part_of(number: int, block: Block, ids: Int32, groups: Int32, k: int, form: str) -> Part:
+    by_block = RowsByBlock.of(number, ids, block.n_block_rows)
+    table = BlockTable.empty(block.n_block_rows, k)
+    if block.X is None and (groups == groups[:1]).all():
+        return Part(block, by_block, table, block.n_features, groups)
+    relation = Relation.of(block, groups)
+    coefficients = Coefficients.empty(block.n_features, k)
+    return Part(block, by_block, table, block.n_block_rows, groups, relation, coefficients, form == "centered")

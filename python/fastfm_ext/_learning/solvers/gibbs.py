@@ -1,0 +1,257 @@
+"""Gibbs sampler of the Bayesian factorization machine, by blocks.
+
+Freudenthaler, Schmidt-Thieme, Rendle, "Bayesian factorization machines" (2011), with the parameters (w_i, v_i) of a
+feature drawn together, and Rendle 2013 for relations. A sweep draws each block given all others, then the priors' means
+and precisions, the bias, and what belongs to the likelihood. Nothing but the parameters is kept between sweeps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastfm_ext._common.arrays import AnyArray, Float32, Float64
+from fastfm_ext._engine import sweep
+from fastfm_ext._engine.blocks import Blocks
+from fastfm_ext._engine.sweep import Coefficients, DrawOptions, NormalPrior
+from fastfm_ext._learning.block_model import BlockModel, Errors, Part
+from fastfm_ext._learning.solvers.hyperpriors import Drawn, GroupPrior, Priors, draw_prior, draw_relative_precisions
+from fastfm_ext._learning.solvers.likelihoods import Likelihood
+
+START_SPREAD = 0.1
+# From so many factors on, draws by coordinates are the faster way, although they mix a little more slowly.
+MANY_FACTORS = 32
+# Errors that come with a draw are differences of float32 sums: below this part of the targets they are made anew.
+SMALL_ERRORS = 1e-3
+# Means of centered block rows are sums that a sweep changes: after so many they are made anew.
+SWEEPS_OF_MEANS = 32
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Parameters of a factorization machine: w0, w (n_features,) and V (n_features, n_factors)."""
+
+    w0: float
+    w: Float32
+    V: Float32
+
+
+class Chain:
+    """Markov chain of a factorization machine's parameters, whose distribution becomes the posterior.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    likelihood : Likelihood
+        With the targets, in units of their spread.
+    sample_weight : ndarray of shape (n_rows,), or None
+    n_factors : int
+    priors : Priors
+    fit_intercept, fit_linear : bool
+    form : {"fm", "centered"}
+        Of relations; see `BlockModel`.
+    n_threads : int
+        The chain is the same, bit for bit, with any number.
+    seed : int
+
+    Attributes
+    ----------
+    n_sweeps : int
+    noise : float
+        Precision of the noise.
+    w0 : float
+    model : BlockModel
+    """
+
+    def __init__(
+        self,
+        blocks: Blocks,
+        likelihood: Likelihood,
+        sample_weight: Float32 | None,
+        n_factors: int,
+        priors: Priors,
+        *,
+        fit_intercept: bool = True,
+        fit_linear: bool = True,
+        form: str = "fm",
+        n_threads: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self.model = BlockModel.of(
+            blocks, sample_weight, n_factors, form=form, fit_linear=fit_linear, n_threads=n_threads
+        )
+        self.likelihood = likelihood
+        self.priors = priors
+        self.fit_intercept = fit_intercept
+        self.n_sweeps = 0
+        self.noise = 1.0
+        self.w0 = 0.0
+        self._seed = seed
+        self._scores: Float64 | None = None
+        self._groups = [GroupPrior.start(n_factors) for _ in range(blocks.n_groups)]
+        # A centered relation has a prior of its rows, and its features have precisions relative to it.
+        self._row_priors = {
+            number: GroupPrior.start(n_factors, blocks.n_groups)
+            for number, part in enumerate(self.model.parts)
+            if part.is_centered
+        }
+        k = self.model.rows.k
+        self._means = {number: Coefficients.empty(self.model.parts[number].n_drawn, k) for number in self._row_priors}
+        self.model.start(np.random.default_rng([seed, 0]), START_SPREAD)
+
+    @property
+    def y(self) -> AnyArray:
+        """The targets as they are observed; they may be replaced between two sweeps."""
+        return self.likelihood.y
+
+    @y.setter
+    def y(self, y: AnyArray) -> None:
+        self.likelihood.y = y
+
+    # --- a sweep -----------------------------------------------------------------------------------------------------
+
+    def sweep(self) -> None:
+        """Draw everything once."""
+        self.n_sweeps += 1
+        rng = np.random.default_rng([self._seed, self.n_sweeps])
+        model, likelihood = self.model, self.likelihood
+        model.rows.w0 = self.w0
+        if likelihood.needs_scores and self._scores is None:
+            self._scores = self.scores()
+        targets = likelihood.targets(self._scores, rng)
+        model.set_targets(targets)
+        errors: Errors | None = None
+        for number, part in enumerate(model.parts):
+            is_last = number == len(model.parts) - 1
+            options = self._options(int(rng.integers(1 << 63)), with_noise=True)
+            errors = model.draw(part, self._priors_of(number), options, wants_errors=is_last)
+            if part.is_centered:
+                self._draw_means(number, part, rng)
+        self._draw_priors(rng)
+        errors = self._draw_intercept(self._checked(errors), rng)
+        self._scores = None
+        if likelihood.needs_scores:
+            model.rows.w0 = self.w0
+            self._scores = targets - model.residuals()
+        self.noise = likelihood.update(self._scores, errors.squares, model.weight_sum, rng)
+
+    def _options(self, seed: int, *, with_noise: bool) -> DrawOptions:
+        n_factors, fit_linear = self.model.n_factors, self.model.fit_linear
+        by_coordinate = with_noise and n_factors >= MANY_FACTORS
+        return DrawOptions(self.noise, n_factors, fit_linear, with_noise, by_coordinate, seed)
+
+    def _priors_of(self, number: int) -> list[NormalPrior]:
+        part, k = self.model.parts[number], self.model.rows.k
+        if part.is_centered:
+            return [self._row_priors[number].as_kernels_read(k, self._means[number])]
+        if part.relation is None:
+            return [self._groups[part.group].as_kernels_read(k)]
+        return [group.as_kernels_read(k) for group in self._groups]
+
+    def _checked(self, errors: Errors | None) -> Errors:
+        """Return the errors that came with the last draw, made anew where they did not, or are all rounding."""
+        y = self.model.rows.y
+        if errors is None or errors.squares < SMALL_ERRORS * float(y @ y):
+            return self.model.errors()
+        return errors
+
+    def _draw_intercept(self, errors: Errors, rng: np.random.Generator) -> Errors:
+        """Draw w0; return the errors behind it."""
+        if not self.fit_intercept:
+            return errors
+        n = self.model.weight_sum
+        precision = self.noise * n + self.priors.w0_precision
+        mean = self.noise * (errors.total + n * self.w0) / precision
+        change = mean + rng.standard_normal() / np.sqrt(precision) - self.w0
+        self.w0 = float(self.w0 + change)
+        return Errors(errors.total - n * change, errors.squares - 2 * change * errors.total + n * change**2)
+
+    def _draw_priors(self, rng: np.random.Generator) -> None:
+        parts = [part for part in self.model.parts if not part.is_centered]
+        n_factors = self.model.n_factors
+        groups = np.concatenate([part.groups for part in parts]) if parts else np.zeros(0, dtype=np.int32)
+        if not len(groups):
+            return
+        V = np.concatenate([part.features.V[:, :n_factors] for part in parts])
+        w = np.concatenate([part.features.w for part in parts])
+        for group in np.unique(groups):
+            rows = np.flatnonzero(groups == group)
+            drawn = Drawn(Coefficients(V[rows], w[rows]))
+            self._groups[group] = draw_prior(self.priors, self._groups[group], drawn, rng)
+
+    def _draw_means(self, number: int, part: Part, rng: np.random.Generator) -> None:
+        """Draw the features that the means of a centered relation's rows are sums of, and their priors."""
+        relation, prior, means = part.relation, self._row_priors[number], self._means[number]
+        assert relation is not None
+        rows = part.rows
+        left = Coefficients(rows.V - means.V, rows.w - means.w)
+        options = self._options(int(rng.integers(1 << 63)), with_noise=True)
+        tau = Coefficients(prior.tau_V.astype(np.float32), prior.tau_w.astype(np.float32))
+        k = self.model.rows.k
+        sweep.draw_means(relation, prior.as_kernels_read(k), tau, options, part.features, left)
+
+        n_factors = self.model.n_factors
+        mu_V, mu_w = prior.mu_V.astype(np.float32), np.float32(prior.mu_w)
+        around_mean = Coefficients(left.V[:, :n_factors] + mu_V, left.w + mu_w)
+        features = Coefficients(part.features.V[:, :n_factors], part.features.w)
+        group_of = relation.group_of
+        roots = Coefficients(np.sqrt(tau.V)[group_of, None], np.sqrt(tau.w)[group_of])
+        around_zero = Coefficients(roots.V * features.V, roots.w * features.w)
+        after = draw_prior(self.priors, prior, Drawn(around_mean, around_zero), rng)
+        after = draw_relative_precisions(self.priors, after, features, group_of, rng)
+        self._row_priors[number] = after
+        if self.n_sweeps % SWEEPS_OF_MEANS == 0:
+            means = _sums(part)
+            means.V[:, :n_factors] += after.mu_V.astype(np.float32)
+            means.w[...] += np.float32(after.mu_w)
+        else:
+            means.V[...] = rows.V - left.V
+            means.V[:, :n_factors] += (after.mu_V - prior.mu_V).astype(np.float32)
+            means.w[...] = rows.w - left.w + np.float32(after.mu_w - prior.mu_w)
+        self._means[number] = means
+
+    # --- what the chain has come to ----------------------------------------------------------------------------------
+
+    def scores(self) -> Float64:
+        """Return the score of each row, (n_rows,)."""
+        self.model.rows.w0 = self.w0
+        self.model.rows.y[...] = 0.0
+        return -self.model.residuals()
+
+    def parameters(self) -> Draw:
+        """Return the parameters as they are now; of a centered relation, those of its features."""
+        V, w = self.model.coefficients()
+        return Draw(self.w0, w, V)
+
+    def conditional_means(self) -> Draw:
+        """Return the mean of each feature's parameters given everything else, as it is now."""
+        model, of_parts = self.model, []
+        model.rows.w0 = self.w0
+        for number, part in enumerate(model.parts):
+            if part.is_centered:
+                of_parts.append(part.features)
+                continue
+            out = Coefficients.empty(len(part.features.V), model.rows.k)
+            model.draw(part, self._priors_of(number), self._options(0, with_noise=False), out=out)
+            of_parts.append(out)
+        V, w = model.gathered(of_parts)
+        return Draw(self.w0, w, V)
+
+    @property
+    def hyperparameters(self) -> dict[str, Float64]:
+        """Means and precisions of the priors, by group."""
+        names = ("mu_w", "lambda_w", "mu_V", "lambda_V")
+        return {name: np.array([getattr(group, name) for group in self._groups]) for name in names}
+
+
+def _sums(part: Part) -> Coefficients:
+    """Return what the features of a centered relation add up to, for each block row."""
+    assert part.relation is not None
+    X, (V, w) = part.relation.X, part.features
+    sums = Coefficients.empty(X.n_rows, V.shape[1])
+    data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
+    rows = np.repeat(np.arange(X.n_rows), np.diff(X.indptr))
+    np.add.at(sums.V, rows, data[:, None] * V[X.indices])
+    sums.w[...] = np.bincount(rows, data * w[X.indices], X.n_rows)
+    return sums
