@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from fastfm_ext._engine.config import show_config
     from fastfm_ext._learning.divergence import DivergenceError
     from fastfm_ext.blocks import BlockMatrix
-    from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, multi, numeric
+    from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, implicit, multi, numeric
     from fastfm_ext.evaluation import evaluate
     from fastfm_ext.explain import top_interactions
     from fastfm_ext.export import export_features, export_vectors
@@ -36,6 +36,7 @@ __all__ = [
     "export_features",
     "export_vectors",
     "hashed",
+    "implicit",
     "load_model",
     "multi",
     "numeric",

@@ -40,6 +40,7 @@ PUBLIC_NAMES = (
     PublicName("export_features", "fastfm_ext.export", "function"),
     PublicName("export_vectors", "fastfm_ext.export", "function"),
     PublicName("hashed", "fastfm_ext.encoding", "function"),
+    PublicName("implicit", "fastfm_ext.encoding", "function"),
     PublicName("load_model", "fastfm_ext.model_io", "function"),
     PublicName("multi", "fastfm_ext.encoding", "function"),
     PublicName("numeric", "fastfm_ext.encoding", "function"),

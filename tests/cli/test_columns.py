@@ -2,8 +2,8 @@
 
 import pytest
 
-from fastfm_ext.cli.columns import parse_column, read_config
-from fastfm_ext.encoding import binned, hashed, multi, numeric
+from fastfm_ext.cli.columns import TableColumns, parse_column, read_config
+from fastfm_ext.encoding import binned, hashed, implicit, multi, numeric
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,32 @@ from fastfm_ext.encoding import binned, hashed, multi, numeric
         ("g:multi:norm=none,sep=,,min_count=2", multi("g", norm=None, sep=",", min_count=2)),
         ("age:binned:n_bins=5", binned("age", n_bins=5)),
         ("ip:hashed:n_features=1000", hashed("ip", n_features=1000)),
+        ("user:implicit:of=film", implicit("user", of="film")),
+        ("user:implicit:of=film,norm=none", implicit("user", of="film", norm=None)),
     ],
 )
 def test_options_of_a_column(text, spec):
     assert repr(parse_column(text)) == repr(spec)
+
+
+def test_columns_of_implicit_sets_are_read_for_fit_but_do_not_describe_the_item():
+    columns = TableColumns("y", user=[implicit("user", of="film")], item=[implicit("film", of="viewer")])
+    assert columns.used == ["user", "film", "viewer", "y"]
+    assert columns.item_names == ["film"]
+    with pytest.raises(ValueError, match="--item viewer: items has no such column"):
+        columns.check(["user", "film", "y"], "items")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user:implicit", "'user': implicit.* missing .*'of'"),
+        ("user:implicit:norm=l2", "'user': implicit.* missing .*'of'"),
+    ],
+)
+def test_an_option_that_is_missing_is_named(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_column(text)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor, ItemIndex, ModelFileError, load_model
-from fastfm_ext.encoding import binned, categorical, crossed, hashed, multi, numeric
+from fastfm_ext.encoding import binned, categorical, crossed, hashed, implicit, multi, numeric
 from fastfm_ext.model_io.container import write_parts
 from model_parts import rewrite
 
@@ -51,6 +51,7 @@ def fitted(name: str) -> Any:
     if name == "FMEncoder":
         user = ["user", categorical("city", min_count=2, missing="feature"), numeric("age"), hashed("url", 64)]
         item = [multi("genres", unknown="feature"), binned("price", 3), crossed("user", "city", "genres")]
+        item.append(implicit("city", of="user"))
         return FMEncoder(user=user, item=item).fit(ROWS).partial_fit(MORE_ROWS)
     ids = [3, "b", 2.5, (1, "x"), True]
     if name == "ItemIndex of lists":
@@ -69,6 +70,7 @@ def use(part: Any) -> None:
     elif isinstance(part, FMEncoder):
         part.get_feature_names_out()
         part.transform(ROWS)
+        part.transform_blocks(ROWS)
         for feature in {0, part.n_features_out_ // 2, part.n_features_out_ - 1}:
             part.feature_at(feature)
         part.partial_fit(ROWS | {"user": [7, 8, 9]})

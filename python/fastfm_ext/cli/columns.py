@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SIDES = ("user", "item", "context")
 # Functions of `encoding.declare` that make column specs.
-KINDS = ("binned", "categorical", "crossed", "hashed", "multi", "numeric")
+KINDS = ("binned", "categorical", "crossed", "hashed", "implicit", "multi", "numeric")
 # The comma before the next option, and not one that is a value, as in sep=,
 _NEXT_OPTION = re.compile(r",(?=[A-Za-z_]+=)")
 
@@ -45,7 +45,7 @@ class TableColumns:
     @property
     def item_names(self) -> list[str]:
         """Names of the columns that describe items, each once."""
-        return _names(self.item)
+        return list(dict.fromkeys(name for spec in self.item for name in getattr(spec, "columns", (spec,))))
 
     def encoder(self) -> FMEncoder:
         """Return an encoder of these columns, not fitted."""
@@ -109,8 +109,8 @@ class TableColumns:
 
 
 def _names(specs: Sequence[Any]) -> list[str]:
-    """Return the names of the columns that these specs read, each once."""
-    return list(dict.fromkeys(name for spec in specs for name in getattr(spec, "columns", (spec,))))
+    """Return the names of the columns that these specs read in fit, each once."""
+    return list(dict.fromkeys(name for spec in specs for name in getattr(spec, "columns_to_fit", (spec,))))
 
 
 def parse_column(text: str) -> Any:

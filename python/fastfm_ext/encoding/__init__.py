@@ -1,7 +1,7 @@
 """Encoder of tables as sparse features of users, items and their context."""
 
 from fastfm_ext.encoding.columns.base import Feature
-from fastfm_ext.encoding.declare import binned, categorical, crossed, hashed, multi, numeric
+from fastfm_ext.encoding.declare import binned, categorical, crossed, hashed, implicit, multi, numeric
 from fastfm_ext.encoding.encoder import FMEncoder
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "categorical",
     "crossed",
     "hashed",
+    "implicit",
     "multi",
     "numeric",
 ]

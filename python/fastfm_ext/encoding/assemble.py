@@ -66,6 +66,13 @@ def tidy_cells(lengths: Int64, features: Int32, weights: Float32 | None = None) 
     return indptr, features[: indptr[-1]], None if weights is None else weights[: indptr[-1]]
 
 
+def count_of_several(column: Entries) -> int:
+    """Return the number of entries of a column of the kind SEVERAL."""
+    assert column.indptr is not None
+    assert column.codes is not None
+    return int(np.diff(column.indptr)[column.codes + 1].sum())
+
+
 def assemble_rows(columns: list[Entries], n_rows: int, n_features: int, *, sort: bool) -> sparse.csr_array:
     """Return the matrix of shape (n_rows, n_features) with the entries of all columns.
 

@@ -9,6 +9,7 @@ from fastfm_ext.encoding.columns.binned import Binned, Strategy
 from fastfm_ext.encoding.columns.categorical import Categorical
 from fastfm_ext.encoding.columns.crossed import Crossed
 from fastfm_ext.encoding.columns.hashed import Hashed
+from fastfm_ext.encoding.columns.implicit import Implicit
 from fastfm_ext.encoding.columns.multi import Multi, Norm
 from fastfm_ext.encoding.columns.numeric import Numeric
 
@@ -19,6 +20,7 @@ SPEC_KINDS: dict[str, type[ColumnSpec]] = {
     "binned": Binned,
     "hashed": Hashed,
     "crossed": Crossed,
+    "implicit": Implicit,
 }
 
 
@@ -287,6 +289,63 @@ def crossed(*columns: str, min_count: int = 1, missing: Missing = "ignore", unkn
     ['country=it*device=phone', 'country=no*device=phone']
     """
     return Crossed(columns, min_count, missing, unknown)
+
+
+def implicit(column: str, *, of: str, norm: Norm | None = "l2") -> Implicit:
+    """Declare implicit feedback: for each user the set of items that the user has in the fitted table.
+
+    The features are the items, once more: what a user has rated says something about the user, whatever the ratings
+    are. In the items' list, ``implicit("item_id", of="user_id")`` describes each item by its users. SVD++ is a
+    factorization machine of user, item and this set.
+
+    A row has the whole set of its user: written out, a million ratings can make a billion entries. So these columns are
+    for `FMEncoder.transform_blocks`, which encodes each user once.
+
+    Parameters
+    ----------
+    column : str
+        Column whose values have the sets, such as the user's id. A value that was not seen in `fit` has none, and gives
+        no entry.
+    of : str
+        Column whose values make the sets, such as the item's id. Only `fit` and `partial_fit` read it; the latter adds
+        to the sets that are there.
+    norm : {"l2", "l1"} or None, default="l2"
+        Weight of each of the m members of a set: ``"l2"`` 1/sqrt(m), ``"l1"`` 1/m, None 1.
+
+    Returns
+    -------
+    Implicit
+        A spec for `FMEncoder`.
+
+    Raises
+    ------
+    TypeError
+        If a column is not a string.
+    ValueError
+        If both are the same, or `norm` is none of the above.
+
+    Notes
+    -----
+    Fit the encoder on the rows of training alone. The sets of other rows would tell the model what it is to predict.
+
+    References
+    ----------
+    Koren, "Factorization Meets the Neighborhood: a Multifaceted Collaborative Filtering Model", KDD (2008), eq. 15.
+    Rendle, "Factorization Machines with libFM", ACM TIST (2012).
+
+    Examples
+    --------
+    >>> from fastfm_ext.encoding import FMEncoder, implicit
+    >>> encoder = FMEncoder(user=[implicit("user", of="film")], item=["film"])
+    >>> ratings = {"user": ["ann", "ann", "bob"], "film": ["Alien", "Brazil", "Alien"]}
+    >>> encoder.fit(ratings).get_feature_names_out()[:2].tolist()
+    ['user has film=Alien', 'user has film=Brazil']
+    >>> encoder.transform({"user": ["bob", "ann", "eve"]}, side="user")[:, :2].toarray().round(2)
+    array([[1.  , 0.  ],
+           [0.71, 0.71],
+           [0.  , 0.  ]], dtype=float32)
+    """
+    return Implicit(column, of=of, norm=norm)
 
 
 def spec_to_meta(spec: ColumnSpec) -> dict[str, Any]:

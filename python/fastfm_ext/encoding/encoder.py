@@ -6,19 +6,22 @@ from typing import Any, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._tables.column import Column
 from fastfm_ext._tables.read import as_table, read_columns
-from fastfm_ext.encoding.columns.base import ColumnSpec, Feature, State
+from fastfm_ext.blocks.matrix import BlockMatrix
+from fastfm_ext.encoding.blocks import blocks_of_rows
+from fastfm_ext.encoding.columns.base import ColumnSpec, State
 from fastfm_ext.encoding.field_names import field_names
 from fastfm_ext.encoding.infer import infer_specs, inferable_names
 from fastfm_ext.encoding.layout import Layout
+from fastfm_ext.encoding.lookup import FeatureLookup
 from fastfm_ext.encoding.sides import GROUPS, GROUPS_OF_SIDE, Side, given_specs, lists_of
 
 
-class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Encode the columns of a data frame as features of users, items and their context.
 
     Every column becomes a block of features, and is one field: first the user's columns, then the item's, then the
@@ -66,6 +69,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     binned : A column of numbers, a feature for each bin.
     hashed : A column whose values are features by their hash.
     crossed : A feature for each combination of columns.
+    implicit : The set of items that each user has, or of users that each item has.
 
     Notes
     -----
@@ -92,12 +96,9 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
     [categorical('city'), numeric('heat')]
     """
 
-    n_features_out_: int
     n_features_in_: int
     columns_: list[ColumnSpec]
     _is_inferred = False
-    fields_: NDArray[np.int32]
-    field_names_: list[str]
     feature_names_in_: NDArray[np.object_]
 
     def __init__(
@@ -169,7 +170,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         """
         if not hasattr(self, "fields_"):
             return self.fit(X)
-        columns, _ = read_columns(as_table(X), self._layout.columns_of(GROUPS))
+        columns, _ = read_columns(as_table(X), self._layout.columns_to_fit)
         self._keep(self._layout.grown(columns))
         return self
 
@@ -221,7 +222,8 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
             If `X` is of another type, or a column holds lists or other values that can't be categories.
         ValueError
             If `side` is unknown, a column is missing, `X` has no rows, a numeric column holds text or infinite values,
-            or a column holds another kind of values than in `fit`, such as dates and not integers.
+            a column holds another kind of values than in `fit`, such as dates and not integers, or the rows have
+            implicit sets of more than 2^28 entries together: see `transform_blocks`.
 
         Warns
         -----
@@ -235,98 +237,43 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         columns, n_rows = read_columns(as_table(X), self._layout.columns_of(groups))
         return self._layout.encode(columns, n_rows, groups)
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Name every feature: ``user_id=42``, ``genres=Action``, ``age``.
+    def transform_blocks(self, X: Any) -> BlockMatrix:
+        """Encode rows in blocks: each distinct row of the user's columns once, and of the item's.
 
         Parameters
         ----------
-        input_features : ignored
-            Present because pipelines pass it.
+        X : pandas or polars DataFrame, Arrow table, or mapping of column name to array, with n_rows rows
+            As for `transform`.
 
         Returns
         -------
-        ndarray of str objects of shape (`n_features_out_`,)
-            In the order of the matrix's columns.
+        BlockMatrix of shape (n_rows, `n_features_out_`)
+            Written out, it is what `transform` returns. The columns of a side are one block if they have at most a
+            quarter of the n_rows as distinct rows, else blocks of their own, as the columns of the context always are.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             If the encoder is not fitted.
-        """
-        check_is_fitted(self, "fields_")
-        return self._layout.labels()
+        TypeError, ValueError
+            As for `transform`.
 
-    def feature_index(self, column: str, value: Any = None) -> int:
-        """Find the feature of a value.
-
-        Parameters
-        ----------
-        column : str
-            One of `field_names_`.
-        value : object, default=None
-            The value, None for a missing one, a tuple for crossed columns; ignored for a numeric column.
-
-        Returns
-        -------
-        int
-            Column of the encoded matrix, row of `V_` and place in `w_` of a model trained on it.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the encoder is not fitted.
-        KeyError
-            If there is no such column, or `transform` gives the value no feature.
-        TypeError
-            If the value can't be a category, such as a list.
+        Warns
+        -----
+        UserWarning
+            As for `transform`.
 
         Examples
         --------
-        >>> encoder = FMEncoder(user=["user_id"]).fit({"user_id": [7, 42]})
-        >>> encoder.feature_index("user_id", 42)
-        1
+        >>> from fastfm_ext.encoding import implicit
+        >>> ratings = {"user": [1, 1, 1, 1, 2, 2, 2, 2], "film": ["a", "b", "c", "d", "b", "c", "d", "e"]}
+        >>> encoder = FMEncoder(user=["user", implicit("user", of="film")], item=["film"]).fit(ratings)
+        >>> encoder.transform_blocks(ratings)
+        <BlockMatrix of shape (8, 12) in 2 blocks (2 x 7, 5 x 5), 48 nonzeros>
         """
         check_is_fitted(self, "fields_")
-        if column not in self.field_names_:
-            raise KeyError(f"no column {column!r}; there are {', '.join(self.field_names_)}")
-        return self._layout.index_of(self.field_names_.index(column), value)
-
-    def feature_at(self, index: int) -> Feature:
-        """Say what a feature stands for: the inverse of `feature_index`.
-
-        Parameters
-        ----------
-        index : int
-            Column of the encoded matrix, 0 <= index < `n_features_out_`.
-
-        Returns
-        -------
-        Feature
-            A named tuple: its field, its kind (``"value"``: the feature of a single value), and the value.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the encoder is not fitted.
-        IndexError
-            If there is no such feature.
-
-        Examples
-        --------
-        >>> encoder = FMEncoder(user=["user_id"]).fit({"user_id": [7, 42]})
-        >>> encoder.feature_at(1)
-        Feature(field='user_id', kind='value', value=42)
-        """
-        check_is_fitted(self, "fields_")
-        if not 0 <= index < self.n_features_out_:
-            raise IndexError(f"index must be from 0 to {self.n_features_out_ - 1}, got {index!r}")
-        return self._layout.feature_at(index, int(self.fields_[index]))
-
-    @property
-    def slices_(self) -> dict[str, slice]:
-        """Features of every field, as long as each has a block of its own."""
-        check_is_fitted(self, "fields_")
-        return self._layout.slices
+        columns, n_rows = read_columns(as_table(X), self._layout.columns_of(GROUPS))
+        return BlockMatrix.from_blocks(blocks_of_rows(self._layout, columns, n_rows), self.field_names_)
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Refuse any output other than the sparse matrix.
@@ -356,7 +303,7 @@ class FMEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  #
         table = as_table(X)
         specs = given_specs({group: getattr(self, group) for group in GROUPS})
         self._is_inferred = specs is None
-        names = inferable_names(table) if specs is None else [name for _, spec in specs for name in spec.columns]
+        names = inferable_names(table) if specs is None else [name for _, spec in specs for name in spec.columns_to_fit]
         columns, n_rows = read_columns(table, names)
         if specs is None:
             specs = [("columns", spec) for spec in infer_specs(columns.values())]

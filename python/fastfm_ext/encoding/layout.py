@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fastfm_ext._common.arrays import MAX_INT32, AnyArray, Int32
-from fastfm_ext.encoding.assemble import assemble_rows
+from fastfm_ext.encoding.assemble import assemble_rows, count_of_several
 from fastfm_ext.encoding.columns.base import ColumnsByName, ColumnSpec, Feature, FittedColumn, State, arrays_under
+from fastfm_ext.encoding.columns.implicit import FittedImplicit
 from fastfm_ext.encoding.declare import spec_from_meta, spec_to_meta
 from fastfm_ext.encoding.field_names import field_names
 
 STATE_VERSION = 2
+# Of implicit sets, 2 GB: nobody wants more of them written out.
+MOST_ENTRIES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -136,11 +139,28 @@ class Layout:
         fields = zip(self.groups, self.fitted, strict=True)
         return list(dict.fromkeys(name for group, f in fields if group in groups for name in f.spec.columns))
 
+    @property
+    def columns_to_fit(self) -> list[str]:
+        """Columns that growth reads, each once."""
+        return list(dict.fromkeys(name for column in self.fitted for name in column.spec.columns_to_fit))
+
     def encode(self, columns: ColumnsByName, n_rows: int, groups: tuple[str, ...]) -> sparse.csr_array:
-        """Encode the rows' columns of these sides; the features of the others stay empty."""
+        """Encode the rows' columns of these sides; the features of the others stay empty.
+
+        Raises
+        ------
+        ValueError
+            If the rows have implicit sets, and more than `MOST_ENTRIES` entries with them.
+        """
         fields = zip(self.groups, self.fitted, self.features, strict=True)
-        entries = [field.entries(columns, features) for group, field, features in fields if group in groups]
-        return assemble_rows(entries, n_rows, self.n_features, sort=not self.is_in_blocks)
+        encoded = [(field, field.entries(columns, features)) for group, field, features in fields if group in groups]
+        sets = [entries for field, entries in encoded if isinstance(field, FittedImplicit)]
+        if (nnz := sum(map(count_of_several, sets))) > MOST_ENTRIES:
+            raise ValueError(
+                f"the sets of implicit(...) have {nnz:,} entries in these {n_rows:,} rows, {8 * nnz / 1e9:.1f} GB as a "
+                "sparse matrix: use transform_blocks, which encodes each set once, or encode fewer rows at a time"
+            )
+        return assemble_rows([entries for _, entries in encoded], n_rows, self.n_features, sort=not self.is_in_blocks)
 
     def labels(self) -> NDArray[np.object_]:
         """Name every feature."""

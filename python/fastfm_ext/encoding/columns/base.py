@@ -57,6 +57,11 @@ class ColumnSpec(ABC):
     def columns(self) -> tuple[str, ...]:
         """Columns that it is made of."""
 
+    @property
+    def columns_to_fit(self) -> tuple[str, ...]:
+        """Columns that fit reads."""
+        return self.columns
+
     @abstractmethod
     def fit(self, columns: ColumnsByName) -> "FittedColumn":
         """Learn the features."""

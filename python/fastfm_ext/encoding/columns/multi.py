@@ -28,8 +28,7 @@ class Multi(WithLevels):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_separator(self)
-        if self.norm is not None and self.norm not in get_args(Norm):
-            raise ValueError(f"norm of multi({self.column!r}) must be 'l2', 'l1' or None, got {self.norm!r}")
+        check_norm(self)
 
     def fit(self, columns: ColumnsByName) -> "FittedMulti":
         """Learn the distinct values."""
@@ -47,6 +46,21 @@ def check_separator(spec: Any) -> None:
         raise ValueError(
             f"sep of {spec.written_as}({spec.name!r}) must be a non-empty string or None, got {spec.sep!r}"
         )
+
+
+def check_norm(spec: Any) -> None:
+    """Raise ValueError unless `norm` of a spec is one."""
+    if spec.norm is not None and spec.norm not in get_args(Norm):
+        raise ValueError(f"norm of {spec.written_as}({spec.column!r}) must be 'l2', 'l1' or None, got {spec.norm!r}")
+
+
+def weights_of_cells(counts: Int64, norm: Norm | None) -> Float32 | None:
+    """Return the weight (sum(counts),) of every entry of cells with so many features (n_cells,); None for ones."""
+    if norm is None:
+        return None
+    power = 0.5 if norm == "l2" else 1.0
+    weights = (np.maximum(counts, 1) ** -power).astype(np.float32)
+    return np.repeat(weights, counts)
 
 
 def _counted_tokens(cells: Cells) -> tuple[AnyArray, NDArray[np.intp]]:
@@ -79,19 +93,11 @@ class FittedMulti(FittedLevels):
         positions = np.append(self.levels.missing_position, self._find(cells.tokens.values))
         entries = entries_of_cells(cells, features_at(features, positions))
         assert entries.indptr is not None
-        return entries._replace(values=self._weights(np.diff(entries.indptr)))
+        return entries._replace(values=weights_of_cells(np.diff(entries.indptr), self.spec.norm))
 
     def grown(self, columns: ColumnsByName) -> "FittedMulti":
         """Learn new values."""
         return replace(self, levels=self.levels.grown(*_counted_tokens(columns[self.spec.column].cells(self.spec.sep))))
-
-    def _weights(self, counts: Int64) -> Float32 | None:
-        """Return the weight (sum(counts),) of every entry of cells with so many features (n_cells,); None for ones."""
-        if self.spec.norm is None:
-            return None
-        power = 0.5 if self.spec.norm == "l2" else 1.0
-        weights = (np.maximum(counts, 1) ** -power).astype(np.float32)
-        return np.repeat(weights, counts)
 
 
 def entries_of_cells(cells: Cells, features: Int32, weights: Float32 | None = None) -> Entries:
