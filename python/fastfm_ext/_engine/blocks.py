@@ -213,6 +213,8 @@ def split(X: Csr, fields: Int32 | None = None, sides: Int32 | None = None) -> Bl
 
 def _entries_of_units(X: Csr, units: Int32, n_units: int, wanted: NDArray[np.integer]) -> Iterator[_Entries]:
     """Give the entries of each wanted unit that has columns; ``units`` (n_features,) is that of each column."""
+    if not len(wanted):
+        return
     features_of = _in_parts(units, n_units)
     place = np.empty(len(units), dtype=np.int32)
     for features in features_of:
@@ -266,15 +268,21 @@ def _distinct(entries: _Entries, n_rows: int) -> Block:
     if len(entries.rows) < 2**31:
         indptr = indptr.astype(np.int32)
     X = Csr(indptr, entries.places, entries.values, len(entries.features))
-    bits = entries.places.astype(np.uint64)
-    if entries.values is not None:
-        bits |= entries.values.view(np.uint32).astype(np.uint64) << np.uint64(32)
-    ids, first = _coded(_row_sums(_mixed(bits, np.uint64(0x9E3779B97F4A7C15)), X.indptr))
-    second = _row_sums(_mixed(bits, np.uint64(0xD1B54A32D192ED03)), X.indptr)
+    ids, first = _coded(_row_sums(_random_bits(X, np.uint64(0x9E3779B97F4A7C15)), X.indptr))
+    second = _row_sums(_random_bits(X, np.uint64(0xD1B54A32D192ED03)), X.indptr)
     if (second != second[first][ids]).any():
         pairs = ids.astype(np.int64) * n_rows + _coded(second)[0]
         ids, first = _coded(pairs)
     return Block(entries.features, ids, len(first), None, take_rows(X, first))
+
+
+def _random_bits(X: Csr, salt: np.uint64) -> _BITS:
+    """Return 64 bits for each entry, (nnz,), that its column and value choose."""
+    if X.data is None:
+        bits: _BITS = _mixed(np.arange(X.n_features, dtype=np.uint64), salt)[X.indices]
+        return bits
+    values = X.data.view(np.uint32).astype(np.uint64) << np.uint64(32)
+    return _mixed(values | X.indices.astype(np.uint64), salt)
 
 
 def _mixed(bits: _BITS, salt: np.uint64) -> _BITS:
