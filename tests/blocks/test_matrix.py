@@ -7,7 +7,8 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.model_selection import KFold, train_test_split
+from sklearn.dummy import DummyRegressor
+from sklearn.model_selection import KFold, cross_val_score, train_test_split
 from sklearn.utils import _safe_indexing
 
 from fastfm_ext import BlockMatrix, FMRegressor
@@ -71,6 +72,7 @@ def test_splitters_of_scikit_learn_take_it():
     train, test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
     for part, targets in ((train, y_train), (test, y_test)):
         np.testing.assert_array_equal(part.tocsr().toarray(), wanted[targets.astype(int)].astype(np.float32))
+    assert len(cross_val_score(DummyRegressor(), X, y, cv=2)) == 2
     for fold, _ in KFold(2).split(X, y):
         np.testing.assert_array_equal(_safe_indexing(X, fold).tocsr().toarray(), wanted[fold].astype(np.float32))
 

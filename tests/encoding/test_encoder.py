@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 import encoding_cases
 from encoding_cases import RATINGS, SPECS, assert_same_matrix, dense, encode_one, pd, pl
+from fastfm_ext import BlockMatrix, load_model, save_model
 from fastfm_ext.encoding import FMEncoder, multi, numeric
 
 make_frame = encoding_cases.make_frame
@@ -144,10 +145,18 @@ class TestScikitLearn:
         model = make_pipeline(FMEncoder(**SPECS), fm.FMClassifier(n_factors=2, max_iter=2, random_state=0))
         assert model.fit(pl.DataFrame(RATINGS), [0, 1, 0, 1, 1]).predict_proba(pl.DataFrame(RATINGS)).shape == (5, 2)
 
-    def test_only_the_default_output_exists(self):
-        assert isinstance(FMEncoder(**SPECS).set_output(transform="default").fit_transform(RATINGS), sparse.csr_array)
-        with pytest.raises(ValueError, match="can't give pandas output"):
-            FMEncoder(**SPECS).set_output(transform="pandas")
+    def test_the_output_is_a_sparse_matrix_or_one_in_blocks(self, tmp_path):
+        encoder = FMEncoder(**SPECS).set_output(transform="blocks").set_output()
+        save_model(tmp_path / "model", encoder=encoder.fit(RATINGS))
+        for same in (encoder, clone(encoder).fit(RATINGS), load_model(tmp_path / "model").encoder):
+            assert isinstance(same.transform(RATINGS), BlockMatrix)
+            assert isinstance(same.fit_transform(RATINGS), BlockMatrix)
+            assert isinstance(same.transform(RATINGS, side="user"), sparse.csr_array)
+        model = make_pipeline(FMEncoder(**SPECS), "passthrough").set_output(transform="blocks")
+        assert isinstance(model.fit_transform(RATINGS), BlockMatrix)
+        assert isinstance(encoder.set_output(transform="default").fit_transform(RATINGS), sparse.csr_array)
+        with pytest.raises(ValueError, match=r"can't give pandas output.*'default' or 'blocks'"):
+            encoder.set_output(transform="pandas")
 
     def test_params_changed_after_fit_do_not_change_the_fitted_encoder(self):
         encoder = FMEncoder(**SPECS).fit(RATINGS)

@@ -20,6 +20,8 @@ from fastfm_ext.encoding.layout import Layout
 from fastfm_ext.encoding.lookup import FeatureLookup
 from fastfm_ext.encoding.sides import GROUPS, GROUPS_OF_SIDE, Side, given_specs, lists_of
 
+_OUTPUTS = ("default", "blocks")
+
 
 class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Encode the columns of a data frame as features of users, items and their context.
@@ -174,7 +176,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         self._keep(self._layout.grown(columns))
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> sparse.csr_array:
+    def fit_transform(self, X: Any, y: Any = None) -> sparse.csr_array | BlockMatrix:
         """Fit, then encode the same rows; reads the columns only once.
 
         Parameters
@@ -186,7 +188,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
 
         Returns
         -------
-        float32 csr_array of shape (n_rows, `n_features_out_`)
+        float32 csr_array or BlockMatrix of shape (n_rows, `n_features_out_`)
             As from `transform`.
 
         Raises
@@ -195,9 +197,9 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
             As for `fit`.
         """
         columns, n_rows = self._fit(X)
-        return self._layout.encode(columns, n_rows, GROUPS)
+        return self._in_blocks(columns, n_rows) if self._gives_blocks else self._layout.encode(columns, n_rows, GROUPS)
 
-    def transform(self, X: Any, side: Side | None = None) -> sparse.csr_array:
+    def transform(self, X: Any, side: Side | None = None) -> sparse.csr_array | BlockMatrix:
         """Encode rows.
 
         Parameters
@@ -212,7 +214,8 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         -------
         float32 csr_array of shape (n_rows, `n_features_out_`)
             Sorted indices, no duplicates, no stored zeros. The indices are int32, as long as the number of stored
-            values allows.
+            values allows. After ``set_output(transform="blocks")`` the BlockMatrix of `transform_blocks`, if both sides
+            are encoded.
 
         Raises
         ------
@@ -233,6 +236,8 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         check_is_fitted(self, "fields_")
         if side not in GROUPS_OF_SIDE:
             raise ValueError(f"side must be {', '.join(map(repr, get_args(Side)))} or None, got {side!r}")
+        if side is None and self._gives_blocks:
+            return self.transform_blocks(X)
         groups = GROUPS_OF_SIDE[side]
         columns, n_rows = read_columns(as_table(X), self._layout.columns_of(groups))
         return self._layout.encode(columns, n_rows, groups)
@@ -272,16 +277,15 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         <BlockMatrix of shape (8, 12) in 2 blocks (2 x 7, 5 x 5), 48 nonzeros>
         """
         check_is_fitted(self, "fields_")
-        columns, n_rows = read_columns(as_table(X), self._layout.columns_of(GROUPS))
-        return BlockMatrix.from_blocks(blocks_of_rows(self._layout, columns, n_rows), self.field_names_)
+        return self._in_blocks(*read_columns(as_table(X), self._layout.columns_of(GROUPS)))
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Refuse any output other than the sparse matrix.
+        """Choose what `transform` and `fit_transform` return, as for a `Pipeline`.
 
         Parameters
         ----------
-        transform : {"default"} or None, default=None
-            Nothing else is possible.
+        transform : {"default", "blocks"} or None, default=None
+            A sparse matrix, or the `BlockMatrix` of `transform_blocks`; None changes nothing.
 
         Returns
         -------
@@ -293,11 +297,21 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         ValueError
             If another output is asked for.
         """
-        if transform not in (None, "default"):
+        if transform not in (None, *_OUTPUTS):
             raise ValueError(
-                f"FMEncoder can't give {transform} output: it is a wide sparse matrix, which no data frame holds well"
+                f"FMEncoder can't give {transform} output: it is a wide sparse matrix, which no data frame holds well; "
+                f"transform must be {' or '.join(map(repr, _OUTPUTS))}"
             )
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}  # the name under which scikit-learn's clone keeps it
         return self
+
+    @property
+    def _gives_blocks(self) -> bool:
+        return getattr(self, "_sklearn_output_config", {}).get("transform") == "blocks"
+
+    def _in_blocks(self, columns: dict[str, Column], n_rows: int) -> BlockMatrix:
+        return BlockMatrix.from_blocks(blocks_of_rows(self._layout, columns, n_rows), self.field_names_)
 
     def _fit(self, X: Any) -> tuple[dict[str, Column], int]:
         table = as_table(X)
@@ -324,7 +338,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         """Return all that is needed to restore the fitted encoder: JSON values, and arrays by name."""
         check_is_fitted(self, "fields_")
         meta, arrays = self._layout.state()
-        return meta | {"inferred": self._is_inferred}, arrays
+        return meta | {"inferred": self._is_inferred, "gives_blocks": self._gives_blocks}, arrays
 
     @classmethod
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
@@ -342,4 +356,4 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         encoder = cls() if is_inferred else cls(**lists)
         encoder._is_inferred = is_inferred
         encoder._keep(layout)
-        return encoder
+        return encoder.set_output(transform="blocks") if meta.get("gives_blocks", False) else encoder

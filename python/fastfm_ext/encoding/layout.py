@@ -158,7 +158,8 @@ class Layout:
         if (nnz := sum(map(count_of_several, sets))) > MOST_ENTRIES:
             raise ValueError(
                 f"the sets of implicit(...) have {nnz:,} entries in these {n_rows:,} rows, {8 * nnz / 1e9:.1f} GB as a "
-                "sparse matrix: use transform_blocks, which encodes each set once, or encode fewer rows at a time"
+                "sparse matrix: use transform_blocks, or set_output(transform='blocks') in a Pipeline, which encode "
+                "each set once; or encode fewer rows at a time"
             )
         return assemble_rows([entries for _, entries in encoded], n_rows, self.n_features, sort=not self.is_in_blocks)
 
