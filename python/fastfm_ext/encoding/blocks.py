@@ -42,7 +42,7 @@ def _block_of_fields(layout: Layout, fields: list[int], columns: ColumnsByName, 
     if len(first) > most:
         return None
     taken = [_rows_of(column, first) for column in entries]
-    rows = assemble_rows(taken, len(first), len(features), sort=not layout.is_in_blocks)
+    rows = assemble_rows(taken, len(first), len(features), sort=not layout.is_side_by_side)
     return Block.of_rows(features, ids, canonical_csr(rows))
 
 

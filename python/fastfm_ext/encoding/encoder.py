@@ -26,8 +26,8 @@ _OUTPUTS = ("default", "blocks")
 class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Encode the columns of a data frame as features of users, items and their context.
 
-    Every column becomes a block of features, and is one field: first the user's columns, then the item's, then the
-    context's, in the order given. The features of a block are sorted by value, so the order of the rows plays no part.
+    Every column becomes features side by side, and is one field: first the user's columns, then the item's, then the
+    context's, in the order given. The features of a column are sorted by value, so the order of the rows plays no part.
     What `partial_fit` learns later comes behind all that is there.
 
     Without any list, all columns are encoded by what they hold: numbers with a fraction and times as numeric, lists as

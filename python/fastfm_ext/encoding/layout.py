@@ -23,7 +23,7 @@ MOST_ENTRIES = 1 << 28
 class Layout:
     """The columns' features in the matrix.
 
-    Fitted at once, each column has a block of neighbouring features. Those that `grown` adds stand behind all others.
+    Fitted at once, the features of each column are neighbors. Those that `grown` adds stand behind all others.
 
     Attributes
     ----------
@@ -49,14 +49,14 @@ class Layout:
             If there are none.
         """
         fitted = [spec.fit(columns) for _, spec in specs]
-        layout = cls.in_blocks([group for group, _ in specs], fitted)
+        layout = cls.side_by_side([group for group, _ in specs], fitted)
         if not layout.n_features:
             raise ValueError(f"nothing to encode: every value of {', '.join(layout.names)} is missing")
         return layout
 
     @classmethod
-    def in_blocks(cls, groups: list[str], fitted: list[FittedColumn]) -> Self:
-        """Give each column a block of features."""
+    def side_by_side(cls, groups: list[str], fitted: list[FittedColumn]) -> Self:
+        """Give each column neighboring features, one column after the other."""
         stops = np.cumsum([column.n_features for column in fitted]).tolist()
         _check_width(stops[-1])
         starts = [0, *stops[:-1]]
@@ -93,7 +93,7 @@ class Layout:
         return fields
 
     @property
-    def is_in_blocks(self) -> bool:
+    def is_side_by_side(self) -> bool:
         """Whether each field's features lie side by side, in the order of the fields."""
         starts = np.cumsum([0, *map(len, self.features)]).tolist()
         bounds = zip(self.features, starts[:-1], starts[1:], strict=True)
@@ -106,9 +106,9 @@ class Layout:
         Raises
         ------
         AttributeError
-            If they are not `is_in_blocks`, as after growth.
+            If they are not `is_side_by_side`, as after growth.
         """
-        if not self.is_in_blocks:
+        if not self.is_side_by_side:
             raise AttributeError("slices_ is gone since partial_fit added features elsewhere; use fields_")
         stops = np.cumsum([len(features) for features in self.features]).tolist()
         bounds = zip(self.names, [0, *stops[:-1]], stops, strict=True)
@@ -161,7 +161,9 @@ class Layout:
                 "sparse matrix: use transform_blocks, or set_output(transform='blocks') in a Pipeline, which encode "
                 "each set once; or encode fewer rows at a time"
             )
-        return assemble_rows([entries for _, entries in encoded], n_rows, self.n_features, sort=not self.is_in_blocks)
+        return assemble_rows(
+            [entries for _, entries in encoded], n_rows, self.n_features, sort=not self.is_side_by_side
+        )
 
     def labels(self) -> NDArray[np.object_]:
         """Name every feature."""
@@ -187,7 +189,7 @@ class Layout:
             meta, own_arrays = column.state()
             described.append({"side": group, "spec": spec_to_meta(column.spec), "fitted": meta})
             arrays |= {f"column_{number}_{name}": array for name, array in own_arrays.items()}
-        if not self.is_in_blocks:
+        if not self.is_side_by_side:
             arrays["fields"] = self.fields
         return {"version": STATE_VERSION, "columns": described}, arrays
 
@@ -206,7 +208,7 @@ class Layout:
         for number, described in enumerate(meta["columns"]):
             own_arrays = arrays_under(arrays, f"column_{number}_")
             fitted.append(spec_from_meta(described["spec"]).restore(described["fitted"], own_arrays))
-        layout = cls.in_blocks([described["side"] for described in meta["columns"]], fitted)
+        layout = cls.side_by_side([described["side"] for described in meta["columns"]], fitted)
         return layout._arranged(arrays["fields"]) if "fields" in arrays else layout
 
     def _arranged(self, fields: Int32) -> Self:

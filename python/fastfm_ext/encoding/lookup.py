@@ -112,6 +112,6 @@ class FeatureLookup(BaseEstimator):
 
     @property
     def slices_(self) -> dict[str, slice]:
-        """Features of every field, as long as each has a block of its own."""
+        """Features of every field, as long as those of each lie side by side."""
         check_is_fitted(self, "fields_")
         return self._layout.slices
