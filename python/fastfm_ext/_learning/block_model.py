@@ -15,7 +15,7 @@ whose rows have several, comes in two forms:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from fastfm_ext._engine.sweep import (
 )
 
 FORMS = ("fm", "centered")
+# With no more blocks than this, each has a copy of the rows in its own order: reading them one after the other is worth
+# the memory.
+FEW_BLOCKS = 3
 
 
 @dataclass
@@ -42,7 +45,11 @@ class Part:
     Attributes
     ----------
     block : Block
+    rows : BlockedRows
     by_block : RowsByBlock
+        The rows of each block row, among `rows`.
+    order : int32 ndarray of shape (n_rows,), or None
+        The model's numbers of `rows`, if these are a copy.
     table : BlockTable
         Of its block rows; a block without a relation keeps its parameters here.
     n_drawn : int
@@ -56,7 +63,9 @@ class Part:
     """
 
     block: Block
+    rows: BlockedRows
     by_block: RowsByBlock
+    order: Int32 | None
     table: BlockTable
     n_drawn: int
     groups: Int32
@@ -70,14 +79,14 @@ class Part:
         return int(self.groups[0]) if len(self.groups) else 0
 
     @property
-    def rows(self) -> Coefficients:
+    def block_rows(self) -> Coefficients:
         """Parameters of the block rows, which are views."""
         return Coefficients(self.table.S[: self.n_drawn], self.table.terms[: self.n_drawn, 0])
 
     @property
     def features(self) -> Coefficients:
         """Parameters of the features; those of the table where there is no relation."""
-        return self.rows if self.coefficients is None else self.coefficients
+        return self.block_rows if self.coefficients is None else self.coefficients
 
 
 @dataclass
@@ -109,7 +118,6 @@ class BlockModel:
     n_features: int
     fit_linear: bool
     n_threads: int
-    _errors: list[Float64] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -122,19 +130,26 @@ class BlockModel:
         fit_linear: bool = True,
         n_threads: int = 1,
     ) -> BlockModel:
-        """Put rows in the order of the largest block, and start all parameters at 0."""
-        ordered = sorted(blocks.blocks, key=lambda block: (block.values is not None, -block.n_block_rows))[::-1]
+        """Start all parameters at 0; the largest block comes last, and rows are in its order."""
+        ordered = sorted(blocks.blocks, key=lambda block: (block.values is None, block.n_block_rows))
         k = sweep.padded_factors(n_factors)
-        order = np.argsort(ordered[-1].ids, kind="stable").astype(np.int32) if ordered else _numbers(blocks.n_rows)
-        ids = np.empty((blocks.n_rows, len(ordered)), dtype=np.int32)
-        parts, values = [], []
-        for number, block in enumerate(ordered):
-            ids[:, number] = block.ids[order]
-            values.append(None if block.values is None else block.values[order])
-            parts.append(_part_of(number, block, ids[:, number], blocks.groups[block.features], k, form))
-        weight = None if sample_weight is None else np.sqrt(sample_weight[order])
-        tables, y = [part.table for part in parts], np.zeros(blocks.n_rows, dtype=np.float32)
-        rows = BlockedRows(ids, values, tables, y, weight, k)
+        order = np.arange(blocks.n_rows, dtype=np.int32)
+        if ordered:
+            order = np.argsort(ordered[-1].ids, kind="stable").astype(np.int32)
+        ids = (
+            np.stack([block.ids[order] for block in ordered], axis=1)
+            if ordered
+            else np.zeros((len(order), 0), np.int32)
+        )
+        rows = BlockedRows(
+            ids,
+            [None if block.values is None else block.values[order] for block in ordered],
+            [BlockTable.empty(block.n_block_rows, k) for block in ordered],
+            np.zeros(blocks.n_rows, dtype=np.float32),
+            None if sample_weight is None else np.sqrt(sample_weight[order]),
+            k,
+        )
+        parts = [_part_of(number, block, rows, blocks.groups, form) for number, block in enumerate(ordered)]
         return cls(parts, rows, order, n_factors, blocks.n_features, fit_linear, n_threads)
 
     @property
@@ -146,11 +161,19 @@ class BlockModel:
     def set_targets(self, y: Float64) -> None:
         """Take targets, (n_rows,), in the order of the user's rows."""
         self.rows.y[...] = y[self.order]
+        for part in self.parts:
+            if part.order is not None:
+                np.take(self.rows.y, part.order, out=part.rows.y)
 
-    def residuals(self) -> Float64:
-        """Return y - p, (n_rows,), in the order of the user's rows."""
+    def set_intercept(self, w0: float) -> None:
+        """Take a bias."""
+        for rows in (self.rows, *(part.rows for part in self.parts)):
+            rows.w0 = w0
+
+    def scores(self) -> Float64:
+        """Return the score of each row, (n_rows,), in the order of the user's rows."""
         result = np.empty(len(self.order))
-        result[self.order] = sweep.residuals(self.rows, self.n_threads)
+        result[self.order] = self.rows.y - sweep.residuals(self.rows, self.n_threads)
         return result
 
     def errors(self) -> Errors:
@@ -167,7 +190,7 @@ class BlockModel:
             V = part.features.V[:, : self.n_factors]
             V[...] = spread * rng.standard_normal(V.shape, dtype=np.float32)
             if part.is_centered:
-                rows = part.rows.V[:, : self.n_factors]
+                rows = part.block_rows.V[:, : self.n_factors]
                 rows[...] = spread * rng.standard_normal(rows.shape, dtype=np.float32)
                 part.features.V[...] = 0.0
             self.follow(part)
@@ -206,13 +229,13 @@ class BlockModel:
             parameters = part.features
             to = parameters if out is None else out
             sweep.draw_features(
-                self.rows, part.by_block, part.relation, list(priors), options, parameters, to, self.n_threads
+                part.rows, part.by_block, part.relation, list(priors), options, parameters, to, self.n_threads
             )
             return None
         errors = np.empty((part.block.n_block_rows, 2)) if wants_errors else None
         table = part.table if out is None else BlockTable(out.V, sweep.zeros(len(out.V), 2))
         (prior,) = priors
-        sweep.draw_blocks(self.rows, part.by_block, part.n_drawn, prior, options, table, errors, self.n_threads)
+        sweep.draw_blocks(part.rows, part.by_block, part.n_drawn, prior, options, table, errors, self.n_threads)
         if out is not None:
             out.w[...] = table.terms[:, 0]
         # With values, the first of the sums is of x times the errors.
@@ -235,15 +258,24 @@ class BlockModel:
         return Coefficients(V, w)
 
 
-def _numbers(n: int) -> Int32:
-    return np.arange(n, dtype=np.int32)
-
-
-def _part_of(number: int, block: Block, ids: Int32, groups: Int32, k: int, form: str) -> Part:
-    by_block = RowsByBlock.of(number, ids, block.n_block_rows)
-    table = BlockTable.empty(block.n_block_rows, k)
+def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32, form: str) -> Part:
+    """Return a block's part of the model, with a copy of the rows in its order if there are few blocks."""
+    by_block, order = RowsByBlock.of(number, rows.ids[:, number], block.n_block_rows), None
+    if by_block.order is not None and len(rows.tables) <= FEW_BLOCKS:
+        order = by_block.order
+        rows = replace(
+            rows,
+            ids=rows.ids[order],
+            values=[None if values is None else values[order] for values in rows.values],
+            y=rows.y[order],
+            root_weight=None if rows.root_weight is None else rows.root_weight[order],
+        )
+        by_block = by_block._replace(order=None)
+    table, groups = rows.tables[number], groups[block.features]
     if block.X is None and (groups == groups[:1]).all():
-        return Part(block, by_block, table, block.n_features, groups)
+        return Part(block, rows, by_block, order, table, block.n_features, groups)
     relation = Relation.of(block, groups)
-    coefficients = Coefficients.empty(block.n_features, k)
-    return Part(block, by_block, table, block.n_block_rows, groups, relation, coefficients, form == "centered")
+    coefficients = Coefficients.empty(block.n_features, rows.k)
+    return Part(
+        block, rows, by_block, order, table, block.n_block_rows, groups, relation, coefficients, form == "centered"
+    )

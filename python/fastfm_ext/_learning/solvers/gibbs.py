@@ -89,6 +89,7 @@ class Chain:
         self.w0 = 0.0
         self._seed = seed
         self._scores: Float64 | None = None
+        self._targets: Float64 | None = None
         self._groups = [GroupPrior.start(n_factors) for _ in range(blocks.n_groups)]
         # A centered relation has a prior of its rows, and its features have precisions relative to it.
         self._row_priors = {
@@ -116,11 +117,13 @@ class Chain:
         self.n_sweeps += 1
         rng = np.random.default_rng([self._seed, self.n_sweeps])
         model, likelihood = self.model, self.likelihood
-        model.rows.w0 = self.w0
+        model.set_intercept(self.w0)
         if likelihood.needs_scores and self._scores is None:
             self._scores = self.scores()
         targets = likelihood.targets(self._scores, rng)
-        model.set_targets(targets)
+        if targets is not self._targets:
+            self._targets = targets
+            model.set_targets(targets)
         errors: Errors | None = None
         for number, part in enumerate(model.parts):
             is_last = number == len(model.parts) - 1
@@ -132,8 +135,8 @@ class Chain:
         errors = self._draw_intercept(self._checked(errors), rng)
         self._scores = None
         if likelihood.needs_scores:
-            model.rows.w0 = self.w0
-            self._scores = targets - model.residuals()
+            model.set_intercept(self.w0)
+            self._scores = model.scores()
         self.noise = likelihood.update(self._scores, errors.squares, model.weight_sum, rng)
 
     def _options(self, seed: int, *, with_noise: bool) -> DrawOptions:
@@ -184,7 +187,7 @@ class Chain:
         """Draw the features that the means of a centered relation's rows are sums of, and their priors."""
         relation, prior, means = part.relation, self._row_priors[number], self._means[number]
         assert relation is not None
-        rows = part.rows
+        rows = part.block_rows
         left = Coefficients(rows.V - means.V, rows.w - means.w)
         options = self._options(int(rng.integers(1 << 63)), with_noise=True)
         tau = Coefficients(prior.tau_V.astype(np.float32), prior.tau_w.astype(np.float32))
@@ -215,9 +218,8 @@ class Chain:
 
     def scores(self) -> Float64:
         """Return the score of each row, (n_rows,)."""
-        self.model.rows.w0 = self.w0
-        self.model.rows.y[...] = 0.0
-        return -self.model.residuals()
+        self.model.set_intercept(self.w0)
+        return self.model.scores()
 
     def parameters(self) -> Draw:
         """Return the parameters as they are now; of a centered relation, those of its features."""
@@ -227,7 +229,7 @@ class Chain:
     def conditional_means(self) -> Draw:
         """Return the mean of each feature's parameters given everything else, as it is now."""
         model, of_parts = self.model, []
-        model.rows.w0 = self.w0
+        model.set_intercept(self.w0)
         for number, part in enumerate(model.parts):
             if part.is_centered:
                 of_parts.append(part.features)
