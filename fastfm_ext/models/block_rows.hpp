@@ -27,23 +27,51 @@ inline float dot_of(const float* a, const float* b, int k) {
     return sum(products);
 }
 
-// Sums of a row's other blocks into h (k,); returns t.
-inline float gather_row(const BlockedRows& rows, int block, int64_t r, float* h) {
-    const int k = rows.k;
+// Most blocks whose block rows of a row are looked up once, for all registers of factors.
+constexpr int blocks_at_once = 64;
+
+// The block rows of a row in other blocks than `block`: where their S_f lie, and what they are multiplied by.
+struct OtherBlocks {
+    int n;
+    const float* S[blocks_at_once];
+    float x[blocks_at_once];
+};
+
+// Looks up the blocks first <= B < last; returns what they take off t.
+inline float look_up(const BlockedRows& rows, int block, int64_t r, int first, int last, OtherBlocks& others) {
     const int32_t* ids = rows.ids + r * rows.n_blocks;
-    float t = rows.y[r] - rows.w0;
-    for (int f = 0; f < k; f += max_lanes) Lanes::fill(0.0f).store(h + f);
-    for (int B = 0; B < rows.n_blocks; ++B) {
+    float taken = 0.0f;
+    others.n = 0;
+    for (int B = first; B < last; ++B) {
         if (B == block) continue;
         const BlockTable& table = rows.tables[B];
         const float x = rows.values[B] ? rows.values[B][r] : 1.0f;
-        const float* S = table.S + int64_t{ids[B]} * k;
         const float* terms = table.terms + 2 * int64_t{ids[B]};
-        t -= x * terms[0] - x * x * terms[1];
-        const Lanes times = Lanes::fill(x);
-        for (int f = 0; f < k; f += max_lanes) fma(times, Lanes::load(S + f), Lanes::load(h + f)).store(h + f);
+        taken += x * terms[0] - x * x * terms[1];
+        others.S[others.n] = table.S + int64_t{ids[B]} * rows.k;
+        others.x[others.n++] = x;
     }
-    return t - 0.5f * dot_of(h, h, k);
+    return taken;
+}
+
+// Sums of a row's other blocks into h (k,); returns t.
+inline float gather_row(const BlockedRows& rows, int block, int64_t r, float* h) {
+    const int k = rows.k;
+    float t = rows.y[r] - rows.w0;
+    Lanes squares = Lanes::fill(0.0f);
+    for (int first = 0; first < rows.n_blocks || first == 0; first += blocks_at_once) {
+        OtherBlocks others;
+        const int last = first + blocks_at_once < rows.n_blocks ? first + blocks_at_once : rows.n_blocks;
+        t -= look_up(rows, block, r, first, last, others);
+        for (int f = 0; f < k; f += max_lanes) {
+            Lanes total = first ? Lanes::load(h + f) : Lanes::fill(0.0f);
+            for (int i = 0; i < others.n; ++i)
+                total = fma(Lanes::fill(others.x[i]), Lanes::load(others.S[i] + f), total);
+            total.store(h + f);
+            if (last == rows.n_blocks) squares = fma(total, total, squares);
+        }
+    }
+    return t - 0.5f * sum(squares);
 }
 
 // Fills in the panel of rows first <= i < first + n in the block's order; `room` is (panel_rows, k).
@@ -76,10 +104,10 @@ inline void gather_panel(const BlockedRows& rows, const RowsByBlock& by_block, i
     }
 }
 
-// Asks for what the next panel reads of the rows, which are as good as anywhere.
-inline void prefetch_panel(const BlockedRows& rows, const RowsByBlock& by_block, int64_t first, int64_t end) {
+// Asks for what the panel from place `first` on reads of the rows, which may lie anywhere.
+inline void prefetch_panel(const BlockedRows& rows, const RowsByBlock& by_block, int64_t first) {
     if (!by_block.order) return;
-    const int64_t last = first + panel_rows < end ? first + panel_rows : end;
+    const int64_t last = first + panel_rows < rows.n_rows ? first + panel_rows : rows.n_rows;
     for (int64_t i = first; i < last; ++i) {
         const int64_t r = by_block.order[i];
         prefetch_line(rows.ids + r * rows.n_blocks);

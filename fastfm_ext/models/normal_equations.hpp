@@ -101,7 +101,7 @@ inline void sum_rows(const BlockedRows& rows, const RowsByBlock& by_block, int64
     for (int64_t i = first; i < last; i += panel_rows) {
         const int n = static_cast<int>(last - i < panel_rows ? last - i : panel_rows);
         gather_panel(rows, by_block, i, n, room, panel);
-        prefetch_panel(rows, by_block, i + n, last);
+        prefetch_panel(rows, by_block, i + n);
         add_panel(panel, n, sums, rows.k);
     }
 }

@@ -74,7 +74,7 @@ inline TurnedRows turn_rows(const BlockDraw& task, int64_t b, float w, const flo
         const int n = static_cast<int>(end - first < panel_rows ? end - first : panel_rows),
                   padded = (n + 15) / 16 * 16;
         gather_panel(task.rows, task.by_block, first, n, panel_room, panel);
-        prefetch_panel(task.rows, task.by_block, first + n, end);
+        prefetch_panel(task.rows, task.by_block, first + n);
         for (int i = n; i < padded; ++i) {
             panel.z[i] = zeros;
             panel.q[i] = panel.t[i] = 0.0f;

@@ -33,9 +33,8 @@ from fastfm_ext._engine.sweep import (
 )
 
 FORMS = ("fm", "centered")
-# With no more blocks than this, each has a copy of the rows in its own order: reading them one after the other is worth
-# the memory.
-FEW_BLOCKS = 3
+# Each block has a copy of the rows in its own order, which are read one after the other, if all take no more than this.
+MOST_BYTES_OF_COPIES = 1 << 28
 
 
 @dataclass
@@ -259,9 +258,9 @@ class BlockModel:
 
 
 def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32, form: str) -> Part:
-    """Return a block's part of the model, with a copy of the rows in its order if there are few blocks."""
+    """Return a block's part of the model, with a copy of the rows in its order unless that takes much memory."""
     by_block, order = RowsByBlock.of(number, rows.ids[:, number], block.n_block_rows), None
-    if by_block.order is not None and len(rows.tables) <= FEW_BLOCKS:
+    if by_block.order is not None and len(rows.tables) * rows.ids.nbytes <= MOST_BYTES_OF_COPIES:
         order = by_block.order
         rows = replace(
             rows,
