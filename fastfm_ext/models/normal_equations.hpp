@@ -111,17 +111,17 @@ inline void add_sums(const Sums& part, const Sums& sums, int k) {
     for (int64_t i = 0; i < size; i += 4) (Vec<4>::load(sums.G + i) + Vec<4>::load(part.G + i)).store(sums.G + i);
 }
 
-// v'G w for symmetric G, of which the tiles below the diagonal are missing: out = G v.
+// out = G v for symmetric G, of which the tiles below the diagonal are missing.
 inline void multiply(const float* G, const float* v, int k, float* out) {
-    for (int i = 0; i < k; ++i) out[i] = 0.0f;
+    for (int f = 0; f < k; f += max_lanes) Lanes::fill(0.0f).store(out + f);
     for (int i = 0; i < k; ++i) {
         const float* row = G + i * k;
         const int first = first_column(i), behind = first + tile_columns;
-        out[i] += dot_of(row + first, v + first, k - first);
-        // What stands beyond the tile on the diagonal stands for what is missing below it, too.
         const Lanes times = Lanes::fill(v[i]);
-        for (int f = behind; f < k; f += max_lanes)
+        for (int f = first; f < k; f += max_lanes)
             fma(times, Lanes::load(row + f), Lanes::load(out + f)).store(out + f);
+        // What stands beyond the tile on the diagonal stands for what is missing below it, too.
+        if (behind < k) out[i] += dot_of(row + behind, v + behind, k - behind);
     }
 }
 

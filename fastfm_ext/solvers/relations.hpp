@@ -2,8 +2,9 @@
 // data"): each feature's (w_j, v_j) jointly, given all others. Rows are looked at once for each block row; what they add up
 // to serves all features of it.
 //
-// With a_b = S_b - x_bj v_j, the rows of block row b depend on (w_j, v_j) by x_bj [h_r + a_b, 1]. O(k^2) for each entry of
-// the block rows, and O(k^3 / 6) for each feature.
+// With z_r = h_r + S_b, row r of block row b depends on (w_j, v_j) by x_bj [z_r - x_bj v_j, 1]. So what a feature needs are
+// sums of x^2 G_b, with G_b = sum_r z_r z_r', and corrections that are made once a feature. O(k^2) for each entry of the
+// block rows, and O(k^3 / 6) for each feature.
 #pragma once
 
 #include "solvers/gibbs.hpp"
@@ -36,48 +37,114 @@ inline void add_up(const FeatureDraw& task, int64_t b) {
     table.terms[2 * b + 1] = half;
 }
 
-// Adds what block row b, of which x is the value of a feature with the factors v, tells about that feature; `a` and
-// `product` are (k,).
-inline void add_block_row(const Sums& rows, const BlockTable& table, int64_t b, float x, const float* v, int k,
-                          const Sums& sums, float* a, float* product) {
+// Turns the sums of the rows of block row b into sums about it: of z = h + S in place of h, and of the errors e = y - p in
+// place of t. `product` is (k,).
+inline void center_on(const BlockTable& table, int64_t b, int k, const Sums& sums, float* product) {
     const float* S = table.S + b * k;
-    const float own = table.terms[2 * b], xx = x * x;
-    multiply(rows.G, S, k, product);
-    const float error = rows.s() - own * rows.n() - dot_of(rows.m, S, k);
-    const Lanes X = Lanes::fill(x), XX = Lanes::fill(xx), minus_x = Lanes::fill(-x), n = Lanes::fill(rows.n());
-    const Lanes minus_own = Lanes::fill(-own), errors = Lanes::fill(error);
-    for (int f = 0; f < k; f += max_lanes) {
-        const Lanes rest = fma(minus_x, Lanes::load(v + f), Lanes::load(S + f)), m = Lanes::load(rows.m + f);
-        rest.store(a + f);
-        fma(XX, fma(n, rest, m), Lanes::load(sums.m + f)).store(sums.m + f);
-        const Lanes tau = fma(minus_own, m, Lanes::load(rows.T + f)) - Lanes::load(product + f);
-        fma(X, fma(errors, rest, tau), Lanes::load(sums.T + f)).store(sums.T + f);
-    }
-    sums.n() += xx * rows.n();
-    sums.s() += x * error;
+    const float own = table.terms[2 * b], n = sums.n();
+    multiply(sums.G, S, k, product);
+    const float error = sums.s() - own * n - dot_of(sums.m, S, k);
     for (int i = 0; i < k; ++i) {
-        const float *G = rows.G + i * k, *m = rows.m;
-        float* out = sums.G + i * k;
-        const Lanes by_m = Lanes::fill(xx * a[i]), by_a = Lanes::fill(xx * (m[i] + rows.n() * a[i]));
+        float* row = sums.G + i * k;
+        const Lanes by_S = Lanes::fill(sums.m[i] + n * S[i]), by_m = Lanes::fill(S[i]);
         for (int f = first_column(i); f < k; f += max_lanes) {
-            Lanes total = fma(XX, Lanes::load(G + f), Lanes::load(out + f));
-            total = fma(by_m, Lanes::load(m + f), total);
-            fma(by_a, Lanes::load(a + f), total).store(out + f);
+            const Lanes rest = fma(by_S, Lanes::load(S + f), Lanes::load(row + f));
+            fma(by_m, Lanes::load(sums.m + f), rest).store(row + f);
         }
     }
+    for (int f = 0; f < k; ++f) {
+        sums.T[f] += error * S[f] - own * sums.m[f] - product[f];
+        sums.m[f] += n * S[f];
+    }
+    sums.s() = error;
 }
 
-// Lets block row b follow a feature of value x from (w, v) to (new_w, new_v).
-inline void follow(const BlockTable& table, int64_t b, float x, float w, const float* v, float new_w,
-                   const float* new_v, int k) {
+// Lets block row b, and the sums about it, follow a feature of value x from (w, v) to (w + change_w, v + change).
+inline void follow(const BlockTable& table, int64_t b, float x, const float* v, float change_w, const float* change,
+                   int k, const Sums* about, float* d) {
     float* S = table.S + b * k;
     float* terms = table.terms + 2 * b;
     const Lanes X = Lanes::fill(x);
+    for (int f = 0; f < k; f += max_lanes) (X * Lanes::load(change + f)).store(d + f);
+    const float v_d = dot_of(v, d, k), d_d = dot_of(d, d, k), S_d = dot_of(S, d, k);
+    // own = linear + (|S|^2 - sum x^2 |v|^2) / 2
+    terms[0] += x * change_w + S_d - x * v_d;
+    terms[1] += S_d + 0.5f * d_d;
+    for (int f = 0; f < k; f += max_lanes) (Lanes::load(S + f) + Lanes::load(d + f)).store(S + f);
+    if (!about) return;
+
+    const float n = about->n(), constant = x * (change_w - v_d);
+    about->s() -= constant * n + dot_of(about->m, d, k);
+    // T = sum e z: the errors lose constant + d'z, and every z gains d.
+    const Lanes minus = Lanes::fill(-constant), errors = Lanes::fill(about->s());
+    for (int f = 0; f < k; f += max_lanes) {
+        const Lanes T = fma(minus, Lanes::load(about->m + f), Lanes::load(about->T + f));
+        fma(errors, Lanes::load(d + f), T).store(about->T + f);
+    }
+    for (int i = 0; i < k; ++i) {
+        float* row = about->G + i * k;
+        const int first = first_column(i), behind = first + tile_columns;
+        const Lanes lost = Lanes::fill(-d[i]), by_d = Lanes::fill(about->m[i] + n * d[i]), by_m = Lanes::fill(d[i]);
+        if (behind < k) about->T[i] -= dot_of(row + behind, d + behind, k - behind);
+        for (int f = first; f < k; f += max_lanes) {
+            const Lanes G = Lanes::load(row + f);
+            fma(lost, G, Lanes::load(about->T + f)).store(about->T + f);
+            fma(by_m, Lanes::load(about->m + f), fma(by_d, Lanes::load(d + f), G)).store(row + f);
+        }
+    }
+    const Lanes count = Lanes::fill(n);
     for (int f = 0; f < k; f += max_lanes)
-        fma(X, Lanes::load(new_v + f) - Lanes::load(v + f), Lanes::load(S + f)).store(S + f);
-    const float half = 0.5f * dot_of(S, S, k), squares = dot_of(new_v, new_v, k) - dot_of(v, v, k);
-    terms[0] += x * (new_w - w) + half - terms[1] - 0.5f * x * x * squares;
-    terms[1] = half;
+        fma(count, Lanes::load(d + f), Lanes::load(about->m + f)).store(about->m + f);
+}
+
+// What the sums about the block rows of a feature add up to, before the feature itself is taken out of them.
+struct FeatureSums {
+    Sums sums;            // of x^2 G, x^2 m, x T, x^2 n, x s
+    float* cubes;         // (k,): of x^3 m
+    float n_3, n_4, s_2;  // of x^3 n, x^4 n, x^2 s
+};
+
+inline void add_block_row(const Sums& about, float x, int k, FeatureSums& total) {
+    const float xx = x * x;
+    const Lanes X = Lanes::fill(x), XX = Lanes::fill(xx), XXX = Lanes::fill(xx * x);
+    for (int i = 0; i < k; ++i) {
+        const float* G = about.G + i * k;
+        float* out = total.sums.G + i * k;
+        for (int f = first_column(i); f < k; f += max_lanes)
+            fma(XX, Lanes::load(G + f), Lanes::load(out + f)).store(out + f);
+    }
+    for (int f = 0; f < k; f += max_lanes) {
+        const Lanes m = Lanes::load(about.m + f);
+        fma(XX, m, Lanes::load(total.sums.m + f)).store(total.sums.m + f);
+        fma(XXX, m, Lanes::load(total.cubes + f)).store(total.cubes + f);
+        fma(X, Lanes::load(about.T + f), Lanes::load(total.sums.T + f)).store(total.sums.T + f);
+    }
+    total.sums.n() += xx * about.n();
+    total.sums.s() += x * about.s();
+    total.n_3 += xx * x * about.n();
+    total.n_4 += xx * xx * about.n();
+    total.s_2 += xx * about.s();
+}
+
+// Takes a feature with the parameters (w, v) out of its sums: what is left are its normal equations. `product` is (k,).
+inline void take_out(const FeatureSums& total, float w, const float* v, int k, float* product) {
+    const Sums& sums = total.sums;
+    for (int i = 0; i < k; ++i) {
+        float* row = sums.G + i * k;
+        const Lanes by_v = Lanes::fill(total.n_4 * v[i] - total.cubes[i]), by_cubes = Lanes::fill(v[i]);
+        for (int f = first_column(i); f < k; f += max_lanes) {
+            const Lanes rest = fma(by_v, Lanes::load(v + f), Lanes::load(row + f));
+            fnma(by_cubes, Lanes::load(total.cubes + f), rest).store(row + f);
+        }
+    }
+    for (int f = 0; f < k; ++f) {
+        sums.m[f] -= total.n_3 * v[f];
+        sums.T[f] -= total.s_2 * v[f];
+    }
+    // So far the targets are less the feature's own part, too.
+    multiply(sums.G, v, k, product);
+    sums.s() += sums.n() * w + dot_of(sums.m, v, k);
+    for (int f = 0; f < k; ++f) sums.T[f] += product[f] + w * sums.m[f];
 }
 
 // Draws all features of the block, one after the other. task.sums holds the sums of all block rows, or is null: then they
@@ -85,33 +152,45 @@ inline void follow(const BlockTable& table, int64_t b, float x, float w, const f
 inline void draw_features(const FeatureDraw& task, float* room) {
     const int k = task.rows.k;
     const BlockTable& table = task.rows.tables[task.by_block.block];
-    const Sums sums(room, k), made(room + sums_size(k), k);
     float* floats = room + 2 * sums_size(k);
     const DrawRoom draw(floats, k);
-    float *panel_room = floats + DrawRoom::size(k), *a = panel_room + panel_rows * k, *product = a + k;
-    for (int64_t b = 0; b < task.X.n_rows; ++b) add_up(task, b);
+    float *panel_room = floats + DrawRoom::size(k), *cubes = panel_room + panel_rows * k, *product = cubes + k;
+    FeatureSums total{Sums(room, k), cubes, 0.0f, 0.0f, 0.0f};
+    const Sums made(room + sums_size(k), k);
+    for (int64_t b = 0; b < task.X.n_rows; ++b) {
+        add_up(task, b);
+        if (task.sums) center_on(table, b, k, Sums(task.sums + b * sums_size(k), k), product);
+    }
     for (int64_t j = 0; j < task.n_features; ++j) {
-        float *v = task.V + j * k, w = task.w[j];
-        clear(sums, k);
+        float *v = task.V + j * k, *w = task.w + j;
+        clear(total.sums, k);
+        for (int f = 0; f < k; ++f) cubes[f] = 0.0f;
+        total.n_3 = total.n_4 = total.s_2 = 0.0f;
         for (int64_t at = task.starts[j]; at < task.starts[j + 1]; ++at) {
             const int64_t b = task.block_rows[at];
-            const int64_t begin = task.by_block.starts[b], end = task.by_block.starts[b + 1];
-            if (begin == end) continue;
-            if (!task.sums) sum_rows(task.rows, task.by_block, begin, end, panel_room, made);
-            const Sums of_row = task.sums ? Sums(task.sums + b * sums_size(k), k) : made;
-            add_block_row(of_row, table, b, task.data ? task.data[at] : 1.0f, v, k, sums, a, product);
+            const float x = task.data ? task.data[at] : 1.0f;
+            if (task.sums) {
+                add_block_row(Sums(task.sums + b * sums_size(k), k), x, k, total);
+            } else {
+                sum_rows(task.rows, task.by_block, task.by_block.starts[b], task.by_block.starts[b + 1], panel_room,
+                         made);
+                center_on(table, b, k, made, product);
+                add_block_row(made, x, k, total);
+            }
         }
-        // So far the targets are less all that is there, the feature's own part, too.
-        multiply(sums.G, v, k, product);
-        sums.s() += sums.n() * w + dot_of(sums.m, v, k);
-        for (int f = 0; f < k; ++f) sums.T[f] += product[f] + w * sums.m[f];
+        take_out(total, *w, v, k, product);
 
         SplitMix64 random = SplitMix64::of(task.options.seed, j);
         const NormalPrior& prior = task.priors[task.group_of[j]];
-        const float new_w = draw_jointly(sums, prior, mean_of(prior, 0, k), task.options, k, random, draw);
+        const float new_w = draw_jointly(total.sums, prior, mean_of(prior, 0, k), task.options, k, random, draw);
         if (task.is_in_place) {
-            for (int64_t at = task.starts[j]; at < task.starts[j + 1]; ++at)
-                follow(table, task.block_rows[at], task.data ? task.data[at] : 1.0f, w, v, new_w, draw.v, k);
+            for (int f = 0; f < k; ++f) draw.c[f] = draw.v[f] - v[f];
+            for (int64_t at = task.starts[j]; at < task.starts[j + 1]; ++at) {
+                const int64_t b = task.block_rows[at];
+                const Sums about(task.sums ? task.sums + b * sums_size(k) : room, k);
+                follow(table, b, task.data ? task.data[at] : 1.0f, v, new_w - *w, draw.c, k,
+                       task.sums ? &about : nullptr, product);
+            }
         }
         for (int f = 0; f < k; f += max_lanes) Lanes::load(draw.v + f).store(task.V_out + j * k + f);
         task.w_out[j] = new_w;
