@@ -178,6 +178,7 @@ cdef extern from "types/sweep.hpp" namespace "fastfm" nogil:
         int32_t k
         const int32_t* ids
         const float* const* values
+        bint has_values
         const BlockTable* tables
         const float* y
         const float* root_weight

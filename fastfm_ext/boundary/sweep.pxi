@@ -8,7 +8,9 @@ cdef class RowsView:
 
     def __cinit__(self, source):
         cdef const int32_t[:, ::1] ids = source.ids
+        self.rows.has_values = False
         for values in source.values:
+            self.rows.has_values = self.rows.has_values or values is not None
             self.values.push_back(pointer_f32(values))
         for table in source.tables:
             self.tables.push_back(block_table(table))

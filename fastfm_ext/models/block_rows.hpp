@@ -38,40 +38,66 @@ struct OtherBlocks {
 };
 
 // Looks up the blocks first <= B < last; returns what they take off t.
-inline float look_up(const BlockedRows& rows, int block, int64_t r, int first, int last, OtherBlocks& others) {
+template <bool ones>
+float look_up(const BlockedRows& rows, int block, int64_t r, int first, int last, OtherBlocks& others) {
     const int32_t* ids = rows.ids + r * rows.n_blocks;
     float taken = 0.0f;
     others.n = 0;
     for (int B = first; B < last; ++B) {
         if (B == block) continue;
         const BlockTable& table = rows.tables[B];
-        const float x = rows.values[B] ? rows.values[B][r] : 1.0f;
         const float* terms = table.terms + 2 * int64_t{ids[B]};
+        const float x = ones || !rows.values[B] ? 1.0f : rows.values[B][r];
         taken += x * terms[0] - x * x * terms[1];
         others.S[others.n] = table.S + int64_t{ids[B]} * rows.k;
-        others.x[others.n++] = x;
+        if (!ones) others.x[others.n] = x;
+        ++others.n;
     }
     return taken;
 }
 
+// Adds the S_f of these block rows to h, for the factors of R registers from f on; returns the squares of the sums.
+template <bool ones, int R>
+Lanes add_others(const OtherBlocks& others, int f, float* h) {
+    Lanes total[R], squares = Lanes::fill(0.0f);
+    for (int l = 0; l < R; ++l) total[l] = Lanes::load(h + f + l * max_lanes);
+    for (int i = 0; i < others.n; ++i) {
+        const float* S = others.S[i] + f;
+        const Lanes x = Lanes::fill(ones ? 1.0f : others.x[i]);
+        for (int l = 0; l < R; ++l) {
+            const Lanes part = Lanes::load(S + l * max_lanes);
+            total[l] = ones ? total[l] + part : fma(x, part, total[l]);
+        }
+    }
+    for (int l = 0; l < R; ++l) {
+        total[l].store(h + f + l * max_lanes);
+        squares = fma(total[l], total[l], squares);
+    }
+    return squares;
+}
+
 // Sums of a row's other blocks into h (k,); returns t.
-inline float gather_row(const BlockedRows& rows, int block, int64_t r, float* h) {
+template <bool ones>
+float gather_row_with(const BlockedRows& rows, int block, int64_t r, float* h) {
     const int k = rows.k;
     float t = rows.y[r] - rows.w0;
     Lanes squares = Lanes::fill(0.0f);
-    for (int first = 0; first < rows.n_blocks || first == 0; first += blocks_at_once) {
+    for (int f = 0; f < k; f += max_lanes) squares.store(h + f);
+    for (int first = 0; first < rows.n_blocks; first += blocks_at_once) {
         OtherBlocks others;
         const int last = first + blocks_at_once < rows.n_blocks ? first + blocks_at_once : rows.n_blocks;
-        t -= look_up(rows, block, r, first, last, others);
-        for (int f = 0; f < k; f += max_lanes) {
-            Lanes total = first ? Lanes::load(h + f) : Lanes::fill(0.0f);
-            for (int i = 0; i < others.n; ++i)
-                total = fma(Lanes::fill(others.x[i]), Lanes::load(others.S[i] + f), total);
-            total.store(h + f);
-            if (last == rows.n_blocks) squares = fma(total, total, squares);
-        }
+        t -= look_up<ones>(rows, block, r, first, last, others);
+        squares = Lanes::fill(0.0f);
+        int f = 0;
+        for (; f + 4 * max_lanes <= k; f += 4 * max_lanes) squares = squares + add_others<ones, 4>(others, f, h);
+        for (; f + 2 * max_lanes <= k; f += 2 * max_lanes) squares = squares + add_others<ones, 2>(others, f, h);
+        for (; f < k; f += max_lanes) squares = squares + add_others<ones, 1>(others, f, h);
     }
     return t - 0.5f * sum(squares);
+}
+
+inline float gather_row(const BlockedRows& rows, int block, int64_t r, float* h) {
+    return rows.has_values ? gather_row_with<false>(rows, block, r, h) : gather_row_with<true>(rows, block, r, h);
 }
 
 // Fills in the panel of rows first <= i < first + n in the block's order; `room` is (panel_rows, k).

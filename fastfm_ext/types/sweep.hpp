@@ -23,6 +23,7 @@ struct BlockedRows {
     int32_t k;                   // factors with padding: a multiple of 16, or 0
     const int32_t* ids;          // (n_rows, n_blocks)
     const float* const* values;  // (n_blocks,): (n_rows,), or null: all 1. Only a block without pair terms has any.
+    bool has_values;             // whether any of them is not null
     const BlockTable* tables;    // (n_blocks,)
     const float* y;              // (n_rows,): targets
     const float* root_weight;    // (n_rows,): roots of the weights, or null: all 1
