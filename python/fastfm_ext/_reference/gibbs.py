@@ -21,7 +21,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.linalg import block_diag
 from scipy.special import ndtr, ndtri
 
 from fastfm_ext._reference.fm import Array, predict
@@ -80,7 +79,7 @@ class GibbsFm:
         self.hyper_w = Hierarchy(self.groups, side, 1, self.priors._replace(kind="normal-gamma"), self.rng)
         self.hyper_V = Hierarchy(self.groups, side, self.k, self.priors, self.rng)
         self.w, self.V = np.zeros(d), 0.1 * self.rng.standard_normal((d, self.k))
-        self.gaps = np.zeros(max(self.n_classes - 1, 0))
+        self.cuts = np.arange(self.n_classes - 1, dtype=float)
         self.t = self.y if self.n_classes == 0 else np.zeros(n)
 
     def scores(self) -> Array:
@@ -94,7 +93,8 @@ class GibbsFm:
         Z = x[:, None] * np.column_stack([np.ones(len(x)), h])
         own = np.concatenate([[self.w[j]], self.V[j]])
         m = np.concatenate([self.hyper_w.means()[j], self.hyper_V.means()[j]])
-        P = block_diag(self.hyper_w.Lambda[self.groups[j]], self.hyper_V.Lambda[self.groups[j]])
+        P = np.zeros((self.k + 1, self.k + 1))
+        P[0, 0], P[1:, 1:] = self.hyper_w.Lambda[self.groups[j], 0, 0], self.hyper_V.Lambda[self.groups[j]]
         used = slice(0 if self.fit_linear else 1, None)
         return regression(Z[:, used], self.t - self.scores() + Z @ own, self.s, self.alpha, m[used], P[used, used])
 
@@ -117,7 +117,7 @@ class GibbsFm:
             rate = self.priors.noise_rate + np.sum(self.s * (self.y - self.scores()) ** 2) / 2
             self.alpha = self.rng.gamma(self.priors.noise_shape + self.s.sum() / 2, 1 / rate)
         elif self.n_classes > 2:
-            self._draw_gaps()
+            self._draw_cuts()
 
     def als_sweep(self) -> None:
         """Set every feature, then w0, to its conditional mean: alternating least squares (Rendle et al. 2011)."""
@@ -131,27 +131,29 @@ class GibbsFm:
             self.w[j] = parameters[0]
         self.V[j] = parameters[len(parameters) - self.k :]
 
-    def cuts(self) -> Array:
-        """Return all cut points, from -inf to inf: (n_classes + 1,)."""
-        inner = np.zeros(1) if self.n_classes == 2 else np.cumsum([self.gaps[0], *np.exp(self.gaps[1:])])
-        return np.concatenate([[-np.inf], inner, [np.inf]])
-
     def _draw_latents(self) -> None:
         if self.n_classes == 0:
             self.t = self.y
         else:
-            c, classes = self.cuts(), self.y.astype(int)
-            self.t = draw_between(self.scores(), c[classes], c[classes + 1], self.rng)
+            low, high = self._bounds(self.cuts)
+            self.t = draw_between(self.scores(), low, high, self.rng)
 
-    def log_joint_of_gaps(self) -> float:
-        """Return the log density of the classes and of the gaps between cut points given the scores."""
-        c, classes, p = self.cuts(), self.y.astype(int), self.scores()
-        likelihood = np.log(ndtr(c[classes + 1] - p) - ndtr(c[classes] - p)).sum()
-        return float(likelihood - np.sum(self.gaps**2) / (2 * self.priors.cut_scale**2))
+    def _bounds(self, cuts: Array) -> tuple[Array, Array]:
+        """Return the cut points around each row's class: (n_samples,) and (n_samples,)."""
+        c, classes = np.concatenate([[-np.inf], cuts, [np.inf]]), self.y.astype(int)
+        return c[classes], c[classes + 1]
 
-    def _draw_gaps(self) -> None:
+    def _log_density_of_cuts(self, cuts: Array) -> float:
+        """Return the log density of the classes and of their cut points given the scores, up to a constant."""
+        low, high = self._bounds(cuts)
+        with np.errstate(divide="ignore"):  # -inf where a class has no room
+            likelihood = np.log(ndtr(high - self.scores()) - ndtr(low - self.scores())).sum()
+        return float(likelihood - self.priors.cut_precision * np.sum(cuts**2) / 2)
+
+    def _draw_cuts(self) -> None:
         """Step by Metropolis' rule with the latent targets integrated out, which must be drawn next (Cowles 1996)."""
-        before, old = self.gaps, self.log_joint_of_gaps()
-        self.gaps = before + 0.5 * self.rng.standard_normal(len(before))
-        if np.log(self.rng.random()) >= self.log_joint_of_gaps() - old:
-            self.gaps = before
+        proposed = self.cuts + 0.5 * self.rng.standard_normal(len(self.cuts))
+        if (np.diff(proposed) > 0).all():
+            gain = self._log_density_of_cuts(proposed) - self._log_density_of_cuts(self.cuts)
+            if np.log(self.rng.random()) < gain:
+                self.cuts = proposed

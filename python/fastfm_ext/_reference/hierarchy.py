@@ -39,7 +39,7 @@ class GibbsPriors(NamedTuple):
     scale: float = 1.0
     tau_shape: float = 1.0  # tau ~ Gamma
     tau_rate: float = 1.0
-    cut_scale: float = 1.0  # c_1 and the logarithms of c_m - c_{m-1} ~ N(0, cut_scale^2)
+    cut_precision: float = 0.01  # cut points ~ N(0, 1 / cut_precision), in rising order
 
 
 DEFAULT_PRIORS = GibbsPriors()
