@@ -1,0 +1,238 @@
+"""The chain of the Gibbs sampler: conditionals against its reference, joint distributions, known posteriors."""
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+from sklearn.linear_model import BayesianRidge
+
+from chain_cases import RELATIONS, ROWS, case_of, chain_of, one_hot, reference_at, set_state_of_chain, state_of_chain
+from fastfm_ext._learning.solvers import likelihoods
+from fastfm_ext._learning.solvers.gibbs import MANY_FACTORS
+from gibbs_cases import (
+    LARGEST_Z,
+    LITERAL,
+    PRIORS,
+    WEIGHTS,
+    GibbsCase,
+    coordinates,
+    one_of,
+    prior_draws,
+    stacked,
+    targets,
+    z_scores,
+)
+
+CHI_SQUARED = PRIORS._replace(kind="normal-wishart", degrees=None, scale=1)
+WEIGHTED = {"weighted": True, "unweighted": False}
+
+
+@pytest.mark.parametrize("is_weighted", WEIGHTED.values(), ids=WEIGHTED)
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("k", [0, 1, 3, 8, 16, 17, 32, 40, 64])
+def test_conditional_means_follow_the_reference(isa, k, rows, is_weighted):
+    case, y = case_of(rows, k, priors=CHI_SQUARED if is_weighted else PRIORS)
+    if is_weighted:
+        case = case.having(sample_weight=np.random.default_rng(0).integers(1, 9, len(y)) / 4)
+    chain = chain_of(case, y, seed=k)
+    for _ in range(3):
+        chain.sweep()
+    model, means = reference_at(chain, case, y), chain.conditional_means()
+    for j in range(len(case.groups)):
+        expected, precision = model.conditional(j)
+        # Errors of float32 sums of some size 1, which the solution magnifies by the condition of the matrix.
+        tolerance = 4e-7 * (10 + np.linalg.cond(precision))
+        np.testing.assert_allclose([means.w[j], *means.V[j]], expected, rtol=0, atol=tolerance)
+
+
+# --- draws -----------------------------------------------------------------------------------------------------------
+
+
+def noise_of_coordinates(mean, precision, before, after):
+    """Return the standard normal numbers behind draws of one coordinate after the other.
+
+    With the lower triangle M of the precision A, a sweep goes to M^-1 (A mean - (A - M) before + D^1/2 noise), D the
+    diagonal (Fox, Parker, "Accelerated Gibbs sampling of normal distributions", 2014).
+    """
+    M, D = np.tril(precision), np.diag(precision)
+    return (M @ after - precision @ mean + (precision - M) @ before) / np.sqrt(D)
+
+
+def noise_behind(chain, case, y):
+    """Sweep once; return the standard normal numbers that the reference finds behind the draw of each feature."""
+    model, noise = reference_at(chain, case, y), {}
+    chain.sweep()
+    drawn = chain.parameters()
+    for part in chain.model.parts:
+        for j in part.block.features:
+            mean, precision = model.conditional(j)
+            before, after = (np.array([w[j], *V[j]]) for w, V in [(model.w, model.V), (drawn.w, drawn.V)])
+            if case.k >= MANY_FACTORS and part.relation is None:
+                noise[j] = noise_of_coordinates(mean, precision, before, after)
+            else:
+                noise[j] = np.linalg.cholesky(precision).T @ (after - mean)
+            model.w[j], model.V[j] = after[0], after[1:]
+    return np.concatenate([noise[j] for j in sorted(noise)])
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("k", [0, 2, MANY_FACTORS])
+def test_draws_have_the_conditional_distribution_of_the_reference(k, rows):
+    """Behind correct draws are independent standard normal numbers: of factors, features, and sweeps."""
+    case, y = case_of(rows, k)
+    chain = chain_of(case, y, seed=3)
+    noise = np.array([noise_behind(chain, case, y) for _ in range(250 if k < 9 else 60)])
+    assert kstest(noise.ravel(), "norm").pvalue > 1e-3
+    n, columns = noise.shape
+    assert np.abs(noise.mean(axis=0)).max() * np.sqrt(n) < 4.5
+    within = (noise.T @ noise / n)[np.triu_indices(columns, 1)]
+    lagged = noise[1:].T @ noise[:-1] / (n - 1)
+    assert np.abs(within).max(initial=0) * np.sqrt(n) < 5.5
+    assert np.abs(lagged).max() * np.sqrt(n) < 5.5
+
+
+# --- joint distribution ----------------------------------------------------------------------------------------------
+
+MODELS = {
+    "regression": LITERAL.having(sample_weight=WEIGHTS),
+    "regression-wishart": LITERAL.having(priors=CHI_SQUARED),
+    "regression-pairs-only": LITERAL.having(fit_linear=False, fit_intercept=False),
+    "regression-centered": RELATIONS,
+    "regression-centered-wishart": RELATIONS.having(priors=CHI_SQUARED),
+    "probit": LITERAL.having(n_classes=2),
+    "probit-centered": RELATIONS.having(n_classes=2),
+    "ordered-probit": LITERAL.having(n_classes=4),
+}
+N_CHAINS, N_SWEEPS = 60, 25
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_chain_and_nature_draw_the_same_joint_distribution(name, monkeypatch):
+    """Geweke, "Getting it right: joint distribution tests of posterior simulators" (2004)."""
+    case, rng = MODELS[name], np.random.default_rng(5)
+    monkeypatch.setattr(likelihoods, "CUT_PRECISION", case.priors.cut_precision)
+    draws = prior_draws(case, 20_000, rng)
+    y, chains = targets(case, draws, rng), []
+    for number in range(N_CHAINS):
+        chain, states = chain_of(case, np.arange(5) % max(case.n_classes, 1), seed=number), []
+        set_state_of_chain(chain, case, one_of(draws, number))
+        chain.y = y[number].astype(chain.y.dtype)
+        for _ in range(N_SWEEPS):
+            chain.sweep()
+            states.append(state_of_chain(chain, case) | {"y": np.array(chain.y, dtype=float)})
+            chain.y = targets(case, stacked(states[-1:]), rng)[0].astype(chain.y.dtype)
+        chains.append(stacked(states))
+    unknown = {"y"} if case.fit_linear else {"y", "mu_w", "Lambda_w"}
+    names = set(chains[0]) - unknown
+    known = [coordinates({name: found[name] for name in names}, found["y"]) for found in [draws | {"y": y}, *chains]]
+    z = z_scores(known[0], np.array(known[1:]))
+    assert np.abs(z).max() < LARGEST_Z
+
+
+# --- known posteriors ------------------------------------------------------------------------------------------------
+
+FIXED = PRIORS._replace(shape=1e9, rate=1e9, noise_shape=1e9, noise_rate=1e9, mean_precision=1e9)
+
+
+def linear_problem(rng, n, d):
+    X = rng.normal(size=(n, d)).astype(np.float32).astype(float)
+    return X, X @ rng.normal(size=d) + rng.normal(size=n)
+
+
+def weights_of(chain, n_sweeps):
+    """Return the weights and noise precisions of sweeps behind the first hundred."""
+    drawn = []
+    for _ in range(n_sweeps + 100):
+        chain.sweep()
+        drawn.append([*chain.parameters().w, chain.noise])
+    return np.array(drawn[100:], dtype=float)
+
+
+def test_without_factors_and_with_fixed_precisions_the_posterior_is_that_of_ridge_regression():
+    rng = np.random.default_rng(0)
+    X, y = linear_problem(rng, 12, 3)
+    covariance = np.linalg.inv(X.T @ X + np.eye(3))
+    chain = chain_of(GibbsCase(X, np.zeros(3, dtype=int), 0, FIXED, fit_intercept=False), y)
+    w = weights_of(chain, 3_000)[:, :3]
+    exact = rng.multivariate_normal(covariance @ X.T @ y, covariance, size=50_000)
+    assert np.abs(z_scores(exact, w.reshape(60, 50, 3))).max() < LARGEST_Z
+
+
+def test_without_factors_the_posterior_is_that_of_bayesian_ridge():
+    """That of scikit-learn maximizes where the chain draws: with many rows and weights both come to the same."""
+    X, y = linear_problem(np.random.default_rng(1), 600, 30)
+    priors = PRIORS._replace(shape=1, rate=1, noise_shape=1, noise_rate=1, mean_precision=1e9)
+    drawn = weights_of(chain_of(GibbsCase(X, np.zeros(30, dtype=int), 0, priors, fit_intercept=False), y), 1_000)
+    ridge = BayesianRidge(alpha_1=1, alpha_2=1, lambda_1=1, lambda_2=1, fit_intercept=False, tol=1e-9).fit(X, y)
+    spread = np.sqrt(np.diag(ridge.sigma_))
+    errors = np.abs(drawn[:, :30].mean(axis=0) - ridge.coef_) / spread
+    assert errors.max() < 4.5 / np.sqrt(1_000)
+    np.testing.assert_allclose(drawn[:, :30].std(axis=0), spread, rtol=0.1)
+    assert drawn[:, 30].mean() == pytest.approx(ridge.alpha_, rel=0.02)
+
+
+# --- orders ----------------------------------------------------------------------------------------------------------
+
+
+def swept(case, y, n_sweeps, **options):
+    chain = chain_of(case, y, **options)
+    for _ in range(n_sweeps):
+        chain.sweep()
+    return chain
+
+
+def long_columns():
+    """Two fields, one of two features with thousands of rows, which threads share."""
+    rng = np.random.default_rng(4)
+    X, groups = one_hot(rng, [2, 30], 20_000)
+    return GibbsCase(X, groups, 3), rng.normal(size=20_000).astype(np.float32).astype(float)
+
+
+@pytest.mark.parametrize("k", [3, MANY_FACTORS])
+@pytest.mark.parametrize("rows", [*ROWS, "long_columns", "relations"])
+def test_threads_change_no_bit(isa, rows, k):
+    special = {"long_columns": long_columns(), "relations": (RELATIONS, np.arange(5.0))}
+    case, y = special[rows] if rows in special else case_of(rows, k)
+    case = case.having(k=k)
+    one, several = (swept(case, y, 4, n_threads=n) for n in [1, 3])
+    for found in [lambda chain: chain.parameters(), lambda chain: chain.conditional_means()]:
+        np.testing.assert_array_equal(found(one).V, found(several).V)
+        np.testing.assert_array_equal(found(one).w, found(several).w)
+    assert (one.w0, one.noise) == (several.w0, several.noise)
+
+
+@pytest.mark.parametrize("k", [3, MANY_FACTORS])
+def test_long_columns_follow_the_reference(isa, k):
+    case, y = long_columns()
+    case = case.having(k=k)
+    chain = swept(case, y, 2, n_threads=2)
+    model, means = reference_at(chain, case, y), chain.conditional_means()
+    for j in [0, 1, 2, 31]:
+        expected, precision = model.conditional(j)
+        tolerance = 4e-6 * (10 + np.linalg.cond(precision))
+        np.testing.assert_allclose([means.w[j], *means.V[j]], expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("k", [3, MANY_FACTORS])
+@pytest.mark.parametrize("rows", ROWS)
+def test_the_order_of_rows_changes_roundings_only(rows, k):
+    case, y = case_of(rows, k)
+    order = np.random.default_rng(0).permutation(len(y))
+    one, other = swept(case, y, 2), swept(case.having(X=case.X[order]), y[order], 2)
+    np.testing.assert_allclose(one.parameters().V, other.parameters().V, rtol=0, atol=5e-4)
+    np.testing.assert_allclose(one.parameters().w, other.parameters().w, rtol=0, atol=5e-4)
+    assert one.noise == pytest.approx(other.noise, rel=1e-4)
+
+
+def test_the_order_of_features_changes_the_random_numbers_only():
+    case, y = case_of("sets", 2)
+    order = np.random.default_rng(0).permutation(len(case.groups))
+    scores = []
+    for case_of_order in [case, case.having(X=case.X[:, order], groups=case.groups[order])]:
+        chain = swept(case_of_order, y, 50)
+        scores.append([(chain.sweep(), chain.scores())[1] for _ in range(1_000)])
+    means, errors = [], []
+    for drawn in np.array(scores):
+        stretches = drawn.reshape(40, 25, -1).mean(axis=1)
+        means.append(stretches.mean(axis=0))
+        errors.append(stretches.var(axis=0, ddof=1) / 40)
+    assert (np.abs(means[0] - means[1]) / np.sqrt(np.sum(errors, axis=0))).max() < 4.5
