@@ -31,6 +31,7 @@ from fastfm_ext._engine.sweep import (
     Relation,
     RowsByBlock,
 )
+from fastfm_ext._learning.joined_blocks import JoinedBlocks, with_joined
 
 FORMS = ("fm", "centered")
 # Each block has a copy of the rows in its own order, which are read one after the other, if all take no more than this.
@@ -45,6 +46,8 @@ class Part:
     ----------
     block : Block
     rows : BlockedRows
+        In which this block is the first, and others may be joined.
+    joined : JoinedBlocks or None
     by_block : RowsByBlock
         The rows of each block row, among `rows`.
     order : int32 ndarray of shape (n_rows,), or None
@@ -63,6 +66,7 @@ class Part:
 
     block: Block
     rows: BlockedRows
+    joined: JoinedBlocks | None
     by_block: RowsByBlock
     order: Int32 | None
     table: BlockTable
@@ -105,6 +109,8 @@ class BlockModel:
     parts : list of Part
     rows : BlockedRows
         In an order of their own, of which `order` has the numbers.
+    joined : JoinedBlocks or None
+        Of `rows`.
     order : ndarray of shape (n_rows,)
     n_factors, n_features : int
     n_threads : int
@@ -112,6 +118,7 @@ class BlockModel:
 
     parts: list[Part]
     rows: BlockedRows
+    joined: JoinedBlocks | None
     order: Int32
     n_factors: int
     n_features: int
@@ -149,7 +156,8 @@ class BlockModel:
             k,
         )
         parts = [_part_of(number, block, rows, blocks.groups, form) for number, block in enumerate(ordered)]
-        return cls(parts, rows, order, n_factors, blocks.n_features, fit_linear, n_threads)
+        together, joined = with_joined(rows, None)
+        return cls(parts, together, joined, order, n_factors, blocks.n_features, fit_linear, n_threads)
 
     @property
     def weight_sum(self) -> float:
@@ -172,12 +180,17 @@ class BlockModel:
     def scores(self) -> Float64:
         """Return the score of each row, (n_rows,), in the order of the user's rows."""
         result = np.empty(len(self.order))
-        result[self.order] = self.rows.y - sweep.residuals(self.rows, self.n_threads)
+        result[self.order] = self.rows.y - self._residuals()
         return result
+
+    def _residuals(self) -> Float32:
+        if self.joined is not None:
+            self.joined.add_up()
+        return sweep.residuals(self.rows, self.n_threads)
 
     def errors(self) -> Errors:
         """Return the sums of errors at all parameters as they are."""
-        left = sweep.residuals(self.rows, self.n_threads).astype(np.float64)
+        left = self._residuals().astype(np.float64)
         if self.rows.root_weight is None:
             return Errors(float(left.sum()), float(left @ left))
         weight = np.square(self.rows.root_weight, dtype=np.float64)
@@ -224,6 +237,8 @@ class BlockModel:
         ``priors`` has one for each group; for the rows of a centered relation, and a block without one, it has its own
         alone. Returns the errors behind the draw if they are wanted and come with it.
         """
+        if part.joined is not None:
+            part.joined.add_up()
         if part.relation is not None and not part.is_centered:
             parameters = part.features
             to = parameters if out is None else out
@@ -259,22 +274,28 @@ class BlockModel:
 
 def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32, form: str) -> Part:
     """Return a block's part of the model, with a copy of the rows in its order unless that takes much memory."""
-    by_block, order = RowsByBlock.of(number, rows.ids[:, number], block.n_block_rows), None
-    if by_block.order is not None and len(rows.tables) * rows.ids.nbytes <= MOST_BYTES_OF_COPIES:
-        order = by_block.order
-        rows = replace(
-            rows,
-            ids=rows.ids[order],
-            values=[None if values is None else values[order] for values in rows.values],
-            y=rows.y[order],
-            root_weight=None if rows.root_weight is None else rows.root_weight[order],
-        )
-        by_block = by_block._replace(order=None)
     table, groups = rows.tables[number], groups[block.features]
+    by_block, order, joined = RowsByBlock.of(number, rows.ids[:, number], block.n_block_rows), None, None
+    if len(rows.tables) * rows.ids.nbytes <= MOST_BYTES_OF_COPIES:
+        rows, joined = with_joined(rows, number)
+        by_block = by_block._replace(block=0)
+        if by_block.order is not None:
+            order = by_block.order
+            rows = replace(
+                rows,
+                ids=rows.ids[order],
+                values=[None if values is None else values[order] for values in rows.values],
+                y=rows.y[order],
+                root_weight=None if rows.root_weight is None else rows.root_weight[order],
+            )
+            by_block = by_block._replace(order=None)
+    part = Part(block, rows, joined, by_block, order, table, block.n_features, groups)
     if block.X is None and (groups == groups[:1]).all():
-        return Part(block, rows, by_block, order, table, block.n_features, groups)
-    relation = Relation.of(block, groups)
-    coefficients = Coefficients.empty(block.n_features, rows.k)
-    return Part(
-        block, rows, by_block, order, table, block.n_block_rows, groups, relation, coefficients, form == "centered"
+        return part
+    return replace(
+        part,
+        n_drawn=block.n_block_rows,
+        relation=Relation.of(block, groups),
+        coefficients=Coefficients.empty(block.n_features, rows.k),
+        is_centered=form == "centered",
     )
