@@ -4,6 +4,7 @@
 // side of the diagonal in the same register is computed with, and means nothing.
 #pragma once
 
+#include <float.h>
 #include <math.h>
 
 #include "math/transpose.hpp"
@@ -21,14 +22,15 @@ inline void subtract_multiple(float* a, float c, const float* b, int first, int 
 }
 
 // A = U'U, in the upper triangle of A; `inverse` gets the reciprocals of the diagonal, and y the solution of U'y = c,
-// where c is overwritten. Returns whether A is positive definite. k^3 / 6 products, four pivots at a time.
-inline bool factorize(float* A, int k, float* c, float* y, float* inverse) {
+// where c is overwritten. Returns whether A is positive definite, with pivots above `least` (k,): smaller ones may be
+// rounding. k^3 / 6 products, four pivots at a time.
+inline bool factorize(float* A, int k, const float* least, float* c, float* y, float* inverse) {
     constexpr int pivots = 4;
     for (int first = 0; first < k; first += pivots) {
         const int last = first + pivots;
         for (int j = first; j < last; ++j) {
             float* row = A + j * k;
-            if (!(row[j] > 0.0f)) return false;
+            if (!(row[j] > least[j] && row[j] <= FLT_MAX)) return false;
             inverse[j] = 1.0f / sqrtf(row[j]);
             const Lanes scale = Lanes::fill(inverse[j]);
             for (int f = j / max_lanes * max_lanes; f < k; f += max_lanes)

@@ -9,6 +9,9 @@
 //   v = U^-1 (U^-T c + noise),   w ~ N((b - alpha m'v) / p, 1 / p)
 //
 // O(n_rows k^2 / 2 + k^3 / 6).
+//
+// Where columns depend on each other and the prior is weak, A is singular but for rounding, and a solution would be
+// noise. Then the diagonal is raised, in proportion to itself (Marquardt 1963), until no pivot is that small.
 #pragma once
 
 #include "math/cholesky.hpp"
@@ -127,11 +130,17 @@ inline void multiply(const float* G, const float* v, int k, float* out) {
 
 // Room for a draw, (k, k) and a few times (k,).
 struct DrawRoom {
-    float *A, *c, *y, *inverse, *noise, *v;
+    float *A, *c, *y, *inverse, *noise, *v, *least;
 
     DrawRoom(float* floats, int k)
-        : A(floats), c(A + k * k), y(c + k), inverse(y + k), noise(inverse + k), v(noise + k + normals_at_once) {}
-    static constexpr int64_t size(int64_t k) { return k * k + 5 * k + normals_at_once; }
+        : A(floats),
+          c(A + k * k),
+          y(c + k),
+          inverse(y + k),
+          noise(inverse + k),
+          v(noise + k + normals_at_once),
+          least(v + k) {}
+    static constexpr int64_t size(int64_t k) { return k * k + 6 * k + normals_at_once; }
 };
 
 // Means of the prior for one feature or block row.
@@ -145,23 +154,59 @@ inline PriorMean mean_of(const NormalPrior& prior, int64_t i, int k) {
     return {prior.mean_V + at * k, prior.mean_w[at]};
 }
 
-// Draws v (room.v) and returns w; `random` is where the noise comes from.
-inline float draw_jointly(const Sums& sums, const NormalPrior& prior, const PriorMean& mean, const DrawOptions& options,
-                          int k, SplitMix64& random, const DrawRoom& room) {
-    const float alpha = options.alpha;
-    const float p = alpha * sums.n() + prior.precision_w, b = alpha * sums.s() + prior.precision_w * mean.w;
-    const float shared = options.fit_linear ? alpha / p : 0.0f;
+// A pivot below this part of its diagonal element may be all rounding.
+constexpr float rounding_of_pivots = 2e-6f;
+
+// The mean of w given that of v: (b - alpha m'v) / p.
+struct LinearPart {
+    float p, b;
+    float shared;  // alpha / p; 0 without w
+
+    LinearPart(const Sums& sums, const NormalPrior& prior, const PriorMean& mean, const DrawOptions& options)
+        : p(options.alpha * sums.n() + prior.precision_w),
+          b(options.alpha * sums.s() + prior.precision_w * mean.w),
+          shared(options.fit_linear && p > 0.0f ? options.alpha / p : 0.0f) {}
+};
+
+// Fills in A, c and the least pivots; the diagonal is raised by `raise` times what it is with w given.
+inline void set_up(const Sums& sums, const NormalPrior& prior, const PriorMean& mean, float alpha,
+                   const LinearPart& linear, float raise, int k, const DrawRoom& room) {
     for (int i = 0; i < k; ++i) {
         const float* precision = prior.precision + i * k;
         const float* G = sums.G + i * k;
         float* A = room.A + i * k;
-        const Lanes times = Lanes::fill(alpha), less = Lanes::fill(alpha * shared * sums.m[i]);
+        const Lanes times = Lanes::fill(alpha), less = Lanes::fill(alpha * linear.shared * sums.m[i]);
         for (int f = first_column(i); f < k; f += max_lanes)
             fnma(less, Lanes::load(sums.m + f), fma(times, Lanes::load(G + f), Lanes::load(precision + f)))
                 .store(A + f);
-        room.c[i] = alpha * sums.T[i] + dot_of(precision, mean.V, k) - shared * b * sums.m[i];
+        room.c[i] = alpha * sums.T[i] + dot_of(precision, mean.V, k) - linear.shared * linear.b * sums.m[i];
+        const float given_w = alpha * G[i] + precision[i];
+        // Neither rows nor the prior tell anything about this one.
+        if (given_w == 0.0f) A[i] = 1.0f;
+        if (raise > 0.0f) A[i] += raise * given_w;
+        room.least[i] = rounding_of_pivots * given_w;
     }
-    factorize(room.A, k, room.c, room.y, room.inverse);
+}
+
+// Sets up the equations and factorizes A, with as high a diagonal as that takes; returns false if something in them is
+// not finite.
+inline bool eliminate(const Sums& sums, const NormalPrior& prior, const PriorMean& mean, float alpha,
+                      const LinearPart& linear, int k, const DrawRoom& room) {
+    for (float raise = 0.0f; raise <= 1.0f; raise = raise > 0.0f ? 4.0f * raise : 8.0f * rounding_of_pivots) {
+        set_up(sums, prior, mean, alpha, linear, raise, k, room);
+        if (factorize(room.A, k, room.least, room.c, room.y, room.inverse)) return true;
+    }
+    return false;
+}
+
+// Draws v (room.v) and returns w; `random` is where the noise comes from. All are NaN if something is not finite.
+inline float draw_jointly(const Sums& sums, const NormalPrior& prior, const PriorMean& mean, const DrawOptions& options,
+                          int k, SplitMix64& random, const DrawRoom& room) {
+    const LinearPart linear(sums, prior, mean, options);
+    if (!eliminate(sums, prior, mean, options.alpha, linear, k, room)) {
+        for (int f = 0; f < k; ++f) room.v[f] = NAN;
+        return NAN;
+    }
     float noise_w = 0.0f;
     if (options.with_noise) {
         for (int f = 0; f < k + normals_at_once; f += normals_at_once) draw_normals(random, room.noise + f);
@@ -171,7 +216,8 @@ inline float draw_jointly(const Sums& sums, const NormalPrior& prior, const Prio
     mirror(room.A, k);
     solve_upper(room.A, k, room.inverse, room.y, room.v);
     if (!options.fit_linear) return 0.0f;
-    return (b - alpha * dot_of(sums.m, room.v, k)) / p + noise_w / sqrtf(p);
+    if (!(linear.p > 0.0f)) return mean.w;
+    return (linear.b - options.alpha * dot_of(sums.m, room.v, k)) / linear.p + noise_w / sqrtf(linear.p);
 }
 
 // Weighted sums of y - p and of its square, for rows that all have the linear and pair terms `own` and the factors v.

@@ -132,9 +132,12 @@ inline void draw_by_coordinates(const BlockDraw& task, int64_t b, float* floats)
     if (options.fit_linear) {
         const Products products = step_and_multiply(turned, 0.0f, before, turned.q);
         const float p = alpha * products.squares + task.prior.precision_w;
-        const float to = (alpha * (products.errors + products.squares * w) + task.prior.precision_w * mean.w) / p;
-        change = to + noise[k] / sqrtf(p) - w;
-        w += change;
+        // Without rows and prior, nothing tells another value.
+        if (p > 0.0f) {
+            const float to = (alpha * (products.errors + products.squares * w) + task.prior.precision_w * mean.w) / p;
+            change = to + noise[k] / sqrtf(p) - w;
+            w += change;
+        }
     }
     for (int f = 0; f < options.n_factors; ++f) {
         const float* column = turned.H + f * turned.n;
@@ -142,7 +145,8 @@ inline void draw_by_coordinates(const BlockDraw& task, int64_t b, float* floats)
         const float* precision = task.prior.precision + f * k;
         const float p = alpha * products.squares + precision[f];
         // The slope of the log density at v_f, over its curvature.
-        change = (alpha * products.errors - dot_of(precision, deviation, k)) / p + noise[f] / sqrtf(p);
+        change = 0.0f;
+        if (p > 0.0f) change = (alpha * products.errors - dot_of(precision, deviation, k)) / p + noise[f] / sqrtf(p);
         v[f] += change;
         deviation[f] += change;
         before = column;

@@ -207,8 +207,8 @@ inline void draw_means(const MeanDraw& task, float* room) {
     const int k = task.k;
     const DrawRoom draw(room, k);
     for (int64_t i = 0; i < int64_t{k} * k; i += max_lanes) Lanes::load(task.precision + i).store(draw.A + i);
-    for (int f = 0; f < k; ++f) draw.c[f] = 0.0f;
-    factorize(draw.A, k, draw.c, draw.y, draw.inverse);
+    for (int f = 0; f < k; ++f) draw.c[f] = draw.least[f] = 0.0f;
+    factorize(draw.A, k, draw.least, draw.c, draw.y, draw.inverse);
     mirror(draw.A, k);
     for (int64_t j = 0; j < task.n_features; ++j) {
         const int32_t group = task.group_of[j];
