@@ -36,6 +36,8 @@ from fastfm_ext._learning.joined_blocks import JoinedBlocks, with_joined
 FORMS = ("fm", "centered")
 # Each block has a copy of the rows in its own order, which are read one after the other, if all take no more than this.
 MOST_BYTES_OF_COPIES = 1 << 28
+# Errors that come with a draw are differences of float32 sums: below this part of the targets they are made anew.
+SMALL_ERRORS = 1e-3
 
 
 @dataclass
@@ -99,6 +101,11 @@ class Errors:
     total: float
     squares: float
 
+    def behind(self, change: float, weight_sum: float) -> Errors:
+        """Return the sums once all p are larger by ``change``."""
+        squares = self.squares - 2 * change * self.total + weight_sum * change**2
+        return Errors(self.total - weight_sum * change, squares)
+
 
 @dataclass
 class BlockModel:
@@ -141,7 +148,7 @@ class BlockModel:
         k = sweep.padded_factors(n_factors)
         order = np.arange(blocks.n_rows, dtype=np.int32)
         if ordered:
-            order = np.argsort(ordered[-1].ids, kind="stable").astype(np.int32)
+            order = sweep.order_of(ordered[-1].ids, ordered[-1].n_block_rows)
         ids = (
             np.stack([block.ids[order] for block in ordered], axis=1)
             if ordered
@@ -195,6 +202,20 @@ class BlockModel:
             return Errors(float(left.sum()), float(left @ left))
         weight = np.square(self.rows.root_weight, dtype=np.float64)
         return Errors(float(weight @ left), float(weight @ left**2))
+
+    def checked(self, errors: Errors | None) -> Errors:
+        """Return the errors that came with the last draw, made anew where they did not, or are all rounding."""
+        y = self.rows.y
+        if errors is None or errors.squares < SMALL_ERRORS * float(y @ y):
+            return self.errors()
+        return errors
+
+    def put(self, V: Float32, w: Float32) -> None:
+        """Set the features' parameters, (n_features, n_factors) and (n_features,), of blocks that are not centered."""
+        for part in self.parts:
+            part.features.V[: part.block.n_features, : self.n_factors] = V[part.block.features]
+            part.features.w[: part.block.n_features] = w[part.block.features]
+            self.follow(part)
 
     def start(self, rng: np.random.Generator, spread: float) -> None:
         """Draw all factors from N(0, spread^2)."""

@@ -22,8 +22,6 @@ from fastfm_ext._learning.solvers.likelihoods import Likelihood
 START_SPREAD = 0.1
 # From so many factors on, draws by coordinates are the faster way, although they mix a little more slowly.
 MANY_FACTORS = 32
-# Errors that come with a draw are differences of float32 sums: below this part of the targets they are made anew.
-SMALL_ERRORS = 1e-3
 # Means of centered block rows are sums that a sweep changes: after so many they are made anew.
 SWEEPS_OF_MEANS = 32
 
@@ -132,7 +130,7 @@ class Chain:
             if part.is_centered:
                 self._draw_means(number, part, rng)
         self._draw_priors(rng)
-        errors = self._draw_intercept(self._checked(errors), rng)
+        errors = self._draw_intercept(self.model.checked(errors), rng)
         self._scores = None
         if likelihood.needs_scores:
             model.set_intercept(self.w0)
@@ -152,13 +150,6 @@ class Chain:
             return [self._groups[part.group].as_kernels_read(k)]
         return [group.as_kernels_read(k) for group in self._groups]
 
-    def _checked(self, errors: Errors | None) -> Errors:
-        """Return the errors that came with the last draw, made anew where they did not, or are all rounding."""
-        y = self.model.rows.y
-        if errors is None or errors.squares < SMALL_ERRORS * float(y @ y):
-            return self.model.errors()
-        return errors
-
     def _draw_intercept(self, errors: Errors, rng: np.random.Generator) -> Errors:
         """Draw w0; return the errors behind it."""
         if not self.fit_intercept:
@@ -168,7 +159,7 @@ class Chain:
         mean = self.noise * (errors.total + n * self.w0) / precision
         change = mean + rng.standard_normal() / np.sqrt(precision) - self.w0
         self.w0 = float(self.w0 + change)
-        return Errors(errors.total - n * change, errors.squares - 2 * change * errors.total + n * change**2)
+        return errors.behind(change, n)
 
     def _draw_priors(self, rng: np.random.Generator) -> None:
         parts = [part for part in self.model.parts if not part.is_centered]
