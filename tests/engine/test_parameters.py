@@ -5,7 +5,7 @@ import pytest
 
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
-from registries import SOLVERS
+from registries import ALL_SOLVERS
 
 
 def make(solver="adagrad", n_features=5, n_factors=3):
@@ -18,7 +18,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(array, twin)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 @pytest.mark.parametrize("n_factors", [0, 1, 3])
 def test_arrays_of_files_give_the_same_tables_without_a_copy(solver, n_factors):
     params, _ = make(solver, n_factors=n_factors)
@@ -49,7 +49,7 @@ def test_growth_keeps_what_is_there():
     assert not grown.V[5:].any()
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_features_that_no_row_has_start_from_zero_and_are_drawn_when_they_come(solver):
     whole, options = make(solver, n_features=9)
     start = Parameters.initialise(9, 3, options, 0.25, np.random.default_rng(0), np.array([7, 1, 7, 4]))

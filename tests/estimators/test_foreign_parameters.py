@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 from fastfm_ext import FMClassifier, FMRegressor, load_model, save_model
-from registries import SOLVERS
+from registries import ALL_SOLVERS, SOLVERS
 
 RNG = np.random.default_rng(0)
 X = np.where(RNG.random((300, 6)) < 0.5, 0, RNG.normal(size=(300, 6))) * [1, 1, 1, 40, 1, 1]
@@ -34,7 +34,7 @@ def given(model, **hyperparameters):
     return FMRegressor.from_parameters(model.w0_, model.w_, model.V_, random_state=0, **hyperparameters)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_a_regressor_predicts_what_the_formula_says(solver):
     model = FMRegressor.from_parameters(W0, W, V, solver=solver)
     np.testing.assert_allclose(model.predict(X), by_hand(), rtol=1e-4, atol=1e-3)

@@ -8,7 +8,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
 
 from fastfm_ext import FMClassifier, FMRegressor
-from registries import SOLVERS
+from registries import ALL_SOLVERS, SOLVERS
 
 
 def diabetes():
@@ -35,7 +35,7 @@ def huge():
     return X, X[:, 0] / 1e6 + X[:, 1] + X[:, 2] * 1e6
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 @pytest.mark.parametrize("data", [diabetes, houses, huge])
 def test_raw_columns_are_learned_without_a_warning(data, solver):
     X, y = data()

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastfm_ext import FMClassifier, FMRegressor, load_model, save_model
 from fastfm_ext._reference import fm
-from registries import SOLVERS
+from registries import ALL_SOLVERS
 
 N = 1200
 FAR = {
@@ -58,7 +58,7 @@ def model(table):
 # --- columns -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 @pytest.mark.parametrize("name", FAR)
 def test_a_far_column_learns_as_it_does_after_a_standard_scaler(name, solver):
     rng = np.random.default_rng(1)
@@ -197,7 +197,7 @@ def test_time_that_goes_on_in_a_stream_does_no_harm():
 # --- targets -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 @pytest.mark.parametrize("offset", [1e6, -1e8, 1e9, 1e10])
 def test_a_target_far_from_zero_is_learned_as_one_near_it(table, solver, offset):
     X, y = table

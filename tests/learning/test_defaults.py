@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 
 from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor
-from registries import RANKING_LOSSES, SOLVERS
+from registries import ALL_SOLVERS, RANKING_LOSSES, SOLVERS
 
 
 def r2(X, y, **params):
@@ -30,20 +30,20 @@ def accuracy(X, y, **params):
 # --- small dense tables --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 @pytest.mark.parametrize(("scaled", "bar"), [(True, 0.45), (False, 0.40)], ids=["scaled", "raw"])
 def test_diabetes(solver, scaled, bar):
     X, y = load_diabetes(return_X_y=True, scaled=scaled)
     assert r2(X, y, solver=solver) > (0.30 if (solver, scaled) == ("sgd", False) else bar)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_linear_regression_with_noise(solver):
     X, y = make_regression(n_samples=300, n_features=10, noise=10, random_state=0)
     assert r2(X, y, solver=solver) > 0.9
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_products_of_features_are_found(solver):
     X = np.random.default_rng(0).normal(size=(600, 6))
     y = X[:, 0] * X[:, 1] + X[:, 2] * X[:, 3]

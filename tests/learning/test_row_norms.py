@@ -14,7 +14,7 @@ from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.row_norms import RowNorms
 from fastfm_ext._validation.matrices import canonical_csr
-from registries import SOLVERS
+from registries import ALL_SOLVERS, SOLVERS
 
 
 def csr(X):
@@ -124,7 +124,7 @@ def test_a_few_rows_far_longer_than_the_others_do_not_let_training_diverge():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 60)) * np.exp(rng.normal(size=(600, 1)))
     y = X[:, 0] + rng.normal(size=600)
-    for solver in SOLVERS:
+    for solver in ALL_SOLVERS:
         model = FMRegressor(solver=solver, max_iter=20, early_stopping=False, random_state=0).fit(X, y)
         assert model.score(X, y) > 0.3, solver
 

@@ -9,7 +9,7 @@ from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.units import FeatureScale
 from fastfm_ext._validation.matrices import canonical_csr
-from registries import SOLVERS
+from registries import ALL_SOLVERS, SOLVERS
 
 
 def csr(X):
@@ -150,7 +150,7 @@ def test_validation_rows_are_read_in_the_same_units(rows):
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e6, 1e12])
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_the_unit_of_the_target_hardly_matters(rows, solver, scale):
     X, y = rows
     if not 1e-11 < scale < 1e10:

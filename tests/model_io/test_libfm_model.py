@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import FMClassifier, FMRegressor
-from registries import SOLVERS
+from registries import ALL_SOLVERS
 
 # Written by hand: 4 features, 3 factors.
 MODEL = """#global bias W0
@@ -46,7 +46,7 @@ def matrix(rows, n_features):
     return sp.csr_array((data, indices, np.cumsum([0] + [len(row) for row in rows])), shape=(len(rows), n_features))
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_a_hand_made_model_of_libfm_predicts_what_its_formula_says(isa, solver):
     w0, w, V = parameters(MODEL)
     model = FMRegressor.from_parameters(w0, w, V, solver=solver)

@@ -12,7 +12,9 @@ from fastfm_ext._native import core
 LOSSES = core.losses()
 OPTIMIZERS = core.optimizers()
 SOLVERS = {name: traits.number for name, traits in OPTIMIZERS.items()}
-STATE_SLOTS = {name: traits.n_slots for name, traits in OPTIMIZERS.items()}
+# Solvers that take no steps, and so keep no state of them.
+STEPLESS = frozenset({"als"})
+STATE_SLOTS = {name: traits.n_slots for name, traits in OPTIMIZERS.items()} | dict.fromkeys(STEPLESS, 0)
 
 
 class StepSizes(NamedTuple):
@@ -61,7 +63,7 @@ class Options:
         grows by s^d has gradients that grow by s^(2 - d), for the loss grows by s^2: this gives the powers below.
         """
         s = scale
-        normalises = OPTIMIZERS[self.solver].normalises
+        normalises = self.solver in STEPLESS or OPTIMIZERS[self.solver].normalises
         changes: dict[str, Any] = {"clip_gradient": self.clip_gradient * s, "delta": self.delta * s}
         for table in FM_TABLES:
             if not table.per_feature:  # w0 takes the step sizes of w

@@ -169,7 +169,7 @@ class Parameters:
                 continue
             untouched = aligned_empty((1, *records.shape[1:]))
             untouched[:, 0] = 0.0
-            core.begin(untouched, options.solver, getattr(options, spec.name))
+            _begin({spec.name: untouched}, options)
             fresh = np.unique(features[records[features, 0, 0] == 0])
             fresh = fresh[(records[fresh] == untouched).all(axis=(1, 2))]
             if len(fresh):
@@ -236,6 +236,8 @@ class Parameters:
 
 def _begin(tables: Mapping[str, Float32], options: Options) -> None:
     """Set the optimizer's first state behind parameters that are set, in place."""
+    if not STATE_SLOTS[options.solver]:
+        return
     for name, records in tables.items():
         core.begin(records, options.solver, getattr(options, name))
 

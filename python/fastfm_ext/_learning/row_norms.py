@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from fastfm_ext._engine.csr import Csr
-from fastfm_ext._engine.options import OPTIMIZERS, Options
+from fastfm_ext._engine.options import OPTIMIZERS, STEPLESS, Options
 
 # Rows up to this squared norm train as the settings say: one-hot rows of clicks have up to about 40 ones.
 USUAL_NORM = 40.0
@@ -55,6 +55,8 @@ class RowNorms(NamedTuple):
 
     def options(self, options: Options) -> Options:
         """Return options that train on these rows as `options` do on rows of usual norm."""
+        if options.solver in STEPLESS:
+            return options
         usual = USUAL_NORMS.get((options.solver, options.loss), USUAL_NORM)
         return options.for_rows_of(max(1.0, self._decisive(options.solver) / usual))
 

@@ -243,6 +243,9 @@ def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperpa
     stream = _given(FitStreamSettings, arguments)
     if stream and not arguments.stream:
         parser.error(f"--{next(iter(stream)).replace('_', '-')} goes with --stream")
+    whole = {solver.name for solver in SOLVERS if not solver.trains_on_batches}
+    if arguments.stream and chosen.get("solver") in whole:
+        parser.error(f"--solver {chosen['solver']} needs all rows at once, and does not go with --stream")
     settings = FitSettings(
         **given,
         csv=_csv(arguments),

@@ -34,7 +34,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     """Factorization machine for regression: ratings, prices, counts.
 
     Learns ``p(x) = w0 + sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` by per-sample gradient
-    descent on a loss of the residual ``p - y`` plus L2, over sparse rows.
+    descent on a loss of the residual ``p - y`` plus L2, or by alternating least squares, over sparse rows.
 
     The unit of the target does not matter: step sizes, L2, `init_stdev` and `tol` are in units of its standard
     deviation. Nor do the unit and the zero of a numeric feature: values far from 0 or from 1 are brought near while
@@ -57,20 +57,24 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     clip_predictions : bool, default=False
         Whether `predict` returns no number outside `target_range_`, as suits ratings: one below the lowest target of
         training becomes the lowest, one above the highest becomes the highest. It plays no part in training.
-    solver : {"adagrad", "sgd", "ftrl", "adam"}, default="adagrad"
+    solver : {"adagrad", "sgd", "ftrl", "adam", "als"}, default="adagrad"
         Per-sample descent with AdaGrad's step sizes, with a constant one, FTRL-Proximal, or Adam, whose averages move
         when their feature is visited. AdaGrad needs least tuning and is the better choice where some features are
         frequent and others rare; SGD takes half the memory, and Adam 2.5 times as much; FTRL can make parameters
-        exactly 0.
+        exactly 0. ``"als"``: alternating least squares, for ``loss="squared"`` and all rows at once, without
+        `partial_fit` and `fit_stream`. It has no learning rate, its epoch sets each feature's parameters to the best
+        ones given all others, and ten epochs are often enough on ratings. It suits rows of few fields: an epoch takes
+        time in proportion to the square of their number.
     learning_rate : float, optional
-        Default: 0.05 for AdaGrad, 0.005 for SGD, 0.2 for FTRL, 0.001 for Adam.
+        For all but ALS. Default: 0.05 for AdaGrad, 0.005 for SGD, 0.2 for FTRL, 0.001 for Adam.
     max_iter : int, default=100
         Most epochs (passes over the rows). `fit` gives a ConvergenceWarning if they end while it still gains.
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
         by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
-        parameters is paid once, not at each visit. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.01 for SGD,
-        5.0 and 30.0 for FTRL, 0.01 and 0.05 for Adam.
+        parameters is paid once, not at each visit, and so it is with ALS, where that of factors is larger if rows are
+        many and long. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.01 for SGD, 5.0 and 30.0 for FTRL,
+        0.01 and 0.05 for Adam, 3.0 and 14.0 for ALS.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     clip_gradient : float, optional
@@ -78,11 +82,11 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         standard deviation. On the squared loss this trains as ``loss="huber"`` does. Default: no bound.
     init_stdev : float, optional
         Standard deviation of the first factors. Default: 0.01 for AdaGrad, 0.03 for SGD, 0.01 for FTRL, 0.05
-        for Adam.
+        for Adam, 0.1 for ALS.
     fit_intercept, fit_linear : bool, default=True
         Whether to learn w0, and w. Without either, columns far from zero are not centered, and learn slowly.
     shuffle : bool, default=True
-        Visit the rows in a new random order in each epoch; otherwise in the order they come.
+        Visit the rows in a new random order in each epoch; otherwise in the order they come. For all but ALS.
     early_stopping : bool or "auto", default="auto"
         True: hold out `validation_fraction` of the rows, validate after each epoch, and stop at the best one. "auto"
         does so from 10,000 rows on; with fewer, down to 30, each of five folds is held out once, and the geometric mean
@@ -106,7 +110,7 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         ones of the same data tell nothing: pass `X_val` then, or ``early_stopping=False``.
     n_jobs : int, optional
         Threads; -1 takes all cores. With more than one, threads update the parameters without locks (Hogwild), and a
-        fit is no longer reproducible to the bit. Prediction is.
+        fit is no longer reproducible to the bit. Prediction is, and so is ALS.
     random_state : int, RandomState or None, default=None
         Seed of the first factors, the hold-out and the row order. The same seed gives bit-equal models on one machine
         with one thread.
@@ -126,8 +130,9 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     best_epoch_ : int
         The epoch, from 1, that was best for the held-out rows: its parameters were kept, or the refit made so many.
     history_ : dict of str to list of float
-        "train_loss" (mean over an epoch, each row before its own step), "val_loss" (empty without validation rows) and
-        "seconds", one value an epoch: of the training before a refit, and as means over folds where there are some.
+        "train_loss" (mean over an epoch, each row before its own step; of ALS the mean behind the epoch), "val_loss"
+        (empty without validation rows) and "seconds", one value an epoch: of the training before a refit, and as means
+        over folds where there are some.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Only after a fit on a data frame.
@@ -143,7 +148,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     Mathematical Statistics 1964). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
     Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
     (KDD 2013). Kingma, Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015). Niu, Recht, Re, Wright,
-    "Hogwild!" (NIPS 2011).
+    "Hogwild!" (NIPS 2011). Rendle, Gantner, Freudenthaler, Schmidt-Thieme, "Fast Context-aware Recommendations with
+    Factorization Machines" (SIGIR 2011).
 
     Examples
     --------

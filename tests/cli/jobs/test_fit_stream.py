@@ -142,6 +142,9 @@ def test_what_cannot_be_streamed_is_said(run, logs, tables, capsys):
     with pytest.raises(SystemExit, match="2"):
         run("logs", "--checkpoint", "c")
     assert "--checkpoint goes with --stream" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        run("logs", "--stream", "--solver", "als")
+    assert "--solver als needs all rows at once, and does not go with --stream" in capsys.readouterr().err
     (logs / "logs" / "c.csv").write_text("a\n1\n")
     assert "csv and libsvm files in this folder" in run("logs", "--stream")[2]
     tables.loc[7, "stars"] = None

@@ -5,6 +5,7 @@ A new loss or solver is tested here by being listed, and by being in the referen
 
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,15 +13,17 @@ import scipy.sparse as sp
 
 from differences import central_difference
 from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext._engine import blocks
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.hyperparameters import options_of
+from fastfm_ext._learning.block_model import BlockModel
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import Schedule
 from fastfm_ext._learning.losses import LOSSES, losses_of
 from fastfm_ext._learning.problem import Problem, solve
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named, solvers_that_read
-from fastfm_ext._reference import fm
+from fastfm_ext._reference import als, fm
 from fastfm_ext._validation.matrices import canonical_csr
 from kernel_cases import N_ROWS, TOLERANCE, random_rows, random_targets
 
@@ -43,11 +46,16 @@ def estimator_of(loss, solver, **params):
     return cls(n_factors=K, solver=solver.name, random_state=0, **params)
 
 
-def reference_of(params, options):
-    """The reference model that begins with these parameters."""
+def reference_of(params, options, X):
+    """The reference model that begins with these parameters, and its pass over the rows."""
+    if options.solver == "als":
+        model = als.Als(params.w0, params.w.astype(float), params.V.astype(float), options.l2_w, options.l2_V, True)
+        parts = BlockModel.of(blocks.split(X), None, K).parts
+        return model, partial(model.sweep, order=np.concatenate([part.block.features for part in parts]))
     sizes = [fm.ReferenceSizes(**sizes._asdict()) for sizes in (options.w, options.V)]
     w, V = params.w.astype(float), params.V.astype(float)
-    return fm.Fm(params.w0, w, V, options.loss, options.solver, *sizes, delta=options.delta)
+    model = fm.Fm(params.w0, w, V, options.loss, options.solver, *sizes, delta=options.delta)
+    return model, model.epoch
 
 
 @pytest.mark.parametrize(("model", "loss", "solver"), COMBINATIONS)
@@ -60,13 +68,13 @@ def test_training_follows_the_reference(isa, model, loss, solver):
     settings = options_of(estimator_of(loss, solver), solver.name, loss, solver.defaults(loss))
     options = settings.in_units_of(unit)
     params = Parameters.initialise(X.shape[1], K, options, intercept=0.3, rng=rng)
-    reference = reference_of(params, options)
     samples = Samples(canonical_csr(sp.csr_array(X.astype(np.float32))), y.astype(np.float32)[None], None)
+    reference, epoch = reference_of(params, options, samples.X)
     schedule = Schedule(max_iter=N_EPOCHS, n_iter_no_change=N_EPOCHS, tol=0.0, n_threads=1, shuffle=False)
     guard = Guard(typical_loss=unit**2, advice="")
     problem = Problem(samples, np.arange(N_ROWS), [params], options, schedule, guard, rng)
     run = solve(problem, solver)
-    losses = [reference.epoch(X, y) / N_ROWS for _ in range(N_EPOCHS)]
+    losses = [epoch(X, y) / N_ROWS for _ in range(N_EPOCHS)]
     np.testing.assert_allclose(run.history.train_loss, losses, rtol=2e-5)
     np.testing.assert_allclose(params.w0, reference.w0, **TOLERANCE)
     np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
@@ -123,7 +131,7 @@ def test_progress_shows_a_loss_with_its_name(loss):
 
 def test_the_names_of_losses_and_solvers_are_those_of_the_reference():
     assert {loss.name for loss in LOSSES} == set(fm.LOSSES)
-    assert {solver.name for solver in SOLVERS} == set(fm.RULES)
+    assert {solver.name for solver in SOLVERS} == {*fm.RULES, "als"}
 
 
 # --- hyperparameters that a solver or a loss does not read ----------------------------------------------------------
@@ -133,10 +141,11 @@ VALUES = {"l1_w": 0.1, "l1_V": 0.1, "delta": 0.5, "learning_rate": 0.1, "clip_gr
 
 def _pairs():
     for cls, task in ((FMRegressor, "regression"), (FMClassifier, "classification")):
+        loss = losses_of(task)[0]
         for solver in SOLVERS:
             for name in cls().get_params():
-                if solvers_that_read(name):
-                    yield pytest.param(cls, losses_of(task)[0], solver, name, id=f"{cls.__name__}-{solver.name}-{name}")
+                if loss.name in solver.losses and solvers_that_read(name):
+                    yield pytest.param(cls, loss, solver, name, id=f"{cls.__name__}-{solver.name}-{name}")
 
 
 @pytest.mark.parametrize(("cls", "loss", "solver", "name"), list(_pairs()))
@@ -198,8 +207,9 @@ def test_a_solver_of_whole_data_gives_no_training_on_batches(whole_data):
         assert not hasattr(cls(solver="sgd"), "partial_fit")
         assert not hasattr(cls(solver="sgd"), "fit_stream")
         assert hasattr(cls(solver="adagrad"), "partial_fit")
-    with pytest.raises(AttributeError, match="partial_fit"):
+    with pytest.raises(AttributeError, match="partial_fit") as error:
         FMRegressor(solver="sgd").partial_fit  # noqa: B018
+    assert 'solver="sgd" needs all rows at once; training on batches needs "adagrad"' in str(error.value.__cause__)
 
 
 def test_settings_of_a_loss_that_is_like_another_are_those_of_the_other():

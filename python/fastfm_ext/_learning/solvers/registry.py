@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fastfm_ext._learning.solvers.als import ALS
 from fastfm_ext._learning.solvers.base import Solver
 from fastfm_ext._learning.solvers.gradient import GRADIENT_SOLVERS
 
-SOLVERS: tuple[Solver, ...] = (*GRADIENT_SOLVERS,)
+SOLVERS: tuple[Solver, ...] = (*GRADIENT_SOLVERS, ALS)
 
 
 def solver_named(name: str) -> Solver:

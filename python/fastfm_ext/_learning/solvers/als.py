@@ -1,0 +1,126 @@
+"""Alternating least squares: each feature's parameters in closed form given all others, without a learning rate.
+
+Rendle, Gantner, Freudenthaler, Schmidt-Thieme, "Fast context-aware recommendations with factorization machines" (SIGIR
+2011), by the sweeps of Gibbs sampling (`gibbs.py`) without their noise:
+
+    min  sum_r s_r / 2 (y_r - p_r)^2 + l2_w / 2 |w|^2 + l2_V / 2 |V|^2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastfm_ext._engine import blocks, sweep
+from fastfm_ext._engine.csr import Csr
+from fastfm_ext._engine.sweep import DrawOptions, NormalPrior
+from fastfm_ext._learning.block_model import BlockModel
+from fastfm_ext._learning.losses import Loss
+from fastfm_ext._learning.solvers.base import Defaults
+
+if TYPE_CHECKING:
+    from fastfm_ext._engine.options import Options
+    from fastfm_ext._learning.problem import Problem, Training
+
+# What the default L2 of factors can bear: see `noise_of_pairs`. MovieLens 1M has 13.
+USUAL_NOISE = 14.0
+
+
+@dataclass(frozen=True)
+class AlternatingLeastSquares:
+    """Alternating least squares: see `Solver` for the attributes."""
+
+    name: str = "als"
+    title: str = "ALS"
+    models: frozenset[str] = frozenset({"fm"})
+    losses: frozenset[str] = frozenset({"squared"})
+    reads: frozenset[str] = frozenset()
+    trains_on_batches: bool = False
+    advice: str = "Try a larger l2_V, or features scaled to about [-1, 1]."
+
+    def defaults(self, loss: Loss) -> Defaults:
+        """Return the settings where the user names none."""
+        return Defaults(learning_rate=0.0, l2_w=3.0, l2_V=14.0, init_stdev=0.1)
+
+    def begin(self, problem: Problem) -> Training:
+        """Return the training that changes the problem's parameters in place."""
+        return Sweeps(problem)
+
+
+class Sweeps:
+    """Training of a problem's parameters by sweeps over all features.
+
+    Columns of up to 2048 rows are solved for one parameter after the other, longer ones for all of a feature's jointly.
+    The loss falls by as much a sweep in both ways; on MovieLens 1M the first takes 0.8 of the time at 16 factors, and
+    0.36 of it at 64.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        (self._params,) = problem.scorers
+        samples = problem.data
+        if len(problem.visited) < samples.X.n_rows:
+            samples = samples.take(np.sort(problem.visited))
+        in_blocks = blocks.split(samples.X)
+        self._model = model = BlockModel.of(
+            in_blocks,
+            samples.sample_weight,
+            self._params.n_factors,
+            fit_linear=problem.options.fit_linear,
+            n_threads=problem.schedule.n_threads,
+        )
+        model.set_targets(samples.targets[0])
+        model.put(self._params.V, self._params.w)
+        self._priors = [_prior_of(samples.X, problem.options, model)] * in_blocks.n_groups
+        self._has_rows = np.zeros(samples.X.n_features, dtype=bool)
+        self._has_rows[samples.X.indices] = True
+
+    def run_epoch(self, epoch: int) -> float:
+        """Change all parameters once; return the mean loss behind it."""
+        problem, model, params = self._problem, self._model, self._params
+        model.set_intercept(params.w0)
+        how = DrawOptions(1.0, model.n_factors, model.fit_linear, with_noise=False, by_coordinate=True, seed=0)
+        errors = None
+        for part in model.parts:
+            priors = self._priors[:1] if part.relation is None else self._priors
+            errors = model.draw(part, priors, how, wants_errors=part is model.parts[-1])
+        errors = model.checked(errors)
+        if problem.options.fit_intercept:
+            change = errors.total / model.weight_sum
+            params.tables["w0"][...] += change
+            errors = errors.behind(change, model.weight_sum)
+        # A feature without rows keeps what it has.
+        V, w = model.coefficients()
+        params.V[self._has_rows], params.w[self._has_rows] = V[self._has_rows], w[self._has_rows]
+        loss = 0.5 * errors.squares / model.weight_sum
+        problem.guard.check(loss, epoch, problem.data)
+        return loss
+
+
+def noise_of_pairs(X: Csr) -> float:
+    """Return the size of what errors of unit spread do to the weights of a feature's pairs.
+
+    The gradient of the matrix <v_i, v_j> is the sum of e_r x_r x_r' over the rows, off the diagonal. Where e is noise,
+    the mean square of a row of that matrix is sum_r (|x_r|^4 - sum_i x_ri^4) / n_features. L2 on V takes as much as
+    l2_V off each of its singular values (Srebro, Rennie, Jaakkola, "Maximum-margin matrix factorization", NIPS 2004),
+    and lets the noise into the model where it is less than that.
+    """
+    squares = np.ones(X.nnz) if X.data is None else np.square(X.data, dtype=np.float64)
+    rows = np.repeat(np.arange(X.n_rows), np.diff(X.indptr))
+    norms = np.bincount(rows, squares, X.n_rows)
+    total = float(norms @ norms - squares @ squares)
+    return float(np.sqrt(max(total, 0.0) / max(len(np.unique(X.indices)), 1)))
+
+
+def _prior_of(X: Csr, options: Options, model: BlockModel) -> NormalPrior:
+    """Return L2 as the precisions of a prior around zero."""
+    l2_V = options.l2_V * max(1.0, noise_of_pairs(X) / USUAL_NOISE)
+    k = model.rows.k
+    precision = np.eye(k, dtype=np.float32)  # that of padding stays 1, whatever L2 is
+    precision[: model.n_factors] *= l2_V
+    return NormalPrior(precision, sweep.zeros(1, k), np.zeros(1, dtype=np.float32), options.l2_w)
+
+
+ALS = AlternatingLeastSquares()
