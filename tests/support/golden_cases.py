@@ -38,6 +38,7 @@ def models() -> dict[str, Any]:
     for name, steps in STEPS.items():
         fitted[f"squared, {name}"] = FMRegressor(**SHARED, **steps).fit(X, Y)
         fitted[f"logistic, {name}"] = FMClassifier(**SHARED, **steps).fit(X, Y > 3)
+    fitted["squared, als"] = FMRegressor(solver="als", l2_w=0.5, l2_V=1.0, **SHARED).fit(X, Y)
     fitted["one against the rest, adagrad"] = FMClassifier(**SHARED, **STEPS["adagrad"]).fit(X, np.digitize(Y, [2, 4]))
     for loss in ("softmax", "bpr", "warp"):
         fitted[f"{loss}, adagrad"] = FMRanker(loss=loss, **SHARED, **RANKING).fit(*SIDES, CHOSEN)

@@ -72,8 +72,8 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid by a row's features each time it is visited: each row's loss grows
         by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
-        parameters is paid once, not at each visit, and so it is with ALS, where that of factors is larger if rows are
-        many and long. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.01 for SGD, 5.0 and 30.0 for FTRL,
+        parameters is paid once, not at each visit, and so it is with ALS, where that of factors is larger if a row is
+        far longer than others. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.01 for SGD, 5.0 and 30.0 for FTRL,
         0.01 and 0.05 for Adam, 3.0 and 14.0 for ALS.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.

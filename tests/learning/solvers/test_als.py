@@ -18,7 +18,7 @@ from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import Schedule
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.samples import Samples
-from fastfm_ext._learning.solvers.als import ALS, USUAL_NOISE, noise_of_pairs
+from fastfm_ext._learning.solvers.als import ALS, l2_of_factors
 from fastfm_ext._reference.als import Als
 from fastfm_ext._validation.matrices import canonical_csr
 from training_cases import assert_same_model
@@ -69,7 +69,7 @@ def test_sweeps_follow_the_reference(isa, load, n, switches, k):
     samples = Samples(csr(X), y.astype(np.float32)[None], weight)
     schedule = Schedule(max_iter=3, n_iter_no_change=3, tol=0.0, n_threads=1)
     problem = Problem(samples, np.arange(n), [params], options, schedule, Guard(1.0, ""), rng)
-    l2_V = 20.0 * max(1.0, noise_of_pairs(samples.X) / USUAL_NOISE)
+    l2_V = l2_of_factors(20.0, samples.X)
     w, V = params.w.astype(float), params.V.astype(float)
     reference = Als(params.w0, w, V, 1.5, l2_V, n <= 2048, options.fit_intercept, options.fit_linear)
     parts = BlockModel.of(blocks.split(samples.X), None, k).parts
@@ -233,9 +233,18 @@ def test_a_divergence_tells_what_to_try_and_leaves_no_model():
     assert not hasattr(model, "V_")
 
 
-def test_l2_of_factors_grows_where_rows_are_many_and_long():
-    X, _ = ratings()
-    pairs = np.sqrt(600 * 2 / 35)
-    assert noise_of_pairs(csr(X)) == pytest.approx(pairs)
-    assert noise_of_pairs(csr(3.0 * X)) == pytest.approx(9 * pairs)
-    assert noise_of_pairs(csr(np.eye(5))) == 0.0
+def test_l2_of_factors_grows_with_the_longest_row():
+    X = np.ones((30, 20))
+    assert l2_of_factors(2.0, csr(X)) == 2.0
+    X[3] *= 3.0
+    assert l2_of_factors(2.0, csr(X)) == pytest.approx(18.0)
+    assert l2_of_factors(2.0, csr(X[:, :5])) == pytest.approx(4.5)
+
+
+def test_a_row_far_longer_than_others_is_no_reason_for_factors():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 6))
+    y = X[:, 0] + 0.5 * rng.normal(size=800)
+    X[:3] *= 30.0
+    model = make(l2_V=None, max_iter=20).fit(X[:600], y[:600])
+    assert model.score(X[600:], y[600:]) > 0.7

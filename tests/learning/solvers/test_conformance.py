@@ -22,6 +22,7 @@ from fastfm_ext._learning.loop import Schedule
 from fastfm_ext._learning.losses import LOSSES, losses_of
 from fastfm_ext._learning.problem import Problem, solve
 from fastfm_ext._learning.samples import Samples
+from fastfm_ext._learning.solvers.als import l2_of_factors
 from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named, solvers_that_read
 from fastfm_ext._reference import als, fm
 from fastfm_ext._validation.matrices import canonical_csr
@@ -49,7 +50,8 @@ def estimator_of(loss, solver, **params):
 def reference_of(params, options, X):
     """The reference model that begins with these parameters, and its pass over the rows."""
     if options.solver == "als":
-        model = als.Als(params.w0, params.w.astype(float), params.V.astype(float), options.l2_w, options.l2_V, True)
+        l2_V = l2_of_factors(options.l2_V, X)
+        model = als.Als(params.w0, params.w.astype(float), params.V.astype(float), options.l2_w, l2_V, True)
         parts = BlockModel.of(blocks.split(X), None, K).parts
         return model, partial(model.sweep, order=np.concatenate([part.block.features for part in parts]))
     sizes = [fm.ReferenceSizes(**sizes._asdict()) for sizes in (options.w, options.V)]

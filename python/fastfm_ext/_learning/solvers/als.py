@@ -18,14 +18,15 @@ from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.sweep import DrawOptions, NormalPrior
 from fastfm_ext._learning.block_model import BlockModel
 from fastfm_ext._learning.losses import Loss
+from fastfm_ext._learning.row_norms import RowNorms
 from fastfm_ext._learning.solvers.base import Defaults
 
 if TYPE_CHECKING:
     from fastfm_ext._engine.options import Options
     from fastfm_ext._learning.problem import Problem, Training
 
-# What the default L2 of factors can bear: see `noise_of_pairs`. MovieLens 1M has 13.
-USUAL_NOISE = 14.0
+# The squared norm of a row that the default L2 of factors can bear.
+USUAL_NORM = 20.0
 
 
 @dataclass(frozen=True)
@@ -99,27 +100,21 @@ class Sweeps:
         return loss
 
 
-def noise_of_pairs(X: Csr) -> float:
-    """Return the size of what errors of unit spread do to the weights of a feature's pairs.
+def l2_of_factors(l2_V: float, X: Csr) -> float:
+    """Return L2 that no single row can overcome.
 
-    The gradient of the matrix <v_i, v_j> is the sum of e_r x_r x_r' over the rows, off the diagonal. Where e is noise,
-    the mean square of a row of that matrix is sum_r (|x_r|^4 - sum_i x_ri^4) / n_features. L2 on V takes as much as
-    l2_V off each of its singular values (Srebro, Rennie, Jaakkola, "Maximum-margin matrix factorization", NIPS 2004),
-    and lets the noise into the model where it is less than that.
+    A row whose score is wrong by e adds e x x' to the gradient of the matrix of pairs <v_i, v_j>: a singular value of
+    e |x|^2. L2 takes l2_V off each singular value (Srebro, Rennie, Jaakkola, "Maximum-margin matrix factorization",
+    NIPS 2004), so that a row of a far larger norm would get factors of its own.
     """
-    squares = np.ones(X.nnz) if X.data is None else np.square(X.data, dtype=np.float64)
-    rows = np.repeat(np.arange(X.n_rows), np.diff(X.indptr))
-    norms = np.bincount(rows, squares, X.n_rows)
-    total = float(norms @ norms - squares @ squares)
-    return float(np.sqrt(max(total, 0.0) / max(len(np.unique(X.indices)), 1)))
+    return l2_V * max(1.0, RowNorms.of(X).largest / USUAL_NORM) if X.n_rows else l2_V
 
 
 def _prior_of(X: Csr, options: Options, model: BlockModel) -> NormalPrior:
     """Return L2 as the precisions of a prior around zero."""
-    l2_V = options.l2_V * max(1.0, noise_of_pairs(X) / USUAL_NOISE)
     k = model.rows.k
     precision = np.eye(k, dtype=np.float32)  # that of padding stays 1, whatever L2 is
-    precision[: model.n_factors] *= l2_V
+    precision[: model.n_factors] *= l2_of_factors(options.l2_V, X)
     return NormalPrior(precision, sweep.zeros(1, k), np.zeros(1, dtype=np.float32), options.l2_w)
 
 
