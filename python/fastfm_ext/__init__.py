@@ -8,6 +8,7 @@ from fastfm_ext._names import PUBLIC_MODULES, PUBLIC_NAMES
 if TYPE_CHECKING:
     from fastfm_ext._engine.config import show_config
     from fastfm_ext._learning.divergence import DivergenceError
+    from fastfm_ext.bayesian import BayesianFMClassifier, BayesianFMOrdinalClassifier, BayesianFMRegressor
     from fastfm_ext.blocks import BlockMatrix
     from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, implicit, multi, numeric
     from fastfm_ext.evaluation import evaluate
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "BayesianFMClassifier",
+    "BayesianFMOrdinalClassifier",
+    "BayesianFMRegressor",
     "BlockMatrix",
     "DivergenceError",
     "FMClassifier",

@@ -25,6 +25,9 @@ class PublicName(NamedTuple):
 
 
 PUBLIC_NAMES = (
+    PublicName("BayesianFMClassifier", "fastfm_ext.bayesian", "model"),
+    PublicName("BayesianFMOrdinalClassifier", "fastfm_ext.bayesian", "model"),
+    PublicName("BayesianFMRegressor", "fastfm_ext.bayesian", "model"),
     PublicName("BlockMatrix", "fastfm_ext.blocks", "matrix"),
     PublicName("DivergenceError", "fastfm_ext._learning.divergence", "error"),
     PublicName("FMClassifier", "fastfm_ext.fm", "model"),
@@ -50,6 +53,7 @@ PUBLIC_NAMES = (
     PublicName("top_interactions", "fastfm_ext.explain", "function"),
 )
 PUBLIC_MODULES = (
+    "bayesian",
     "blocks",
     "datasets",
     "encoding",

@@ -139,7 +139,8 @@ class Listeners:
             self._bar.end_buffer(progress)
 
 
-def _new_bar(**settings: Any) -> Any:
+def new_bar(**settings: Any) -> Any:
+    """Return a bar that appears only once a fit has taken a while; `settings` are those of tqdm."""
     return require("tqdm.auto", "progress").tqdm(delay=BAR_DELAY, **settings)
 
 
@@ -147,7 +148,7 @@ class _EpochBar:
     """A bar of epochs."""
 
     def __init__(self, n_epochs: int) -> None:
-        self._bar = _new_bar(total=n_epochs, unit="epoch")
+        self._bar = new_bar(total=n_epochs, unit="epoch")
 
     def end_epoch(self, epoch: int, words: str) -> None:
         self._bar.set_postfix_str(words, refresh=False)
@@ -166,7 +167,7 @@ class _StreamBar:
 
     def __init__(self, n_epochs: int) -> None:
         self._n_epochs = n_epochs
-        self._bar = _new_bar(total=None, unit=" rows", unit_scale=True)
+        self._bar = new_bar(total=None, unit=" rows", unit_scale=True)
 
     def end_epoch(self, epoch: int, words: str) -> None:
         self._bar.set_postfix_str(words, refresh=False)

@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import check_param
@@ -19,13 +18,8 @@ from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import Loss, losses_of
 from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext._validation.rows import CountedRows
+from fastfm_ext._validation.targets import check_numbers, spread_of
 
-# AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
-# float32, with room for a hundred thousand visits.
-LARGEST_TARGET = 1e11
-SMALLEST_SPREAD = 1e-11
-# Part of its largest value by which the spread of a constant target differs from 0.
-ROUNDING = 1e-14
 # Targets whose mean is this many times their spread lose 7 of float32's 24 bits; their mean is taken off in float64.
 FAR_TARGET = 128.0
 
@@ -328,26 +322,12 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
         super()._check_params()
 
     def _check_target(self, y: Any, name: str) -> Float64:
-        try:
-            y = np.asarray(y, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{name} must hold numbers: {error}") from error
-        assert_all_finite(y, input_name=name)
-        if np.abs(y).max() > LARGEST_TARGET:
-            largest = np.abs(y).max()
-            raise ValueError(f"{name} is too large for float32 arithmetic: {largest:g}. Scale it to at most 1e11.")
-        targets: Float64 = y
-        return targets
+        return check_numbers(y, name)
 
     def _learn_target(self, y: Float64, sample_weight: Float32 | None, classes: Any) -> TargetUnits:
         center = float(np.average(y, weights=sample_weight)) if self.fit_intercept else 0.0
-        spread = float(np.sqrt(np.average((y - center) ** 2, weights=sample_weight)))
-        # Rounding leaves a constant target a spread of its last digits.
-        is_constant = spread <= ROUNDING * np.abs(y).max()
-        if not is_constant and spread < SMALLEST_SPREAD:
-            raise ValueError(f"y is too small for float32 arithmetic: its spread is {spread:g}. Scale it up.")
+        spread = spread_of(y, center, sample_weight)
         self.target_range_ = np.array([y.min(), y.max()])
-        spread = 1.0 if is_constant else spread
         return TargetUnits(spread, center if abs(center) > FAR_TARGET * spread else 0.0)
 
     def _take_in(self, rows: CountedRows, *, is_batch: bool) -> CountedRows:

@@ -140,7 +140,7 @@ class OrderedProbit:
     y : ndarray of shape (n_rows,)
         Numbers of classes, 0 to ``n_classes - 1``; each occurs.
     n_classes : int
-        Three or more; two are `Probit`'s.
+        Two or more.
     sample_weight : ndarray of shape (n_rows,), optional
 
     Attributes

@@ -1,0 +1,68 @@
+"""Saved form of a fitted Bayesian model: plain JSON and plain arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._estimators import saving
+from fastfm_ext.bayesian.draws import PosteriorDraws
+
+_PLAIN = ("n_sweeps_", "burn_in_", "is_exact_", "mc_error_", "r_hat_")
+_TYPES: dict[str, type] = {"n_sweeps_": int, "burn_in_": int, "is_exact_": bool}
+
+
+def to_state(model: Any) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+    """Return all that is needed to restore the fitted model: JSON values, and arrays by name."""
+    meta, arrays = saving.to_state(model)
+    fields = meta["params"].pop("fields")
+    if fields is not None:
+        arrays["fields"] = np.asarray(fields)
+    meta["bayesian"] = {name: getattr(model, name) for name in _PLAIN if hasattr(model, name)}
+    # JSON has no infinity, which errors of a few sweeps are.
+    meta["bayesian"] = {
+        name: value if isinstance(value, int) or np.isfinite(value) else None
+        for name, value in meta["bayesian"].items()
+    }
+    meta["covariance_shares"] = list(model._covariance_shares)
+    meta["noise_variance"] = model._noise_variance
+    arrays["autocorrelation"] = model.autocorrelation_
+    arrays["mean_cuts"] = model._mean_cuts
+    arrays |= {f"hyper_{name}": values for name, values in model.hyperparameters_.items()}
+    for number, draws in enumerate(model._draws or []):
+        arrays |= draws.to_arrays(f"_{number}")
+    return meta, arrays
+
+
+def from_state(model_class: Any, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Any:
+    """Undo `to_state`.
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError
+        For a state that `to_state` did not make.
+    """
+    meta = meta | {"params": dict(meta["params"]) | {"fields": arrays.get("fields")}}
+    model = saving.from_state(model_class, meta, arrays)
+    for name, value in meta["bayesian"].items():
+        kind = _TYPES.get(name, float)
+        value = np.inf if value is None and kind is float else value
+        if name not in _PLAIN or not isinstance(value, kind):
+            raise ValueError(f"{name} is {value!r}")
+        setattr(model, name, value)
+    model._covariance_shares = [float(share) for share in meta["covariance_shares"]]
+    model._noise_variance = float(meta["noise_variance"])
+    model.autocorrelation_ = arrays["autocorrelation"]
+    model._mean_cuts = arrays["mean_cuts"]
+    prefix = "hyper_"
+    model.hyperparameters_ = {n.removeprefix(prefix): array for n, array in arrays.items() if n.startswith(prefix)}
+    means = model._scorers
+    if "draws_w0_0" in arrays:
+        model._draws = [PosteriorDraws.from_arrays(arrays, f"_{n}", mean) for n, mean in enumerate(means)]
+    else:
+        model._draws = None
+    if len(model._covariance_shares) != len(means) or not 0 < model._noise_variance < np.inf:
+        raise ValueError("shares of the covariance, or a noise variance, that do not fit the model")
+    return model

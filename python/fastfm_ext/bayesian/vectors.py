@@ -1,0 +1,154 @@
+"""User and item vectors of the mean model, or of one draw of it, for exploration."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from sklearn.utils.validation import check_is_fitted
+
+from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._common.checks import is_integer
+from fastfm_ext._estimators.scorers import Scorers
+from fastfm_ext._estimators.vectors import VectorsMixin
+from fastfm_ext.bayesian.draws import PosteriorDraws
+
+
+class SampledVectorsMixin(VectorsMixin):
+    """The mean parameters as attributes, and vectors of users and items by them or by a draw.
+
+    Ranking by one draw, the same on both sides, explores: an item is on top as often as it is the best one, for all
+    that is known (Thompson sampling).
+    """
+
+    _draws: list[PosteriorDraws] | None
+
+    def user_vector(self, X: Any, *, sample: int | None = None) -> Float32:
+        """Return the vectors of users: rows that hold the features of a user (and of the request) and no item's.
+
+        ``score(user + item) = user_bias(user) + <user_vector(user), item_vector(item)>`` of the same parameters, where
+        score means the prediction before the link. So the inner product alone ranks the items for a user.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        sample : int, optional
+            Number of a kept draw, below `n_samples_`, to take the parameters of; the same is to be named for the items.
+            Default: the mean of all draws.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_factors + 1), float32
+            ``[1 ; sum_i v_i x_i]`` of each row.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For more than two classes, a draw that was not kept, or an X that cannot be predicted.
+
+        References
+        ----------
+        Thompson, "On the likelihood that one unknown probability exceeds another" (Biometrika 1933). Rendle,
+        "Factorization Machines" (2010), lemma 3.1, with the sum split into the user's and the item's features.
+        """
+        return VectorsMixin.user_vector(self._with_draw(sample), X)
+
+    def item_vector(self, X: Any, *, sample: int | None = None) -> Float32:
+        """Return the vectors of items: rows that hold the features of an item and no user's.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        sample : int, optional
+            As for `user_vector`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_factors + 1), float32
+            ``[sum_i w_i x_i + 1/2 sum_f ((sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2) ; sum_i v_i x_i]`` of each row: what
+            the item scores by itself, then its pooled factors.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            As for `user_vector`.
+
+        See Also
+        --------
+        user_vector : The other side, and what the inner product means.
+        """
+        return VectorsMixin.item_vector(self._with_draw(sample), X)
+
+    def user_bias(self, X: Any, *, sample: int | None = None) -> Float32 | Float64:
+        """Return what rows of user features score by themselves, w0 included: the same for every item.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        sample : int, optional
+            As for `user_vector`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float32 or float64
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            As for `user_vector`.
+        """
+        return VectorsMixin.user_bias(self._with_draw(sample), X)
+
+    def user_vectors_and_bias(self, X: Any, *, sample: int | None = None) -> tuple[Float32, Float32 | Float64]:
+        """Return `user_vector` and `user_bias` of the same rows, which are read only once for both.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        sample : int, optional
+            As for `user_vector`.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_rows, n_factors + 1), float32
+            As `user_vector` returns them.
+        bias : ndarray of shape (n_rows,), float32 or float64
+            As `user_bias` returns it.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            As for `user_vector`.
+        """
+        return VectorsMixin.user_vectors_and_bias(self._with_draw(sample), X)
+
+    @property
+    def n_samples_(self) -> int:
+        """Draws that are kept for predictions; 0 for ``keep="mean"``."""
+        attributes = vars(self)
+        if "_draws" not in attributes:
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet; call fit first.")
+        draws = attributes["_draws"]
+        return 0 if draws is None else len(draws[0])
+
+    def _with_draw(self, sample: int | None) -> Self:
+        """Return the model of a draw; of the mean for None."""
+        model: Self = self._as_it_is()
+        check_is_fitted(model, "_scorers")
+        if sample is None:
+            return model
+        n = model.n_samples_
+        if not is_integer(0)(sample) or sample >= n:
+            advice = "" if n else ' The model keeps none: fit with keep="samples".'
+            raise ValueError(f"sample must be the number of a kept draw, 0 to {n - 1}; got {sample!r}.{advice}")
+        assert model._draws is not None
+        pairs = zip(model._draws, model._scorers, strict=True)
+        model._scorers = Scorers(draws.parameters(int(sample), mean) for draws, mean in pairs)
+        return model
