@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import BayesianRidge
 
@@ -97,6 +98,26 @@ def test_unit_and_zero_of_a_numeric_feature_do_not_matter():
     formula = second.w0_ + moved @ w + 0.5 * ((moved @ V) ** 2 - moved**2 @ V**2).sum(axis=1)
     mean_model = BayesianFMRegressor(n_factors=2, max_sweeps=300, random_state=0, keep="mean").fit(moved, y)
     np.testing.assert_allclose(mean_model.predict(moved), formula, atol=0.05)
+
+
+def test_noise_in_many_numeric_columns_is_not_learned():
+    rng = np.random.default_rng(0)
+    X, X_test, y = rng.normal(size=(100, 20)), rng.normal(size=(500, 20)), rng.normal(size=100)
+    model = BayesianFMRegressor(random_state=0, max_sweeps=200).fit(X, y)
+    # With the prior of ids for each of twenty columns it would be 1.5.
+    assert rmse(model.predict(X_test), 0.0) < 0.8
+
+
+def test_numeric_columns_share_a_prior_and_fields_have_one_each(ratings):
+    X, y, _, _ = ratings
+    numbers = np.random.default_rng(0).normal(size=(1200, 3))
+    X = sp.hstack([X, numbers], format="csr")
+    model = BayesianFMRegressor(n_factors=2, max_sweeps=20, random_state=0).fit(X, y)
+    assert model.hyperparameters_["mu_w"].shape == (3,)
+    gamma = BayesianFMRegressor(n_factors=2, max_sweeps=20, random_state=0, prior="normal-gamma").fit(X, y)
+    precision = gamma.hyperparameters_["lambda_V"]
+    np.testing.assert_array_equal(precision, precision * np.eye(2))
+    assert model.hyperparameters_["lambda_V"][0, 0, 1] != 0
 
 
 def test_weights_count_rows(ratings):

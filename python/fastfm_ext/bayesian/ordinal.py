@@ -31,8 +31,9 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
         Length k of each feature's factor vector; 0 leaves the pair term out. Averages over draws do not overfit with
         more, but need more sweeps, each of which takes a time of the order of k to k^2.
     fields : array-like of shape (n_features,), optional
-        The field of each feature, an integer, as `FMEncoder.fields_` has it. Features of a field share a prior. By
-        default they are told from X: neighbouring columns of which no row has two are one field.
+        The field of each feature, an integer, as `FMEncoder.fields_` has it. Features of a field share a prior; fields
+        of a single feature, as numeric columns are, share one. By default they are told from X: neighbouring columns of
+        which no row has two are one field.
     prior : {"normal-wishart", "normal-gamma"}, default="normal-wishart"
         Prior of the factors of a field: normal with a full covariance, or with one variance a factor.
     fit_linear : bool, default=True
@@ -86,9 +87,9 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
     autocorrelation_ : ndarray of shape (n_lags,)
         Of these predictions, on average over the rows, from lag 0 on.
     hyperparameters_ : dict of str to ndarray
-        Means of what the priors have: "mu_w" and "lambda_w" (n_fields,), the mean and the precision of the weights of
-        a field, "mu_V" (n_fields, n_factors) and "lambda_V" (n_fields, n_factors, n_factors), or one axis less for
-        "normal-gamma"; for values of about 1.
+        Means of what the priors have: "mu_w" and "lambda_w" (n_priors,), the mean and the precision of the weights of
+        a field, "mu_V" (n_priors, n_factors) and "lambda_V" (n_priors, n_factors, n_factors), which is
+        diagonal for "normal-gamma"; for values of about 1.
     history_ : dict of str to list of float
         "spread" (standard deviation of the scores of 1000 rows) and "seconds", one value a sweep.
     n_features_in_ : int

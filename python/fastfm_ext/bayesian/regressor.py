@@ -39,8 +39,9 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
         more, but need more sweeps, each of which takes a time of the order of k to k^2. On MovieLens 1M, 16 reach an
         RMSE of .8322 in a quarter of the time in which 32 reach .8309.
     fields : array-like of shape (n_features,), optional
-        The field of each feature, an integer, as `FMEncoder.fields_` has it. Features of a field share a prior. By
-        default they are told from X: neighbouring columns of which no row has two are one field.
+        The field of each feature, an integer, as `FMEncoder.fields_` has it. Features of a field share a prior; fields
+        of a single feature, as numeric columns are, share one. By default they are told from X: neighbouring columns of
+        which no row has two are one field.
     prior : {"normal-wishart", "normal-gamma"}, default="normal-wishart"
         Prior of the factors of a field: normal with a full covariance, or with one variance a factor.
     fit_intercept, fit_linear : bool, default=True
@@ -93,9 +94,9 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
     autocorrelation_ : ndarray of shape (n_lags,)
         Of these predictions, on average over the rows, from lag 0 on.
     hyperparameters_ : dict of str to ndarray
-        Means of what the priors have: "mu_w" and "lambda_w" (n_fields,), the mean and the precision of the weights of
-        a field, "mu_V" (n_fields, n_factors) and "lambda_V" (n_fields, n_factors, n_factors), or one axis less for
-        "normal-gamma"; for targets of spread 1 and values of about 1.
+        Means of what the priors have: "mu_w" and "lambda_w" (n_priors,), the mean and the precision of the weights of
+        a field, "mu_V" (n_priors, n_factors) and "lambda_V" (n_priors, n_factors, n_factors), which is
+        diagonal for "normal-gamma"; for targets of spread 1 and values of about 1.
     history_ : dict of str to list of float
         "noise", "spread" (standard deviation of the predictions of 1000 rows) and "seconds", one value a sweep.
     target_range_ : ndarray of shape (2,)
