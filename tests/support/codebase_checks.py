@@ -65,6 +65,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "_common",
         "_estimators",
         "_learning",
+        "bayesian",
         "datasets",
         "encoding",
         "export",

@@ -56,6 +56,7 @@ the same in a file (--config); flags win over it:
 examples:
   fastfm-ext fit train.libsvm --validation valid.libsvm --model clicks.fastfm
   fastfm-ext fit ratings.csv --target stars --user user_id --item film_id genres:multi --model films.fastfm
+  fastfm-ext fit ratings.csv --target stars --user user_id --item film_id --bayesian --test new.csv
   fastfm-ext fit logs/ --stream --cache /tmp --checkpoint clicks.checkpoint --max-iter 5 --model clicks.fastfm
 """
 _PREDICT_EPILOG = """\
@@ -64,6 +65,7 @@ One line a row, in the order of the rows, nothing else on standard output. Text 
 examples:
   fastfm-ext predict clicks.fastfm test.libsvm > probabilities.txt
   fastfm-ext predict films.fastfm pairs.parquet --output stars.txt
+  fastfm-ext predict films.fastfm pairs.parquet --std
 """
 _RECOMMEND_EPILOG = """\
 Prints CSV: user,rank,item,predicted. Users and items are named by the first column of their side; in text by the
@@ -165,7 +167,9 @@ def _add_fit(commands: Any) -> None:
         data.add_argument(f"--{side}", type=column, nargs="+", metavar="COLUMN", help=f"columns that describe {what}")
     _add_options(data, FitSettings, "config")
     _add_options(data, CsvSettings)
-    hyperparameters = _add_hyperparameters(parser.add_argument_group("training"))
+    training = parser.add_argument_group("training")
+    _add_options(training, FitSettings, "bayesian")
+    hyperparameters = _add_hyperparameters(training)
     stream = parser.add_argument_group(
         "data larger than memory",
         "TRAIN, also a folder of files, is read once for its features and then once for each epoch, with --cache\n"
@@ -212,7 +216,14 @@ def _add_hyperparameters(training: Any) -> list[str]:
         "init_stdev": (number, "STDEV", "spread of the first factors (default: depends on task and solver)"),
         "validation_fraction": (fraction, "SHARE", "rows held out for early stopping (default: 0.1)"),
         "n_iter_no_change": (integer(1), "N", "stop after so many epochs without a gain (default: 5)"),
-        "tol": (number, "TOL", "what counts as a gain, in units of the target's variance (default: 0.0001)"),
+        "tol": (
+            number,
+            "TOL",
+            "what counts as a gain, in units of the target's variance (default: 0.0001); of a "
+            "Bayesian model, the part by which chance may raise the error (default: 0.0005)",
+        ),
+        "max_sweeps": (integer(1), "N", "most sweeps of a Bayesian model (default: 2000)"),
+        "max_seconds": (number, "SECONDS", "time after which a Bayesian model makes no more sweeps (default: none)"),
         "n_jobs": (n_jobs, "N", "threads, -1 for all (default: 1; with more, results vary a little)"),
         "random_state": (integer(0), "SEED", "seed of all that is random (default: 0)"),
     }
@@ -246,6 +257,10 @@ def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperpa
     whole = {solver.name for solver in SOLVERS if not solver.trains_on_batches}
     if arguments.stream and chosen.get("solver") in whole:
         parser.error(f"--solver {chosen['solver']} needs all rows at once, and does not go with --stream")
+    if arguments.stream and given.get("bayesian"):
+        parser.error("--bayesian needs all rows in memory; leave --stream out")
+    if "validation" in given and given.get("bayesian"):
+        parser.error("--validation is for early stopping, which --bayesian does without; name the file with --test")
     settings = FitSettings(
         **given,
         csv=_csv(arguments),

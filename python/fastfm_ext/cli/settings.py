@@ -143,6 +143,10 @@ class FitSettings:
             choices=TASKS,
         ),
     )
+    bayesian: bool = field(
+        default=False,
+        metadata=_switch("--bayesian", "sample a Bayesian model: more accurate, with --std in predict, and slower"),
+    )
     config: Path | None = field(
         default=None,
         metadata=_path(
@@ -183,6 +187,10 @@ class PredictSettings:
     kind: str | None = field(
         default=None,
         metadata=_option("--kind", what=_KIND_HELP, choices=PREDICTION_KINDS),
+    )
+    std: bool = field(
+        default=False,
+        metadata=_switch("--std", "behind each value the standard deviation of an observation (Bayesian regressors)"),
     )
     output: Path | None = field(
         default=None,

@@ -1,6 +1,7 @@
 """`fastfm-ext predict`, run as a user would run it."""
 
 import numpy as np
+import pytest
 from sklearn.pipeline import make_pipeline
 
 import command_cases
@@ -66,3 +67,56 @@ def test_predictions_of_targets_far_from_zero_keep_their_digits(run, text_files)
     code, out, _ = run("predict", "far.fastfm", "far.csv")
     assert code == 0
     np.testing.assert_allclose(np.array(out.split(), float), targets, rtol=0, atol=0.3)
+
+
+def test_bayesian_models_predict_with_a_standard_deviation(run, tmp_path):
+    rng = np.random.default_rng(0)
+    user, film = rng.integers(0, 20, 400), rng.integers(0, 15, 400)
+    stars = 3 + np.sin(user) + np.cos(film) + 0.3 * rng.normal(size=400)
+    lines = [f"{u},{f},{s:.3f}" for u, f, s in zip(user, film, stars, strict=True)]
+    (tmp_path / "train.csv").write_text("\n".join(["user,film,stars", *lines[:300]]) + "\n")
+    (tmp_path / "test.csv").write_text("\n".join(["user,film,stars", *lines[300:]]) + "\n")
+    named = ("--target", "stars", "--user", "user", "--item", "film", "--bayesian", "--max-sweeps", "60")
+    code, out, _ = run("fit", "train.csv", *named, "--n-factors", "2", "--test", "test.csv", "--model", "m.fastfm")
+    assert code == 0
+    assert "burn-in; chance raises the error by" in out
+    model = load_model("m.fastfm").model
+    assert len(np.unique(model.fields)) == 2
+    _, out, _ = run("predict", "m.fastfm", "test.csv", "--std", "--quiet")
+    mean, std = np.array([line.split() for line in out.splitlines()], float).T
+    assert np.sqrt(np.mean((mean - stars[300:]) ** 2)) < 0.5
+    assert ((std > 0.2) & (std < 1)).all()
+    _, out, _ = run("predict", "m.fastfm", "test.csv", "--quiet")
+    np.testing.assert_allclose(np.array(out.split(), float), mean, rtol=1e-6)
+    code, out, _ = run("recommend", "m.fastfm", "test.csv", "--quiet")
+    assert (code, out.splitlines()[0]) == (0, "user,rank,item,predicted")
+    code, out, _ = run("inspect", "m.fastfm")
+    assert code == 0
+    assert "draws kept" in out
+
+
+def test_a_standard_deviation_needs_a_bayesian_model(run, text_files):
+    run("fit", "train.ffm", "--quiet", "--model", "m.fastfm")
+    code, _, err = run("predict", "m.fastfm", "test.svm.gz", "--std")
+    assert (code, err) == (
+        1,
+        "fastfm-ext: error: --std needs a BayesianFMRegressor, as fit --bayesian makes; got a FMClassifier\n",
+    )
+
+
+def test_bayesian_classes_and_options_that_do_not_go_together(run, text_files, capsys):
+    fit = ("fit", "train.ffm", "--bayesian", "--max-sweeps", "30", "--quiet", "--model", "m.fastfm")
+    assert run(*fit) == (0, "", "")
+    code, out, _ = run("predict", "m.fastfm", "test.svm.gz", "--quiet")
+    model, X = load_model("m.fastfm").model, clicks(200, 2)[0]
+    np.testing.assert_allclose(np.array(out.split(), float), model.predict_proba(X)[:, 1], rtol=1e-5)
+    code, _, err = run(*fit, "--learning-rate", "0.1")
+    assert code == 1
+    assert "learning_rate: there is no such setting with --bayesian" in err
+    for options, message in (
+        (("--validation", "test.svm.gz"), "--validation is for early stopping"),
+        (("--stream",), "--bayesian needs all rows in memory"),
+    ):
+        with pytest.raises(SystemExit):
+            run(*fit, *options)
+        assert message in capsys.readouterr().err

@@ -13,6 +13,7 @@ from scipy import sparse
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile, check_text, of_width
+from fastfm_ext.cli.jobs.hyperparameters import Estimator
 from fastfm_ext.cli.jobs.tables import (
     distinct_items,
     of_held_out,
@@ -33,8 +34,6 @@ from fastfm_ext.cli.jobs.training import (
 )
 from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import FitSettings
-from fastfm_ext.fm.classifier import FMClassifier
-from fastfm_ext.fm.regressor import FMRegressor
 
 if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
@@ -122,15 +121,17 @@ def run(settings: FitSettings) -> None:
         say(chosen_columns(loader.encoder))
     if settings.model is not None:
         check_savable(loader.encoder, loader.items)
-    model = _train(data, settings)
+    model = _train(data, loader.encoder, settings)
     held_out = {part: [(rows.X, rows.y)] for part, rows in data.items() if part != "train"}
     finish(model, held_out, loader.encoder, loader.items, settings)
 
 
-def _train(data: dict[str, _EncodedRows], settings: FitSettings) -> FMRegressor | FMClassifier:
+def _train(data: dict[str, _EncodedRows], encoder: FMEncoder | None, settings: FitSettings) -> Estimator:
     train, validation = data["train"], data.get("validation")
     model = new_model(np.unique(train.y), settings)
     started = perf_counter()
+    if encoder is not None and settings.bayesian:
+        model.set_params(fields=encoder.fields_)
     held_out = {} if validation is None else {"X_val": validation.X, "y_val": validation.y}
     if validation is not None and validation.weight is not None:
         held_out["sample_weight_val"] = validation.weight

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastfm_ext._common.checks import is_integer, optional
 from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of
 from fastfm_ext._learning.losses import losses_of
+from fastfm_ext.bayesian.classifier import BayesianFMClassifier
+from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
 
-_ESTIMATORS = {"regression": FMRegressor, "classification": FMClassifier}
+Estimator: TypeAlias = FMRegressor | FMClassifier | BayesianFMRegressor | BayesianFMClassifier
+
+_BY_DESCENT: dict[str, type[Estimator]] = {"regression": FMRegressor, "classification": FMClassifier}
+_BY_SAMPLING: dict[str, type[Estimator]] = {"regression": BayesianFMRegressor, "classification": BayesianFMClassifier}
 _CHECKS: dict[str, Check] = CHECKS | {
     "loss": one_of(loss.name for loss in losses_of("regression")),
     "random_state": (optional(is_integer(0)), "a whole number of at least 0"),
 }
 
 
-def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None) -> None:
+def estimator_of(task: str, *, bayesian: bool) -> type[Estimator]:
+    """Return the class of the models for this task."""
+    return (_BY_SAMPLING if bayesian else _BY_DESCENT)[task]
+
+
+def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None, *, bayesian: bool) -> None:
     """Raise ValueError that names the first hyperparameter which is unknown, of another task, or of a wrong value.
 
     `task` is None where it is not known yet.
     """
-    known_of = {name: set(estimator().get_params()) for name, estimator in _ESTIMATORS.items()}
+    estimators = _BY_SAMPLING if bayesian else _BY_DESCENT
+    known_of = {name: set(estimator().get_params()) for name, estimator in estimators.items()}
     known = set.union(*known_of.values())
     for name, value in hyperparameters.items():
         if name not in known:
-            raise ValueError(f"[settings] {name}: there is no such setting; there are {', '.join(sorted(known))}")
+            of = " with --bayesian" if bayesian else ""
+            raise ValueError(f"[settings] {name}: there is no such setting{of}; there are {', '.join(sorted(known))}")
         if task is not None and name not in known_of[task]:
             raise ValueError(f"{name} is no setting of a {task}; leave it out, or choose another --task")
         is_valid, wanted = _CHECKS.get(name, (lambda _: True, ""))

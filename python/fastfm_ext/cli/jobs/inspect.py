@@ -11,7 +11,6 @@ from fastfm_ext._common.extras import require
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import parts_of, plain_classes
 from fastfm_ext.cli.settings import InspectSettings
-from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.model_io.saved import SavedModel
 from fastfm_ext.text_formats.whole_files import scan_text
 
@@ -49,12 +48,15 @@ def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:
             "features": int(model.n_features_in_),
             "factors": int(model.n_factors),
             **{name: value for name, value in model.get_params().items() if name in ("loss", "solver")},
-            "epochs": int(model.n_iter_),
-            "best epoch": int(model.best_epoch_),
         }
-        if isinstance(model, FMClassifier):
-            facts["classes"] = plain_classes(model.classes_[:_LISTED_CLASSES])
-        if not isinstance(model, FMClassifier) or len(model.classes_) == 2:
+        if hasattr(model, "n_sweeps_"):
+            facts |= {"sweeps": model.n_sweeps_, "burn-in": model.burn_in_, "draws kept": model.n_samples_}
+        else:
+            facts |= {"epochs": int(model.n_iter_), "best epoch": int(model.best_epoch_)}
+        classes = getattr(model, "classes_", None)
+        if classes is not None:
+            facts["classes"] = plain_classes(classes[:_LISTED_CLASSES])
+        if model.V_.ndim == 2:
             w = np.ravel(model.w_)
             facts["intercept"] = float(np.ravel(model.w0_)[0])
             facts["weights other than 0"] = int(np.count_nonzero(w))

@@ -9,13 +9,14 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_ext._common.checks import kind_of
+from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel, plain_classes
 from fastfm_ext.cli.jobs.output import text_output
 from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import PredictSettings
-from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
 from fastfm_ext.ranking.ranker import FMRanker
 
@@ -24,7 +25,7 @@ def run(settings: PredictSettings) -> None:
     """Do the whole job; predictions go to the output, everything else to stderr."""
     loaded = LoadedModel.load(settings.model)
     file = DataFile.at(settings.data, settings.form, settings.csv)
-    predict = _predictor(loaded.model, settings.kind)
+    predict = _predictor(loaded.model, settings.kind, with_std=settings.std)
     n_rows = n_unknown = 0
     with text_output(settings.output) as out:
         for X, n_unknown_here in _rows(file, loaded):
@@ -49,7 +50,7 @@ def _rows(file: DataFile, loaded: LoadedModel) -> Iterator[tuple[Any, int]]:
         yield rows.X, n_unknown
 
 
-def _predictor(model: FMRegressor | FMClassifier | FMRanker, kind: str | None) -> Any:
+def _predictor(model: Any, kind: str | None, *, with_std: bool) -> Any:
     """Return the function that predicts the output of this kind from rows.
 
     Raises
@@ -59,7 +60,12 @@ def _predictor(model: FMRegressor | FMClassifier | FMRanker, kind: str | None) -
     """
     if isinstance(model, FMRanker):
         raise ValueError("an FMRanker ranks items and predicts no values; use recommend")
-    if isinstance(model, FMRegressor):
+    if with_std:
+        if not isinstance(model, BayesianFMRegressor):
+            raise ValueError(f"--std needs a BayesianFMRegressor, as fit --bayesian makes; got {kind_of(model)}")
+        of_numbers: Any = model
+        return lambda X: np.column_stack(of_numbers.predict(X, return_std=True))
+    if isinstance(model, FMRegressor | BayesianFMRegressor):
         if kind not in (None, "value"):
             raise ValueError(f"--kind {kind}: the model is a regressor, which predicts values only")
         return model.predict

@@ -8,9 +8,10 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, ndtr
 
 from fastfm_ext._common.arrays import Float32
+from fastfm_ext.bayesian.classifier import BayesianFMClassifier
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
@@ -28,18 +29,20 @@ _BATCH_USERS = 1024
 def run(settings: RecommendSettings) -> None:
     """Do the whole job; recommendations go to the output, everything else to stderr."""
     loaded = LoadedModel.load(settings.model)
-    if isinstance(loaded.model, FMClassifier) and len(loaded.model.classes_) > 2:
+    is_bayesian = isinstance(loaded.model, BayesianFMClassifier)
+    is_classifier = is_bayesian or isinstance(loaded.model, FMClassifier)
+    if is_classifier and len(loaded.model.classes_) > 2:
         raise ValueError(f"{settings.model}: a model of more than two classes ranks no items")
     users = loaded.read_side(DataFile.at(settings.users, settings.form, settings.csv), "user")
     index = _index(loaded, settings)
     exclude = _seen(loaded, settings, users.ids)
-    is_classifier = isinstance(loaded.model, FMClassifier)
+    link = ndtr if is_bayesian else expit
     with text_output(settings.output) as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["user", "rank", "item", "predicted"])
         n = min(settings.top, len(index))
         for batch in recommend(loaded.model, index, users.X, n, exclude=exclude, batch_size=_BATCH_USERS):
-            predicted = expit(batch.scores) if is_classifier else batch.scores
+            predicted = link(batch.scores) if is_classifier else batch.scores
             writer.writerows(_lines(users.ids, batch, predicted))
     if not settings.quiet:
         found = f"{counted(len(index), 'item')} to {counted(len(users.ids), 'user')}"

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext.bayesian.classifier import BayesianFMClassifier
+from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.hyperparameters import check_hyperparameters
+from fastfm_ext.cli.jobs.hyperparameters import Estimator, check_hyperparameters, estimator_of
 from fastfm_ext.cli.jobs.models import plain_classes
 from fastfm_ext.cli.settings import FitSettings
-from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
 from fastfm_ext.model_io.plain_json import to_json
 from fastfm_ext.model_io.saved import save_model
@@ -40,7 +41,7 @@ def files_of(settings: FitSettings) -> dict[str, DataFile]:
     ValueError
         If a hyperparameter is wrong, tables and text are mixed, or columns are named for text.
     """
-    check_hyperparameters(settings.hyperparameters, settings.task)
+    check_hyperparameters(settings.hyperparameters, settings.task, bayesian=settings.bayesian)
     paths = {"train": settings.train, "validation": settings.validation, "test": settings.test}
     files = {part: DataFile.at(path, settings.form, settings.csv) for part, path in paths.items() if path is not None}
     if len({file.is_text for file in files.values()}) > 1:
@@ -68,7 +69,7 @@ def check_savable(encoder: FMEncoder | None, items: Any) -> None:
         raise ValueError(f"--model: {error}") from error
 
 
-def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClassifier:
+def new_model(targets: AnyArray, settings: FitSettings) -> Estimator:
     """Return an estimator with the settings, not fitted, for targets of these different values, (n,).
 
     Raises
@@ -101,9 +102,8 @@ def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClass
         found = "more than two values" if len(targets) > 2 else "two values" if is_whole else "fractions"
         why = "is text" if is_text else f"has {found}"
         print(f"task: {task}, since the target {why} (--task chooses)")
-    estimator = FMClassifier if task == "classification" else FMRegressor
-    model = estimator(verbose=_verbosity(settings))
-    check_hyperparameters(settings.hyperparameters, task)
+    model = estimator_of(task, bayesian=settings.bayesian)(verbose=_verbosity(settings))
+    check_hyperparameters(settings.hyperparameters, task, bayesian=settings.bayesian)
     model.set_params(**settings.hyperparameters)
     return model
 
@@ -122,13 +122,16 @@ def chosen_columns(encoder: FMEncoder) -> str:
     return f"columns: {', '.join(map(repr, encoder.columns_))} (--user, --item and --context choose)"
 
 
-def trained(model: FMRegressor | FMClassifier, seconds: float) -> str:
+def trained(model: Estimator, seconds: float) -> str:
     """Return a line about a finished training."""
+    if isinstance(model, BayesianFMRegressor | BayesianFMClassifier):
+        sweeps = f"sampled for {counted(model.n_sweeps_, 'sweep')} in {seconds:.2f} s, {model.burn_in_} of them burn-in"
+        return f"{sweeps}; chance raises the error by {100 * model.mc_error_:.2g} %"
     return f"trained for {counted(model.n_iter_, 'epoch')} in {seconds:.2f} s; epoch {model.best_epoch_} was the best"
 
 
 def finish(
-    model: FMRegressor | FMClassifier,
+    model: Estimator,
     held_out: Mapping[str, Iterable[tuple[Any, ...]]],
     encoder: FMEncoder | None,
     items: Any,
@@ -146,7 +149,7 @@ def finish(
             print(f"model saved to {settings.model}")
 
 
-def scores(model: FMRegressor | FMClassifier, batches: Iterable[tuple[Any, ...]]) -> str:
+def scores(model: Estimator, batches: Iterable[tuple[Any, ...]]) -> str:
     """Return the errors of a model on batches of rows and targets as one line.
 
     Raises
@@ -162,8 +165,9 @@ def scores(model: FMRegressor | FMClassifier, batches: Iterable[tuple[Any, ...]]
         root_mean_squared_error,
     )
 
-    is_regressor = isinstance(model, FMRegressor)
-    parts = [(model.predict(X) if is_regressor else model.predict_proba(X), y) for X, y, *_ in batches]
+    is_regressor = isinstance(model, FMRegressor | BayesianFMRegressor)
+    predict = model.predict if isinstance(model, FMRegressor | BayesianFMRegressor) else model.predict_proba
+    parts = [(predict(X), y) for X, y, *_ in batches]
     predicted, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if is_regressor:
         return f"RMSE {root_mean_squared_error(y, predicted):.6f}  MAE {mean_absolute_error(y, predicted):.6f}"
@@ -179,12 +183,12 @@ def scores(model: FMRegressor | FMClassifier, batches: Iterable[tuple[Any, ...]]
     return "  ".join([*words, f"accuracy {accuracy_score(y, model.classes_[predicted.argmax(axis=1)]):.6f}"])
 
 
-def _save(model: FMRegressor | FMClassifier, encoder: FMEncoder | None, items: Any, path: Path) -> None:
+def _save(model: Estimator, encoder: FMEncoder | None, items: Any, path: Path) -> None:
     """Save the model with its encoder and, if there are items to rank, an index of them."""
     from fastfm_ext.retrieval.index import ItemIndex
 
     index = None
-    if encoder is not None and items is not None and not (isinstance(model, FMClassifier) and len(model.classes_) > 2):
+    if encoder is not None and items is not None and len(getattr(model, "classes_", ())) <= 2:
         ids = items.column(0).to_pylist()
         index = ItemIndex().fit(model.item_vector(encoder.transform(items, side="item")), ids=ids)
     save_model(path, model, encoder=encoder, index=index)
