@@ -86,6 +86,19 @@ def all_rows(
 ) -> CountedRows:
     """Validate rows; `suffix` is that of the arguments' names in messages."""
     csr = to_csr(estimator, X, reset=reset, name=f"X{suffix}", centers=centers)
+    y, weight = targets_and_weights(estimator, csr.n_rows, y, sample_weight, check_target, suffix)
+    return CountedRows(csr, y, weight, None)
+
+
+def targets_and_weights(
+    estimator: BaseEstimator,
+    n_rows: int,
+    y: Any,
+    sample_weight: Any,
+    check_target: Callable[[Any, str], Any],
+    suffix: str = "",
+) -> tuple[Any, Float32 | None]:
+    """Validate targets and weights of so many rows, (n_rows,) each; no weights are None."""
     name = f"y{suffix}"
     if y is None:
         raise ValueError(
@@ -93,10 +106,9 @@ def all_rows(
         )
     with errors_that_name(name):
         y = column_or_1d(y, warn=True)
-    if len(y) != csr.n_rows:
+    if len(y) != n_rows:
         raise ValueError(
-            "Found input variables with inconsistent numbers of samples: "
-            f"X{suffix} has {csr.n_rows}, {name} has {len(y)}."
+            f"Found input variables with inconsistent numbers of samples: X{suffix} has {n_rows}, {name} has {len(y)}."
         )
-    weight = check_weights(sample_weight, csr.n_rows, f"sample_weight{suffix}")
-    return CountedRows(csr, check_target(y, name), weight, None)
+    weight = check_weights(sample_weight, n_rows, f"sample_weight{suffix}")
+    return check_target(y, name), weight

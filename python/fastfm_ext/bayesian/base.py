@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,12 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int32
 from fastfm_ext._engine.blocks import fields_found, split
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
-from fastfm_ext._engine.csr import Csr, take_rows
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.solvers.gibbs import Chain
@@ -29,15 +28,18 @@ from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import Likelihood
 from fastfm_ext._learning.units import FeatureScale, TargetUnits, Units
 from fastfm_ext._validation.matrices import to_csr
-from fastfm_ext._validation.rows import CountedRows, counted_rows, numeric_values
+from fastfm_ext._validation.rows import counted_rows, numeric_values, targets_and_weights
 from fastfm_ext.bayesian import saving
 from fastfm_ext.bayesian.draws import PosteriorDraws
 from fastfm_ext.bayesian.hyperparameters import check_hyperparameters
 from fastfm_ext.bayesian.posterior import covariance_share, score_draws
 from fastfm_ext.bayesian.progress import SweepCallback, SweepListeners
+from fastfm_ext.bayesian.rows import LearnedRows, Rows, taken
 from fastfm_ext.bayesian.sampler import Sampler, ScoreSampler, SweepHistory, SweepLimits
 from fastfm_ext.bayesian.vectors import SampledVectorsMixin
+from fastfm_ext.blocks.matrix import BlockMatrix
 
+NO_SCALE = np.zeros(0, dtype=np.intp), np.zeros((0, 1), dtype=np.float32)
 # Rows whose predictions are monitored.
 MONITORED_ROWS = 1000
 # Rate of the Gamma prior of the noise precision, for targets of spread 1: noise of a thirtieth of it is found in a
@@ -110,7 +112,9 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
+            A `BlockMatrix` is learned block row by block row, and its columns are taken as they are: bring numeric ones
+            near 0 and to about unit size.
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), optional
             How often each row counts, 0 or more: one of weight 2 is that row twice. Fractions are allowed, too.
@@ -151,8 +155,8 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
 
     def _sample(self, X: Any, y: Any, sample_weight: Any, listeners: SweepListeners) -> KeyboardInterrupt | None:
         """Begin a sampler or go on with the last one, and become what it finds."""
-        rows, fields = self._counted(X, y, sample_weight)
-        print_of_rows = _fingerprint(rows)
+        rows = self._learned_rows(X, y, sample_weight)
+        print_of_rows = rows.fingerprint()
         if self.warm_start and hasattr(self, "_sampler"):
             if print_of_rows != self._print_of_rows:
                 raise ValueError(
@@ -161,7 +165,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
                 )
             sampler = self._sampler
         else:
-            sampler = self._new_sampler(rows, fields)
+            sampler = self._new_sampler(rows)
         burn_in = None if isinstance(self.burn_in, str) else int(self.burn_in)
         limits = SweepLimits(self.max_sweeps, self.max_seconds, self.tol, burn_in)
         n_before = len(sampler.history.seconds)
@@ -178,8 +182,10 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             del self._sampler
         return interrupted
 
-    def _counted(self, X: Any, y: Any, sample_weight: Any) -> tuple[CountedRows, Int32]:
-        """Return rows in the units of training, but for targets, with the fields of X; learn these units."""
+    def _learned_rows(self, X: Any, y: Any, sample_weight: Any) -> LearnedRows:
+        """Return rows in the units of training, but for targets; learn these units."""
+        if isinstance(X, BlockMatrix):
+            return self._rows_of_blocks(X, y, sample_weight)
         rows = counted_rows(self, X, y, sample_weight, self._check_target, reset=True)
         centers = NO_CENTERS
         # What centering takes off w0 and w have to bring back, and a model without them is another one of x - c.
@@ -187,25 +193,46 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             in_double = partial(numeric_values, rows, X, rows.X.n_features)
             centered, centers = Centers.learned(rows.X, in_double, is_beginning=False)
             rows = rows._replace(X=centered)
-        target = self._learn_target(rows.y, rows.sample_weight)
-        units = Units.of(rows.X, centers, None, target)
-        fields = self._fields_of(rows.X)
+        units = Units.of(rows.X, centers, None, self._learn_target(rows.y, rows.sample_weight))
+        fields = fields_found(rows.X) if self.fields is None else self._given_fields(rows.X.n_features)
         is_alone = np.bincount(fields)[fields] == 1
         self._units = replace(units, features=_as_one_field(units.features, rows.X, np.flatnonzero(is_alone)))
-        return rows._replace(X=self._units.features.apply(rows.X)), fields
+        in_units = self._units.features.apply(rows.X)
+        blocks = split(in_units, fields)
+        return LearnedRows(in_units, replace(blocks, groups=_pooled(fields)), rows.y, rows.sample_weight)
 
-    def _new_sampler(self, rows: CountedRows, fields: Int32) -> Sampler:
+    def _rows_of_blocks(self, X: BlockMatrix, y: Any, sample_weight: Any) -> LearnedRows:
+        """Return rows that are in blocks, whose columns are taken as they are."""
+        validate_data(self, X, reset=True, skip_check_array=True)
+        blocks = X.to_blocks()
+        y, weight = targets_and_weights(self, blocks.n_rows, y, sample_weight, self._check_target)
+        if weight is not None and not weight.all():
+            counted = np.flatnonzero(weight)
+            blocks, y, weight = blocks.take(counted), y[counted], weight[counted]
+        self._units = Units(FeatureScale(*NO_SCALE), *self._learn_target(y, weight))
+        fields = blocks.groups if self.fields is None else self._given_fields(blocks.n_features)
+        return LearnedRows(blocks, replace(blocks, groups=_pooled(fields)), y, weight)
+
+    def _given_fields(self, n_features: int) -> Int32:
+        """Return the field of each feature, (n_features,), from 0 on."""
+        given = np.asarray(self.fields)
+        if given.shape != (n_features,) or given.dtype.kind not in "iu":
+            raise ValueError(
+                f"fields must hold an integer for each of the {n_features} features; got an array of shape "
+                f"{given.shape} and type {given.dtype}."
+            )
+        return np.unique(given, return_inverse=True)[1].astype(np.int32)
+
+    def _new_sampler(self, rows: LearnedRows) -> Sampler:
         """Return a sampler of new chains on rows in the units of training."""
         rng = np.random.default_rng(int(check_random_state(self.random_state).randint(2**31)))
-        n = rows.X.n_rows
-        blocks, priors = split(rows.X, fields), Priors(kind=self.prior, noise_rate=NOISE_RATE)
-        blocks = replace(blocks, groups=_pooled(blocks.groups))
-        watched = take_rows(rows.X, np.sort(rng.choice(n, min(n, MONITORED_ROWS), replace=False)).astype(np.int64))
+        n, priors = rows.X.n_rows, Priors(kind=self.prior, noise_rate=NOISE_RATE)
+        watched = taken(rows.X, np.sort(rng.choice(n, min(n, MONITORED_ROWS), replace=False)).astype(np.int64))
         likelihoods = self._likelihoods(rows.y, rows.sample_weight, priors)
         limit, scores = self._n_draws(rows.X.n_features, len(likelihoods)), []
         for likelihood in likelihoods:
             chain = Chain(
-                blocks,
+                rows.blocks,
                 likelihood,
                 rows.sample_weight,
                 int(self.n_factors),
@@ -217,18 +244,6 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             )
             scores.append(ScoreSampler(chain, likelihood, watched, limit))
         return Sampler(scores)
-
-    def _fields_of(self, X: Csr) -> Int32:
-        """Return the field of each feature, (n_features,), from 0 on."""
-        if self.fields is None:
-            return fields_found(X)
-        given = np.asarray(self.fields)
-        if given.shape != (X.n_features,) or given.dtype.kind not in "iu":
-            raise ValueError(
-                f"fields must hold an integer for each of the {X.n_features} features; got an array of shape "
-                f"{given.shape} and type {given.dtype}."
-            )
-        return np.unique(given, return_inverse=True)[1].astype(np.int32)
 
     def _n_draws(self, n_features: int, n_scores: int) -> int:
         """Return how many draws to keep."""
@@ -280,7 +295,12 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
     def _score_draws(self, X: Any) -> tuple[int, Iterator[tuple[slice, Float64]]]:
         """Return the number of rows of X, and what `score_draws` gives for them, without the center of the targets."""
         check_is_fitted(self, "_scorers")
-        rows = to_csr(self, X, centers=self._units.centers)
+        rows: Rows
+        if isinstance(X, BlockMatrix):
+            validate_data(self, X, reset=False, skip_check_array=True)
+            rows = X.to_blocks()
+        else:
+            rows = to_csr(self, X, centers=self._units.centers)
         n_threads = effective_n_jobs(self.n_jobs)
         return rows.n_rows, score_draws(rows, self._scorers, self._draws, self._covariance_shares, n_threads)
 
@@ -365,14 +385,3 @@ def _in_units(mean: Parameters, units: Units) -> Parameters:
     )
     units.to_user([in_units])
     return in_units
-
-
-def _fingerprint(rows: CountedRows) -> int:
-    """Return a number that tells these rows from others."""
-    X, value = rows.X, 0
-    for array in (X.indptr, X.indices, X.data, np.asarray(rows.y), rows.sample_weight):
-        if array is not None:
-            is_plain = array.dtype != object
-            values = np.ascontiguousarray(array).view(np.uint8).data if is_plain else repr(array.tolist()).encode()
-            value = zlib.crc32(values, value)
-    return value

@@ -152,7 +152,7 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -178,7 +178,7 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -201,7 +201,7 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
 
         Returns
         -------

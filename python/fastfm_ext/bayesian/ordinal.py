@@ -153,7 +153,7 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -178,7 +178,7 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -200,7 +200,7 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
         return_std : bool, default=False
             Whether to return the standard deviation of an observation, too.
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float64
-from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._validation.matrices import check_no_overflow
 from fastfm_ext.bayesian.draws import PosteriorDraws
-from fastfm_ext.bayesian.sampler import narrowed
+from fastfm_ext.bayesian.rows import Rows, check_scores, columns_of, narrowed, part_of, scores_of
 
 # Scores that are in memory at a time.
 SCORES_AT_ONCE = 1 << 23
 
 
 def score_draws(
-    X: Csr, means: Sequence[Parameters], draws: list[PosteriorDraws] | None, shares: list[float], n_threads: int
+    X: Rows, means: Sequence[Parameters], draws: list[PosteriorDraws] | None, shares: list[float], n_threads: int
 ) -> Iterator[tuple[slice, Float64]]:
     """Give the scores of all draws, of some rows after the others.
 
@@ -29,7 +25,7 @@ def score_draws(
 
     Parameters
     ----------
-    X : Csr
+    X : Csr or Blocks
         Centered rows.
     means : sequence of Parameters
         Of each score.
@@ -48,22 +44,22 @@ def score_draws(
     at_once = max(1, SCORES_AT_ONCE // (n_draws * len(means)))
     for first in range(0, X.n_rows, at_once):
         rows = slice(first, min(first + at_once, X.n_rows))
-        part = _part(X, rows)
+        part = part_of(X, rows)
         X_used, columns = narrowed(part)
         scores = np.empty((len(means), n_draws, part.n_rows))
         for number, mean in enumerate(means):
-            of_mean = _engine.predict(X_used, _of_columns(mean, columns), n_threads)
-            check_no_overflow(of_mean, part, "score")
+            of_mean = scores_of(X_used, columns_of(mean, columns), n_threads)
+            check_scores(of_mean, part)
             if draws is None:
                 scores[number, 0] = of_mean
                 continue
             for m, params in enumerate(draws[number].all_parameters(mean, columns)):
-                scores[number, m] = _engine.predict(X_used, params, n_threads)
+                scores[number, m] = scores_of(X_used, params, n_threads)
             scores[number] += (1.0 - shares[number]) * (of_mean - scores[number].mean(axis=0))
         yield rows, scores
 
 
-def covariance_share(X: Csr, mean: Parameters, draws: PosteriorDraws) -> float:
+def covariance_share(X: Rows, mean: Parameters, draws: PosteriorDraws) -> float:
     """Return the part of the draws' covariance term that predictions are best off with, by these rows.
 
     The average of M draws is the score of the mean parameters plus ``sum_{i<j} x_i x_j cov(v_i, v_j)``, a term that is
@@ -79,20 +75,7 @@ def covariance_share(X: Csr, mean: Parameters, draws: PosteriorDraws) -> float:
     for m, params in enumerate(draws.all_parameters(mean, columns)):
         V = params.V - (mean.V if columns is None else mean.V[columns])
         w = np.zeros((len(V), 1), dtype=np.float32)
-        terms[m] = _engine.predict(X_used, Parameters.of(mean.n_factors, w0=nothing, w=w, V=V))
+        terms[m] = scores_of(X_used, Parameters.of(mean.n_factors, w0=nothing, w=w, V=V))
     size = float((terms.mean(axis=0) ** 2).mean())
     chance = float(terms.var(axis=0, ddof=1).mean()) / n
     return 0.0 if size <= chance else 1.0 - chance / size
-
-
-def _part(X: Csr, rows: slice) -> Csr:
-    """Return rows that follow each other, over the same arrays."""
-    begin, end = X.indptr[rows.start], X.indptr[rows.stop]
-    data = None if X.data is None else X.data[begin:end]
-    indptr = (X.indptr[rows.start : rows.stop + 1] - begin).astype(X.indptr.dtype)
-    return Csr(indptr, X.indices[begin:end], data, X.n_features)
-
-
-def _of_columns(params: Parameters, columns: NDArray[np.intp] | None) -> Parameters:
-    """Return parameters of some features, or themselves where None is named."""
-    return params if columns is None else Parameters(params.part(columns), params.n_factors)

@@ -176,7 +176,7 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
         return_std : bool, default=False
             Whether to return the standard deviation of an observation, too, as `predict_std` does.
 
@@ -206,7 +206,7 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
         of : {"observation", "mean"}, default="observation"
             "mean": what is not known of p(x), which more rows would tell. "observation": the noise besides.
 
@@ -230,7 +230,7 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
         level : float, default=0.9
             Between 0 and 1.
 
@@ -260,7 +260,7 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, data frame, BlockMatrix} of shape (n_samples, n_features)
         n : int, default=1
             Draws of p(x), taken at random from those kept: without repetition as far as there are enough.
         of : {"mean", "observation"}, default="mean"

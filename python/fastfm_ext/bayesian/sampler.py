@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.interrupt import DeferredInterrupt
-from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.solvers.gibbs import Chain, Draw
 from fastfm_ext._learning.solvers.likelihoods import Likelihood
 from fastfm_ext.bayesian.draws import PackedDraw, PackedRows, PosteriorDraws, Thinning
 from fastfm_ext.bayesian.monitor import PredictionMonitor
+from fastfm_ext.bayesian.rows import Rows, narrowed, scores_of
 
 # Of fewer sweeps nobody can tell how exact their average is.
 FEWEST_SWEEPS = 40
@@ -103,13 +102,13 @@ class ScoreSampler:
     chain : Chain
     likelihood : Likelihood
         That of the chain.
-    watched : Csr
+    watched : Csr or Blocks
         Rows whose predictions are monitored.
     limit : int
         Most draws to keep.
     """
 
-    def __init__(self, chain: Chain, likelihood: Likelihood, watched: Csr, limit: int) -> None:
+    def __init__(self, chain: Chain, likelihood: Likelihood, watched: Rows, limit: int) -> None:
         self._chain = chain
         self._likelihood = likelihood
         self.watched = watched
@@ -177,7 +176,7 @@ class ScoreSampler:
         V: Float32 = draw.V[chosen]
         w0 = np.array([[draw.w0]], dtype=np.float32)
         params = Parameters.of(V.shape[1], w0=w0, w=draw.w[chosen][:, None], V=V)
-        return _engine.predict(self._narrow, params).astype(np.float64)
+        return scores_of(self._narrow, params).astype(np.float64)
 
 
 class Sampler:
@@ -246,12 +245,3 @@ class Sampler:
         if limits.burn_in is not None:
             return len(self.history.seconds) >= limits.burn_in
         return number >= limits.max_sweeps // 2 or all(score.monitor.has_settled() for score in self.scores)
-
-
-def narrowed(X: Csr) -> tuple[Csr, NDArray[np.intp] | None]:
-    """Return X over the features that it has alone, and these; X itself and None where they are most."""
-    used = _engine.features_in(X, np.zeros(0, dtype=np.intp))
-    if 2 * len(used) > X.n_features or not len(used):
-        return X, None
-    indices = np.searchsorted(used, X.indices).astype(np.int32)
-    return replace(X, indices=indices, n_features=len(used)), used
