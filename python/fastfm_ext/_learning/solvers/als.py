@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fastfm_ext._learning.problem import Problem, Training
 
 # The squared norm of a row that the default L2 of factors can bear.
-USUAL_NORM = 20.0
+BEARABLE_NORM = 20.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def l2_of_factors(l2_V: float, X: Csr) -> float:
     e |x|^2. L2 takes l2_V off each singular value (Srebro, Rennie, Jaakkola, "Maximum-margin matrix factorization",
     NIPS 2004), so that a row of a far larger norm would get factors of its own.
     """
-    return l2_V * max(1.0, RowNorms.of(X).largest / USUAL_NORM) if X.n_rows else l2_V
+    return l2_V * max(1.0, RowNorms.of(X).largest / BEARABLE_NORM) if X.n_rows else l2_V
 
 
 def _prior_of(X: Csr, options: Options, model: BlockModel) -> NormalPrior:
