@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
 from scipy.stats import kstest, multivariate_normal, truncnorm
 
 from fastfm_ext._reference.gibbs import draw_between
@@ -11,6 +10,7 @@ from gibbs_cases import (
     CENTERED,
     LARGEST_Z,
     LITERAL,
+    POSTERIORS,
     PRIORS,
     WEIGHTS,
     WISHART,
@@ -18,6 +18,7 @@ from gibbs_cases import (
     accepted,
     coordinates,
     one_of,
+    posterior_draws,
     prior_draws,
     prior_of_hierarchy,
     scores,
@@ -161,45 +162,18 @@ def test_latents_are_normal_between_their_bounds(low, high):
     assert kstest(z - 0.7, truncnorm(low - 0.7, high - 0.7).cdf).pvalue > 1e-3
 
 
-TINY = GibbsCase(np.array([[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 2, 1]], dtype=float), np.array([0, 0, 1]), k=1)
-POSTERIORS = {
-    "regression": (TINY, [1.0, -0.5, 1.5, -1.0]),
-    "regression-wishart": (
-        TINY.having(priors=WISHART, sample_weight=np.array([0.5, 1, 2, 0.5])),
-        [1.0, -0.5, 1.5, -1.0],
-    ),
-    "probit": (TINY.having(n_classes=2), [1.0, 0, 1, 0]),
-    "ordered-probit": (TINY.having(n_classes=3), [2.0, 0, 1, 0]),
-}
-
-
-def log_likelihood(case, y, draws):
-    p = scores(case, draws)
-    if case.n_classes:
-        ends = np.full((len(p), 1), np.inf)
-        c = np.concatenate([-ends, draws["cuts"], ends], axis=1)
-        classes = np.array(y, dtype=int)
-        with np.errstate(divide="ignore"):
-            return np.log(ndtr(c[:, classes + 1] - p) - ndtr(c[:, classes] - p)).sum(axis=1)
-    s = np.ones(len(y)) if case.sample_weight is None else case.sample_weight
-    alpha = draws["alpha"][:, None]
-    return np.sum(s / 2 * (np.log(alpha) - alpha * (y - p) ** 2), axis=1)
-
-
 @pytest.mark.parametrize("name", POSTERIORS)
 def test_sampler_finds_the_posterior(name):
     case, y = POSTERIORS[name]
     rng = np.random.default_rng(4)
-    prior = prior_draws(case, 200_000, rng)
-    no_y = np.zeros((200_000, len(y)))
-    exact = accepted(coordinates(prior, no_y), log_likelihood(case, np.array(y), prior), rng)
+    exact = posterior_draws(case, y, 200_000, rng)
     model, states = case.sampler(y, rng), []
     for _ in range(1_600):
         model.sweep()
         states.append(state_of(model))
-    chains = coordinates(stacked(states[100:]), no_y[:1_500]).reshape(30, 50, -1)
+    found, exact = (coordinates(draws, np.zeros((len(draws["w0"]), 0))) for draws in (stacked(states[100:]), exact))
     assert len(exact) > 500
-    assert np.abs(z_scores(exact, chains)).max() < LARGEST_Z
+    assert np.abs(z_scores(exact, found.reshape(30, 50, -1))).max() < LARGEST_Z
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 from scipy.stats import gamma, wishart
 
 from fastfm_ext._reference.gibbs import GibbsFm
@@ -57,6 +57,18 @@ CENTERED = GibbsCase(
 LARGEST_Z = 6
 # Weights of mean 1: other ones count rows, and have no density of the targets to draw them from.
 WEIGHTS = np.array([0.5, 1.5, 1.75, 0.25, 1])
+
+
+TINY = GibbsCase(np.array([[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 2, 1]], dtype=float), np.array([0, 0, 1]), k=1)
+POSTERIORS = {
+    "regression": (TINY, [1.0, -0.5, 1.5, -1.0]),
+    "regression-wishart": (
+        TINY.having(priors=WISHART, sample_weight=np.array([0.5, 1, 2, 0.5])),
+        [1.0, -0.5, 1.5, -1.0],
+    ),
+    "probit": (TINY.having(n_classes=2), [1.0, 0, 1, 0]),
+    "ordered-probit": (TINY.having(n_classes=3), [2.0, 0, 1, 0]),
+}
 
 
 def normals(mean, precision, rng):
@@ -163,6 +175,26 @@ def coordinates(draws, y):
 def accepted(draws, log_likelihood, rng):
     """Keep each draw in proportion to its likelihood: exact draws from the posterior, if the draws are the prior's."""
     return draws[np.log(rng.random(len(draws))) < log_likelihood - log_likelihood.max()]
+
+
+def log_likelihood(case, y, draws):
+    p = scores(case, draws)
+    if case.n_classes:
+        ends = np.full((len(p), 1), np.inf)
+        c = np.concatenate([-ends, draws["cuts"], ends], axis=1)
+        classes = np.array(y, dtype=int)
+        with np.errstate(divide="ignore"):
+            return np.log(ndtr(c[:, classes + 1] - p) - ndtr(c[:, classes] - p)).sum(axis=1)
+    s = np.ones(len(y)) if case.sample_weight is None else case.sample_weight
+    alpha = draws["alpha"][:, None]
+    return np.sum(s / 2 * (np.log(alpha) - alpha * (y - p) ** 2), axis=1)
+
+
+def posterior_draws(case, y, n, rng):
+    """Draw parameters n times from the prior; return those that the targets let through, which are the posterior's."""
+    prior = prior_draws(case, n, rng)
+    kept = accepted(np.arange(n), log_likelihood(case, np.array(y), prior), rng)
+    return {name: values[kept] for name, values in prior.items()}
 
 
 def z_scores(exact, chains):

@@ -11,11 +11,13 @@ from fastfm_ext._learning.solvers.gibbs import MANY_FACTORS
 from gibbs_cases import (
     LARGEST_Z,
     LITERAL,
+    POSTERIORS,
     PRIORS,
     WEIGHTS,
     GibbsCase,
     coordinates,
     one_of,
+    posterior_draws,
     prior_draws,
     stacked,
     targets,
@@ -126,6 +128,25 @@ def test_chain_and_nature_draw_the_same_joint_distribution(name, monkeypatch):
     known = [coordinates({name: found[name] for name in names}, found["y"]) for found in [draws | {"y": y}, *chains]]
     z = z_scores(known[0], np.array(known[1:]))
     assert np.abs(z).max() < LARGEST_Z
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_chain_finds_the_posterior(name, monkeypatch):
+    case, y = POSTERIORS[name]
+    if case.priors.kind == "normal-wishart":
+        case = case.having(priors=CHI_SQUARED)
+    monkeypatch.setattr(likelihoods, "CUT_PRECISION", case.priors.cut_precision)
+    exact = posterior_draws(case, y, 300_000, np.random.default_rng(4))
+    chain, states = chain_of(case, y, seed=2), []
+    for _ in range(3_200):
+        chain.sweep()
+        states.append(state_of_chain(chain, case))
+    found = stacked(states[200:])
+    exact, found = (
+        coordinates({name: draws[name] for name in found}, np.zeros((len(draws["w0"]), 0))) for draws in (exact, found)
+    )
+    assert len(exact) > 500
+    assert np.abs(z_scores(exact, found.reshape(60, 50, -1))).max() < LARGEST_Z
 
 
 # --- known posteriors ------------------------------------------------------------------------------------------------
