@@ -92,6 +92,30 @@ def test_draws_have_the_conditional_distribution_of_the_reference(k, rows):
     assert np.abs(lagged).max() * np.sqrt(n) < 5.5
 
 
+@pytest.mark.parametrize("n_classes", [0, 2], ids=["numbers", "classes"])
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("k", [0, 3, MANY_FACTORS])
+def test_likelihood_gets_the_errors_of_the_drawn_parameters(isa, k, rows, n_classes, monkeypatch):
+    case, y = case_of(rows, k, n_classes=n_classes, sample_weight=np.random.default_rng(0).integers(1, 9, 300) / 4)
+    case = case.having(sample_weight=case.sample_weight[: len(y)])
+    chain, seen = chain_of(case, y > 0 if n_classes else y), {}
+    update = chain.likelihood.update
+
+    def record(scores, sse, weight_sum, rng):
+        seen.update(scores=scores, sse=sse, weight_sum=weight_sum)
+        return update(scores, sse, weight_sum, rng)
+
+    monkeypatch.setattr(chain.likelihood, "update", record)
+    for _ in range(3):
+        chain.sweep()
+        scores = reference_at(chain, case, y).scores()
+        if n_classes:
+            np.testing.assert_allclose(seen["scores"], scores, rtol=0, atol=1e-4)
+        else:
+            assert seen["sse"] == pytest.approx(np.sum(case.sample_weight * (y - scores) ** 2), rel=1e-4)
+        assert seen["weight_sum"] == pytest.approx(case.sample_weight.sum(), rel=1e-6)
+
+
 # --- joint distribution ----------------------------------------------------------------------------------------------
 
 MODELS = {
