@@ -147,6 +147,15 @@ inline void take_out(const FeatureSums& total, float w, const float* v, int k, f
     for (int f = 0; f < k; ++f) sums.T[f] += product[f] + w * sums.m[f];
 }
 
+// Asks for the sums of the block row of an entry, which may lie anywhere, some entries before it is its turn.
+inline void prefetch_sums(const FeatureDraw& task, int64_t at, int64_t end) {
+    constexpr int entries_ahead = 2, floats_per_line = 16;
+    if (!task.sums || at + entries_ahead >= end) return;
+    const int64_t size = sums_size(task.rows.k);
+    const float* sums = task.sums + task.block_rows[at + entries_ahead] * size;
+    for (int64_t f = 0; f < size; f += floats_per_line) prefetch_line(sums + f);
+}
+
 // Draws all features of the block, one after the other. task.sums holds the sums of all block rows, or is null: then they
 // are made anew for each entry, which takes no memory.
 inline void draw_features(const FeatureDraw& task, float* room) {
@@ -170,6 +179,7 @@ inline void draw_features(const FeatureDraw& task, float* room) {
             const int64_t b = task.block_rows[at];
             const float x = task.data ? task.data[at] : 1.0f;
             if (task.sums) {
+                prefetch_sums(task, at, task.starts[j + 1]);
                 add_block_row(Sums(task.sums + b * sums_size(k), k), x, k, total);
             } else {
                 sum_rows(task.rows, task.by_block, task.by_block.starts[b], task.by_block.starts[b + 1], panel_room,
