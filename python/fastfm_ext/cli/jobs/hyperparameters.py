@@ -12,17 +12,17 @@ from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
 
-Estimator: TypeAlias = FMRegressor | FMClassifier | BayesianFMRegressor | BayesianFMClassifier
+ModelOfRows: TypeAlias = FMRegressor | FMClassifier | BayesianFMRegressor | BayesianFMClassifier
 
-_BY_DESCENT: dict[str, type[Estimator]] = {"regression": FMRegressor, "classification": FMClassifier}
-_BY_SAMPLING: dict[str, type[Estimator]] = {"regression": BayesianFMRegressor, "classification": BayesianFMClassifier}
+_BY_DESCENT: dict[str, type[ModelOfRows]] = {"regression": FMRegressor, "classification": FMClassifier}
+_BY_SAMPLING: dict[str, type[ModelOfRows]] = {"regression": BayesianFMRegressor, "classification": BayesianFMClassifier}
 _CHECKS: dict[str, Check] = CHECKS | {
     "loss": one_of(loss.name for loss in losses_of("regression")),
     "random_state": (optional(is_integer(0)), "a whole number of at least 0"),
 }
 
 
-def estimator_of(task: str, *, bayesian: bool) -> type[Estimator]:
+def estimator_of(task: str, *, bayesian: bool) -> type[ModelOfRows]:
     """Return the class of the models for this task."""
     return (_BY_SAMPLING if bayesian else _BY_DESCENT)[task]
 

@@ -15,7 +15,7 @@ from fastfm_ext.bayesian.classifier import BayesianFMClassifier
 from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.hyperparameters import Estimator, check_hyperparameters, estimator_of
+from fastfm_ext.cli.jobs.hyperparameters import ModelOfRows, check_hyperparameters, estimator_of
 from fastfm_ext.cli.jobs.models import plain_classes
 from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.fm.regressor import FMRegressor
@@ -69,7 +69,7 @@ def check_savable(encoder: FMEncoder | None, items: Any) -> None:
         raise ValueError(f"--model: {error}") from error
 
 
-def new_model(targets: AnyArray, settings: FitSettings) -> Estimator:
+def new_model(targets: AnyArray, settings: FitSettings) -> ModelOfRows:
     """Return an estimator with the settings, not fitted, for targets of these different values, (n,).
 
     Raises
@@ -122,7 +122,7 @@ def chosen_columns(encoder: FMEncoder) -> str:
     return f"columns: {', '.join(map(repr, encoder.columns_))} (--user, --item and --context choose)"
 
 
-def trained(model: Estimator, seconds: float) -> str:
+def trained(model: ModelOfRows, seconds: float) -> str:
     """Return a line about a finished training."""
     if isinstance(model, BayesianFMRegressor | BayesianFMClassifier):
         sweeps = f"sampled for {counted(model.n_sweeps_, 'sweep')} in {seconds:.2f} s, {model.burn_in_} of them burn-in"
@@ -131,7 +131,7 @@ def trained(model: Estimator, seconds: float) -> str:
 
 
 def finish(
-    model: Estimator,
+    model: ModelOfRows,
     held_out: Mapping[str, Iterable[tuple[Any, ...]]],
     encoder: FMEncoder | None,
     items: Any,
@@ -149,7 +149,7 @@ def finish(
             print(f"model saved to {settings.model}")
 
 
-def scores(model: Estimator, batches: Iterable[tuple[Any, ...]]) -> str:
+def scores(model: ModelOfRows, batches: Iterable[tuple[Any, ...]]) -> str:
     """Return the errors of a model on batches of rows and targets as one line.
 
     Raises
@@ -183,7 +183,7 @@ def scores(model: Estimator, batches: Iterable[tuple[Any, ...]]) -> str:
     return "  ".join([*words, f"accuracy {accuracy_score(y, model.classes_[predicted.argmax(axis=1)]):.6f}"])
 
 
-def _save(model: Estimator, encoder: FMEncoder | None, items: Any, path: Path) -> None:
+def _save(model: ModelOfRows, encoder: FMEncoder | None, items: Any, path: Path) -> None:
     """Save the model with its encoder and, if there are items to rank, an index of them."""
     from fastfm_ext.retrieval.index import ItemIndex
 
