@@ -91,7 +91,7 @@ class HeldOutChain:
         started = time.thread_time()
         means = []
         for number, part, _ in self._parts:
-            drawn = part.rows if part.is_centered else part.features
+            drawn = part.block_rows if part.is_centered else part.features
             mean = Coefficients.empty(len(drawn.V), model.rows.k)
             model.draw(part, chain._priors_of(number), chain._options(0, with_noise=False), out=mean)
             means.append((mean.V - drawn.V, mean.w - drawn.w, drawn.V))
