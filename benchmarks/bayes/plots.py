@@ -53,7 +53,8 @@ def draw(ax: Axes, curves: Sequence[Curve]) -> None:
         points = [point for point in curve.points if point[name] <= (1 + MOST_ABOVE_BEST) * best]
         seconds, errors = ([point[key] for point in points] for key in ("seconds", name))
         style = "--" if is_peer else "-"
-        label = f"{curve.title}: {curve.points[-1][name]:.4f}"
+        last = curve.points[-1]
+        label = f"{curve.title}: {last[name]:.4f} after {last['sweeps']:.0f} sweeps"
         ax.plot(seconds, errors, style, color=next(colors[is_peer]), label=label)
     ax.set_xscale("log")
     for axis_formatter in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
