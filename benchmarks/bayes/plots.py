@@ -57,8 +57,10 @@ def draw(ax: Axes, curves: Sequence[Curve]) -> None:
         label = f"{curve.title}: {last[name]:.4f} after {last['sweeps']:.0f} sweeps"
         ax.plot(seconds, errors, style, color=next(colors[is_peer]), label=label)
     ax.set_xscale("log")
-    for axis_formatter in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
-        axis_formatter(require("matplotlib.ticker", "plot").LogFormatter(minor_thresholds=(2, 0.5)))
+    ticker = require("matplotlib.ticker", "plot")
+    ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(ticker.NullFormatter())
     ax.set_xlabel("CPU seconds of sweeps, one thread")
     ax.set_ylabel(NAMES[name])
     ax.grid(axis="y", color="#dddddd", linewidth=0.6)
