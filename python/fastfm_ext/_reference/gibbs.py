@@ -9,8 +9,8 @@ others, p_r is linear in (w_j, v_j): <z_rj, (w_j, v_j)> plus the rest, with z_rj
 h_rj = sum_{i != j} v_i x_ri.
 
 In the centered form the features j are the block rows of Rendle, "Scaling factorization machines to relational data"
-(2013), and a ``SideFeatures`` says what they are made of, which moves the means of their priors: features inside one block row
-don't interact.
+(2013), and a ``SideFeatures`` says what they are made of, which moves the means of their priors: features inside one
+block row don't interact.
 
 Shapes: ``X`` (n_samples, n_features), ``w`` (n_features,), ``V`` (n_features, k). Everything here is dense and slow on
 purpose.
