@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._engine.blocks import Block
 from fastfm_ext._engine.sweep import Coefficients
-from fastfm_ext._learning.block_model import Part
+from fastfm_ext._learning.block_model import ModelBlock
 from fastfm_ext._learning.solvers.gibbs import Chain
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import Gaussian, Probit
@@ -124,7 +124,7 @@ class HeldOutChain:
         return own, S
 
 
-def _same(part: Part, blocks: tuple[Block, ...]) -> Block:
+def _same(part: ModelBlock, blocks: tuple[Block, ...]) -> Block:
     """Return the held-out rows' block of the same features."""
     (found,) = (block for block in blocks if np.array_equal(block.features, part.block.features))
     if found.values is not None:
