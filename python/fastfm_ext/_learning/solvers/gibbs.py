@@ -20,10 +20,17 @@ from fastfm_ext._learning.solvers.hyperpriors import Drawn, GroupPrior, Priors, 
 from fastfm_ext._learning.solvers.likelihoods import Likelihood
 
 START_SPREAD = 0.1
-# From so many factors on, draws by coordinates are the faster way, although they mix a little more slowly.
-MANY_FACTORS = 32
+# Wider tables than these are drawn by coordinates, which mixes a little more slowly: with few blocks that is the faster
+# way from 17 factors on; with many, most of a draw's time goes into reading, and it gains less.
+FEW_BLOCKS = 3
+WIDEST_JOINT, WIDEST_JOINT_OF_MANY = 16, 32
 # Means of centered block rows are sums that a sweep changes: after so many they are made anew.
 SWEEPS_OF_MEANS = 32
+
+
+def is_by_coordinate(k: int, n_blocks: int) -> bool:
+    """Return whether tables of k columns are drawn by coordinates."""
+    return k > (WIDEST_JOINT if n_blocks <= FEW_BLOCKS else WIDEST_JOINT_OF_MANY)
 
 
 @dataclass(frozen=True)
@@ -138,9 +145,9 @@ class Chain:
         self.noise = likelihood.update(self._scores, errors.squares, model.weight_sum, rng)
 
     def _options(self, seed: int, *, with_noise: bool) -> DrawOptions:
-        n_factors, fit_linear = self.model.n_factors, self.model.fit_linear
-        by_coordinate = with_noise and n_factors >= MANY_FACTORS
-        return DrawOptions(self.noise, n_factors, fit_linear, with_noise, by_coordinate, seed)
+        model = self.model
+        by_coordinate = with_noise and is_by_coordinate(model.rows.k, len(model.parts))
+        return DrawOptions(self.noise, model.n_factors, model.fit_linear, with_noise, by_coordinate, seed)
 
     def _priors_of(self, number: int) -> list[NormalPrior]:
         part, k = self.model.parts[number], self.model.rows.k
