@@ -48,6 +48,24 @@ def test_conditional_means_follow_the_reference(isa, k, rows, is_weighted):
         np.testing.assert_allclose([means.w[j], *means.V[j]], expected, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("n_rows", [300, 5_000], ids=["short", "long"])
+def test_a_heavy_row_leaves_conditional_means_what_the_other_rows_say(isa, n_rows):
+    """Two values of 30 make a term of 900, beside which sums of float32 would lose the others."""
+    rng = np.random.default_rng(5)
+    ids, groups = one_hot(rng, [6], n_rows)
+    X = np.concatenate([ids, rng.normal(size=(n_rows, 3))], axis=1)
+    X[7, 6:8] = 30.0
+    case, k = GibbsCase(X.astype(np.float32).astype(float), np.r_[groups, 1, 2, 3], 4), 4
+    pairs = X[:, 6] * X[:, 8] + 0.3 * X[:, 7] * (1 + X[:, 0])
+    y = pairs / pairs[8:].std() + 0.3 * rng.normal(size=n_rows)
+    chain = swept(case, y, 20)
+    model, means = reference_at(chain, case, y), chain.conditional_means()
+    for j in range(6, 9):
+        expected, precision = model.conditional(j)
+        found = np.array([means.w[j], *means.V[j, :k]])
+        assert np.abs(np.linalg.cholesky(precision).T @ (found - expected)).max() < 0.02
+
+
 # --- draws -----------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from fastfm_ext._engine import sweep
 from fastfm_ext._engine.blocks import Blocks
 from fastfm_ext._engine.sweep import Coefficients, DrawOptions, NormalPrior
 from fastfm_ext._learning.block_model import BlockModel, Errors, ModelBlock
+from fastfm_ext._learning.divergence import DivergenceError
 from fastfm_ext._learning.solvers.hyperpriors import Drawn, GroupPrior, Priors, draw_prior, draw_relative_precisions
 from fastfm_ext._learning.solvers.likelihoods import Likelihood
 
@@ -118,7 +119,13 @@ class Chain:
     # --- a sweep -----------------------------------------------------------------------------------------------------
 
     def sweep(self) -> None:
-        """Draw everything once."""
+        """Draw everything once.
+
+        Raises
+        ------
+        DivergenceError
+            If a parameter is not finite.
+        """
         self.n_sweeps += 1
         rng = np.random.default_rng([self._seed, self.n_sweeps])
         model, likelihood = self.model, self.likelihood
@@ -134,6 +141,7 @@ class Chain:
             is_last = number == len(model.parts) - 1
             options = self._options(int(rng.integers(1 << 63)), with_noise=True)
             errors = model.draw(part, self._priors_of(number), options, wants_errors=is_last)
+            self._check_finite(part.block_rows)
             if part.is_centered:
                 self._draw_means(number, part, rng)
         self._draw_priors(rng)
@@ -143,6 +151,17 @@ class Chain:
             model.set_intercept(self.w0)
             self._scores = model.scores()
         self.noise = likelihood.update(self._scores, errors.squares, model.weight_sum, rng)
+
+    def _check_finite(self, drawn: Coefficients) -> None:
+        with np.errstate(invalid="ignore"):  # a sum is finite unless a term is not
+            total = drawn.V.sum(dtype=np.float64) + drawn.w.sum(dtype=np.float64)
+        if not np.isfinite(total):
+            raise DivergenceError(
+                f"The parameters became NaN or infinite in sweep {self.n_sweeps}. Some values of X are so far from 0 "
+                "that float32 cannot tell what the other values of their rows say: bring the columns of X to about unit"
+                " size, and take logarithms or ranks of columns with a few values far larger than the rest.",
+                self.n_sweeps,
+            )
 
     def _options(self, seed: int, *, with_noise: bool) -> DrawOptions:
         model = self.model
