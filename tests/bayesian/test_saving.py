@@ -39,7 +39,7 @@ def assert_same_state(first, second):
     np.testing.assert_array_equal(first.autocorrelation_, second.autocorrelation_)
 
 
-@pytest.mark.parametrize("keep", ["samples", "mean"])
+@pytest.mark.parametrize("keep", ["samples", "distilled", "mean"])
 @pytest.mark.parametrize(
     ("estimator", "edges"),
     [
@@ -80,8 +80,9 @@ def test_a_file_with_damaged_draws_is_refused(ratings):
     for changed in (
         {"draws_V_0": arrays["draws_V_0"][:, :-1]},
         {"draws_noise_0": np.zeros_like(arrays["draws_noise_0"])},
+        {"mean_V_records_0": arrays["mean_V_records_0"][:-1]},
     ):
-        with pytest.raises(ValueError, match=r"draws of shape|noise precision"):
+        with pytest.raises(ValueError, match=r"draws of shape|noise precision|parameters of shape"):
             BayesianFMRegressor._from_state(meta, arrays | changed)
     with pytest.raises(ValueError, match="shares"):
         BayesianFMRegressor._from_state(meta | {"covariance_shares": []}, arrays)

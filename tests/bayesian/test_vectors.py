@@ -1,4 +1,4 @@
-"""Vectors of users and items, of the mean model and of single draws."""
+"""Vectors of users and items, of one machine and of single draws."""
 
 import numpy as np
 import pytest
@@ -26,26 +26,26 @@ def test_vectors_of_a_draw_score_as_the_draw_does(fitted):
         bias = fitted.user_bias(USERS, sample=sample)
         scores = bias + (users * films[np.arange(N_USERS) % N_FILMS]).sum(axis=1)
         draw = fitted._with_draw(sample)
-        draw._draws = None
+        draw._means = draw._draws = None
         np.testing.assert_allclose(scores, draw.predict(pairs), atol=1e-4)
     both = fitted.user_vectors_and_bias(USERS, sample=5)
     np.testing.assert_array_equal(both[0], users)
     np.testing.assert_array_equal(both[1], bias)
 
 
-def test_draws_explore_what_the_mean_does_not(fitted):
+def test_draws_explore_what_one_machine_does_not(fitted):
     def best(sample):
         index = ItemIndex().fit(fitted.item_vector(FILMS, sample=sample))
         return index.search(fitted.user_vector(USERS, sample=sample), 1)[0][:, 0]
 
-    of_mean = best(None)
+    of_one = best(None)
     found = np.stack([best(sample) for sample in range(20)])
-    agrees = (found == of_mean).mean()
+    agrees = (found == of_one).mean()
     assert 0.3 < agrees < 0.98
     assert all(len(np.unique(of_user)) <= 15 for of_user in found.T)
 
 
-def test_parameters_are_those_of_the_mean(fitted):
+def test_vectors_are_those_of_the_parameters(fitted):
     np.testing.assert_allclose(fitted.item_vector(FILMS)[:, 1:], fitted.V_[N_USERS:], atol=1e-6)
     assert top_interactions(fitted, n=3, fields=FIELDS)[0].i < N_USERS
 

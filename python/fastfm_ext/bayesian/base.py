@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -30,12 +30,14 @@ from fastfm_ext._learning.units import FeatureScale, TargetUnits, Units
 from fastfm_ext._validation.matrices import to_csr
 from fastfm_ext._validation.rows import counted_rows, numeric_values, targets_and_weights
 from fastfm_ext.bayesian import saving
+from fastfm_ext.bayesian.distilled import DistilledForm, distilled, rows_to_match
 from fastfm_ext.bayesian.draws import PosteriorDraws
+from fastfm_ext.bayesian.groups import as_one_field, pooled
 from fastfm_ext.bayesian.hyperparameters import check_hyperparameters
 from fastfm_ext.bayesian.posterior import covariance_share, score_draws
 from fastfm_ext.bayesian.progress import SweepCallback, SweepListeners
 from fastfm_ext.bayesian.rows import LearnedRows, Rows, taken
-from fastfm_ext.bayesian.sampler import Sampler, ScoreSampler, SweepHistory, SweepLimits
+from fastfm_ext.bayesian.sampler import Collected, Sampler, ScoreSampler, SweepHistory, SweepLimits
 from fastfm_ext.bayesian.vectors import SampledVectorsMixin
 from fastfm_ext.blocks.matrix import BlockMatrix
 
@@ -55,10 +57,12 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
     """Base of the Bayesian estimators.
 
     A subclass names the likelihoods of its scores, and turns draws of scores into predictions. `_scorers` holds the
-    mean parameters of each score, `_draws` what draws differ from them, both for centered columns in the user's units.
+    parameters of one machine for each score, and where draws are kept, `_means` their mean and `_draws` what they
+    differ from it: all for centered columns in the user's units.
     """
 
     _units: Units
+    _means: list[Parameters] | None
     _draws: list[PosteriorDraws] | None
     # Of each score, the part of the draws' covariance term that predictions take: see `_covariance_share_of`.
     _covariance_shares: list[float]
@@ -178,7 +182,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             return listeners.end_sweep(lambda: self._by_name(history), n_before, is_burn_in=is_burn_in)
 
         interrupted = sampler.run(limits, report)
-        self._keep(sampler)
+        self._keep(sampler, rows)
         if self.warm_start:
             self._sampler, self._print_of_rows = sampler, print_of_rows
         elif hasattr(self, "_sampler"):
@@ -199,10 +203,10 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
         units = Units.of(rows.X, centers, None, self._learn_target(rows.y, rows.sample_weight))
         fields = fields_found(rows.X) if self.fields is None else self._given_fields(rows.X.n_features)
         is_alone = np.bincount(fields)[fields] == 1
-        self._units = replace(units, features=_as_one_field(units.features, rows.X, np.flatnonzero(is_alone)))
+        self._units = replace(units, features=as_one_field(units.features, rows.X, np.flatnonzero(is_alone)))
         in_units = self._units.features.apply(rows.X)
         blocks = split(in_units, fields)
-        return LearnedRows(in_units, replace(blocks, groups=_pooled(fields)), rows.y, rows.sample_weight)
+        return LearnedRows(in_units, replace(blocks, groups=pooled(fields)), rows.y, rows.sample_weight)
 
     def _rows_of_blocks(self, X: BlockMatrix, y: Any, sample_weight: Any) -> LearnedRows:
         """Return rows that are in blocks, whose columns are taken as they are."""
@@ -214,7 +218,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             blocks, y, weight = blocks.take(counted), y[counted], weight[counted]
         self._units = Units(FeatureScale(*NO_SCALE), *self._learn_target(y, weight))
         fields = blocks.groups if self.fields is None else self._given_fields(blocks.n_features)
-        return LearnedRows(blocks, replace(blocks, groups=_pooled(fields)), y, weight)
+        return LearnedRows(blocks, replace(blocks, groups=pooled(fields)), y, weight)
 
     def _given_fields(self, n_features: int) -> Int32:
         """Return the field of each feature, (n_features,), from 0 on."""
@@ -250,7 +254,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
 
     def _n_draws(self, n_features: int, n_scores: int) -> int:
         """Return how many draws to keep."""
-        if self.keep != "samples":
+        if self.keep == "mean":
             return 0
         if not isinstance(self.n_samples, str):
             return int(self.n_samples)
@@ -260,7 +264,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
 
     # --- what is kept ------------------------------------------------------------------------------------------------
 
-    def _keep(self, sampler: Sampler) -> None:
+    def _keep(self, sampler: Sampler, rows: LearnedRows) -> None:
         """Become the model that a sampler has found."""
         found = [score.collected() for score in sampler.scores]
         first = sampler.scores[0]
@@ -281,12 +285,38 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             0.0 if each.draws is None else covariance_share(first.watched, each.mean, each.draws) for each in found
         ]
         units = self._units
-        self._scorers = Scorers(_in_units(each.mean, units) for each in found)
-        self._draws = None
+        machines = [each.mean for each in found] if self.keep == "mean" else self._distilled(found, rows)
+        self._scorers = Scorers(_in_units(params, units) for params in machines)
+        self._means = self._draws = None
         if self.keep == "samples":
             scale = units.features
             kept = [each.draws for each in found if each.draws is not None]
+            self._means = [_in_units(each.mean, units) for each in found]
             self._draws = [draws.scaled(units.target, scale.columns, scale.factors) for draws in kept]
+
+    def _distilled(self, found: list[Collected], rows: LearnedRows) -> list[Parameters]:
+        """Return one machine for each score that predicts as its draws do, for targets of mean 0 and spread 1."""
+        to_match = rows_to_match(rows.blocks, int(self.n_factors), np.random.default_rng(0))
+        X = to_match.expanded() if isinstance(rows.X, Csr) else to_match
+        means, draws = [each.mean for each in found], [each.draws for each in found if each.draws is not None]
+        form = DistilledForm(self._has_intercept, bool(self.fit_linear), effective_n_jobs(self.n_jobs))
+        targets = np.empty((len(found), X.n_rows))
+        for part, scores in score_draws(X, means, draws, self._covariance_shares, form.n_threads):
+            targets[:, part] = self._averaged_scores(scores)
+        is_flat = isinstance(X, Csr)
+        return [
+            distilled(to_match, of_score, self._score_weights(of_score), mean, form, is_flat=is_flat)
+            for of_score, mean in zip(targets, means, strict=True)
+        ]
+
+    def _averaged_scores(self, scores: Float64) -> Float64:
+        """Return the score, (n_scores, n_rows), that predicts as those of the draws, (n_scores, n_draws, n_rows)."""
+        averaged: Float64 = scores.mean(axis=1)
+        return averaged
+
+    def _score_weights(self, scores: Float64) -> Float64 | None:
+        """Return what an error of each score, (n_rows,), matters, 1 on average; None for all alike."""
+        return None
 
     def _by_name(self, history: SweepHistory) -> dict[str, list[float]]:
         """Return what each sweep gave, under its public names and in the user's units."""
@@ -305,7 +335,8 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
         else:
             rows = to_csr(self, X, centers=self._units.centers)
         n_threads = effective_n_jobs(self.n_jobs)
-        return rows.n_rows, score_draws(rows, self._scorers, self._draws, self._covariance_shares, n_threads)
+        means = self._scorers if self._means is None else self._means
+        return rows.n_rows, score_draws(rows, means, self._draws, self._covariance_shares, n_threads)
 
     def _as_it_is(self) -> Self:
         """Return the model as it is now, over the same parameters: a later fit does not change it."""
@@ -350,32 +381,6 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _pooled(fields: Int32) -> Int32:
-    """Return the group of each feature, (n_features,): its field, but one group for all fields of a single feature.
-
-    A single feature, as a numeric column is, says nothing of the prior that it came from.
-    """
-    is_alone = np.bincount(fields)[fields] == 1
-    groups: Int32 = np.where(is_alone, fields.max(initial=0) + 1, fields)
-    return np.unique(groups, return_inverse=True)[1].astype(np.int32)
-
-
-def _as_one_field(scale: FeatureScale, X: Csr, columns: NDArray[np.intp]) -> FeatureScale:
-    """Return a scale by which these columns of X together are about as long as the one feature of a field.
-
-    So the prior of a few dozen numeric columns leaves the score the spread that it leaves that of ids.
-    """
-    if X.data is None or len(columns) < 2:
-        return scale
-    factors = np.ones(X.n_features, dtype=np.float32)
-    factors[scale.columns] = scale.factors[:, 0]
-    squares = np.bincount(X.indices, (X.data.astype(np.float64) * factors[X.indices]) ** 2, X.n_features)
-    length = float(squares[columns].sum()) / X.n_rows
-    factors[columns] *= np.exp2(-np.rint(0.5 * np.log2(max(length, 1.0)))).astype(np.float32)
-    chosen = np.flatnonzero(factors != 1)
-    return FeatureScale(chosen, factors[chosen][:, None])
 
 
 def _in_units(mean: Parameters, units: Units) -> Parameters:

@@ -6,15 +6,18 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 from sklearn.base import ClassifierMixin
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._learning.solvers.hyperpriors import Priors
-from fastfm_ext._learning.solvers.likelihoods import Likelihood, Probit
+from fastfm_ext._learning.solvers.likelihoods import LOG_2PI, Likelihood, Probit
 from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext.bayesian.base import BayesianEstimator
 from fastfm_ext.fm.labels import check_labels, classes_of, encoded
+
+# Of a score that is matched, in units of the average.
+SMALLEST_WEIGHT = 1e-3
 
 
 class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
@@ -52,9 +55,10 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
     burn_in : int or "auto", default="auto"
         Sweeps at the beginning that no prediction averages over. "auto": until predictions and noise drift no longer,
         and at most half of `max_sweeps`.
-    keep : {"samples", "mean"}, default="samples"
-        What predictions are made of: draws of all parameters, thinned and in 8 bits a factor, or the mean of the
-        parameters over all sweeps, which is one FM, and too sure: it does not know how uncertain its score is.
+    keep : {"samples", "distilled", "mean"}, default="samples"
+        What predictions are made of: draws of all parameters, thinned and in 8 bits a factor; one FM that is fitted to
+        what the draws predict ("distilled"), and has about their probabilities; or the mean of the parameters over all
+        sweeps, which is one FM, too, and too sure: it does not know how uncertain its score is.
     n_samples : int or "auto", default="auto"
         Draws to keep. "auto": as many as take 14 MB, at least 20 and at most 200.
     warm_start : bool, default=False
@@ -74,7 +78,8 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
     w0_ : float, or ndarray of shape (n_classes,) for more than two classes
     w_ : ndarray of shape (n_features,), or (n_classes, n_features), float32
     V_ : ndarray of shape (n_features, n_factors), or (n_classes, n_features, n_factors), float32
-        Means of the parameters over all sweeps after the burn-in.
+        Of one FM that is fitted to what the draws predict, or for ``keep="mean"`` means over all sweeps after the
+        burn-in. Vectors of users and items are of these, too.
     n_sweeps_, burn_in_, n_samples_ : int
         Sweeps that were made, those of them that were left out, and draws that were kept.
     is_exact_ : bool
@@ -229,14 +234,8 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
         n_rows, parts = self._score_draws(X)
         probits = np.empty((len(self._scorers), n_rows))
         for rows, scores in parts:
-            if scores.shape[1] == 1:
-                probits[:, rows] = scores[:, 0]
-                continue
-            # Of the two probabilities the smaller one has all its digits.
-            above, below = ndtr(scores).mean(axis=1), ndtr(-scores).mean(axis=1)
-            probits[:, rows] = np.where(above < below, ndtri(above), -ndtri(below))
-        # The normal distribution function of less than this is 0.
-        return probits.clip(-37.5, 37.5)
+            probits[:, rows] = self._averaged_scores(scores)
+        return probits
 
     # --- what the base asks ------------------------------------------------------------------------------------------
 
@@ -250,6 +249,22 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
 
     def _likelihoods(self, y: AnyArray, sample_weight: Float32 | None, priors: Priors) -> list[Likelihood]:
         return [Probit(of_score, sample_weight) for of_score in encoded(y, self.classes_, "y")]
+
+    def _averaged_scores(self, scores: Float64) -> Float64:
+        if scores.shape[1] == 1:
+            probits: Float64 = scores[:, 0]
+        else:
+            # Of the two probabilities the smaller one has all its digits.
+            above, below = ndtr(scores).mean(axis=1), ndtr(-scores).mean(axis=1)
+            probits = np.where(above < below, ndtri(above), -ndtri(below))
+        # The normal distribution function of less than this is 0.
+        return probits.clip(-37.5, 37.5)
+
+    def _score_weights(self, scores: Float64) -> Float64 | None:
+        # The information that an observation has of its score: where the class is sure, the score hardly matters.
+        information = np.exp(-(scores**2) - LOG_2PI - log_ndtr(scores) - log_ndtr(-scores))
+        weights: Float64 = np.maximum(information / information.mean(), SMALLEST_WEIGHT)
+        return weights
 
     def _check_learned_target(self) -> None:
         n_classes = len(self.classes_)

@@ -8,7 +8,7 @@ from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
 from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of, values_of
 from fastfm_ext._learning.solvers.hyperpriors import PRIORS
 
-KEPT = ("samples", "mean")
+KEPT = ("samples", "distilled", "mean")
 
 
 def _or_auto(low: int) -> Check:

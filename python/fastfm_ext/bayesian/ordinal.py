@@ -48,9 +48,10 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
     burn_in : int or "auto", default="auto"
         Sweeps at the beginning that no prediction averages over. "auto": until predictions and noise drift no longer,
         and at most half of `max_sweeps`.
-    keep : {"samples", "mean"}, default="samples"
-        What predictions are made of: draws of all parameters, thinned and in 8 bits a factor, or the mean of the
-        parameters over all sweeps, which is one FM, and too sure: it does not know how uncertain its score is.
+    keep : {"samples", "distilled", "mean"}, default="samples"
+        What predictions are made of: draws of all parameters, thinned and in 8 bits a factor; one FM that is fitted to
+        the scores of the draws ("distilled"); or the mean of the parameters over all sweeps, less accurate the longer
+        the chain. Both are one FM, and too sure: they do not know how uncertain their score is.
     n_samples : int or "auto", default="auto"
         Draws to keep. "auto": as many as take 14 MB, at least 20 and at most 200.
     warm_start : bool, default=False
@@ -74,7 +75,8 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
         0.
     w_ : ndarray of shape (n_features,), float32
     V_ : ndarray of shape (n_features, n_factors), float32
-        Means of the parameters over all sweeps after the burn-in.
+        Of one FM that is fitted to what the draws predict, or for ``keep="mean"`` means over all sweeps after the
+        burn-in. Vectors of users and items are of these, too.
     n_sweeps_, burn_in_, n_samples_ : int
         Sweeps that were made, those of them that were left out, and draws that were kept.
     is_exact_ : bool

@@ -56,9 +56,10 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
     burn_in : int or "auto", default="auto"
         Sweeps at the beginning that no prediction averages over. "auto": until predictions and noise drift no longer,
         and at most half of `max_sweeps`.
-    keep : {"samples", "mean"}, default="samples"
-        What predictions are made of: draws of all parameters, thinned and in 8 bits a factor, or the mean of the
-        parameters over all sweeps, which is one FM and knows the noise, but not the uncertainty of its mean.
+    keep : {"samples", "distilled", "mean"}, default="samples"
+        What predictions are made of: draws of all parameters, thinned and in 8 bits a factor; one FM that is fitted to
+        what the draws predict ("distilled"), and knows the noise, but not how sure it is; or the mean of the
+        parameters over all sweeps, which is one FM, too, and less accurate the longer the chain.
     n_samples : int or "auto", default="auto"
         Draws to keep. "auto": as many as take 14 MB, at least 20 and at most 200.
     clip_predictions : bool, default=False
@@ -79,7 +80,8 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
     w0_ : float
     w_ : ndarray of shape (n_features,), float32
     V_ : ndarray of shape (n_features, n_factors), float32
-        Means of the parameters over all sweeps after the burn-in.
+        Of one FM that is fitted to what the draws predict, or for ``keep="mean"`` means over all sweeps after the
+        burn-in. Vectors of users and items are of these, too.
     noise_ : float
         Standard deviation of the noise: root of its mean variance.
     n_sweeps_, burn_in_, n_samples_ : int

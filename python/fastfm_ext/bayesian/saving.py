@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import saving
 from fastfm_ext.bayesian.draws import PosteriorDraws
 
@@ -33,6 +34,7 @@ def to_state(model: Any) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     arrays |= {f"hyper_{name}": values for name, values in model.hyperparameters_.items()}
     for number, draws in enumerate(model._draws or []):
         arrays |= draws.to_arrays(f"_{number}")
+        arrays |= {f"mean_{name}": array for name, array in model._means[number].to_arrays(f"_{number}").items()}
     return meta, arrays
 
 
@@ -58,11 +60,16 @@ def from_state(model_class: Any, meta: dict[str, Any], arrays: dict[str, AnyArra
     model._mean_cuts = arrays["mean_cuts"]
     prefix = "hyper_"
     model.hyperparameters_ = {n.removeprefix(prefix): array for n, array in arrays.items() if n.startswith(prefix)}
-    means = model._scorers
+    scorers = model._scorers
+    model._means = model._draws = None
     if "draws_w0_0" in arrays:
-        model._draws = [PosteriorDraws.from_arrays(arrays, f"_{n}", mean) for n, mean in enumerate(means)]
-    else:
-        model._draws = None
-    if len(model._covariance_shares) != len(means) or not 0 < model._noise_variance < np.inf:
+        prefix = "mean_"
+        of_means = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        model._means = [
+            Parameters.from_arrays(of_means, params.n_factors, model.n_features_in_, suffix=f"_{n}")
+            for n, params in enumerate(scorers)
+        ]
+        model._draws = [PosteriorDraws.from_arrays(arrays, f"_{n}", mean) for n, mean in enumerate(model._means)]
+    if len(model._covariance_shares) != len(scorers) or not 0 < model._noise_variance < np.inf:
         raise ValueError("shares of the covariance, or a noise variance, that do not fit the model")
     return model

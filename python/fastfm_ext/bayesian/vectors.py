@@ -1,4 +1,4 @@
-"""User and item vectors of the mean model, or of one draw of it, for exploration."""
+"""User and item vectors of one machine for all draws, or of one draw, for exploration."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import is_integer
+from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext.bayesian.draws import PosteriorDraws
 
 
 class SampledVectorsMixin(VectorsMixin):
-    """The mean parameters as attributes, and vectors of users and items by them or by a draw.
+    """The parameters of one machine as attributes, and vectors of users and items by them or by a draw.
 
     Ranking by one draw, the same on both sides, explores: an item is on top as often as it is the best one, for all
     that is known (Thompson sampling).
     """
 
+    _means: list[Parameters] | None
     _draws: list[PosteriorDraws] | None
 
     def user_vector(self, X: Any, *, sample: int | None = None) -> Float32:
@@ -33,7 +35,7 @@ class SampledVectorsMixin(VectorsMixin):
         X : {array-like, sparse matrix} of shape (n_rows, n_features)
         sample : int, optional
             Number of a kept draw, below `n_samples_`, to take the parameters of; the same is to be named for the items.
-            Default: the mean of all draws.
+            Default: the machine of `w0_`, `w_` and `V_`.
 
         Returns
         -------
@@ -131,7 +133,7 @@ class SampledVectorsMixin(VectorsMixin):
 
     @property
     def n_samples_(self) -> int:
-        """Draws that are kept for predictions; 0 for ``keep="mean"``."""
+        """Draws that are kept for predictions; 0 unless ``keep="samples"``."""
         attributes = vars(self)
         if "_draws" not in attributes:
             raise AttributeError(f"This {type(self).__name__} is not fitted yet; call fit first.")
@@ -149,6 +151,7 @@ class SampledVectorsMixin(VectorsMixin):
             advice = "" if n else ' The model keeps none: fit with keep="samples".'
             raise ValueError(f"sample must be the number of a kept draw, 0 to {n - 1}; got {sample!r}.{advice}")
         assert model._draws is not None
-        pairs = zip(model._draws, model._scorers, strict=True)
+        assert model._means is not None
+        pairs = zip(model._draws, model._means, strict=True)
         model._scorers = Scorers(draws.parameters(int(sample), mean) for draws, mean in pairs)
         return model
