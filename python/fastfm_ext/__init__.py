@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastfm_ext.fm import FMClassifier, FMRegressor
     from fastfm_ext.model_io import ModelFileError, load_model, save_model
     from fastfm_ext.ranking import FMRanker
+    from fastfm_ext.recommender import FMRecommender, interactions_from_table
     from fastfm_ext.retrieval import ItemIndex, recommend
 
     __version__: str
@@ -24,6 +25,7 @@ __all__ = [
     "FMClassifier",
     "FMEncoder",
     "FMRanker",
+    "FMRecommender",
     "FMRegressor",
     "ItemIndex",
     "ModelFileError",
@@ -34,6 +36,7 @@ __all__ = [
     "export_features",
     "export_vectors",
     "hashed",
+    "interactions_from_table",
     "load_model",
     "multi",
     "numeric",
