@@ -23,6 +23,7 @@ from fastfm_ext.recommender.explanation import pairs_of, parts_of
 from fastfm_ext.recommender.growth import LearnsOfMore
 from fastfm_ext.recommender.held_out import GivenVectors, requests_in
 from fastfm_ext.recommender.known import Known
+from fastfm_ext.recommender.result_table import result_table
 from fastfm_ext.recommender.saving import known_of, state_of
 from fastfm_ext.recommender.side_table import as_ids
 from fastfm_ext.recommender.training_data import data_of_matrices, data_of_tables
@@ -271,7 +272,7 @@ class FMRecommender(LearnsOfMore, BaseEstimator):
         names = self._feature_names(item.shape[1])
         of_user = parts_of(model.user_vector, model.V_, user, vector)
         pairs = pairs_of(of_user, parts_of(model.item_vector, model.V_, item, of_item), names, float(of_item[0]))
-        return self._table({name: values[:n] for name, values in pairs.items()})
+        return result_table(known.columns.kind, {name: values[:n] for name, values in pairs.items()})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the recommender, with its model, encoder and index, to one file: see `fastfm_ext.save_model`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -25,6 +25,24 @@ from fastfm_ext.retrieval.index import ItemIndex
 
 UNKNOWN = ("warn", "popular", "error")
 _BATCH_USERS = 4096
+
+
+class Best(NamedTuple):
+    """The best items of users, one a row.
+
+    Attributes
+    ----------
+    ranks : ndarray of shape (n_rows,), int64
+        From 1, for each user anew.
+    columns : dict of str to ndarray of shape (n_rows,)
+        Columns of the table that `FMRecommender.recommend` returns.
+    strangers : list
+        Users of whom nothing is known.
+    """
+
+    ranks: Int64
+    columns: dict[str, AnyArray]
+    strangers: list[Any]
 
 
 class ServesRecommendations:
@@ -85,6 +103,12 @@ class ServesRecommendations:
         UserWarning
             If nothing is known of a user, unless `unknown` says otherwise.
         """
+        best = self._best(user_ids, n, exclude_seen, among, context, unknown)
+        return result_table(self._fitted().columns.kind, best.columns)
+
+    def _best(
+        self, user_ids: Any, n: int, exclude_seen: bool, among: Collection[Any] | None, context: Any, unknown: str
+    ) -> Best:
         known, n = self._fitted(), check_count(n, "n")
         if unknown not in UNKNOWN:
             raise ValueError(f"unknown must be one of {list(UNKNOWN)}, got {unknown!r}.")
@@ -107,9 +131,8 @@ class ServesRecommendations:
                     ids[rows], scores[rows] = of_index.search(queries, n, seen, only=among)
         rows, places = np.nonzero(scores > -np.inf)
         found = ids[rows, places]
-        return self._table(
-            {known.users.name: given[rows], known.items.name: found, "score": scores[rows, places]}, found
-        )
+        columns = {known.users.name: given[rows], known.items.name: found, "score": scores[rows, places]}
+        return Best(places + 1, columns | self._titles(found), given[~is_known].tolist())
 
     def recommend_to(
         self,
@@ -162,7 +185,7 @@ class ServesRecommendations:
         ids, scores = index.search(queries, n, chosen_by if exclude_seen else None, only=among)  # type: ignore[arg-type]
         rows, places = np.nonzero(scores > -np.inf)
         columns = {known.items.name: wanted[rows], known.users.name: ids[rows, places], "score": scores[rows, places]}
-        return self._table(columns)
+        return result_table(known.columns.kind, columns)
 
     def similar_items(self, item_ids: Any, n: int = 10, *, among: Collection[Any] | None = None) -> Any:
         """Find the items most similar to items, by the cosine of their vectors.
@@ -241,16 +264,15 @@ class ServesRecommendations:
         rows, places = np.nonzero(scores > -np.inf)
         found = ids[rows, places]
         columns = {name: wanted[rows], f"similar_{name}": found, "score": scores[rows, places]}
-        return self._table(columns, found if with_titles else None)
+        return result_table(self._fitted().columns.kind, columns | (self._titles(found) if with_titles else {}))
 
-    def _table(self, columns: dict[str, AnyArray], titled: AnyArray | None = None) -> Any:
-        """Return a result of the kind that `fit` was given, with the titles of items (n_rows,) if they have any."""
+    def _titles(self, item_ids: AnyArray) -> dict[str, AnyArray]:
+        """Return the column of the titles of items (n_rows,); nothing if items have none."""
         known = self._fitted()
-        titles = known.items.titles
-        if titled is not None and titles is not None:
-            places = known.items.find(titled.tolist(), "items")
-            columns = columns | {str(known.columns.title): np.append(titles, object_array([None]))[places]}
-        return result_table(known.columns.kind, columns)
+        if known.items.titles is None:
+            return {}
+        places = known.items.find(item_ids.tolist(), "items")
+        return {str(known.columns.title): np.append(known.items.titles, object_array([None]))[places]}
 
     def _users_of(self, user_ids: Any) -> tuple[AnyArray, Int64]:
         """Return users' ids (n,) as they are given back, and their positions, -1 for unknown ones."""
@@ -294,7 +316,7 @@ class ServesRecommendations:
             f"{what}. They get what is popular; fold_in takes what they chose, add_users what is known of them, and "
             'unknown="popular" silences this.',
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
     def _items_at(self, wanted: AnyArray, argument: str) -> Int64:

@@ -6,15 +6,18 @@ from typing import Any
 
 from fastfm_ext._common.checks import is_integer, optional
 from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of
-from fastfm_ext._learning.losses import losses_of
+from fastfm_ext._learning.losses import RANKING_LOSSES, losses_of
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
+from fastfm_ext.ranking.ranker import FMRanker
 
-_ESTIMATORS = {"regression": FMRegressor, "classification": FMClassifier}
+_ESTIMATORS = {"regression": FMRegressor, "classification": FMClassifier, "ranking": FMRanker}
 _CHECKS: dict[str, Check] = CHECKS | {
     "loss": one_of(loss.name for loss in losses_of("regression")),
+    "n_negatives": (optional(is_integer(1)), "a whole number of at least 1"),
     "random_state": (optional(is_integer(0)), "a whole number of at least 0"),
 }
+_RANKING_CHECKS: dict[str, Check] = _CHECKS | {"loss": one_of(loss.name for loss in RANKING_LOSSES)}
 
 
 def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None) -> None:
@@ -24,11 +27,12 @@ def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None) -> 
     """
     known_of = {name: set(estimator().get_params()) for name, estimator in _ESTIMATORS.items()}
     known = set.union(*known_of.values())
+    checks = _RANKING_CHECKS if task == "ranking" else _CHECKS
     for name, value in hyperparameters.items():
         if name not in known:
             raise ValueError(f"[settings] {name}: there is no such setting; there are {', '.join(sorted(known))}")
         if task is not None and name not in known_of[task]:
             raise ValueError(f"{name} is no setting of a {task}; leave it out, or choose another --task")
-        is_valid, wanted = _CHECKS.get(name, (lambda _: True, ""))
+        is_valid, wanted = checks.get(name, (lambda _: True, ""))
         if not is_valid(value):
             raise ValueError(f"{name} must be {wanted}; got {value!r}")

@@ -24,6 +24,7 @@ from fastfm_ext.retrieval.ids import as_id_array
 
 if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
+    from fastfm_ext.ranking.ranker import FMRanker
 
 _FIRST_ROUNDED = 2**24  # the whole number after it has no float32
 
@@ -102,13 +103,13 @@ def new_model(targets: AnyArray, settings: FitSettings) -> FMRegressor | FMClass
         why = "is text" if is_text else f"has {found}"
         print(f"task: {task}, since the target {why} (--task chooses)")
     estimator = FMClassifier if task == "classification" else FMRegressor
-    model = estimator(verbose=_verbosity(settings))
+    model = estimator(verbose=verbosity_of(settings))
     check_hyperparameters(settings.hyperparameters, task)
     model.set_params(**settings.hyperparameters)
     return model
 
 
-def _verbosity(settings: FitSettings) -> Any:
+def verbosity_of(settings: FitSettings) -> Any:
     """Return how the estimator shows its progress."""
     if settings.quiet:
         return 0
@@ -122,7 +123,7 @@ def chosen_columns(encoder: FMEncoder) -> str:
     return f"columns: {', '.join(map(repr, encoder.columns_))} (--user, --item and --context choose)"
 
 
-def trained(model: FMRegressor | FMClassifier, seconds: float) -> str:
+def trained(model: FMRegressor | FMClassifier | FMRanker, seconds: float) -> str:
     """Return a line about a finished training."""
     return f"trained for {counted(model.n_iter_, 'epoch')} in {seconds:.2f} s; epoch {model.best_epoch_} was the best"
 
