@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -64,7 +64,20 @@ class Known:
     trained: Bools
     n_trained_on: Int64
     folded: Mapping[int, Float32] = field(default_factory=dict)
-    _places: dict[str, tuple[AnyArray, Int64]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _found: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What has been found is quickly found again.
+        return {name: value for name, value in self.__dict__.items() if name != "_found"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _found={})
+
+    def found(self, name: str, find: Callable[[], Any]) -> Any:
+        """Return what `find` returns, found once for all questions until something changes."""
+        if name not in self._found:
+            self._found[name] = find()
+        return self._found[name]
 
     @cached_property
     def knows_user(self) -> Bools:
@@ -80,11 +93,12 @@ class Known:
 
     def places_of(self, item_ids: AnyArray) -> Int64:
         """Return the position of each id of an index, (n_items,), -1 for one that the recommender does not know."""
-        kept = self._places.get("index")
+        kept = self._found.get("places")
         # An index has the same array of ids until its items change.
         if kept is None or kept[0] is not item_ids:
-            kept = self._places["index"] = item_ids, self.items.find(item_ids.tolist(), "items")
-        return kept[1]
+            kept = self._found["places"] = item_ids, self.items.find(item_ids.tolist(), "items")
+        places: Int64 = kept[1]
+        return places
 
     def knows_request(self, users: Int64, context: sparse.csr_array | None = None) -> Bools:
         """Return whether anything is known about requests, (n,), that are as `vectors_of` takes them."""

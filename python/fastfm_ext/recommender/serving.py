@@ -121,14 +121,14 @@ class ServesRecommendations:
         n = min(n, len(self.index))
         ids = np.empty((len(given), n), dtype=self.index.ids.dtype)
         scores = np.full((len(given), n), -np.inf, dtype=np.float32)
-        for by, of_index in ((is_known, self.index), (~is_known, self._popularity())):
-            for rows in np.split(np.flatnonzero(by), range(_BATCH_USERS, int(by.sum()), _BATCH_USERS)):
+        for start in range(0, len(given), _BATCH_USERS):
+            batch = np.arange(start, min(start + _BATCH_USERS, len(given)))
+            for rows in (batch[is_known[batch]], batch[~is_known[batch]]):
                 if len(rows):
                     X = None if X_context is None else X_context[rows]
-                    vectors = known.vectors_of(self.model, users[rows], X)
-                    queries = vectors if of_index is self.index else np.ones((len(rows), 1))
+                    index, vectors = self._search_of(users[rows], X, are_known=bool(is_known[rows[0]]))
                     seen = known.seen_by(users[rows], self.index.ids) if exclude_seen else None
-                    ids[rows], scores[rows] = of_index.search(queries, n, seen, only=among)
+                    ids[rows], scores[rows] = index.search(vectors, n, seen, only=among)
         rows, places = np.nonzero(scores > -np.inf)
         found = ids[rows, places]
         columns = {known.users.name: given[rows], known.items.name: found, "score": scores[rows, places]}
@@ -176,13 +176,12 @@ class ServesRecommendations:
         items = self._items_at(as_ids(_listed(item_ids, "item_ids"), "item_ids"), "item_ids")
         wanted = known.items.ids[items]
         users = np.flatnonzero(known.knows_user)
-        activity = np.log1p(np.diff(known.interactions.indptr)[users]) * bool(weigh_activity)
-        vectors = np.column_stack([known.vectors_of(self.model, users), activity])
-        index = ItemIndex(n_jobs=self.index.n_jobs).fit(vectors, ids=known.users.ids[users])
-        queries = np.column_stack([self.model.item_vector(known.items.X[items]), np.ones(len(items))])
-        chosen_by = sparse.csr_array(known.interactions[users].T.tocsr()[items])
+        index = known.found("users with activity", self._users_with_activity)
+        weights = np.full(len(items), float(bool(weigh_activity)))
+        queries = np.column_stack([self.model.item_vector(known.items.X[items]), weights])
+        chosen_by = sparse.csr_array(known.interactions[:, items][users].T.tocsr())
         n = min(n, len(users))
-        ids, scores = index.search(queries, n, chosen_by if exclude_seen else None, only=among)  # type: ignore[arg-type]
+        ids, scores = index.search(queries, n, chosen_by if exclude_seen else None, only=among)
         rows, places = np.nonzero(scores > -np.inf)
         columns = {known.items.name: wanted[rows], known.users.name: ids[rows, places], "score": scores[rows, places]}
         return result_table(known.columns.kind, columns)
@@ -244,21 +243,38 @@ class ServesRecommendations:
         """
         known, n = self._fitted(), check_count(n, "n")
         wanted = as_ids(_listed(user_ids, "user_ids"), "user_ids")
-        users = np.flatnonzero(known.knows_user)
-        vectors = known.vectors_of(self.model, users)
-        index = ItemIndex(n_jobs=self.index.n_jobs).fit(vectors, ids=known.users.ids[users])
+        index = known.found("users", self._users)
         strangers = [user for user in wanted.tolist() if user not in index]
         if strangers:
             raise ValueError(f"user_ids: nothing is known of {shorten(strangers)}; fold in what they chose.")
         wanted = known.users.ids[known.users.find(wanted.tolist(), "user_ids")]
-        ids, scores = index.similar_items(wanted, min(n, len(users)), only=among)
+        ids, scores = index.similar_items(wanted, min(n, len(index)), only=among)
         return self._neighbors(known.users.name, wanted, ids, scores, with_titles=False)
 
-    def _popularity(self) -> ItemIndex:
-        """Return an index of the number of users who chose each item, which ranks by it."""
-        known, item_ids = self._fitted(), self.index.ids
-        chosen = np.append(known.n_users_of, 0)[known.places_of(item_ids)]
-        return ItemIndex(n_jobs=self.index.n_jobs).fit(chosen[:, None], ids=item_ids)
+    def _search_of(
+        self, users: Int64, X_context: sparse.csr_array | None, *, are_known: bool
+    ) -> tuple[ItemIndex, AnyArray]:
+        """Return the index to search for users (n,), and their vectors (n, d); strangers get what many chose."""
+        known = self._fitted()
+        if are_known:
+            return self.index, known.vectors_of(self.model, users, X_context)
+        n_users_of = np.append(known.n_users_of, 0)[known.places_of(self.index.ids)]
+        popularity = ItemIndex(n_jobs=self.index.n_jobs).fit(n_users_of[:, None], ids=self.index.ids)
+        return popularity, np.ones((len(users), 1), dtype=np.float32)
+
+    def _users(self) -> ItemIndex:
+        """Return an index of the users of whom something is known."""
+        known = self._fitted()
+        users = np.flatnonzero(known.knows_user)
+        return ItemIndex(n_jobs=self.index.n_jobs).fit(known.vectors_of(self.model, users), ids=known.users.ids[users])
+
+    def _users_with_activity(self) -> ItemIndex:
+        """Return an index of these users with one more coordinate: the logarithm of 1 + their choices."""
+        known = self._fitted()
+        users = np.flatnonzero(known.knows_user)
+        activity = np.log1p(np.diff(known.interactions.indptr)[users])
+        vectors = np.column_stack([known.vectors_of(self.model, users), activity])
+        return ItemIndex(n_jobs=self.index.n_jobs).fit(vectors, ids=known.users.ids[users])
 
     def _neighbors(self, name: str, wanted: AnyArray, ids: AnyArray, scores: Float32, *, with_titles: bool) -> Any:
         rows, places = np.nonzero(scores > -np.inf)
@@ -281,8 +297,10 @@ class ServesRecommendations:
             return known.users.ids, np.arange(len(known.users))
         listed = plain_ids(_listed(user_ids, "user_ids"))
         users = known.users.find(listed, "user_ids")
-        ids = known.users.ids.tolist()
-        given = unified([value if user < 0 else ids[user] for value, user in zip(listed, users.tolist(), strict=True)])
+        own = known.users.ids[users].tolist()
+        given = unified(
+            [value if user < 0 else own[at] for at, (value, user) in enumerate(zip(listed, users, strict=True))]
+        )
         return as_ids(given, "user_ids") if {*map(type, given)} == {int} else object_array(given), users
 
     def _encoded_context(self, context: Any, given: AnyArray) -> sparse.csr_array | None:
