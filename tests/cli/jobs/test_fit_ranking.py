@@ -1,6 +1,7 @@
 """`fastfm-ext fit --task ranking`, run as a user would run it."""
 
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import command_cases
 import ranking_files
 from fastfm_ext import FMRecommender, load_model
 from ranking_files import FIT, QUICK, ROLES
+from recommender_cases import world
+from repository import ROOT
 
 run = command_cases.run
 files = ranking_files.files
@@ -110,3 +113,29 @@ def test_the_same_seed_gives_the_same_model(run, files):
     a, b, c = (load_model(f"{name}.fastfm").model.model.V_ for name in "abc")
     np.testing.assert_array_equal(a, b)
     assert np.abs(a - c).max() > 0
+
+
+@pytest.mark.filterwarnings("ignore:Training ended at max_iter")
+def test_the_page_about_rankings_can_be_followed(run, tmp_path):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    events, users, films = (pd.DataFrame(table) for table in world())
+    for table in (events, users):
+        table["user_id"] = table["user"].str[1:].astype(int) + 10
+    films["film_id"] = films["film"]
+    events["film_id"] = events["film"]
+    events[["user_id", "film_id"]].iloc[10:].to_csv("clicks.csv", index=False)
+    events[["user_id", "film_id"]].iloc[:10].to_csv("held_out.csv", index=False)
+    users[["user_id", "country"]].to_csv("users.csv", index=False)
+    films[["film_id", "title", "genres"]].to_csv("films.csv", index=False)
+    names = {"user_id": "userId", "film_id": "movieId"}
+    events.assign(user_id=events["user_id"] - 9).rename(columns=names)[["userId", "movieId"]].to_csv("ratings.csv")
+    films.rename(columns=names)[["movieId", "title", "genres"]].to_csv("movies.csv", index=False)
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"^## Who chose what\n(.+?)(?=^## )", page, re.M | re.S)
+    lines = [line for block in re.findall(r"^```sh\n(.+?)^```", section, re.M | re.S) for line in block.splitlines()]
+    printed = [run(*shlex.split(line)[1:]) for line in lines]
+    assert [code for code, _, _ in printed] == [0] * 5
+    assert len(printed[1][1].splitlines()) == 1 + 2 * 10
+    assert printed[2][1].startswith("recall@10 ")
+    assert printed[4][1].startswith("user,rank,item,score,title\n1,1,")
