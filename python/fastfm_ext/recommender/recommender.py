@@ -21,7 +21,7 @@ from fastfm_ext.recommender.growth import LearnsOfMore
 from fastfm_ext.recommender.judgement import JudgesRecommendations
 from fastfm_ext.recommender.known import Known
 from fastfm_ext.recommender.saving import known_of, state_of
-from fastfm_ext.recommender.training_data import data_of_matrices, data_of_tables
+from fastfm_ext.recommender.training_data import FitArguments, data_of_matrices, data_of_tables
 from fastfm_ext.retrieval.ids import shorten
 from fastfm_ext.retrieval.index import ItemIndex
 
@@ -161,7 +161,7 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
             _check_matrix_arguments(named)
             data = data_of_matrices(events, users, items)
         else:
-            data = data_of_tables(events, user, item, context, users, items, weight, time, title)
+            data = data_of_tables(FitArguments(events, user, item, context, users, items, weight, time, title))
         model = clone(self.model).fit(data.X_user, data.X_item, data.chosen, callback=callback)
         known = data.known
         is_known = known.items.is_known(known.trained)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from fastfm_ext._common.arrays import AnyArray, Float64, Int64
+from fastfm_ext._common.arrays import AnyArray, Bools, Float64, Int64
 from fastfm_ext._common.checks import errors_that_name, kind_of
 from fastfm_ext._tables.column import Column
 from fastfm_ext._tables.read import as_column
@@ -54,94 +54,146 @@ class TrainingData(NamedTuple):
     encoder: FMEncoder | None
 
 
-@dataclass(frozen=True)
-class _Events:
-    """Events by positions of users and items, (n_events,) each."""
+class FitArguments(NamedTuple):
+    """Arguments of `FMRecommender.fit` that say what the tables hold."""
 
+    events: Any
+    user: Any
+    item: Any
+    context: Any
+    users: Any
+    items: Any
+    weight: str | None
+    time: str | None
+    title: str | None
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Events by positions of users and items, (n_events,) each, and the tables of both sides.
+
+    Attributes
+    ----------
+    named : EventColumns
+    users, items : ndarray of shape (n_events,), int64
+    weights : ndarray of shape (n_events,)
+    user_ids, item_ids : ndarray of shape (n_users,), (n_items,)
+    columns : dict of str to Column
+        Of the events.
+    user_side, item_side : SideTable
+    """
+
+    named: EventColumns
     users: Int64
     items: Int64
     weights: Float64
     user_ids: AnyArray
     item_ids: AnyArray
     columns: dict[str, Column]
+    user_side: SideTable
+    item_side: SideTable
 
     @classmethod
-    def read(cls, events: Any, named: EventColumns, others: Sequence[tuple[str, str]]) -> _Events:
-        arguments = [("user", named.user), ("item", named.item), ("weight", named.weight), ("time", named.time)]
-        columns = event_columns(events, [*arguments, *others])
-        users, user_ids = positions_in(columns[named.user], "user")
-        items, item_ids = positions_in(columns[named.item], "item")
-        weights = np.ones(len(users)) if named.weight is None else weights_of(columns[named.weight])
+    def read(cls, given: FitArguments, context: Sequence[str]) -> _Tables:
+        """Read the tables, with these columns of the context.
+
+        Raises
+        ------
+        TypeError, ValueError
+        """
+        user, item = id_column("user", given.user), id_column("item", given.item)
+        if user == item:
+            raise ValueError(f"user and item both name the column {user!r}; they are two columns of the events.")
+        # Without a table of their own, users and items are described by the events.
+        of_user = [] if given.users is not None or isinstance(given.user, str) else _names(given.user)
+        of_item = [] if given.items is not None or isinstance(given.item, str) else _names(given.item)
+        if given.items is None and given.title is not None:
+            of_item.append(given.title)
+        arguments = [("user", user), ("item", item), ("weight", given.weight), ("time", given.time)]
+        arguments += [("context", name) for name in context] + [("user", name) for name in of_user]
+        columns = event_columns(given.events, [*arguments, *(("item", name) for name in of_item)])
+        users, user_ids = positions_in(columns[user], "user")
+        items, item_ids = positions_in(columns[item], "item")
+        weights = np.ones(len(users)) if given.weight is None else weights_of(columns[given.weight])
         if not weights.any():
-            raise ValueError(f"weight={named.weight!r}: no event has a weight above 0; there is nothing to learn from.")
-        return cls(users, items, weights, user_ids, item_ids, columns)
+            raise ValueError(f"weight={given.weight!r}: no event has a weight above 0; there is nothing to learn from.")
+        user_side, item_side = (
+            SideTable.of_events({name: columns[name] for name in names if name != id_name}, codes, ids, id_name)
+            if table is None
+            else _joinable(SideTable.read(table, id_name, argument), ids)
+            for argument, table, id_name, codes, ids, names in (
+                ("users", given.users, user, users, user_ids, of_user),
+                ("items", given.items, item, items, item_ids, of_item),
+            )
+        )
+        title = item_side.title_column(given.title)
+        kind = kind_of_table(given.events)
+        named = EventColumns(user, item, given.weight, given.time, title, tuple(context), kind)
+        return cls(named, users, items, weights, user_ids, item_ids, columns, user_side, item_side)
 
-    def latest(self, times: Column, shape: tuple[int, int]) -> sparse.csr_array:
-        """Return the time of each pair's last event."""
+    def columns_of(self, group: str, spec: ColumnSpec) -> dict[str, Column]:
+        """Return the columns that a spec learns from, for `fitted_by_side`.
+
+        Ids and context are learned from events; what describes a user or an item, from the table of these.
+        """
+        side = {"user": self.user_side, "item": self.item_side}.get(group)
+        if side is None or spec.columns == (side.id_name,):
+            return {name: self.columns[name] for name in spec.columns}
+        return side.columns | {side.id_name: as_column(side.id_name, side.ids)}
+
+    def latest(self, shape: tuple[int, int]) -> sparse.csr_array | None:
+        """Return the time of each pair's last event; None without times."""
+        if self.named.time is None:
+            return None
         counts = self.weights > 0
-        return latest(self.users[counts], self.items[counts], numbers_without_gaps(times)[counts], shape)
+        times = numbers_without_gaps(self.columns[self.named.time])
+        return latest(self.users[counts], self.items[counts], times[counts], shape)
+
+    def summed(self, rows: Int64, shape: tuple[int, int]) -> sparse.csr_array:
+        """Return the weights of events, those of a row (n_events,) and an item added up."""
+        matrix = sparse.coo_array((self.weights, (rows, self.items)), shape=shape).tocsr()
+        matrix.eliminate_zeros()
+        return matrix
 
 
-def data_of_tables(
-    events: Any,
-    user: Any,
-    item: Any,
-    context: Any,
-    users: Any,
-    items: Any,
-    weight: str | None,
-    time: str | None,
-    title: str | None,
-) -> TrainingData:
-    """Return the training data of a table of events and the tables of users and items, as `FMRecommender.fit` has it.
+def data_of_tables(given: FitArguments) -> TrainingData:
+    """Return the training data of a table of events and the tables of users and items.
 
     Raises
     ------
     TypeError, ValueError
         For what cannot be trained on; the message names the argument.
     """
-    user_name, item_name = id_column("user", user), id_column("item", item)
-    if user_name == item_name:
-        raise ValueError(f"user and item both name the column {user_name!r}; they are two columns of the events.")
-    in_context = checked_specs("context", [context] if isinstance(context, str) else context)
-    context_names = _names(in_context)
-    of_user = () if users is not None or isinstance(user, str) else _names(checked_specs("user", user))
-    of_item = () if items is not None or isinstance(item, str) else _names(checked_specs("item", item))
-    if items is None and title is not None:
-        of_item = tuple(dict.fromkeys([*of_item, title]))
-    named = EventColumns(user_name, item_name, weight, time, None, context_names, kind_of_table(events))
-    others = {"context": context_names, "user": of_user, "item": of_item}
-    found = _Events.read(events, named, [(side, name) for side, names in others.items() for name in names])
-    user_side = _side(users, "users", user_name, found, found.users, found.user_ids, of_user)
-    item_side = _side(items, "items", item_name, found, found.items, found.item_ids, of_item)
-    title = item_side.title_column(title)
-    specs = {"user": user_side.specs("user", user, None), "item": item_side.specs("item", item, title)}
+    in_context = checked_specs("context", [given.context] if isinstance(given.context, str) else given.context)
+    tables = _Tables.read(given, _names(in_context))
+    named, user_side, item_side = tables.named, tables.user_side, tables.item_side
+    specs = {"user": user_side.specs("user", given.user, None)}
+    specs["item"] = item_side.specs("item", given.item, named.title)
     _check_apart(specs)
-    encoder = FMEncoder(**specs, context=in_context or None)
-    fitted_by_side(encoder, _columns_of(found, user_side, item_side))
-    all_users, all_items = _joined(found.user_ids, user_side.ids), _joined(found.item_ids, item_side.ids)
-    X_user = encoded_groups(encoder, user_side.columns_for(all_users), ("user",))
-    X_item = encoded_groups(encoder, item_side.columns_for(all_items), ("item",))
-    titles = item_side.titles_of(all_items, title)
-    times = None
-    shape = len(all_users), len(all_items)
-    if time is not None:
-        counts = found.weights > 0
-        times = latest(
-            found.users[counts], found.items[counts], numbers_without_gaps(found.columns[time])[counts], shape
-        )
-    columns = replace(named, title=None if titles is None else title)
-    matrix = _summed(found.weights, found.users, found.items, shape)
-    rosters = Roster(user_name, all_users, X_user), Roster(item_name, all_items, X_item, titles)
-    if not in_context:
-        return _data(columns, *rosters, matrix, times, encoder)
-    context_rows = {name: found.columns[name] for name in context_names}
-    X_context = encoded_groups(encoder, context_rows, ("context",))
-    rows = np.arange(len(found.users))
-    request_of, first = requests_of(found.users, [found.columns[name] for name in context_names], rows)
-    X_request = sparse.csr_array(X_user[found.users[first]] + X_context[first])
-    chosen = _summed(found.weights, request_of, found.items, (len(first), len(all_items)))
-    return _data(columns, *rosters, matrix, times, encoder, X_request, chosen)
+    encoder = fitted_by_side(FMEncoder(**specs, context=in_context or None), tables.columns_of)
+    user_ids, item_ids = _joined(tables.user_ids, user_side.ids), _joined(tables.item_ids, item_side.ids)
+    X_user = encoded_groups(encoder, user_side.columns_for(user_ids), ("user",))
+    X_item = encoded_groups(encoder, item_side.columns_for(item_ids), ("item",))
+    users, items = Roster(named.user, user_ids, X_user), Roster(named.item, item_ids, X_item)
+    items = replace(items, titles=item_side.titles_of(item_ids, named.title))
+    shape = len(users), len(items)
+    matrix = tables.summed(tables.users, shape)
+    data = _data(named, users, items, matrix, tables.latest(shape), encoder)
+    return _by_request(data, tables, matrix) if in_context else data
+
+
+def _by_request(data: TrainingData, tables: _Tables, matrix: sparse.csr_array) -> TrainingData:
+    """Let the rows of training be users in a context."""
+    assert data.encoder is not None
+    names = tables.named.context
+    X_context = encoded_groups(data.encoder, {name: tables.columns[name] for name in names}, ("context",))
+    columns, rows = [tables.columns[name] for name in names], np.arange(len(tables.users))
+    request_of, first = requests_of(tables.users, columns, rows)
+    X = sparse.csr_array(data.known.users.X[tables.users[first]] + X_context[first])
+    chosen = tables.summed(request_of, (len(first), matrix.shape[1]))[:, _is_chosen(matrix)]
+    trained = data.known.trained.copy()
+    trained[X.indices] = True
+    return data._replace(X_user=X, chosen=sparse.csr_array(chosen), known=replace(data.known, trained=trained))
 
 
 def data_of_matrices(interactions: Any, users: Any, items: Any) -> TrainingData:
@@ -176,45 +228,29 @@ def _data(
     matrix: sparse.csr_array,
     times: sparse.csr_array | None,
     encoder: FMEncoder | None,
-    X_request: sparse.csr_array | None = None,
-    chosen: sparse.csr_array | None = None,
 ) -> TrainingData:
-    """Leave out of training who chose nothing and what nobody chose; without requests, users are the rows."""
-    n_of_user, n_of_item = np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=len(items))
-    if chosen is None or X_request is None:
-        X_request, chosen = users.X[n_of_user > 0], matrix[n_of_user > 0]
-    X_item = items.X[n_of_item > 0]
+    """Leave out of training who chose nothing and what nobody chose."""
+    n_of_user, is_chosen = np.diff(matrix.indptr), _is_chosen(matrix)
+    X_user, X_item = users.X[n_of_user > 0], items.X[is_chosen]
     trained = np.zeros(items.X.shape[1], dtype=bool)
-    trained[X_request.indices] = trained[X_item.indices] = True
+    trained[X_user.indices] = trained[X_item.indices] = True
     known = Known(columns, users, items, matrix, times, trained, n_of_user.astype(np.int64))
-    return TrainingData(X_request, X_item, sparse.csr_array(chosen[:, n_of_item > 0]), known, encoder)
+    return TrainingData(X_user, X_item, sparse.csr_array(matrix[n_of_user > 0][:, is_chosen]), known, encoder)
 
 
-def _side(
-    table: Any, argument: str, id_name: str, found: _Events, codes: Int64, ids: AnyArray, names: Sequence[str]
-) -> SideTable:
-    if table is not None:
-        side = SideTable.read(table, id_name, argument)
-        if (side.rows_of(ids) < 0).all():
-            shown = f"{shorten(side.ids.tolist(), 3)} there, and {shorten(ids.tolist(), 3)} in events"
-            raise ValueError(f"{argument} has none of the {argument} in events, by column {id_name!r}: {shown}.")
-        return side
-    return SideTable.of_events({n: found.columns[n] for n in names if n != id_name}, codes, ids, id_name)
+def _is_chosen(matrix: sparse.csr_array) -> Bools:
+    """Return whether anybody chose each item, (n_items,)."""
+    return np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0
 
 
-def _columns_of(found: _Events, users: SideTable, items: SideTable) -> Any:
-    """Return the function by which `fitted_by_side` finds the columns of a spec.
-
-    Ids and context are learned from events; what describes a user or an item, from the table of these.
-    """
-
-    def columns_of(group: str, spec: ColumnSpec) -> dict[str, Column]:
-        side = {"user": users, "item": items}.get(group)
-        if side is None or spec.columns == (side.id_name,):
-            return {name: found.columns[name] for name in spec.columns}
-        return side.columns | {side.id_name: as_column(side.id_name, side.ids)}
-
-    return columns_of
+def _joinable(side: SideTable, ids: AnyArray) -> SideTable:
+    """Return a side table that has one of these ids, (n_ids,), or raise ValueError."""
+    if (side.rows_of(ids) < 0).all():
+        shown = f"{shorten(side.ids.tolist(), 3)} there, and {shorten(ids.tolist(), 3)} in events"
+        raise ValueError(
+            f"{side.argument} has none of the {side.argument} in events, by column {side.id_name!r}: {shown}."
+        )
+    return side
 
 
 def requests_of(users: Int64, context: Sequence[Column], rows: Int64) -> tuple[Int64, Int64]:
@@ -244,19 +280,14 @@ def requests_of(users: Int64, context: Sequence[Column], rows: Int64) -> tuple[I
     return request_of.reshape(-1), first
 
 
-def _summed(weights: Float64, rows: Int64, columns: Int64, shape: tuple[int, int]) -> sparse.csr_array:
-    matrix = sparse.coo_array((weights, (rows, columns)), shape=shape).tocsr()
-    matrix.eliminate_zeros()
-    return matrix
-
-
 def _joined(ids: AnyArray, others: AnyArray) -> AnyArray:
     """Return ids, and behind them those of `others` that are not among them."""
     return as_id_array(dict.fromkeys(as_id_array([*ids.tolist(), *others.tolist()]).tolist()))
 
 
-def _names(specs: Sequence[ColumnSpec]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for spec in specs for name in spec.columns))
+def _names(specs: Any) -> list[str]:
+    """Return the columns of specs, each once."""
+    return list(dict.fromkeys(name for spec in checked_specs("columns", specs) for name in spec.columns))
 
 
 def _check_apart(specs: dict[str, list[ColumnSpec]]) -> None:
