@@ -1,12 +1,14 @@
 """`fastfm-ext recommend` with a model of `fit --task ranking`, run as a user would run it."""
 
+import json
+
 import pytest
 
 import command_cases
 import ranking_files
 from fastfm_ext import FMRanker, FMRecommender, load_model
 from ranking_files import FIT, rows_of
-from recommender_cases import N_FILMS, films_of, fitted, world
+from recommender_cases import N_FILMS, N_USERS, films_of, fitted, world
 
 run = command_cases.run
 files = ranking_files.files
@@ -83,7 +85,9 @@ def test_a_recommender_of_python_serves_the_command_line(run, tmp_path):
     bare = FMRecommender(FMRanker(n_factors=2, max_iter=2, random_state=0)).fit(events, user="user", item="film")
     bare.save("bare.fastfm")
     assert run("recommend", "bare.fastfm", "-n", 1)[1].splitlines()[0] == "user,rank,item,score"
-    assert "items in the index" in run("inspect", "bare.fastfm")[1]
+    facts = json.loads(run("inspect", "bare.fastfm", "--json")[1])
+    assert [facts[name] for name in ("users", "items", "items in the index")] == [N_USERS, N_FILMS, N_FILMS]
+    assert facts["pairs of a user and an item"] == len(events["user"])
     code, _, err = run("predict", "p.fastfm", "p.fastfm", "--format", "csv")
     assert (code, "ranks items and predicts no values; use recommend" in err) == (1, True)
 

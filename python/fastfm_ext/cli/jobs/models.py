@@ -16,13 +16,9 @@ from fastfm_ext.model_io.saved import SavedModel, load_model
 from fastfm_ext.retrieval.ids import plain_ids
 
 
-def parts_of(path: Path) -> SavedModel:
-    """Load a model file; the parts of a Pipeline or a recommender each by itself."""
-    return _taken_apart(load_model(path))
-
-
-def _taken_apart(saved: SavedModel) -> SavedModel:
-    if _is_recommender(saved.model):
+def taken_apart(saved: SavedModel) -> SavedModel:
+    """Return the parts of a Pipeline or a recommender each by itself, and others as they are."""
+    if is_recommender(saved.model):
         return SavedModel(saved.model.model, saved.model.encoder, saved.model.index)
     steps = [step for _, step in getattr(saved.model, "steps", []) if step not in (None, "passthrough")]
     if not steps:
@@ -32,7 +28,8 @@ def _taken_apart(saved: SavedModel) -> SavedModel:
     return saved._replace(model=model, encoder=encoder)
 
 
-def _is_recommender(model: Any) -> bool:
+def is_recommender(model: Any) -> bool:
+    """Return whether a model is an FMRecommender."""
     # By its method: most commands need not wait for the import of its class.
     return hasattr(model, "recommend_to")
 
@@ -65,10 +62,10 @@ class LoadedModel:
             If the file holds no model.
         """
         saved = load_model(path)
-        model, encoder, index = _taken_apart(saved)
+        model, encoder, index = taken_apart(saved)
         if model is None:
             raise ValueError(f"{path}: there is no model in this file, only an encoder or an index")
-        return cls(path, model, encoder, index, saved.model if _is_recommender(saved.model) else None)
+        return cls(path, model, encoder, index, saved.model if is_recommender(saved.model) else None)
 
     def encoder_for(self, file: DataFile) -> Any:
         """Return the encoder for a table, None for text.
