@@ -55,6 +55,17 @@ def test_columns_of_side_tables_are_inferred_and_the_title_is_no_feature():
     assert listed.encoder.field_names_ == ["user", "film", "title"]
 
 
+def test_a_title_that_would_hide_the_ids_is_none():
+    events, _, films = world()
+    events, films = events | {"name": events["user"]}, films | {"name": films["title"]}
+    del films["title"]
+    with pytest.raises(ValueError, match="users and items both have a column 'name'; rename one"):
+        make().fit(events, user="name", item="film", items=films)
+    listed = make().fit(events, user="name", item=["film", "genres"], items=films)
+    assert list(listed.recommend("u0")) == ["name", "film", "score"]
+    assert list(make().fit(events, user="user", item="film", items=films).recommend("u0"))[-1] == "name"
+
+
 def test_side_columns_are_learned_from_side_tables_and_ids_from_events():
     events, users, _films = world()
     users |= {"age": [10.0, 30.0] * (N_USERS // 2)}

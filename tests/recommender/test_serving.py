@@ -25,6 +25,8 @@ def test_users_stand_in_the_order_asked_for_also_twice(recommender):
     table = as_lists(recommender.recommend(["u9", "u1", "u9"], n=1))
     assert table["user"] == ["u9", "u1", "u9"]
     assert table["film"][0] == table["film"][2]
+    for one in (np.array("u9"), np.array(["u9"]), {"u9"}, iter(["u9"])):
+        assert as_lists(recommender.recommend(one, n=1))["film"] == table["film"][:1]
 
 
 def test_batches_of_users_change_nothing(recommender, monkeypatch):
@@ -115,6 +117,8 @@ def test_the_score_for_an_item_is_that_of_the_pair_and_of_the_user_s_activity(re
         (lambda r: r.recommend("u0", n=0), "n must be an integer of at least 1, got 0"),
         (lambda r: r.recommend("u0", unknown="skip"), "unknown must be one of .*got 'skip'"),
         (lambda r: r.recommend("u0", exclude_seen="no"), "exclude_seen must be True or False, got 'no'"),
+        (lambda r: r.recommend("u0", among=[True]), "among is a mask of shape .* but the index has 24 items"),
+        (lambda r: r.recommend_to(101, among=[True]), "among is a mask of shape .* but the index has 40 items"),
         (lambda r: r.recommend("u0", context={"hour": 3}), "context: this recommender was fitted without one"),
         (lambda r: r.recommend([0.5]), "user_ids.*numbers with fractions can't be the same as the text"),
         (lambda r: r.recommend_to(5), "item_ids: not in the index: 5"),

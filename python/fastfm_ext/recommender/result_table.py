@@ -10,6 +10,8 @@ from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._common.extras import require
 
 KINDS = ("mapping", "pandas", "polars", "arrow")
+# Column of the scores.
+SCORE = "score"
 
 
 def kind_of_table(table: Any) -> str:

@@ -18,10 +18,11 @@ from fastfm_ext._validation.vectors import check_count
 from fastfm_ext.encoding.by_side import encoded_groups
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.recommender.known import Known
-from fastfm_ext.recommender.result_table import result_table
+from fastfm_ext.recommender.result_table import SCORE, result_table
 from fastfm_ext.recommender.side_table import as_ids
 from fastfm_ext.retrieval.ids import plain_ids, shorten
 from fastfm_ext.retrieval.index import ItemIndex
+from fastfm_ext.retrieval.user_items import mask_of
 
 UNKNOWN = ("warn", "popular", "error")
 _BATCH_USERS = 4096
@@ -118,6 +119,7 @@ class ServesRecommendations:
         X_context = self._encoded_context(context, given)
         is_known = known.knows_request(users, X_context)
         self._check_known(given, is_known, unknown)
+        mask = _mask(among, self.index)
         n = min(n, len(self.index))
         ids = np.empty((len(given), n), dtype=self.index.ids.dtype)
         scores = np.full((len(given), n), -np.inf, dtype=np.float32)
@@ -128,10 +130,10 @@ class ServesRecommendations:
                     X = None if X_context is None else X_context[rows]
                     index, vectors = self._search_of(users[rows], X, are_known=bool(is_known[rows[0]]))
                     seen = known.seen_by(users[rows], self.index.ids) if exclude_seen else None
-                    ids[rows], scores[rows] = index.search(vectors, n, seen, only=among)
+                    ids[rows], scores[rows] = index.search(vectors, n, seen, only=mask)
         rows, places = np.nonzero(scores > -np.inf)
         found = ids[rows, places]
-        columns = {known.users.name: given[rows], known.items.name: found, "score": scores[rows, places]}
+        columns = {known.users.name: given[rows], known.items.name: found, SCORE: scores[rows, places]}
         return Best(places + 1, columns | self._titles(found), given[~is_known].tolist())
 
     def recommend_to(
@@ -140,7 +142,7 @@ class ServesRecommendations:
         n: int = 10,
         *,
         exclude_seen: bool = True,
-        among: Iterable[Any] | None = None,
+        among: Collection[Any] | None = None,
         weigh_activity: bool = True,
     ) -> Any:
         """Find the users who are likeliest to choose items: whom to tell of them.
@@ -153,7 +155,7 @@ class ServesRecommendations:
             Users an item, at least 1.
         exclude_seen : bool, default=True
             Leave out users who have chosen the item already.
-        among : iterable of ids, optional
+        among : collection of ids, optional
             The users to choose from.
         weigh_activity : bool, default=True
             Whether to add ``log(1 + choices)`` of the user to the score of the pair. Scores rank the items of one user,
@@ -181,9 +183,9 @@ class ServesRecommendations:
         queries = np.column_stack([self.model.item_vector(known.items.X[items]), weights])
         chosen_by = sparse.csr_array(known.interactions[:, items][users].T.tocsr())
         n = min(n, len(users))
-        ids, scores = index.search(queries, n, chosen_by if exclude_seen else None, only=among)
+        ids, scores = index.search(queries, n, chosen_by if exclude_seen else None, only=_mask(among, index))
         rows, places = np.nonzero(scores > -np.inf)
-        columns = {known.items.name: wanted[rows], known.users.name: ids[rows, places], "score": scores[rows, places]}
+        columns = {known.items.name: wanted[rows], known.users.name: ids[rows, places], SCORE: scores[rows, places]}
         return result_table(known.columns.kind, columns)
 
     def similar_items(self, item_ids: Any, n: int = 10, *, among: Collection[Any] | None = None) -> Any:
@@ -213,7 +215,7 @@ class ServesRecommendations:
         """
         known, n = self._fitted(), check_count(n, "n")
         wanted = known.items.ids[self._items_at(as_ids(_listed(item_ids, "item_ids"), "item_ids"), "item_ids")]
-        ids, scores = self.index.similar_items(wanted, min(n, len(self.index)), only=among)
+        ids, scores = self.index.similar_items(wanted, min(n, len(self.index)), only=_mask(among, self.index))
         return self._neighbors(known.items.name, wanted, ids, scores, with_titles=True)
 
     def similar_users(self, user_ids: Any, n: int = 10, *, among: Collection[Any] | None = None) -> Any:
@@ -248,7 +250,7 @@ class ServesRecommendations:
         if strangers:
             raise ValueError(f"user_ids: nothing is known of {shorten(strangers)}; fold in what they chose.")
         wanted = known.users.ids[known.users.find(wanted.tolist(), "user_ids")]
-        ids, scores = index.similar_items(wanted, min(n, len(index)), only=among)
+        ids, scores = index.similar_items(wanted, min(n, len(index)), only=_mask(among, index))
         return self._neighbors(known.users.name, wanted, ids, scores, with_titles=False)
 
     def _search_of(
@@ -279,7 +281,7 @@ class ServesRecommendations:
     def _neighbors(self, name: str, wanted: AnyArray, ids: AnyArray, scores: Float32, *, with_titles: bool) -> Any:
         rows, places = np.nonzero(scores > -np.inf)
         found = ids[rows, places]
-        columns = {name: wanted[rows], f"similar_{name}": found, "score": scores[rows, places]}
+        columns = {name: wanted[rows], f"similar_{name}": found, SCORE: scores[rows, places]}
         return result_table(self._fitted().columns.kind, columns | (self._titles(found) if with_titles else {}))
 
     def _titles(self, item_ids: AnyArray) -> dict[str, AnyArray]:
@@ -351,12 +353,23 @@ class ServesRecommendations:
         return known
 
 
+def _mask(among: Collection[Any] | None, index: ItemIndex) -> Bools | None:
+    """Return what to choose from as a mask in the order of an index, (n,), or None for all.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither ids nor a mask.
+    """
+    return None if among is None else mask_of(among, "among", index._items_to_search().position)
+
+
 def _listed(ids: Any, argument: str) -> list[Any]:
     """Return ids of a user's argument as a list; one id is a list of one."""
     if hasattr(ids, "columns"):  # iterating over a frame gives the names of its columns
         raise TypeError(f"{argument} is a {type(ids).__name__}: pass its column of ids.")
-    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
-        return [ids]
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable) or getattr(ids, "ndim", 1) == 0:
+        return [ids.item() if isinstance(ids, np.ndarray) else ids]
     if isinstance(ids, Mapping):
         raise TypeError(f"{argument} must be an id or several, got a {type(ids).__name__}.")
     values = ids.to_numpy() if hasattr(ids, "to_numpy") else ids

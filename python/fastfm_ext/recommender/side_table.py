@@ -110,16 +110,18 @@ class SideTable:
         codes, values, _ = TakenColumn(self.columns[title], self.rows_of(ids)).coded
         return object_array([*values.tolist(), None])[codes]
 
-    def title_column(self, title: str | None) -> str | None:
-        """Return the column of titles: the one that is named, or else one that is called so.
+    def title_column(self, title: str | None, taken: Sequence[str]) -> str | None:
+        """Return the column of titles: the one that is named, or else one that is called so and not `taken`.
 
         Raises
         ------
         ValueError
-            If there is no such column.
+            If there is no such column, or an answer has another of its name.
         """
         if title is None:
-            return next((name for name in TITLES if name in self.columns), None)
+            return next((name for name in TITLES if name in self.columns and name not in taken), None)
+        if title in taken and title != self.id_name:
+            raise ValueError(f"title={title!r}: an answer has another column of this name; rename one.")
         if title != self.id_name and title not in self.columns:
             raise ValueError(f"title={title!r} is not a column of {self.argument}; it has {self._listed()}.")
         return None if title == self.id_name else title

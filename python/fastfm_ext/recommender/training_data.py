@@ -26,7 +26,7 @@ from fastfm_ext.recommender.interactions import (
     weights_of,
 )
 from fastfm_ext.recommender.known import EventColumns, Known
-from fastfm_ext.recommender.result_table import kind_of_table
+from fastfm_ext.recommender.result_table import SCORE, kind_of_table
 from fastfm_ext.recommender.roster import Roster
 from fastfm_ext.recommender.side_table import SideTable, id_column
 from fastfm_ext.retrieval.ids import as_id_array, shorten
@@ -104,6 +104,9 @@ class _Tables:
         user, item = id_column("user", given.user), id_column("item", given.item)
         if user == item:
             raise ValueError(f"user and item both name the column {user!r}; they are two columns of the events.")
+        if SCORE in (user, item):
+            side = "user" if user == SCORE else "item"
+            raise ValueError(f"{side}={SCORE!r} is the name of the scores in answers; rename the column of ids.")
         # Without a table of their own, users and items are described by the events.
         of_user = [] if given.users is not None or isinstance(given.user, str) else _names(given.user)
         of_item = [] if given.items is not None or isinstance(given.item, str) else _names(given.item)
@@ -126,7 +129,7 @@ class _Tables:
                 ("items", given.items, item, items, item_ids, of_item),
             )
         )
-        title = item_side.title_column(given.title)
+        title = item_side.title_column(given.title, (user, item, SCORE))
         kind = kind_of_table(given.events)
         named = EventColumns(user, item, given.weight, given.time, title, tuple(context), kind)
         return cls(named, users, items, weights, user_ids, item_ids, columns, user_side, item_side)
