@@ -55,7 +55,9 @@ def as_lists(table):
 
 def make(**params):
     """A recommender that trains in no time."""
-    return FMRecommender(FMRanker(**({"n_factors": 4, "max_iter": 20, "l2_V": 0.01, "random_state": 0} | params)))
+    return FMRecommender(
+        FMRanker(**({"loss": "bpr", "n_factors": 4, "max_iter": 40, "l2_V": 0.01, "random_state": 0} | params))
+    )
 
 
 def fitted(kind="mapping", **of_fit):
