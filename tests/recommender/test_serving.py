@@ -151,6 +151,7 @@ def test_tables_in_place_of_ids_are_type_errors(recommender, user_ids):
     ("context", "message"),
     [
         ({"hour": [1, 2]}, r"context must have the columns \['device'\] and 1 rows; it has none of them"),
+        ({"device": "tv", "hour": 3}, r"context has 'hour', which is none of the columns \['device'\] of fit"),
         ({"device": ["tv", "tv"]}, r"and 1 rows; it has 2 rows"),
     ],
 )

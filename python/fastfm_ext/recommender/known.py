@@ -91,13 +91,17 @@ class Known:
         """Number of users who chose each item, (n_items,)."""
         return np.bincount(self.interactions.indices, minlength=len(self.items)).astype(np.int64)
 
-    def places_of(self, item_ids: AnyArray) -> Int64:
-        """Return the position of each id of an index, (n_items,), -1 for one that the recommender does not know."""
-        kept = self._found.get("places")
+    def found_for(self, item_ids: AnyArray, name: str, find: Callable[[], Any]) -> Any:
+        """Return what `find` returns, found once for an index with these ids, (n_items,)."""
+        kept = self._found.get(name)
         # An index has the same array of ids until its items change.
         if kept is None or kept[0] is not item_ids:
-            kept = self._found["places"] = item_ids, self.items.find(item_ids.tolist(), "items")
-        places: Int64 = kept[1]
+            kept = self._found[name] = item_ids, find()
+        return kept[1]
+
+    def places_of(self, item_ids: AnyArray) -> Int64:
+        """Return the position of each id of an index, (n_items,), -1 for one that the recommender does not know."""
+        places: Int64 = self.found_for(item_ids, "places", lambda: self.items.find(item_ids.tolist(), "items"))
         return places
 
     def knows_request(self, users: Int64, context: sparse.csr_array | None = None) -> Bools:

@@ -260,9 +260,14 @@ class ServesRecommendations:
         known = self._fitted()
         if are_known:
             return self.index, known.vectors_of(self.model, users, X_context)
-        n_users_of = np.append(known.n_users_of, 0)[known.places_of(self.index.ids)]
-        popularity = ItemIndex(n_jobs=self.index.n_jobs).fit(n_users_of[:, None], ids=self.index.ids)
+        popularity = known.found_for(self.index.ids, "popularity", self._popularity)
         return popularity, np.ones((len(users), 1), dtype=np.float32)
+
+    def _popularity(self) -> ItemIndex:
+        """Return an index of how many users chose each item, which ranks by it."""
+        known, item_ids = self._fitted(), self.index.ids
+        n_users_of = np.append(known.n_users_of, 0)[known.places_of(item_ids)]
+        return ItemIndex(n_jobs=self.index.n_jobs).fit(n_users_of[:, None], ids=item_ids)
 
     def _users(self) -> ItemIndex:
         """Return an index of the users of whom something is known."""
@@ -314,6 +319,9 @@ class ServesRecommendations:
         if not names or self.encoder is None:
             raise ValueError("context: this recommender was fitted without one; name its columns in fit(context=...).")
         if isinstance(context, Mapping) and all(np.ndim(value) == 0 for value in context.values()):
+            wrong = [name for name in context if name not in names]
+            if wrong:
+                raise ValueError(f"context has {wrong[0]!r}, which is none of the columns {list(names)} of fit.")
             context = {name: object_array([value] * len(given)) for name, value in context.items()}
         with errors_that_name("context"):
             table = as_table(context)
