@@ -13,7 +13,7 @@ from scipy import sparse
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile, check_text, of_width
-from fastfm_ext.cli.jobs.hyperparameters import Estimator
+from fastfm_ext.cli.jobs.hyperparameters import ModelOfRows
 from fastfm_ext.cli.jobs.tables import (
     distinct_items,
     of_held_out,
@@ -126,7 +126,7 @@ def run(settings: FitSettings) -> None:
     finish(model, held_out, loader.encoder, loader.items, settings)
 
 
-def _train(data: dict[str, _EncodedRows], encoder: FMEncoder | None, settings: FitSettings) -> Estimator:
+def _train(data: dict[str, _EncodedRows], encoder: FMEncoder | None, settings: FitSettings) -> ModelOfRows:
     train, validation = data["train"], data.get("validation")
     model = new_model(np.unique(train.y), settings)
     started = perf_counter()

@@ -15,7 +15,7 @@ from fastfm_ext.bayesian.classifier import BayesianFMClassifier
 from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.hyperparameters import Estimator, check_hyperparameters, estimator_of
+from fastfm_ext.cli.jobs.hyperparameters import ModelOfRows, check_hyperparameters, estimator_of
 from fastfm_ext.cli.jobs.models import plain_classes
 from fastfm_ext.cli.settings import FitSettings
 from fastfm_ext.fm.regressor import FMRegressor
@@ -25,6 +25,7 @@ from fastfm_ext.retrieval.ids import as_id_array
 
 if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
+    from fastfm_ext.ranking.ranker import FMRanker
 
 _FIRST_ROUNDED = 2**24  # the whole number after it has no float32
 
@@ -69,7 +70,7 @@ def check_savable(encoder: FMEncoder | None, items: Any) -> None:
         raise ValueError(f"--model: {error}") from error
 
 
-def new_model(targets: AnyArray, settings: FitSettings) -> Estimator:
+def new_model(targets: AnyArray, settings: FitSettings) -> ModelOfRows:
     """Return an estimator with the settings, not fitted, for targets of these different values, (n,).
 
     Raises
@@ -102,13 +103,13 @@ def new_model(targets: AnyArray, settings: FitSettings) -> Estimator:
         found = "more than two values" if len(targets) > 2 else "two values" if is_whole else "fractions"
         why = "is text" if is_text else f"has {found}"
         print(f"task: {task}, since the target {why} (--task chooses)")
-    model = estimator_of(task, bayesian=settings.bayesian)(verbose=_verbosity(settings))
+    model = estimator_of(task, bayesian=settings.bayesian)(verbose=verbosity_of(settings))
     check_hyperparameters(settings.hyperparameters, task, bayesian=settings.bayesian)
     model.set_params(**settings.hyperparameters)
     return model
 
 
-def _verbosity(settings: FitSettings) -> Any:
+def verbosity_of(settings: FitSettings) -> Any:
     """Return how the estimator shows its progress."""
     if settings.quiet:
         return 0
@@ -122,7 +123,7 @@ def chosen_columns(encoder: FMEncoder) -> str:
     return f"columns: {', '.join(map(repr, encoder.columns_))} (--user, --item and --context choose)"
 
 
-def trained(model: Estimator, seconds: float) -> str:
+def trained(model: ModelOfRows | FMRanker, seconds: float) -> str:
     """Return a line about a finished training."""
     if isinstance(model, BayesianFMRegressor | BayesianFMClassifier):
         sweeps = f"sampled for {counted(model.n_sweeps_, 'sweep')} in {seconds:.2f} s, {model.burn_in_} of them burn-in"
@@ -131,7 +132,7 @@ def trained(model: Estimator, seconds: float) -> str:
 
 
 def finish(
-    model: Estimator,
+    model: ModelOfRows,
     held_out: Mapping[str, Iterable[tuple[Any, ...]]],
     encoder: FMEncoder | None,
     items: Any,
@@ -149,7 +150,7 @@ def finish(
             print(f"model saved to {settings.model}")
 
 
-def scores(model: Estimator, batches: Iterable[tuple[Any, ...]]) -> str:
+def scores(model: ModelOfRows, batches: Iterable[tuple[Any, ...]]) -> str:
     """Return the errors of a model on batches of rows and targets as one line.
 
     Raises
@@ -183,7 +184,7 @@ def scores(model: Estimator, batches: Iterable[tuple[Any, ...]]) -> str:
     return "  ".join([*words, f"accuracy {accuracy_score(y, model.classes_[predicted.argmax(axis=1)]):.6f}"])
 
 
-def _save(model: Estimator, encoder: FMEncoder | None, items: Any, path: Path) -> None:
+def _save(model: ModelOfRows, encoder: FMEncoder | None, items: Any, path: Path) -> None:
     """Save the model with its encoder and, if there are items to rank, an index of them."""
     from fastfm_ext.retrieval.index import ItemIndex
 
