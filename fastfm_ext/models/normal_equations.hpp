@@ -114,18 +114,19 @@ inline void add_sums(const Sums& part, const Sums& sums, int k) {
     for (int64_t i = 0; i < size; i += 4) (Vec<4>::load(sums.G + i) + Vec<4>::load(part.G + i)).store(sums.G + i);
 }
 
+// Rows of G of which the register with column f is filled in: those of its tile, and those above.
+inline int rows_above(int f) { return f / tile_columns * tile_columns + tile_columns; }
+
 // out = G v for symmetric G, of which the tiles below the diagonal are missing.
 inline void multiply(const float* G, const float* v, int k, float* out) {
-    for (int f = 0; f < k; f += max_lanes) Lanes::fill(0.0f).store(out + f);
-    for (int i = 0; i < k; ++i) {
-        const float* row = G + i * k;
-        const int first = first_column(i), behind = first + tile_columns;
-        const Lanes times = Lanes::fill(v[i]);
-        for (int f = first; f < k; f += max_lanes)
-            fma(times, Lanes::load(row + f), Lanes::load(out + f)).store(out + f);
-        // What stands beyond the tile on the diagonal stands for what is missing below it, too.
-        if (behind < k) out[i] += dot_of(row + behind, v + behind, k - behind);
+    for (int f = 0; f < k; f += max_lanes) {
+        Lanes total = Lanes::fill(0.0f);
+        for (int i = 0; i < rows_above(f); ++i) total = fma(Lanes::fill(v[i]), Lanes::load(G + i * k + f), total);
+        total.store(out + f);
     }
+    // What stands beyond the tile on the diagonal stands for what is missing below it, too.
+    for (int i = 0; rows_above(i) < k; ++i)
+        out[i] += dot_of(G + i * k + rows_above(i), v + rows_above(i), k - rows_above(i));
 }
 
 // Room for a draw, (k, k) and a few times (k,).

@@ -81,16 +81,18 @@ inline void follow(const BlockTable& table, int64_t b, float x, const float* v, 
         const Lanes T = fma(minus, Lanes::load(about->m + f), Lanes::load(about->T + f));
         fma(errors, Lanes::load(d + f), T).store(about->T + f);
     }
-    for (int i = 0; i < k; ++i) {
-        float* row = about->G + i * k;
-        const int first = first_column(i), behind = first + tile_columns;
-        const Lanes lost = Lanes::fill(-d[i]), by_d = Lanes::fill(about->m[i] + n * d[i]), by_m = Lanes::fill(d[i]);
-        if (behind < k) about->T[i] -= dot_of(row + behind, d + behind, k - behind);
-        for (int f = first; f < k; f += max_lanes) {
-            const Lanes G = Lanes::load(row + f);
-            fma(lost, G, Lanes::load(about->T + f)).store(about->T + f);
-            fma(by_m, Lanes::load(about->m + f), fma(by_d, Lanes::load(d + f), G)).store(row + f);
+    for (int i = 0; rows_above(i) < k; ++i)
+        about->T[i] -= dot_of(about->G + i * k + rows_above(i), d + rows_above(i), k - rows_above(i));
+    for (int f = 0; f < k; f += max_lanes) {
+        const Lanes m = Lanes::load(about->m + f), d_f = Lanes::load(d + f);
+        Lanes T = Lanes::load(about->T + f);
+        for (int i = 0; i < rows_above(f); ++i) {
+            float* at = about->G + i * k + f;
+            const Lanes G = Lanes::load(at), d_i = Lanes::fill(d[i]);
+            T = fnma(d_i, G, T);
+            fma(d_i, m, fma(Lanes::fill(about->m[i] + n * d[i]), d_f, G)).store(at);
         }
+        T.store(about->T + f);
     }
     const Lanes count = Lanes::fill(n);
     for (int f = 0; f < k; f += max_lanes)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kstest, multivariate_normal, truncnorm
 
 from fastfm_ext._reference.gibbs import draw_between
-from fastfm_ext._reference.hierarchy import Hierarchy, Side
+from fastfm_ext._reference.hierarchy import Hierarchy, SideFeatures
 from gibbs_cases import (
     CENTERED,
     LARGEST_Z,
@@ -56,7 +56,7 @@ def log_joint(case, y, state):
     s = np.ones(len(y)) if case.sample_weight is None else case.sample_weight
     p = scores(case, {name: np.array(values)[None] for name, values in state.items()})[0]
     total = -0.5 * state["alpha"] * np.sum(s * (y - p) ** 2) - 0.5 * case.priors.w0_precision * state["w0"] ** 2
-    F, side_groups = case.side or Side(np.zeros((len(case.groups), 0)), [])
+    F, side_groups = case.side or SideFeatures(np.zeros((len(case.groups), 0)), [])
     for kind, theta in [("w", state["w"][:, None]), ("V", state["V"])]:
         mu, precision, b, tau = (state[f"{name}_{kind}"] for name in ["mu", "Lambda", "b", "tau"])
         for j, g in enumerate(case.groups):
@@ -132,7 +132,7 @@ def test_block_rows_of_the_centered_form_interact_with_other_blocks_only():
 def test_groups_follow_their_posterior(has_side, priors):
     rng = np.random.default_rng(3)
     F = np.array([[1.0, 0], [1, 1], [0, -1]]) if has_side else np.zeros((3, 0))
-    side = Side(F, np.zeros(F.shape[1], dtype=int))
+    side = SideFeatures(F, np.zeros(F.shape[1], dtype=int))
     case = GibbsCase(np.zeros((1, 3)), np.zeros(3, dtype=int), 2, priors, side=side)
     theta = np.array([[1.0, 0.2], [0.4, -0.5], [1.2, 0.7]])
 

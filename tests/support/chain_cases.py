@@ -7,7 +7,7 @@ from fastfm_ext._engine.blocks import Block, Blocks, split
 from fastfm_ext._learning.solvers.gibbs import Chain
 from fastfm_ext._learning.solvers.hyperpriors import GroupPrior, Priors
 from fastfm_ext._learning.solvers.likelihoods import Gaussian, OrderedProbit, Probit
-from fastfm_ext._reference.hierarchy import Side
+from fastfm_ext._reference.hierarchy import SideFeatures
 from fastfm_ext._validation.matrices import canonical_csr
 from gibbs_cases import GibbsCase
 
@@ -179,5 +179,5 @@ RELATIONS = GibbsCase(
     np.array([[1, 0, 0, 1, 0], [0, 1, 0, 0, 1], [0, 0, 1, 1, 0], [1, 0, 0, 0, 1], [0, 1, 0, 1, 0]], dtype=float),
     groups=np.array([0, 0, 0, 1, 1]),
     k=2,
-    side=Side(np.array([[1, 0, 0], [0.5, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -0.5]]), np.array([0, 1, 2])),
+    side=SideFeatures(np.array([[1, 0, 0], [0.5, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -0.5]]), np.array([0, 1, 2])),
 )

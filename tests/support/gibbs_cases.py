@@ -7,7 +7,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import gamma, wishart
 
 from fastfm_ext._reference.gibbs import GibbsFm
-from fastfm_ext._reference.hierarchy import GibbsPriors, Side
+from fastfm_ext._reference.hierarchy import GibbsPriors, SideFeatures
 
 # Light tails, so that fourth moments exist and errors of Monte Carlo can be told.
 PRIORS = GibbsPriors(
@@ -26,7 +26,7 @@ class GibbsCase:
     k: int
     priors: GibbsPriors = PRIORS
     sample_weight: np.ndarray | None = None
-    side: Side | None = None
+    side: SideFeatures | None = None
     n_classes: int = 0
     fit_intercept: bool = True
     fit_linear: bool = True
@@ -51,7 +51,7 @@ CENTERED = GibbsCase(
     np.array([[1, 0, 0, 1, 0], [0, 1, 0, 0, 1], [0, 0, 1, 1, 0], [1, 0, 0, 0, 2], [0, -0.5, 0, 1, 0]], dtype=float),
     groups=np.array([0, 0, 0, 1, 1]),
     k=2,
-    side=Side(np.array([[1, 0, 0], [0.5, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -0.5]]), np.array([0, 0, 1])),
+    side=SideFeatures(np.array([[1, 0, 0], [0.5, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -0.5]]), np.array([0, 0, 1])),
 )
 # Of some thousand differences in standard errors, which a few dozens of chains tell, none is larger by chance.
 LARGEST_Z = 6
@@ -80,7 +80,7 @@ def normals(mean, precision, rng):
 def prior_of_hierarchy(case, k, kind, n, rng):
     """Draw a prior of groups and its theta n times: arrays of shape (n, ...) by their name in ``Hierarchy``."""
     prior, d = case.priors, len(case.groups)
-    side = case.side or Side(np.zeros((d, 0)), np.zeros(0, dtype=int))
+    side = case.side or SideFeatures(np.zeros((d, 0)), np.zeros(0, dtype=int))
     n_groups, n_side_groups = case.groups.max() + 1, side.groups.max(initial=-1) + 1
     if kind == "normal-gamma":
         diagonal = gamma(prior.shape, scale=1 / prior.rate).rvs((n, n_groups, k), random_state=rng)

@@ -41,7 +41,7 @@ SMALL_ERRORS = 1e-3
 
 
 @dataclass
-class Part:
+class ModelBlock:
     """A block of the model with its parameters.
 
     Attributes
@@ -113,7 +113,7 @@ class BlockModel:
 
     Attributes
     ----------
-    parts : list of Part
+    parts : list of ModelBlock
     rows : BlockedRows
         In an order of their own, of which `order` has the numbers.
     joined : JoinedBlocks or None
@@ -123,7 +123,7 @@ class BlockModel:
     n_threads : int
     """
 
-    parts: list[Part]
+    parts: list[ModelBlock]
     rows: BlockedRows
     joined: JoinedBlocks | None
     order: Int32
@@ -228,7 +228,7 @@ class BlockModel:
                 part.features.V[...] = 0.0
             self.follow(part)
 
-    def follow(self, part: Part) -> None:
+    def follow(self, part: ModelBlock) -> None:
         """Bring the block rows of a part in line with its parameters."""
         table = part.table
         if part.relation is None or part.is_centered:
@@ -246,7 +246,7 @@ class BlockModel:
 
     def draw(
         self,
-        part: Part,
+        part: ModelBlock,
         priors: Sequence[NormalPrior],
         options: DrawOptions,
         *,
@@ -293,7 +293,7 @@ class BlockModel:
         return Coefficients(V, w)
 
 
-def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32, form: str) -> Part:
+def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32, form: str) -> ModelBlock:
     """Return a block's part of the model, with a copy of the rows in its order unless that takes much memory."""
     table, groups = rows.tables[number], groups[block.features]
     by_block, order, joined = RowsByBlock.of(number, rows.ids[:, number], block.n_block_rows), None, None
@@ -310,7 +310,7 @@ def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32, form: 
                 root_weight=None if rows.root_weight is None else rows.root_weight[order],
             )
             by_block = by_block._replace(order=None)
-    part = Part(block, rows, joined, by_block, order, table, block.n_features, groups)
+    part = ModelBlock(block, rows, joined, by_block, order, table, block.n_features, groups)
     if block.X is None and (groups == groups[:1]).all():
         return part
     return replace(

@@ -9,8 +9,8 @@ others, p_r is linear in (w_j, v_j): <z_rj, (w_j, v_j)> plus the rest, with z_rj
 h_rj = sum_{i != j} v_i x_ri.
 
 In the centered form the features j are the block rows of Rendle, "Scaling factorization machines to relational data"
-(2013), and a ``Side`` says what they are made of, which moves the means of their priors: features inside one block row
-don't interact.
+(2013), and a ``SideFeatures`` says what they are made of, which moves the means of their priors: features inside one
+block row don't interact.
 
 Shapes: ``X`` (n_samples, n_features), ``w`` (n_features,), ``V`` (n_features, k). Everything here is dense and slow on
 purpose.
@@ -24,7 +24,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from fastfm_ext._reference.fm import Array, predict
-from fastfm_ext._reference.hierarchy import DEFAULT_PRIORS, GibbsPriors, Hierarchy, Ints, Side, draw_normal
+from fastfm_ext._reference.hierarchy import DEFAULT_PRIORS, GibbsPriors, Hierarchy, Ints, SideFeatures, draw_normal
 
 
 def draw_between(p: Array, low: Array, high: Array, rng: np.random.Generator) -> Array:
@@ -63,7 +63,7 @@ class GibbsFm:
     rng: np.random.Generator
     priors: GibbsPriors = DEFAULT_PRIORS
     sample_weight: Array | None = None
-    side: Side | None = None
+    side: SideFeatures | None = None
     n_classes: int = 0
     fit_intercept: bool = True
     fit_linear: bool = True
@@ -75,7 +75,7 @@ class GibbsFm:
     def __post_init__(self) -> None:
         n, d = self.X.shape
         self.s = np.ones(n) if self.sample_weight is None else self.sample_weight
-        side = self.side or Side(np.zeros((d, 0)), np.zeros(0, dtype=int))
+        side = self.side or SideFeatures(np.zeros((d, 0)), np.zeros(0, dtype=int))
         self.hyper_w = Hierarchy(self.groups, side, 1, self.priors._replace(kind="normal-gamma"), self.rng)
         self.hyper_V = Hierarchy(self.groups, side, self.k, self.priors, self.rng)
         self.w, self.V = np.zeros(d), 0.1 * self.rng.standard_normal((d, self.k))

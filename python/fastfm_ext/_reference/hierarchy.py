@@ -67,7 +67,7 @@ def draw_wishart(degrees: float, scale: Array, rng: np.random.Generator) -> Arra
 # --- priors of groups ------------------------------------------------------------------------------------------------
 
 
-class Side(NamedTuple):
+class SideFeatures(NamedTuple):
     """What features are made of in the centered form: values (n_features, n_side), the side group of each column."""
 
     F: Array
@@ -82,7 +82,7 @@ class Hierarchy:
     """
 
     groups: Ints
-    side: Side
+    side: SideFeatures
     k: int
     priors: GibbsPriors
     rng: np.random.Generator

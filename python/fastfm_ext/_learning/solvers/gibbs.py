@@ -15,7 +15,7 @@ from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._engine import sweep
 from fastfm_ext._engine.blocks import Blocks
 from fastfm_ext._engine.sweep import Coefficients, DrawOptions, NormalPrior
-from fastfm_ext._learning.block_model import BlockModel, Errors, Part
+from fastfm_ext._learning.block_model import BlockModel, Errors, ModelBlock
 from fastfm_ext._learning.solvers.hyperpriors import Drawn, GroupPrior, Priors, draw_prior, draw_relative_precisions
 from fastfm_ext._learning.solvers.likelihoods import Likelihood
 
@@ -174,7 +174,7 @@ class Chain:
             drawn = Drawn(Coefficients(V[rows], w[rows]))
             self._groups[group] = draw_prior(self.priors, self._groups[group], drawn, rng)
 
-    def _draw_means(self, number: int, part: Part, rng: np.random.Generator) -> None:
+    def _draw_means(self, number: int, part: ModelBlock, rng: np.random.Generator) -> None:
         """Draw the features that the means of a centered relation's rows are sums of, and their priors."""
         relation, prior, means = part.relation, self._row_priors[number], self._means[number]
         assert relation is not None
@@ -233,12 +233,25 @@ class Chain:
 
     @property
     def hyperparameters(self) -> dict[str, Float64]:
-        """Means and precisions of the priors, by group."""
-        names = ("mu_w", "lambda_w", "mu_V", "lambda_V")
-        return {name: np.array([getattr(group, name) for group in self._groups]) for name in names}
+        """Means and precisions of the priors, by group; of features that are not drawn by their groups, NaN.
+
+        These are the features of centered relations: their precisions are relative to those of `row_priors`.
+        """
+        names = ("mu_w", "lambda_w", "mu_V", "lambda_V") if self.model.fit_linear else ("mu_V", "lambda_V")
+        values = {name: np.array([getattr(group, name) for group in self._groups]) for name in names}
+        centered = [part.groups for part in self.model.parts if part.is_centered]
+        for array in values.values():
+            array[np.concatenate(centered) if centered else []] = np.nan
+        return values
+
+    @property
+    def row_priors(self) -> list[GroupPrior]:
+        """Priors of the block rows of centered relations, in the order of their first features."""
+        numbers = sorted(self._row_priors, key=lambda number: self.model.parts[number].block.features[0])
+        return [self._row_priors[number] for number in numbers]
 
 
-def _sums(part: Part) -> Coefficients:
+def _sums(part: ModelBlock) -> Coefficients:
     """Return what the features of a centered relation add up to, for each block row."""
     assert part.relation is not None
     X, (V, w) = part.relation.X, part.features
