@@ -10,6 +10,7 @@
 #include "types/ranking.hpp"
 #include "types/search.hpp"
 #include "types/status.hpp"
+#include "types/tile.hpp"
 
 namespace fastfm {
 
@@ -37,6 +38,8 @@ struct Kernels {
 
     Status (*ranking_epoch)(const RankingData&, const Params&, const RankingOptions&, const RankingWorkspace&,
                             double* loss_sum);
+    Status (*cosine_step)(const Csr& users, const Csr& items, const Tile&, const Params&, const TileOptions&,
+                          float* floats, double* loss);
     Status (*fold_in)(const FoldIn&, const Negatives&, int64_t user);
 };
 
