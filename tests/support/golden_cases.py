@@ -40,7 +40,7 @@ def models() -> dict[str, Any]:
         fitted[f"logistic, {name}"] = FMClassifier(**SHARED, **steps).fit(X, Y > 3)
     fitted["one against the rest, adagrad"] = FMClassifier(**SHARED, **STEPS["adagrad"]).fit(X, np.digitize(Y, [2, 4]))
     for loss in ("softmax", "bpr", "warp"):
-        fitted[f"{loss}, adagrad"] = FMRanker(loss=loss, **SHARED, **RANKING).fit(*SIDES, CHOSEN)
+        fitted[f"{loss}, adagrad"] = FMRanker(loss=loss, similarity="dot", **SHARED, **RANKING).fit(*SIDES, CHOSEN)
     return fitted
 
 

@@ -184,7 +184,9 @@ class VectorsMixin:
     def _pool_items(self, X: Any) -> PooledRows:
         return self._pool(X)
 
-    def _pool(self, X: Any, of_z: Callable[[Units], Centers] | None = None) -> PooledRows:
+    def _pool(
+        self, X: Any, of_z: Callable[[Units], Centers] | None = None, pool: Callable[..., Any] = _engine.pool
+    ) -> PooledRows:
         """Return the terms of rows apart from each other: of x, or of z = x less the centers that `of_z` gives."""
         model = self._as_it_is()
         check_is_fitted(model, "_scorers")
@@ -200,7 +202,7 @@ class VectorsMixin:
         else:
             csr, is_zero = to_csr(model, X, centers=of_z(units)), None
         with scorers.access.reading():
-            own, sum_vx = _engine.pool(csr, scorers[0], effective_n_jobs(self.n_jobs))
+            own, sum_vx = pool(csr, scorers[0], effective_n_jobs(self.n_jobs))
             bias = own
             if is_zero is not None:
                 own, sum_vx, bias = units.centers.uncentered(own, sum_vx, is_zero, scorers[0])
