@@ -188,3 +188,16 @@ def test_several_threads_learn_as_one():
             )
         losses.append(loss)
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_a_drawn_item_whose_score_is_nan_ends_the_step(isa):
+    data = ids_only(3, 4, np.eye(3, 4))
+    options = options_of_ids()
+    params = Parameters.initialise(7, 4, options, 0.0, np.random.default_rng(0))
+    params.w[3 + 3] = np.nan  # nobody chose it
+    before = params.V.copy()
+    with pytest.raises(_ranking_engine.NonFiniteScoreError):
+        _ranking_engine.train_tiles(
+            data, ChoiceVisits(np.arange(3)), Negatives(4), params, options, Tiling(TEMPERATURE, 8)
+        )
+    np.testing.assert_array_equal(params.V, before)

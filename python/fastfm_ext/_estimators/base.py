@@ -104,6 +104,8 @@ class FMEstimator(BaseEstimator):
     random_state: Any
     verbose: int | str
 
+    # Whether step sizes fall to 0 over the epochs, so that no more of them would gain anything.
+    _rates_fall: bool = False
     # The key of history_ that has what was validated.
     _validation_name: ClassVar[str] = "val_loss"
 
@@ -134,13 +136,8 @@ class FMEstimator(BaseEstimator):
         self._check_params()
         first = not (self.warm_start and hasattr(self, "_scorers"))
         with Listeners(self, self._most_epochs, callback) as listeners:
-            call = TrainingCall(
-                first,
-                is_batch=False,
-                report=listeners.end_epoch,
-                report_refit=listeners.end_refit_epoch,
-                announce=listeners.expect,
-            )
+            report, report_refit = listeners.end_epoch, listeners.end_refit_epoch
+            call = TrainingCall(first, False, report, report_refit, announce=listeners.expect)
             run = self._train(data, validation, call)
         run.raise_divergence()
         if not self._rates_fall and is_still_gaining(run, self._most_epochs, self.n_iter_no_change):
@@ -183,11 +180,6 @@ class FMEstimator(BaseEstimator):
     def _most_epochs(self) -> int:
         """The most epochs of `fit`."""
         return self.max_iter
-
-    @property
-    def _rates_fall(self) -> bool:
-        """Whether step sizes fall to 0 over the epochs, so that the last one gains nothing more."""
-        return False
 
     # --- threads -----------------------------------------------------------------------------------------------------
 

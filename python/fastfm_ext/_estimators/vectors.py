@@ -88,7 +88,7 @@ class VectorsMixin:
         Returns
         -------
         ndarray of shape (n_rows, n_factors + 1), float32
-            ``[1 ; sum_i v_i x_i]`` of each row.
+            ``[1 ; sum_i v_i x_i]`` of each row; of a ranker by cosines, the sum is brought to length 1 / temperature.
 
         Raises
         ------
@@ -115,7 +115,8 @@ class VectorsMixin:
         -------
         ndarray of shape (n_rows, n_factors + 1), float32
             ``[sum_i w_i x_i + 1/2 sum_f ((sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2) ; sum_i v_i x_i]`` of each row: what
-            the item scores by itself, then its pooled factors.
+            the item scores by itself, then its pooled factors. Of a ranker by cosines, without the pair terms, and the
+            factors at length 1.
 
         Raises
         ------

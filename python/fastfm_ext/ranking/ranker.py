@@ -78,7 +78,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         1000. Default: with early stopping, the best for the held-out interactions among 0.05, 0.07, 0.1, 0.14, 0.2,
         0.28 and 0.4, found by a few short trainings; without, 0.12.
     n_negatives : int, optional
-        Items drawn to stand against a choice. Default: 1024 for cosines, which 256 visits share, to up to 16 choices of
+        Items drawn to stand against a choice. Default: 1024 for cosines, which 256 visits share, to up to 8 choices of
         one user each (with as many as there are items, all take part, and nothing is drawn); 256 for softmax without,
         shared between up to ``n_negatives / 32`` choices of one user (more rank better, at about the same cost); 2 for
         BPR; at most 50 for WARP.
@@ -405,10 +405,6 @@ class FMRanker(VectorsMixin, FMEstimator):
             return int(self.max_iter)
         return EPOCHS if self._is_cosine else MAX_EPOCHS
 
-    @property
-    def _rates_fall(self) -> bool:
-        return self._is_cosine
-
     def _options(self) -> Options:
         options, solver = super()._options(), self._solver
         return solver.options(options) if isinstance(solver, CosineSoftmax) else options
@@ -419,6 +415,7 @@ class FMRanker(VectorsMixin, FMEstimator):
 
     def _ready(self, problem: Problem) -> tuple[Problem, Any]:
         solver = self._solver
+        self._rates_fall = isinstance(solver, CosineSoftmax)
         if not isinstance(solver, CosineSoftmax):
             self.temperature_ = None
             return problem, solver

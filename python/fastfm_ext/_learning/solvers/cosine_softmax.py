@@ -20,7 +20,7 @@ from fastfm_ext._learning.solvers.base import Defaults
 
 N_NEGATIVES, POPULARITY = 1024, 0.5
 EPOCHS = 30
-TILE_VISITS, CHOICES_OF_A_VISIT = 256, 16
+TILE_VISITS, CHOICES_OF_A_VISIT = 256, 8
 # Step size of the biases, as a share of that of the factors; what AdaGrad's sums of squares start from.
 BIAS_RATE = 0.5
 INITIAL_ACC_W, INITIAL_ACC_V = 1e-6, 1e-8
