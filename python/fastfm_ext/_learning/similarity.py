@@ -41,6 +41,8 @@ INNER_PRODUCT = Similarity()
 
 
 def _of_unit_length(rows: Float32) -> Float32:
+    # Brought below 1, so that no square is beyond float32.
+    rows = rows / np.maximum(np.abs(rows).max(axis=1, keepdims=True, initial=0.0), np.float32(1.0))
     squares: Float32 = np.einsum("rf,rf->r", rows, rows)
     unit: Float32 = rows / np.sqrt(squares + TINY_SQUARE)[:, None]
     return unit
