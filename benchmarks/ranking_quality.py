@@ -42,8 +42,24 @@ from fastfm_ext import FMEncoder, FMRanker, evaluate, multi
 from quality import find
 
 GOWALLA: dict[str, Any] = {"n_factors": 64, "temperature": 0.1}
+INNER_PRODUCTS: dict[str, Any] = {
+    "n_factors": 64,
+    "similarity": "dot",
+    "n_negatives": 512,
+    "l2_w": 0.15,
+    "l2_V": 0.15,
+    "learning_rate": 0.2,
+    "max_iter": 22,
+}
 GOWALLA_SEARCH = [{}, {"temperature": 0.08}, {"temperature": 0.12}, {"n_negatives": 2048}, {"similarity": "dot"}]
-ML_1M: dict[str, Any] = {"n_factors": 128, "n_negatives": 256, "l2_w": 0.07, "l2_V": 0.07, "max_iter": 16}
+ML_1M: dict[str, Any] = {
+    "n_factors": 128,
+    "similarity": "dot",
+    "n_negatives": 256,
+    "l2_w": 0.07,
+    "l2_V": 0.07,
+    "max_iter": 16,
+}
 ML_1M_SEARCH: list[dict[str, Any]] = [
     {"n_factors": 64, "loss": "bpr", "n_negatives": 4, "l2_w": 0.01, "l2_V": 0.01, "max_iter": 30},
     *(
@@ -51,7 +67,7 @@ ML_1M_SEARCH: list[dict[str, Any]] = [
         for k, n, l2 in ((64, 64, 0.1), (64, 256, 0.1), (128, 256, 0.1), (128, 256, 0.07), (192, 256, 0.1))
     ),
 ]
-COLD_START: dict[str, Any] = {"n_factors": 16, "max_iter": 30}
+COLD_START: dict[str, Any] = {"n_factors": 16, "similarity": "dot", "max_iter": 30}
 COLD_START_SEARCH: list[dict[str, Any]] = [{}, {"l2_V": 0.03}, {"l2_V": 0.3}]
 
 
@@ -306,7 +322,10 @@ def recall_of(scores: np.ndarray, relevant: sp.csr_array, k: int = 20) -> float:
 
 
 def fold_in(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
-    """Leave 300 users out, fold them in by 20 events, and compare with a model that was trained with these events."""
+    """Leave 300 users out, fold them in by 20 events, and compare with a model that was trained with these events.
+
+    Both rank by inner products.
+    """
     if searching:
         raise SystemExit("fold-in has no settings of its own")
     train, test = read_gowalla(data / "gowalla")
@@ -328,7 +347,7 @@ def fold_in(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
         relevant = relevant.tocsr()
         models = {}
         for name, chosen in (("without", others), ("with", others + history)):
-            models[name] = FMRanker(**GOWALLA, early_stopping=False, n_jobs=jobs, random_state=seed)
+            models[name] = FMRanker(**INNER_PRODUCTS, early_stopping=False, n_jobs=jobs, random_state=seed)
             models[name].fit(X_user, X_item, chosen)
         retrained = recall_and_ndcg(models["with"], X_user, X_item, history, relevant)[0]
         item_vectors = models["without"].item_vector(X_item)
