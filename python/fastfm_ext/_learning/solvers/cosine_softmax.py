@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from fastfm_ext._engine import ranking
 from fastfm_ext._engine.options import Options
-from fastfm_ext._engine.ranking import Choices, ChoiceVisits, Negatives
-from fastfm_ext._learning.losses import RankingLoss
+from fastfm_ext._engine.ranking import ChoiceVisits, Negatives
+from fastfm_ext._learning.losses import SOFTMAX, RankingLoss
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.solvers.base import Defaults
+from fastfm_ext._learning.solvers.negative_sampling import SampledRanking, negatives_of
 
 N_NEGATIVES, POPULARITY = 1024, 0.5
 EPOCHS = 30
@@ -70,47 +69,24 @@ class CosineSoftmax:
         """Return the training that changes the problem's parameters in place."""
         n = N_NEGATIVES if self.n_negatives is None else int(self.n_negatives)
         exponent = POPULARITY if self.popularity is None else float(self.popularity)
-        choices: Choices = problem.data
-        if exponent == 0:
-            return CosineRanking(problem, Negatives(n), self.temperature)
-        counts = np.bincount(choices.interactions.indices, minlength=choices.items.n_rows)
-        weights = np.power(1.0 + counts.astype(np.float64), exponent)
-        return CosineRanking(problem, Negatives.in_proportion(n, weights), self.temperature)
+        return CosineRanking(problem, SOFTMAX, negatives_of(problem.data, n, exponent), self.temperature)
 
 
-class CosineRanking:
+class CosineRanking(SampledRanking):
     """Training of a problem's parameters by one step for each tile of visits."""
 
-    def __init__(self, problem: Problem, negatives: Negatives, temperature: float) -> None:
-        self._problem = problem
-        self._negatives = negatives
-        self._temperature = temperature
-        choices: Choices = problem.data
-        self._choices = choices
-        self._users = choices.users_of_interactions[problem.visited]
-        weights = choices.interactions.data
-        self._total_weight = float(
-            len(problem.visited) if weights is None else weights[problem.visited].sum(dtype=np.float64)
-        )
+    def __init__(self, problem: Problem, loss: RankingLoss, negatives: Negatives, temperature: float) -> None:
+        super().__init__(problem, loss, negatives)
+        self._tiling = ranking.Tiling(temperature, TILE_VISITS)
 
-    def run_epoch(self, epoch: int) -> float:
-        """Visit all choices once; return the mean loss on the way."""
-        problem, choices, rng = self._problem, self._choices, self._problem.rng
-        visits = ChoiceVisits.at_random(problem.visited, self._users, CHOICES_OF_A_VISIT, rng)
-        negatives = replace(self._negatives, seed=int(rng.integers(2**63)))
-        options = with_rates(problem.options, rate_of_epoch(epoch, problem.schedule.max_iter))
-        tiling = ranking.Tiling(self._temperature, TILE_VISITS)
-        try:
-            loss = ranking.train_tiles(
-                choices, visits, negatives, problem.scorers[0], options, tiling, problem.schedule.n_threads
-            )
-        except ranking.NonFiniteScoreError as error:
-            user, item = choices.users_of_interactions[error.row], choices.interactions.indices[error.row]
-            reason = f"a score became NaN or infinite at user {user}, who chose item {item}"
-            raise problem.guard.error(reason, epoch, choices) from None
-        mean = loss / self._total_weight
-        problem.guard.check(mean, epoch, choices)
-        return mean
+    def _visits(self) -> ChoiceVisits:
+        return ChoiceVisits.at_random(self._problem.visited, self._users, CHOICES_OF_A_VISIT, self._problem.rng)
+
+    def _train(self, visits: ChoiceVisits, negatives: Negatives, epoch: int) -> float:
+        problem, schedule = self._problem, self._problem.schedule
+        options = with_rates(problem.options, rate_of_epoch(epoch, schedule.max_iter))
+        params, n_threads = problem.scorers[0], schedule.n_threads
+        return ranking.train_tiles(self._choices, visits, negatives, params, options, self._tiling, n_threads)
 
 
 def rate_of_epoch(epoch: int, n_epochs: int) -> float:
