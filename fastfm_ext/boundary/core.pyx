@@ -204,7 +204,7 @@ def ranking_epoch(choices, visits, negatives, params, options, int n_threads):
 def cosine_epoch(
     choices, visits, negatives, params, options, float temperature, int32_t tile_visits, int n_threads
 ):
-    """Makes the tiles of the visits first <= v < last; changes params in place; returns the weighted sum of the loss."""
+    """Makes the tiles of the visits first <= v < last; changes params in place; returns the sum of the loss."""
     cdef RankingData data = ranking_view(choices, visits, negatives)
     cdef Params tables = params_view(params, to_write=True)
     cdef TileOptions opts = tile_options_view(options, temperature)
