@@ -166,3 +166,10 @@ def test_the_number_of_epochs_that_is_shown_follows_the_features(capsys):
     chosen = (X @ X.T > 1.0).astype(float)
     FMRanker(2, verbose=1, n_iter_no_change=1, tol=100.0, early_stopping=False).fit(X, X, chosen)
     assert "epoch   1/100 " in capsys.readouterr().out
+
+
+def test_fitting_again_finds_the_temperature_anew(events):
+    model = make(temperature=0.4).fit(*events).set_params(temperature=None, early_stopping=True)
+    once = make(early_stopping=True).fit(*events)
+    assert_same_model(model.fit(*events), once)
+    assert model.temperature_ == once.temperature_ != 0.4

@@ -455,6 +455,7 @@ class FMRanker(VectorsMixin, FMEstimator):
             self._units = self._units.weighed_anew(chosen.data)
         features = self._units.features
         if call.is_first:
+            self.temperature_ = None
             self._suits_cosine = not (is_mostly_signed(users) or is_mostly_signed(items))
         chosen = replace(chosen, data=self._units.relative(chosen.data, chosen.nnz))
         choices = Choices.of(features.apply(users), features.apply(items), chosen)
