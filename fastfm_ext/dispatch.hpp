@@ -11,6 +11,7 @@
 #include "types/search.hpp"
 #include "types/status.hpp"
 #include "types/sweep.hpp"
+#include "types/tile.hpp"
 
 namespace fastfm {
 
@@ -38,6 +39,8 @@ struct Kernels {
 
     Status (*ranking_epoch)(const RankingData&, const Params&, const RankingOptions&, const RankingWorkspace&,
                             double* loss_sum);
+    Status (*cosine_step)(const Csr& users, const Csr& items, const Tile&, const Params&, const TileOptions&,
+                          float* floats, double* loss);
     Status (*fold_in)(const FoldIn&, const Negatives&, int64_t user);
 
     int64_t (*draw_room)(int64_t k);  // floats of room that each of the next needs

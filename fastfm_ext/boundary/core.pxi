@@ -162,6 +162,8 @@ cdef extern from "types/ranking.hpp" namespace "fastfm" nogil:
         const float* sum_known
         RankingLoss loss
         StepSizes sizes
+        float scale
+        float log_share
         int32_t n_steps
         float* workspace
         float* sum_user
@@ -255,6 +257,14 @@ cdef extern from "types/sweep.hpp" namespace "fastfm" nogil:
     int64_t cpp_sums_size "fastfm::sums_size"(int32_t) noexcept
 
 
+cdef extern from "types/tile.hpp" namespace "fastfm" nogil:
+    struct TileOptions:
+        StepSizes w
+        StepSizes V
+        bint fit_linear
+        float scale
+
+
 cdef extern from "types/status.hpp" namespace "fastfm" nogil:
     cpdef enum class StatusCode(int32_t):
         ok
@@ -328,6 +338,8 @@ cdef extern from "threads/search.hpp" namespace "fastfm" nogil:
 cdef extern from "threads/ranking.hpp" namespace "fastfm" nogil:
     Status cpp_ranking_epoch "fastfm::ranking_epoch"(
         const Kernels&, const RankingData&, const Params&, const RankingOptions&, int, double*) noexcept
+    Status cpp_cosine_epoch "fastfm::cosine_epoch"(
+        const Kernels&, const RankingData&, const Params&, const TileOptions&, int32_t, int, double*) noexcept
     Status cpp_order_of_visits "fastfm::order_of_visits"(
         const int64_t*, const int32_t*, int64_t, int32_t, uint64_t, int64_t*, int64_t*, int64_t*) noexcept
     Status cpp_fold_in "fastfm::fold_in"(const Kernels&, const FoldIn&, const Negatives&) noexcept

@@ -190,20 +190,28 @@ def ranking_epoch(choices, visits, negatives, params, options, int n_threads):
 
     choices.users and choices.items both have or both lack values.
     """
-    cdef RankingData data
-    data.users = csr_view(choices.users)
-    data.items = csr_view(choices.items)
-    data.interactions.items = csr_view(choices.interactions)
-    data.interactions.users = pointer_i32(choices.users_of_interactions)
-    data.interactions.n_items = choices.interactions.n_features
-    data.visits = visits_view(visits)
-    data.negatives = negatives_view(negatives)
+    cdef RankingData data = ranking_view(choices, visits, negatives)
     cdef Params tables = params_view(params, to_write=True)
     cdef RankingOptions opts = ranking_options_view(options)
     cdef double loss_sum = 0.0
     cdef Status status
     with nogil:
         status = cpp_ranking_epoch(kernels_in_use[0], data, tables, opts, n_threads, &loss_sum)
+    check(status)
+    return loss_sum
+
+
+def cosine_epoch(
+    choices, visits, negatives, params, options, float temperature, int32_t tile_visits, int n_threads
+):
+    """Makes the tiles of the visits first <= v < last; changes params in place; returns the sum of the loss."""
+    cdef RankingData data = ranking_view(choices, visits, negatives)
+    cdef Params tables = params_view(params, to_write=True)
+    cdef TileOptions opts = tile_options_view(options, temperature)
+    cdef double loss_sum = 0.0
+    cdef Status status
+    with nogil:
+        status = cpp_cosine_epoch(kernels_in_use[0], data, tables, opts, tile_visits, n_threads, &loss_sum)
     check(status)
     return loss_sum
 
@@ -227,7 +235,7 @@ def order_of_visits(
 
 def fold_in(
     const float[:, ::1] item_vectors, histories, negatives, const float[:, ::1] sum_known,
-    str loss, sizes, int n_steps, float[:, ::1] sum_user,
+    str loss, sizes, float scale, float log_share, int n_steps, float[:, ::1] sum_user,
 ):
     """Fills sum_user (n_users, n_factors) with the S_u of users who have chosen the items of `histories`, a `Csr`."""
     cdef FoldIn task
@@ -238,6 +246,8 @@ def fold_in(
     task.sum_known = &sum_known[0, 0]
     task.loss = <RankingLoss><int32_t>RANKING_LOSSES[loss]
     task.sizes = step_sizes(sizes)
+    task.scale = scale
+    task.log_share = log_share
     task.n_steps = n_steps
     task.workspace = NULL
     task.sum_user = &sum_user[0, 0]

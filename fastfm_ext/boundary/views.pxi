@@ -125,6 +125,27 @@ cdef RankingOptions ranking_options_view(source) except *:
     return options
 
 
+cdef TileOptions tile_options_view(source, float temperature) except *:
+    cdef TileOptions options
+    options.w = step_sizes(source.w)
+    options.V = step_sizes(source.V)
+    options.fit_linear = source.fit_linear
+    options.scale = 1.0 / temperature
+    return options
+
+
+cdef RankingData ranking_view(choices, visits, negatives) except *:
+    cdef RankingData data
+    data.users = csr_view(choices.users)
+    data.items = csr_view(choices.items)
+    data.interactions.items = csr_view(choices.interactions)
+    data.interactions.users = pointer_i32(choices.users_of_interactions)
+    data.interactions.n_items = choices.interactions.n_features
+    data.visits = visits_view(visits)
+    data.negatives = negatives_view(negatives)
+    return data
+
+
 cdef PackedItems items_view(source) except *:
     cdef PackedItems items
     cdef const float[:, :, ::1] panels = source.panels

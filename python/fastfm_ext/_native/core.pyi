@@ -276,6 +276,16 @@ def ranking_epoch(
     options: _RankingOptions,
     n_threads: int,
 ) -> float: ...
+def cosine_epoch(
+    choices: _Choices,
+    visits: _RankingVisits,
+    negatives: _Negatives,
+    params: _Parameters,
+    options: _RankingOptions,
+    temperature: float,
+    tile_visits: int,
+    n_threads: int,
+) -> float: ...
 def order_of_visits(
     interactions: NDArray[np.int64],
     users: _Indices,
@@ -291,6 +301,8 @@ def fold_in(
     sum_known: _Floats,
     loss: str,
     sizes: _StepSizes,
+    scale: float,
+    log_share: float,
     n_steps: int,
     sum_user: _Floats,
 ) -> None: ...

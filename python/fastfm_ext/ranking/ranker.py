@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, Self
@@ -11,27 +11,35 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext._common.arrays import Bools, Float32
-from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
+from fastfm_ext import _engine
+from fastfm_ext._common.arrays import AnyArray, Bools, Float32
+from fastfm_ext._common.checks import is_integer, optional
 from fastfm_ext._engine.centers import NO_CENTERS
 from fastfm_ext._engine.csr import features_in
+from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.early_stopping import parts_of_interactions
-from fastfm_ext._estimators.hyperparameters import one_of
+from fastfm_ext._estimators.hyperparameters import check_ranges
 from fastfm_ext._estimators.listeners import Callback
 from fastfm_ext._estimators.vectors import PooledRows, VectorsMixin
 from fastfm_ext._learning.held_out import HeldOutChoices, to_visit, without
+from fastfm_ext._learning.loop import History, Schedule
 from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
 from fastfm_ext._learning.problem import Problem
+from fastfm_ext._learning.similarity import Similarity
+from fastfm_ext._learning.solvers.cosine_softmax import EPOCHS, CosineSoftmax
 from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
+from fastfm_ext._learning.spectral import start_spectrally
+from fastfm_ext._learning.temperature import at_temperature, best_temperature
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import FeatureScale, Units
 from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import centered_anew, to_csr
 from fastfm_ext.ranking.fold_in import fold_in
+from fastfm_ext.ranking.hyperparameters import TEMPERATURE, check_loss, check_settings, is_mostly_signed, wants_cosine
 
-MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
+MAX_EPOCHS = 100  # of inner products, which early stopping ends
 
 
 class FMRanker(VectorsMixin, FMEstimator):
@@ -44,10 +52,14 @@ class FMRanker(VectorsMixin, FMEstimator):
     ``own(t) + <S_u, S_t>``,  ``S_u = sum_i v_i x_i`` over the user's features, ``S_t`` over the item's, and
     ``own(t) = sum_i w_i x_i + 1/2 sum_f [(sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2]`` over the item's,
 
-    the terms of a factorization machine that differ between items. It is the inner product of `user_vector` and
+    the terms of a factorization machine that differ between items. By default, with the softmax loss, it is
+
+    ``own(t) + <S_u, S_t> / (temperature |S_u| |S_t|)``,  ``own(t) = sum_i w_i x_i``:
+
+    so that how often an item is chosen shows in own(t) alone. Either is the inner product of `user_vector` and
     `item_vector`. Of a numeric column whose mean is far from zero, x_i is here the value less its mean among the users,
-    or among the items, of training; the same formula with `w_`, `V_` and values as they are ranks alike. What a user
-    chose is learned against items drawn at random from those that the user did not choose.
+    or among the items, of training; without cosines, the same formula with `w_`, `V_` and values as they are ranks
+    alike. What a user chose is learned against items drawn at random from those that the user did not choose.
 
     Parameters
     ----------
@@ -57,24 +69,36 @@ class FMRanker(VectorsMixin, FMEstimator):
         ``"softmax"``, over the chosen and many drawn items, ranks best and costs most. ``"bpr"`` compares the chosen
         item with a drawn one, and is the fastest; ``"warp"`` draws until an item scores within 1 of the chosen one, and
         weighs it by the rank that this suggests.
+    similarity : {"cosine", "dot"}, optional
+        What the factors of user and item add to a score: ``"cosine"`` their cosine over the temperature, for softmax
+        only, ``"dot"`` their inner product. Default: ``"cosine"`` for softmax, unless most features of users' or of
+        items' rows are numeric columns with negative values, once they are centered; else ``"dot"``.
+    temperature : float, optional
+        By which cosines are divided: a lower one tells items further apart, and learns noise sooner. From 0.001 to
+        1000. Default: with early stopping, the best for the held-out interactions among 0.05, 0.07, 0.1, 0.14, 0.2,
+        0.28 and 0.4, found by a few short trainings; without, 0.12.
     n_negatives : int, optional
-        Items drawn to stand against a choice. Default: 256 for softmax, which shares them between up to
-        ``n_negatives / 32`` choices of one user (more rank better, at about the same cost); 2 for BPR; at most 50 for
-        WARP.
+        Items drawn to stand against a choice. Default: 1024 for cosines, which 256 visits share, to up to 8 choices of
+        one user each (with as many as there are items, all take part, and nothing is drawn); 256 for softmax without,
+        shared between up to ``n_negatives / 32`` choices of one user (more rank better, at about the same cost); 2 for
+        BPR; at most 50 for WARP.
     popularity : float, optional
         Items are drawn in proportion to ``(1 + n)**popularity``, n being how many users chose them: 0 draws evenly.
-        Below 10. Softmax corrects its scores for it (log q), so that only the noise of the draws changes. Default: 0.25
-        for BPR, 0 for softmax and WARP.
+        Below 10. Softmax corrects its scores for it (log q), so that only the noise of the draws changes. Default:
+        0.5 for cosines, 0.25 for BPR, else 0.
     learning_rate : float, optional
-        Of AdaGrad. Default: 0.1 for softmax, 0.2 for BPR, 0.05 for WARP.
-    max_iter : int, default=100
-        Most epochs (passes over the interactions). `fit` gives a ConvergenceWarning if they end while it still gains.
+        Of AdaGrad; with cosines, half of it for the weights w. Default: 0.1 for softmax, 0.2 for BPR, 0.05 for WARP.
+    max_iter : int, optional
+        Most epochs (passes over the interactions). Default: 30 for cosines, whose step sizes fall to 0 over them along
+        half a cosine wave; else 100, and `fit` gives a ConvergenceWarning if they end while it still gains.
     l2_w, l2_V : float, optional
         L2 on linear weights and on factors, paid at each visit: for each choice, its loss grows by
         ``l2/2 |theta|^2`` over the features of the user and of the item, and the mean of it over the drawn items.
-        Default: 0.1 and 0.1 for softmax, 0.01 and 0.03 for BPR, 0.001 and 0.01 for WARP.
+        Default: 0 and 0 for cosines, 0.1 and 0.1 for softmax without, 0.01 and 0.03 for BPR, 0.001 and 0.01 for WARP.
     init_stdev : float, optional
-        Standard deviation of the first factors. Default: 0.1 for softmax, 0.05 for BPR, 0.02 for WARP.
+        Standard deviation of the first factors. Default: 0.01 for cosines, 0.1 for softmax without, 0.05 for BPR, 0.02
+        for WARP. With cosines, `fit` adds them to a spectral start: factors of length ``0.1 sqrt(n_factors)`` from a
+        truncated singular value decomposition of the interactions, by features.
     fit_linear : bool, default=True
         Whether to learn w, the biases of items and their features.
     early_stopping : bool or "auto", default="auto"
@@ -87,7 +111,8 @@ class FMRanker(VectorsMixin, FMEstimator):
         "recall@k" or "ndcg@k" over all items that a user does not have in training, for up to 5,000 users.
     n_iter_no_change : int, default=5
         Stop after this many epochs in which the metric has not risen (without early stopping: the training loss not
-        fallen) by more than `tol`; with folds, after six times as many.
+        fallen) by more than `tol`; with folds, after six times as many. With cosines, all epochs are made, since the
+        last ones, of small steps, gain most, and the best of them counts.
     tol : float, default=1e-4
     refit : bool, default=True
         Give back what early stopping held out: train anew on all interactions, from the same start, for `best_epoch_`
@@ -95,8 +120,8 @@ class FMRanker(VectorsMixin, FMEstimator):
         `n_iter_no_change`. By default, since Recall@20 rises (by 5 % on Gowalla), for 1.6 to 2.6 times the time.
         Without it, the best epoch's parameters are kept, and of fewer than 10,000 interactions nothing is held out.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit's parameters. After a refit these have seen all interactions, so that
-        held-out ones of the same data tell nothing: set ``early_stopping=False`` then.
+        Whether `fit` goes on from the last fit's parameters, at its temperature. After a refit these have seen all
+        interactions, so that held-out ones of the same data tell nothing: set ``early_stopping=False`` then.
     n_jobs : int, optional
         Threads; -1 takes all cores. With more than one, threads update the parameters without locks (Hogwild), and a
         fit is no longer reproducible to the bit.
@@ -111,6 +136,8 @@ class FMRanker(VectorsMixin, FMEstimator):
     ----------
     w_ : ndarray of shape (n_features,), float32
     V_ : ndarray of shape (n_features, n_factors), float32
+    temperature_ : float or None
+        The temperature that the model was trained with; None for the inner product.
     w0_ : float
         0: it would be the same for all items.
     n_iter_ : int
@@ -143,7 +170,10 @@ class FMRanker(VectorsMixin, FMEstimator):
     Personalized Ranking from Implicit Feedback" (UAI 2009). Weston, Bengio, Usunier, "WSABIE: Scaling Up To Large
     Vocabulary Image Annotation" (IJCAI 2011). Jean, Cho, Memisevic, Bengio, "On Using Very Large Target Vocabulary for
     Neural Machine Translation" (ACL 2015), for the sampled softmax. Duchi, Hazan, Singer, "Adaptive Subgradient
-    Methods" (JMLR 2011).
+    Methods" (JMLR 2011). Bengio, Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural
+    Probabilistic Language Model" (IEEE TNN 2008), for the drawn items as an estimate of all. Mao, Zhu, Wang, Dai,
+    Dong, Xiao, He, "SimpleX: A Simple and Strong Baseline for Collaborative Filtering" (CIKM 2021), for cosines.
+    Loshchilov, Hutter, "SGDR" (ICLR 2017), for the step sizes.
 
     Examples
     --------
@@ -153,7 +183,7 @@ class FMRanker(VectorsMixin, FMEstimator):
     >>> from fastfm_ext import FMRanker
     >>> features = np.eye(10)  # 4 users, then 6 items
     >>> chosen = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]])
-    >>> model = FMRanker(n_factors=4, l2_V=0.01, random_state=0).fit(features[:4], features[4:], chosen)
+    >>> model = FMRanker(n_factors=4, random_state=0).fit(features[:4], features[4:], chosen)
     >>> items = model.item_vector(features[4:])
     >>> scores = model.user_vector(features[:4]) @ items.T
     >>> bool(scores[0, 2] > scores[0, 5] and scores[2, 5] > scores[2, 2])
@@ -164,16 +194,19 @@ class FMRanker(VectorsMixin, FMEstimator):
     """
 
     _validation_name = "val_score"
+    _suits_cosine: bool = True
 
     def __init__(
         self,
         n_factors: int = 64,
         *,
         loss: Literal["softmax", "bpr", "warp"] = "softmax",
+        similarity: Literal["cosine", "dot"] | None = None,
+        temperature: float | None = None,
         n_negatives: int | None = None,
         popularity: float | None = None,
         learning_rate: float | None = None,
-        max_iter: int = 100,
+        max_iter: int | None = None,
         l2_w: float | None = None,
         l2_V: float | None = None,
         init_stdev: float | None = None,
@@ -191,10 +224,12 @@ class FMRanker(VectorsMixin, FMEstimator):
     ) -> None:
         self.n_factors = n_factors
         self.loss = loss
+        self.similarity = similarity
+        self.temperature = temperature
         self.n_negatives = n_negatives
         self.popularity = popularity
         self.learning_rate = learning_rate
-        self.max_iter = max_iter
+        self.max_iter = max_iter  # type: ignore[assignment]
         self.l2_w = l2_w
         self.l2_V = l2_V
         self.init_stdev = init_stdev
@@ -246,6 +281,9 @@ class FMRanker(VectorsMixin, FMEstimator):
 
     def partial_fit(self, X_user: Any, X_item: Any, interactions: Any) -> Self:
         """Train one epoch on these interactions, going on from what has been learned.
+
+        With cosines, its steps are half of `learning_rate`, that of the middle of a `fit`, and at the temperature of
+        before.
 
         Parameters
         ----------
@@ -306,10 +344,11 @@ class FMRanker(VectorsMixin, FMEstimator):
         """
         check_is_fitted(self, "_scorers")
         self._check_params()
-        known = None if X_user is None else self._pool_users(X_user).sum_vx
-        l2 = self._settings().l2_V
-        n_factors, relative = self._scorers[0].n_factors, self._units.relative
-        return fold_in(history, item_vectors, known, self._loss, l2, n_factors, random_state, relative)
+        model: Self = self._as_it_is()
+        known = None if X_user is None else model._pool(X_user, lambda units: units.centers).sum_vx
+        l2, similarity = model._settings().l2_V, model._similarity
+        n_factors, relative = model._scorers[0].n_factors, model._units.relative
+        return fold_in(history, item_vectors, known, self._loss, similarity, l2, n_factors, random_state, relative)
 
     @property
     def w0_(self) -> float | Float32:
@@ -320,33 +359,85 @@ class FMRanker(VectorsMixin, FMEstimator):
     @property
     def w_(self) -> Float32:
         """Linear weights of the features as they are, centered or not: (n_features,)."""
+        if self._similarity.temperature is not None:
+            return self._per_output(lambda params, units: params.w)  # type: ignore[no-any-return]
         w: Float32 = self._per_output(lambda params, units: units.ranking_weights(params))
         return w
 
     # --- what the base asks ------------------------------------------------------------------------------------------
 
     def _pool_users(self, X: Any) -> PooledRows:
-        return self._pool(X, lambda units: units.centers)
+        model: Self = self._as_it_is()
+        rows = model._pool(X, lambda units: units.centers)
+        return rows._replace(sum_vx=model._similarity.of_users(rows.sum_vx))
 
     def _pool_items(self, X: Any) -> PooledRows:
-        return self._pool(X, lambda units: units.item_centers)
+        model: Self = self._as_it_is()
+        pool = _engine.pool if model._similarity.temperature is None else _engine.pool_apart
+        rows = model._pool(X, lambda units: units.item_centers, pool)
+        return rows._replace(sum_vx=model._similarity.of_items(rows.sum_vx))
+
+    @property
+    def _similarity(self) -> Similarity:
+        """The similarity that the model was trained with."""
+        return Similarity(getattr(self, "temperature_", None))
 
     @property
     def _loss(self) -> RankingLoss:
         return next(loss for loss in RANKING_LOSSES if loss.name == self.loss)
 
     @property
-    def _solver(self) -> NegativeSampling:
-        return NegativeSampling(self._loss, self.n_negatives, self.popularity)
+    def _solver(self) -> NegativeSampling | CosineSoftmax:
+        if not self._is_cosine:
+            return NegativeSampling(self._loss, self.n_negatives, self.popularity)
+        temperature = self.temperature or self._similarity.temperature or TEMPERATURE
+        return CosineSoftmax(self.n_negatives, self.popularity, float(temperature))
+
+    @property
+    def _is_cosine(self) -> bool:
+        """Whether cosines are learned: as the user says, else as suits the features of the first training."""
+        wanted = wants_cosine(self)
+        return self._suits_cosine if wanted is None else wanted
+
+    @property
+    def _most_epochs(self) -> int:
+        if self.max_iter is not None:
+            return int(self.max_iter)
+        return EPOCHS if self._is_cosine else MAX_EPOCHS
+
+    def _options(self) -> Options:
+        options, solver = super()._options(), self._solver
+        return solver.options(options) if isinstance(solver, CosineSoftmax) else options
+
+    def _schedule_of(self, max_iter: int, report: Callable[[int, History], bool] | None) -> Schedule:
+        schedule = super()._schedule_of(max_iter, report)
+        return replace(schedule, n_iter_no_change=max_iter) if self._is_cosine else schedule
+
+    def _ready(self, problem: Problem) -> tuple[Problem, Any]:
+        solver = self._solver
+        self._rates_fall = isinstance(solver, CosineSoftmax)
+        if not isinstance(solver, CosineSoftmax):
+            self.temperature_ = None
+            return problem, solver
+        if self.temperature is None and self._similarity.temperature is None and problem.held_out is not None:
+            self.temperature_ = best_temperature(problem, solver)
+        else:
+            self.temperature_ = solver.temperature
+        return at_temperature(problem, self.temperature_), self._solver
+
+    def _check_can_continue(self) -> None:
+        super()._check_can_continue()
+        learned = self._similarity.temperature is not None
+        if learned != self._is_cosine:
+            raise ValueError(
+                f"similarity is now {'dot' if learned else 'cosine'!r}, and the model was trained with the other. "
+                "Set it back to go on, or train anew: fit with warm_start=False."
+            )
 
     def _check_params(self) -> None:
-        check_param(self, "loss", *one_of(loss.name for loss in RANKING_LOSSES))
-        super()._check_params()
-        wanted = f"an integer of at least 1 and at most {MAX_NEGATIVES}, or None for the default"
-        check_param(self, "n_negatives", optional(_is_number_of_negatives), wanted)
-        wanted = "a finite number of at least 0 and below 10, or None for the default"
-        check_param(self, "popularity", optional(is_real(0, high=10)), wanted)
-        check_param(self, "validation_metric", _is_metric, '"recall@k" or "ndcg@k" with a whole number k')
+        check_loss(self)
+        check_ranges(self, max_iter=(optional(is_integer(1)), "an integer of at least 1, or None for the default"))
+        check_settings(self)
 
     def _prepare(self, data: tuple[Any, Any, Any], validation: None, call: TrainingCall, undo: list[Undo]) -> Problem:
         X_user, X_item, interactions = data
@@ -363,6 +454,9 @@ class FMRanker(VectorsMixin, FMEstimator):
         if call.is_first or not call.is_batch:
             self._units = self._units.weighed_anew(chosen.data)
         features = self._units.features
+        if call.is_first:
+            self.temperature_ = None
+            self._suits_cosine = not (is_mostly_signed(users) or is_mostly_signed(items))
         chosen = replace(chosen, data=self._units.relative(chosen.data, chosen.nnz))
         choices = Choices.of(features.apply(users), features.apply(items), chosen)
         problem_without = partial(self._problem, choices, call, undo)
@@ -390,10 +484,13 @@ class FMRanker(VectorsMixin, FMEstimator):
         options, w0 = self._options(), np.zeros(1) if call.is_first else None
         visited = to_visit(choices)
         trained = choices.features_of(visited)
+        scorers = self._scorers_for(call, options, choices.users.n_features, w0, rng, trained, touched, undo)
+        if call.is_first and not call.is_batch and self._is_cosine:
+            start_spectrally(scorers[0], choices, rng)
         return Problem(
             data=choices,
             visited=visited,
-            scorers=self._scorers_for(call, options, choices.users.n_features, w0, rng, trained, touched, undo),
+            scorers=scorers,
             options=options,
             schedule=self._schedule(call),
             guard=self._guard(self._solver.typical_loss(choices.items.n_rows)),
@@ -409,10 +506,22 @@ class FMRanker(VectorsMixin, FMEstimator):
         if len(self._scorers) != 1:
             raise ValueError(f"a ranker with {len(self._scorers)} scorers")
 
+    @property
+    def _format_version(self) -> int:
+        return 3 if self._similarity.temperature is not None else super()._format_version
 
-def _is_number_of_negatives(value: Any) -> bool:
-    return is_integer(1)(value) and value <= MAX_NEGATIVES
+    def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        meta, arrays = super()._to_state()
+        return meta | {"temperature": self._similarity.temperature}, arrays
 
-
-def _is_metric(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"(recall|ndcg)@[1-9]\d{0,8}", value) is not None
+    @classmethod
+    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Self:
+        # Earlier versions had the inner product alone, and 100 epochs.
+        earlier = {} if "similarity" in meta["params"] else {"similarity": "dot"}
+        model = super()._from_state(meta | {"params": earlier | meta["params"]}, arrays)
+        temperature = meta.get("temperature")
+        if temperature is not None and not (isinstance(temperature, float) and 0 < temperature < np.inf):
+            raise ValueError(f"a temperature of {temperature!r}")
+        model.temperature_ = temperature
+        model._suits_cosine = temperature is not None
+        return model
