@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext._common.arrays import Bools, Float32
+from fastfm_ext._common.arrays import AnyArray, Bools, Float32
 from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
 from fastfm_ext._engine.centers import NO_CENTERS
 from fastfm_ext._engine.csr import features_in
+from fastfm_ext._engine.options import STATE_SLOTS
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.early_stopping import parts_of_interactions
@@ -22,15 +23,20 @@ from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.listeners import Callback
 from fastfm_ext._estimators.vectors import PooledRows, VectorsMixin
 from fastfm_ext._learning.held_out import HeldOutChoices, to_visit, without
-from fastfm_ext._learning.losses import RANKING_LOSSES, RankingLoss
+from fastfm_ext._learning.losses import RANKING_LOSSES, SQUARED_PAIRS, PairsLoss, RankingLoss
 from fastfm_ext._learning.problem import Problem
+from fastfm_ext._learning.solvers.least_squares import AlternatingLeastSquares, default_unobserved_weight
 from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
+from fastfm_ext._learning.solvers.newcomers import KnownRows, WholeDataTerms
+from fastfm_ext._learning.solvers.sides import as_scipy
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import FeatureScale, Units
 from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import centered_anew, to_csr
+from fastfm_ext.ranking.exact_fold_in import fold_in_items, fold_in_users
 from fastfm_ext.ranking.fold_in import fold_in
 
+FMRANKER_LOSSES: tuple[RankingLoss | PairsLoss, ...] = (*RANKING_LOSSES, SQUARED_PAIRS)
 MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
 
 
@@ -169,9 +175,10 @@ class FMRanker(VectorsMixin, FMEstimator):
         self,
         n_factors: int = 64,
         *,
-        loss: Literal["softmax", "bpr", "warp"] = "softmax",
+        loss: Literal["softmax", "bpr", "warp", "squared"] = "softmax",
         n_negatives: int | None = None,
         popularity: float | None = None,
+        unobserved_weight: float | None = None,
         learning_rate: float | None = None,
         max_iter: int = 100,
         l2_w: float | None = None,
@@ -193,6 +200,7 @@ class FMRanker(VectorsMixin, FMEstimator):
         self.loss = loss
         self.n_negatives = n_negatives
         self.popularity = popularity
+        self.unobserved_weight = unobserved_weight
         self.learning_rate = learning_rate
         self.max_iter = max_iter
         self.l2_w = l2_w
@@ -264,6 +272,12 @@ class FMRanker(VectorsMixin, FMEstimator):
         DivergenceError
             When a score stops being finite. After an error, the model is as it was before the call.
         """
+        self._check_params()
+        if not self._solver.trains_on_batches:
+            raise ValueError(
+                f'partial_fit needs loss="softmax", "bpr" or "warp"; got loss={self.loss!r}, which learns from all '
+                "interactions at once. Call fit with warm_start=True, or fold_in and fold_in_items for what is new."
+            )
         return self._partial_fit((X_user, X_item, interactions))
 
     def fold_in(
@@ -306,10 +320,68 @@ class FMRanker(VectorsMixin, FMEstimator):
         """
         check_is_fitted(self, "_scorers")
         self._check_params()
+        n_factors, relative, loss = self._scorers[0].n_factors, self._units.relative, self._loss
+        if isinstance(loss, PairsLoss):
+            users = None if X_user is None else self._known_users(X_user)
+            return fold_in_users(history, item_vectors, users, self._whole_data_terms(), n_factors, relative)
         known = None if X_user is None else self._pool_users(X_user).sum_vx
         l2 = self._settings().l2_V
-        n_factors, relative = self._scorers[0].n_factors, self._units.relative
-        return fold_in(history, item_vectors, known, self._loss, l2, n_factors, random_state, relative)
+        return fold_in(history, item_vectors, known, loss, l2, n_factors, random_state, relative)
+
+    def fold_in_items(self, interactions: Any, X_user: Any, X_item: Any = None) -> Float32:
+        """Return the vectors of items that came after training, from who chose them.
+
+        Exactly what a step on items of least squares gives for a feature that only this item has, the users as they
+        are: one system of `n_factors` + 1 equations an item.
+
+        Parameters
+        ----------
+        interactions : {array-like, sparse matrix} of shape (n_users, n_items)
+            Who chose the new items, as in `fit`. An item that nobody chose gets the vector of its known features.
+        X_user : {array-like, sparse matrix} of shape (n_users, n_features)
+            The users, those who chose none of these items, too.
+        X_item : {array-like, sparse matrix} of shape (n_items, n_features), optional
+            The features of these items that training knew, without an id.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_factors + 1), float32
+            Item vectors, as those of `item_vector`, for `ItemIndex.add`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            Unless `loss` is "squared", or for input that `fit` would refuse.
+
+        See Also
+        --------
+        item_vector : For a new item of which only features are known.
+        """
+        check_is_fitted(self, "_scorers")
+        self._check_params()
+        if not isinstance(self._loss, PairsLoss):
+            raise ValueError(f'fold_in_items needs loss="squared"; got loss={self.loss!r}.')
+        known = None
+        if X_item is not None:
+            items = self._pool_items(X_item)
+            known = KnownRows(items.sum_vx, items.own)
+        users = self._known_users(X_user)
+        return fold_in_items(interactions, users, known, self._whole_data_terms(), self._units.relative)
+
+    def _known_users(self, X_user: Any) -> KnownRows:
+        """Return the vectors and the linear terms of users, which have no pair terms of their own here."""
+        model = self._as_it_is()
+        csr = to_csr(model, X_user, name="X_user", centers=model._units.centers)
+        own = as_scipy(csr) @ model._scorers[0].w
+        return KnownRows(model._pool_users(X_user).sum_vx, own.astype(np.float32))
+
+    def _whole_data_terms(self) -> WholeDataTerms:
+        if not hasattr(self, "unobserved_weight_"):
+            raise ValueError(f"loss is now {self.loss!r}, and the model was trained with another. Train it anew.")
+        settings = self._settings()
+        return WholeDataTerms(self.unobserved_weight_, settings.l2_w, settings.l2_V, self.fit_linear)
 
     @property
     def w0_(self) -> float | Float32:
@@ -332,21 +404,44 @@ class FMRanker(VectorsMixin, FMEstimator):
         return self._pool(X, lambda units: units.item_centers)
 
     @property
-    def _loss(self) -> RankingLoss:
-        return next(loss for loss in RANKING_LOSSES if loss.name == self.loss)
+    def _loss(self) -> RankingLoss | PairsLoss:
+        return next(loss for loss in FMRANKER_LOSSES if loss.name == self.loss)
 
     @property
-    def _solver(self) -> NegativeSampling:
+    def _solver(self) -> NegativeSampling | AlternatingLeastSquares:
+        if isinstance(self._loss, PairsLoss):
+            return AlternatingLeastSquares(getattr(self, "unobserved_weight_", 1.0))
         return NegativeSampling(self._loss, self.n_negatives, self.popularity)
 
     def _check_params(self) -> None:
-        check_param(self, "loss", *one_of(loss.name for loss in RANKING_LOSSES))
+        check_param(self, "loss", *one_of(loss.name for loss in FMRANKER_LOSSES))
         super()._check_params()
         wanted = f"an integer of at least 1 and at most {MAX_NEGATIVES}, or None for the default"
         check_param(self, "n_negatives", optional(_is_number_of_negatives), wanted)
         wanted = "a finite number of at least 0 and below 10, or None for the default"
         check_param(self, "popularity", optional(is_real(0, high=10)), wanted)
+        wanted = "a finite number above 0, or None for the default"
+        check_param(self, "unobserved_weight", optional(is_real(0, open_at_low=True)), wanted)
+        self._check_reads()
         check_param(self, "validation_metric", _is_metric, '"recall@k" or "ndcg@k" with a whole number k')
+
+    def _check_reads(self) -> None:
+        """Raise ValueError for a hyperparameter that was given and that the loss's solver does not read."""
+        reads = self._solver.reads
+        for name in sorted((NegativeSampling.reads | AlternatingLeastSquares.reads) - reads):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name} is not read with loss={self.loss!r}; got {name}={getattr(self, name)!r}. Leave {name} at "
+                    "None, or change loss."
+                )
+
+    def _check_can_continue(self) -> None:
+        if not self._has_no_units and self._scorers[0].n_slots != STATE_SLOTS[self._solver.name]:
+            raise ValueError(
+                f"loss is now {self.loss!r}, and the model was trained with one of another solver. Set it back to go "
+                "on, or train anew: fit with warm_start=False."
+            )
+        super()._check_can_continue()
 
     def _prepare(self, data: tuple[Any, Any, Any], validation: None, call: TrainingCall, undo: list[Undo]) -> Problem:
         X_user, X_item, interactions = data
@@ -362,6 +457,9 @@ class FMRanker(VectorsMixin, FMEstimator):
             self._units = Units(scale, centers=centers, item_centers=item_centers)
         if call.is_first or not call.is_batch:
             self._units = self._units.weighed_anew(chosen.data)
+        if isinstance(self._loss, PairsLoss):
+            given = self.unobserved_weight
+            self.unobserved_weight_ = default_unobserved_weight(chosen) if given is None else float(given)
         features = self._units.features
         chosen = replace(chosen, data=self._units.relative(chosen.data, chosen.nnz))
         choices = Choices.of(features.apply(users), features.apply(items), chosen)
@@ -401,6 +499,22 @@ class FMRanker(VectorsMixin, FMEstimator):
             held_out=held_out,
             touched=touched,
         )
+
+    def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        meta, arrays = super()._to_state()
+        if hasattr(self, "unobserved_weight_"):
+            meta["unobserved_weight"] = self.unobserved_weight_
+        return meta, arrays
+
+    @classmethod
+    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Self:
+        model = super()._from_state(meta, arrays)
+        if "unobserved_weight" in meta:
+            weight = meta["unobserved_weight"]
+            if not is_real(0, open_at_low=True)(weight):
+                raise ValueError(f"a weight of pairs of {weight!r}")
+            model.unobserved_weight_ = weight
+        return model
 
     def _show_validation(self, value: float) -> str:
         return f"{self.validation_metric} {value:.4f}"
