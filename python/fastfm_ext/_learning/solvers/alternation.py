@@ -17,7 +17,7 @@ from fastfm_ext._engine.csr import Csr, features_in, take_rows
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._engine.whole_data import LANES, Moments, OtherSide, Vectors
 from fastfm_ext._learning.problem import Problem
-from fastfm_ext._learning.solvers.sides import Side, as_scipy, transposed
+from fastfm_ext._learning.solvers.sides import RankingSide, as_scipy, transposed
 
 MOST_HALVINGS = 12
 SMALL_RESIDUAL = 1e-10  # of the squared one that the steps began with: float32 has no more
@@ -61,7 +61,9 @@ class Alternation:
         for side in sides:
             side.measure()
 
-    def _side(self, X: Csr, chosen: Csr, features: AnyArray, shared: AnyArray, mass: AnyArray, is_items: bool) -> Side:
+    def _side(
+        self, X: Csr, chosen: Csr, features: AnyArray, shared: AnyArray, mass: AnyArray, is_items: bool
+    ) -> RankingSide:
         params, options = self._problem.scorers[0], self._problem.options
         place = np.zeros(X.n_features, dtype=np.int32)
         place[features] = np.arange(len(features), dtype=np.int32)
@@ -71,7 +73,7 @@ class Alternation:
         squares = as_scipy(own) if has_pairs else None
         if squares is not None:
             squares.data = squares.data**2
-        return Side(
+        return RankingSide(
             features=features,
             X=own,
             transposed=transposed(own),
@@ -101,7 +103,7 @@ class Alternation:
         problem.guard.check(loss, epoch, problem.data)
         return loss
 
-    def _step(self, side: Side, other: Side, epoch: int) -> float:
+    def _step(self, side: RankingSide, other: RankingSide, epoch: int) -> float:
         """Move a side's parameters towards the minimum; return the loss of before, L2 included."""
         self._rotate(other, epoch)
         weight = self._unobserved_weight
@@ -120,7 +122,7 @@ class Alternation:
         self._take(side, other, step, loss + rest)
         return loss + rest
 
-    def _rotate(self, other: Side, epoch: int) -> None:
+    def _rotate(self, other: RankingSide, epoch: int) -> None:
         """Turn both sides' factors into the eigenvectors of the other side's Gram matrix."""
         n, gram = self._problem.scorers[0].n_factors, other.moments.gram
         if not np.isfinite(gram).all():
@@ -133,7 +135,9 @@ class Alternation:
     def _penalty(self) -> float:
         return self._users.penalty() + self._items.penalty(~self._items.shared)
 
-    def _conjugate_gradients(self, side: Side, system: OtherSide, gradient: Vectors, diagonal: Vectors) -> Vectors:
+    def _conjugate_gradients(
+        self, side: RankingSide, system: OtherSide, gradient: Vectors, diagonal: Vectors
+    ) -> Vectors:
         """Return about minus the inverse of half the second derivatives, times half the gradient, which is overwritten.
 
         Hestenes and Stiefel (1952), preconditioned by the diagonal (Jacobi).
@@ -161,7 +165,7 @@ class Alternation:
 
     # --- losses that are not quadratic -------------------------------------------------------------------------------
 
-    def _whole_gradient(self, side: Side, other: Side, gradient: Vectors) -> tuple[Float32, Float32]:
+    def _whole_gradient(self, side: RankingSide, other: RankingSide, gradient: Vectors) -> tuple[Float32, Float32]:
         """Return half the gradient in the shared features, which act through both sides."""
         system = OtherSide.of(other.chosen, side.rows, side.moments, self._unobserved_weight, fit_own=True)
         of_rows = self._row_gradient(system, other, side)
@@ -169,7 +173,7 @@ class Alternation:
         mine = (gradient.factors[side.shared], gradient.own[side.shared])
         return mine[0] + theirs.factors[other.shared], mine[1] + theirs.own[other.shared]
 
-    def _row_gradient(self, system: OtherSide, rows: Side, others: Side) -> Vectors:
+    def _row_gradient(self, system: OtherSide, rows: RankingSide, others: RankingSide) -> Vectors:
         """Return half the gradient in rows whose others' Gram matrix is not diagonal."""
         gradient = system.gradient(rows.rows, self._n_threads)[0]
         gram = self._unobserved_weight * others.moments.gram
@@ -178,7 +182,7 @@ class Alternation:
         np.add(gradient.factors, missing.factors, out=gradient.factors)
         return gradient
 
-    def _take(self, side: Side, other: Side, step: Vectors, before: float) -> None:
+    def _take(self, side: RankingSide, other: RankingSide, step: Vectors, before: float) -> None:
         """Add a step to a side's parameters, halved until the loss is not above that of before."""
         start = side.parameters
         for halvings in range(MOST_HALVINGS if not side.is_quadratic else 1):
@@ -193,14 +197,14 @@ class Alternation:
         side.measure()
 
     @staticmethod
-    def _take_shared(side: Side, other: Side) -> None:
+    def _take_shared(side: RankingSide, other: RankingSide) -> None:
         """Let the other side know the parameters that both have."""
         if side.shared.any():
             other.parameters.factors[other.shared] = side.parameters.factors[side.shared]
             other.parameters.own[other.shared] = side.parameters.own[side.shared]
             other.measure()
 
-    def _loss(self, side: Side, other: Side) -> float:
+    def _loss(self, side: RankingSide, other: RankingSide) -> float:
         weight = self._unobserved_weight
         system = OtherSide.of(side.chosen, other.rows, other.moments, weight, fit_own=True)
         chosen = system.gradient(side.rows, self._n_threads)[2]

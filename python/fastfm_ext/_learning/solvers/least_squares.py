@@ -18,18 +18,16 @@ if TYPE_CHECKING:
     from fastfm_ext._learning.problem import Problem
     from fastfm_ext._learning.solvers.alternation import Alternation
 
+# The weight of all pairs over that of the choices.
+ALL_OVER_CHOSEN = 20.0
 # Steps of conjugate gradients that a side takes before it is the other's turn.
 STEPS = 8
 
 
 def default_unobserved_weight(interactions: Csr) -> float:
-    """Return the square root of the share of all pairs that were chosen, of users with a choice.
-
-    Half way, in powers, between the same weight for all data and one that gives all pairs together the same weight, in
-    proportion to that of the choices.
-    """
+    """Return the weight by which all pairs, of users with a choice, weigh 20 times as much as the choices; at most 1."""
     n_users = int(np.count_nonzero(np.diff(interactions.indptr)))
-    return float(np.sqrt(interactions.nnz / (n_users * interactions.n_features)))
+    return min(1.0, ALL_OVER_CHOSEN * interactions.nnz / (n_users * interactions.n_features))
 
 
 @dataclass(frozen=True)

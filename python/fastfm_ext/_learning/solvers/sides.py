@@ -19,7 +19,7 @@ from fastfm_ext._engine.whole_data import Moments, Vectors, combine
 
 
 @dataclass
-class Side:
+class RankingSide:
     """Users or items.
 
     Attributes
