@@ -25,7 +25,7 @@ STEPS = 8
 
 
 def default_unobserved_weight(interactions: Csr) -> float:
-    """Return the weight by which all pairs, of users with a choice, weigh 20 times as much as the choices; at most 1."""
+    """Return the weight by which all pairs weigh so much more than the choices, at most 1; of users with a choice."""
     n_users = int(np.count_nonzero(np.diff(interactions.indptr)))
     return min(1.0, ALL_OVER_CHOSEN * interactions.nnz / (n_users * interactions.n_features))
 
