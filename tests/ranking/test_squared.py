@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 import ranking_cases
-from fastfm_ext import ItemIndex, load_model, save_model
+from fastfm_ext import DivergenceError, ItemIndex, load_model, save_model
 from fastfm_ext._reference.implicit_als import ImplicitLeastSquares
 from ranking_cases import N_ITEMS, N_USERS, assert_same_model, auc, make, scores_of
 
@@ -114,6 +114,24 @@ def test_warm_start_goes_on_with_the_same_loss_alone(events):
     model.set_params(loss="bpr", unobserved_weight=None)
     with pytest.raises(ValueError, match="loss is now 'bpr', and the model was trained with one of another solver"):
         model.fit(*events)
+
+
+@pytest.mark.parametrize(("name", "value"), [("init_stdev", 1e25), ("l2_V", 1e38)])
+def test_divergence_names_the_epoch_and_leaves_the_model_as_it_was(events, name, value):
+    model = squared().fit(*events)
+    V = model.V_.copy()
+    with pytest.raises(DivergenceError, match=r"diverged in epoch 1: .* or a larger l2_V"):
+        model.set_params(**{name: value}).fit(*events)
+    np.testing.assert_array_equal(model.V_, V)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_rows_without_features_rank_by_nothing_of_theirs(events, side):
+    sides = list(events[:2])
+    sides[side] = sp.csr_array(sides[side].shape, dtype=np.float32)
+    model = squared().fit(*sides, events[2])
+    assert np.isfinite(model.history_["train_loss"]).all()
+    assert not (model.user_vector(sides[0])[:, 1:], model.item_vector(sides[1]))[side].any()
 
 
 # --- folding in --------------------------------------------------------------------------------------------------

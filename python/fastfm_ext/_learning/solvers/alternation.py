@@ -35,6 +35,8 @@ class Alternation:
         Steps of conjugate gradients for each side of a sweep.
     """
 
+    # What overflows is found by the loss.
+    @np.errstate(over="ignore", invalid="ignore")
     def __init__(self, problem: Problem, unobserved_weight: float, n_steps: int) -> None:
         self._problem = problem
         self._unobserved_weight = unobserved_weight
@@ -91,6 +93,7 @@ class Alternation:
 
     # --- a sweep -----------------------------------------------------------------------------------------------------
 
+    @np.errstate(over="ignore", invalid="ignore")
     def run_epoch(self, epoch: int) -> float:
         """Take a step on each side; return the loss between the two, L2 included, over the weight of all choices."""
         problem = self._problem
