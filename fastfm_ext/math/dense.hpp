@@ -52,4 +52,13 @@ inline void add_product(const LeftMatrix& A, const float* B, int64_t n_rows, int
     for (; f < k; f += max_lanes) add_columns<1>(A, B + f, n_rows, P, k, C + f);
 }
 
+// The upper triangle of C (k, k) += S^T S for S (n, k); what is written below it is not of use. O(n k^2 / 2).
+inline void add_gram(const float* S, int64_t n, int32_t k, float* C) {
+    constexpr int two = 2 * max_lanes;
+    const LeftMatrix transposed{S, 1, k};
+    int32_t f = 0;
+    for (; f + two <= k; f += two) add_columns<2>(transposed, S + f, f + two, n, k, C + f);
+    for (; f < k; f += max_lanes) add_columns<1>(transposed, S + f, f + max_lanes, n, k, C + f);
+}
+
 }  // namespace fastfm::FASTFM_ISA

@@ -276,7 +276,7 @@ inline void rotate(const float* from, const float* rotation, int64_t first, int6
     }
 }
 
-// Adds sum_u S_u S_u^T (k, k), sum_u S_u (k,) and sum_u own(u) S_u (k,), one behind the other, to `sums`, for these rows:
+// Adds sum_u S_u S_u^T (k, k; the upper triangle), sum_u S_u (k,) and sum_u own(u) S_u (k,), one behind the other, to `sums`, for these rows:
 // in float32 over some rows, then in float64. `room` is as long as `sums`. O(n k^2).
 inline void add_moments(const Vectors& rows, int64_t first, int64_t last, int32_t k, float* room, double* sums) {
     constexpr int64_t rows_at_once = 256;
@@ -286,7 +286,7 @@ inline void add_moments(const Vectors& rows, int64_t first, int64_t last, int32_
         const int64_t n = last - u < rows_at_once ? last - u : rows_at_once;
         const float* S = rows.factors + u * k;
         memset(room, 0, sizeof(float) * length);
-        add_product({S, 1, k}, S, k, n, k, room);
+        add_gram(S, n, k, room);
         for (int64_t r = 0; r < n; ++r) {
             const Lanes own = Lanes::fill(rows.own[u + r]);
             for (int32_t f = 0; f < k; f += max_lanes) {

@@ -26,7 +26,7 @@ Status combine(const Kernels& kernels, const Csr& A, const Vectors& from, int32_
 Status rotate(const Kernels& kernels, const float* from, const float* rotation, int64_t n, int32_t k, int n_threads,
               float* to) noexcept;
 
-// Fills sums (k + 2, k): sum_u S_u S_u^T, then sum_u S_u, then sum_u own(u) S_u, over n rows.
+// Fills sums (k + 2, k): the upper triangle of sum_u S_u S_u^T, then sum_u S_u, then sum_u own(u) S_u, over n rows.
 Status moments(const Kernels& kernels, const Vectors& rows, int64_t n, int32_t k, int n_threads, double* sums) noexcept;
 
 }  // namespace fastfm

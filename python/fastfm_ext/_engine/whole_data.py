@@ -110,7 +110,8 @@ class Moments(NamedTuple):
         if rows.n:
             core.moments(rows, n_threads, sums)
         own = rows.own.astype(np.float64)
-        return cls(rows.n, sums[:-2], sums[-2], sums[-1], float(own.sum()), float((own**2).sum()))
+        gram = np.triu(sums[:-2]) + np.triu(sums[:-2], 1).T
+        return cls(rows.n, gram, sums[-2], sums[-1], float(own.sum()), float((own**2).sum()))
 
     def rotated(self, rotation: Float64) -> Moments:
         """Return the sums of rows whose factors are turned by a rotation, (k, k)."""

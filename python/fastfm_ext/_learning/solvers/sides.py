@@ -135,18 +135,17 @@ class RankingSide:
     @property
     def l2_of_rows(self) -> tuple[Float32, Float32]:
         """L2 of the vector and of the own score of each row, where rows are apart."""
-        values = self._values_of_rows() ** 2
-        return tuple((l2[self.X.indices] / values).astype(np.float32) for l2 in (self.l2_V, self.l2_w))  # type: ignore[return-value]
+        squares = np.float32(1.0) if self.X.data is None else self.X.data**2
+        return self.l2_V[self.X.indices] / squares, self.l2_w[self.X.indices] / squares
 
     def take_parameters_of_rows(self) -> None:
         """Work out the parameters and the moments from the rows, where rows are apart."""
-        values = self._values_of_rows()
-        self.parameters.factors[self.X.indices] = self.rows.factors / values[:, None]
-        self.parameters.own[self.X.indices] = self.rows.own / values
+        values = self.X.data
+        self.parameters.factors[self.X.indices] = (
+            self.rows.factors if values is None else self.rows.factors / values[:, None]
+        )
+        self.parameters.own[self.X.indices] = self.rows.own if values is None else self.rows.own / values
         self.moments = Moments.of(self.rows, self.n_threads)
-
-    def _values_of_rows(self) -> Float32:
-        return np.ones(self.X.n_rows, dtype=np.float32) if self.X.data is None else self.X.data
 
     # --- turning -----------------------------------------------------------------------------------------------------
 
