@@ -156,7 +156,8 @@ class FMRanker(NewcomersMixin, VectorsMixin, FMEstimator):
     Least squares minimises ``sum_chosen c_ut (p_ut - 1)^2 + a0 sum_all p_ut^2`` and L2, where
     ``p_ut = own(u) + own(t) + <S_u, S_t>`` and ``own(u) = sum_i w_i x_i``, by turns of users and items: row by row
     where these have ids of their own, else by conjugate gradients on all features of the side. Users who chose nothing
-    are left out. Early stopping matters: on some data, the second sweep is the best.
+    are left out. Early stopping matters: on some data, the second sweep is the best. More factors want a larger `l2_V`:
+    256 ranked best with 0.004 on Gowalla.
 
     An item that a user has in training is never drawn against that user, held-out items may be. A user who chose every
     item teaches nothing and is left out.

@@ -60,7 +60,7 @@ def training_of(
     schedule = Schedule(1, 1, 0.0, n_threads)
     visited = np.arange(choices.interactions.nnz)
     problem = Problem(choices, visited, [params], options, schedule, Guard(1.0, ""), rng)
-    return params, Alternation(problem, task.unobserved_weight, N_STEPS)
+    return params, Alternation(problem, task.unobserved_weight, N_STEPS, N_STEPS)
 
 
 def after_users(task: ImplicitLeastSquares, params: Parameters) -> tuple[np.ndarray, np.ndarray]:

@@ -31,16 +31,18 @@ class Alternation:
     problem : Problem
     unobserved_weight : float
         Weight of a pair that was not chosen.
-    n_steps : int
-        Steps of conjugate gradients for each side of a sweep.
+    n_row_steps : int
+        Steps of conjugate gradients for each row that is solved by itself.
+    n_side_steps : int
+        The same for all parameters of a side.
     """
 
     # What overflows is found by the loss.
     @np.errstate(over="ignore", invalid="ignore")
-    def __init__(self, problem: Problem, unobserved_weight: float, n_steps: int) -> None:
+    def __init__(self, problem: Problem, unobserved_weight: float, n_row_steps: int, n_side_steps: int) -> None:
         self._problem = problem
         self._unobserved_weight = unobserved_weight
-        self._n_steps = n_steps
+        self._n_row_steps, self._n_side_steps = n_row_steps, n_side_steps
         self._n_threads = problem.schedule.n_threads
         choices: Choices = problem.data
         # Of a user who chose nothing, nobody knows what was on offer.
@@ -113,7 +115,7 @@ class Alternation:
         system = OtherSide.of(side.chosen, other.rows, other.moments, weight, fit_own=side.fit_linear)
         rest = weight * side.moments.all_squares(other.moments) + self._penalty()
         if side.rows_are_apart:
-            loss = system.solve(side.rows, side.l2_of_rows, self._n_steps, self._n_threads)
+            loss = system.solve(side.rows, side.l2_of_rows, self._n_row_steps, self._n_threads)
             side.take_parameters_of_rows()
             return loss + rest
         of_rows, diagonal, loss = system.gradient(side.rows, self._n_threads)
@@ -152,7 +154,7 @@ class Alternation:
         scaled = _divided(residual, diagonal)
         direction, rho = scaled, residual.dot(scaled)
         enough = SMALL_RESIDUAL * rho
-        for _ in range(self._n_steps):
+        for _ in range(self._n_side_steps):
             if not rho > enough:
                 break
             product = side.collect(system.product(side.spread(direction), self._n_threads))
