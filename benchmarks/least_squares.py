@@ -7,9 +7,9 @@
     python benchmarks/least_squares.py implicit    Recall@20, NDCG@20 and seconds beside implicit's ALS, on a tenth of
                                                    Gowalla's training choices; makes an environment for each library
 
-The first three train once for each of `--seeds` and number of `--factors`, by default settings but for `--l2-V`, with
-early stopping unless `--sweeps` says how many, and print mean and standard deviation. Seconds are CPU seconds of the
-fit with `--jobs` threads.
+The first three train once for each of `--seeds` and number of `--factors`, by default settings where none are named,
+with early stopping unless `--sweeps` says how many, and print mean and standard deviation. Seconds are CPU seconds of
+the fit with `--jobs` threads.
 
 The data is read from the folder that the environment variable FASTFM_EXT_DATA names: `gowalla/` and `cfm/`, each file
 plain or compressed as .xz.
@@ -169,6 +169,7 @@ def main() -> None:
     parser.add_argument("job", choices=["gowalla", "frappe", "lastfm", "implicit"])
     parser.add_argument("--factors", type=int, nargs="+", default=[64])
     parser.add_argument("--sweeps", type=int, help="how many, without early stopping")
+    parser.add_argument("--unobserved-weight", type=float, help="weight of all pairs, where the default will not do")
     parser.add_argument("--l2-V", type=float, help="L2 on factors, where the default will not do")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1)
@@ -181,7 +182,11 @@ def main() -> None:
     if arguments.job == "implicit":
         against_implicit(Path(folder), arguments.home, arguments.rounds)
         return
-    settings: dict[str, Any] = {"n_jobs": arguments.jobs, "l2_V": arguments.l2_V}
+    settings: dict[str, Any] = {
+        "n_jobs": arguments.jobs,
+        "unobserved_weight": arguments.unobserved_weight,
+        "l2_V": arguments.l2_V,
+    }
     if arguments.sweeps:
         settings |= {
             "early_stopping": False,
