@@ -40,9 +40,9 @@ LIBRARIES = [
     PeerSpec("fastfm-ext", "", (CHECKOUT, *COMMON, SCIKIT_LEARN)),
     PeerSpec("implicit", "", ("implicit==0.7.3", *COMMON)),
 ]
-# By library: factors, weight of pairs or alpha, L2, sweeps. Each library's weight and L2 are the best of a few.
+# By library: factors, weight of pairs (0: the default) or alpha, L2, sweeps. Weights and L2 are the best of a few.
 AGAINST_IMPLICIT: dict[str, list[tuple[int, float, float, int]]] = {
-    "fastfm-ext": [(64, 0.0132, 0.001, n) for n in (3, 4)] + [(256, 0.0132, 0.004, n) for n in (3, 4, 8)],
+    "fastfm-ext": [(64, 0.0, 0.001, n) for n in (3, 4)] + [(256, 0.0, 0.004, n) for n in (3, 4, 8)],
     "implicit": [(64, 60.0, 3.0, n) for n in (3, 5, 15)] + [(256, 60.0, 3.0, 5), (256, 60.0, 30.0, 15)],
 }
 
