@@ -17,8 +17,9 @@
 
 #include <math.h>
 
+#include "math/dense.hpp"
 #include "math/loss.hpp"
-#include "math/products.hpp"
+#include "math/panels.hpp"
 #include "models/fm.hpp"
 #include "types/status.hpp"
 #include "types/tile.hpp"
@@ -88,10 +89,10 @@ class CosineStep {
             }
             for (int64_t j = int64_t{n} * room_.n_drawn; j < int64_t{tile_group} * room_.n_drawn; ++j)
                 room_.scores[j] = 0.0f;
-            add_weighted_rows(room_.scores, 1, room_.n_drawn, room_.items, room_.n_drawn, room_.k,
-                              room_.gradient_of_user(first), tile_group);
-            add_weighted_rows(room_.scores, room_.n_drawn, 1, room_.user(first), tile_group, room_.k,
-                              room_.item_gradients, room_.n_drawn);
+            add_product({room_.scores, room_.n_drawn, 1}, room_.items, tile_group, room_.n_drawn, room_.k,
+                        room_.gradient_of_user(first));
+            add_product({room_.scores, 1, room_.n_drawn}, room_.user(first), room_.n_drawn, tile_group, room_.k,
+                        room_.item_gradients);
         }
         project();
         step();

@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "math/products.hpp"
+#include "math/dense.hpp"
 #include "solvers/ranking.hpp"
 
 namespace fastfm::FASTFM_ISA {

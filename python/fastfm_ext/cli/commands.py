@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastfm_ext._common.files import is_pipe
-from fastfm_ext._learning.losses import MULTI_CLASS, RANKING_LOSSES, losses_of
+from fastfm_ext._learning.losses import FMRANKER_LOSSES, MULTI_CLASS, losses_of
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 from fastfm_ext.cli.columns import KINDS, SIDES, TableColumns, read_config
 from fastfm_ext.cli.outputs import check_outputs, paths_of
@@ -204,9 +204,9 @@ def _add_fit(commands: Any) -> None:
 def _add_hyperparameters(training: Any) -> list[str]:
     """Add the options that set hyperparameters of the estimators, and return the names of these."""
     training.add_argument("--solver", choices=[solver.name for solver in SOLVERS], help="(default: adagrad)")
-    losses = [*(loss.name for loss in losses_of("regression")), *(loss.name for loss in RANKING_LOSSES)]
-    what = "loss of a regression (default: squared) or of a ranking"
-    training.add_argument("--loss", choices=losses, help=what)
+    losses = dict.fromkeys(loss.name for loss in (*losses_of("regression"), *FMRANKER_LOSSES))
+    what = "loss of a regression (default: squared) or of a ranking (default: softmax)"
+    training.add_argument("--loss", choices=[*losses], help=what)
     what = "more than two classes each against the rest, or as one softmax (default: ovr)"
     training.add_argument("--multi-class", choices=MULTI_CLASS, help=what)
     with_l1 = " or ".join(solver.name for solver in solvers_that_read("l1_w"))
@@ -222,7 +222,11 @@ def _add_hyperparameters(training: Any) -> list[str]:
             "WEIGHTS",
             "what the rows of each class count: balanced, or CLASS=WEIGHT,... (default: 1)",
         ),
-        "max_iter": (integer(1), "N", "most epochs (default: 100; early stopping may end before)"),
+        "max_iter": (
+            integer(1),
+            "N",
+            "most epochs (default: 100, of a ranking by softmax 30; early stopping may end before)",
+        ),
         "l2_w": (number, "L2", "L2 on linear weights (default: depends on task and solver)"),
         "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),
         "l1_w": (number, "L1", f"L1 on linear weights, with --solver {with_l1} (default: 0)"),

@@ -66,19 +66,30 @@ def fold_in(
         From the weights of a matrix, or None for ones, and their number, to multiples of the mean weight in training.
     """
     seed = _seed_of(random_state)
-    vectors = _check_vectors(item_vectors, n_factors)
-    single = not sp.issparse(history)
-    chosen = _one_history(history, len(vectors)) if single else _histories(history, len(vectors))
-    if not single:
-        chosen = replace(chosen, data=relative(chosen.data, chosen.nnz))
-    if known is not None and len(known) != chosen.n_rows:
-        raise ValueError(f"X_user has {len(known)} rows, and history is of {chosen.n_rows} users.")
+    vectors = check_vectors(item_vectors, n_factors)
+    chosen, single = read_histories(history, len(vectors), relative, None if known is None else len(known))
     result = np.ones((chosen.n_rows, vectors.shape[1]), dtype=np.float32)
     if chosen.n_rows:
         sums = np.zeros((chosen.n_rows, n_factors), dtype=np.float32) if known is None else np.ascontiguousarray(known)
         task = FoldInTask(Negatives(loss.n_negatives_of_fold_in, seed=seed), loss, similarity, l2)
         result[:, 1:] = similarity.of_users(_sums(chosen, vectors, sums, task))
     return result[0] if single else result
+
+
+def read_histories(
+    history: Any, n_items: int, relative: Callable[[Float32 | None, int], Float32 | None], n_known: int | None
+) -> tuple[Csr, bool]:
+    """Return what users chose, (n_users, n_items), and whether it is the history of one; see `fold_in`.
+
+    ``n_known`` is the number of users of whom features are known, if any are.
+    """
+    single = not sp.issparse(history)
+    chosen = _one_history(history, n_items) if single else _histories(history, n_items)
+    if not single:
+        chosen = replace(chosen, data=relative(chosen.data, chosen.nnz))
+    if n_known is not None and n_known != chosen.n_rows:
+        raise ValueError(f"X_user has {n_known} rows, and history is of {chosen.n_rows} users.")
+    return chosen, single
 
 
 def _sums(chosen: Csr, vectors: Float32, sums: Float32, task: FoldInTask) -> Float32:
@@ -115,7 +126,8 @@ def _seed_of(random_state: Any) -> int:
     return int(random_state)
 
 
-def _check_vectors(item_vectors: ArrayLike, n_factors: int) -> Float32:
+def check_vectors(item_vectors: ArrayLike, n_factors: int) -> Float32:
+    """Return item vectors, (n_items, n_factors + 1), as the kernels read them, or raise ValueError."""
     with errors_that_name("item_vectors"), np.errstate(over="ignore"):
         given = np.asarray(item_vectors)
         if given.dtype.kind == "c":

@@ -10,7 +10,9 @@ import numpy as np
 from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._estimators.hyperparameters import one_of
-from fastfm_ext._learning.losses import RANKING_LOSSES
+from fastfm_ext._learning.losses import FMRANKER_LOSSES
+from fastfm_ext._learning.solvers.all_pairs import AllPairsLeastSquares
+from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
 
 MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
 SIMILARITIES = ("cosine", "dot")
@@ -20,7 +22,7 @@ TEMPERATURE = 0.12
 
 def check_loss(ranker: Any) -> None:
     """Raise ValueError unless the loss is one of those there are."""
-    check_param(ranker, "loss", *one_of(loss.name for loss in RANKING_LOSSES))
+    check_param(ranker, "loss", *one_of(loss.name for loss in FMRANKER_LOSSES))
 
 
 def check_settings(ranker: Any) -> None:
@@ -29,6 +31,8 @@ def check_settings(ranker: Any) -> None:
     check_param(ranker, "n_negatives", optional(_is_number_of_negatives), wanted)
     wanted = "a finite number of at least 0 and below 10, or None for the default"
     check_param(ranker, "popularity", optional(is_real(0, high=10)), wanted)
+    wanted = "a finite number above 0, or None for the default"
+    check_param(ranker, "unobserved_weight", optional(is_real(0, open_at_low=True)), wanted)
     check_param(ranker, "validation_metric", _is_metric, '"recall@k" or "ndcg@k" with a whole number k')
     is_one, wanted = one_of(SIMILARITIES)
     check_param(ranker, "similarity", optional(is_one), f"{wanted}, or None for the default")
@@ -38,6 +42,16 @@ def check_settings(ranker: Any) -> None:
         raise ValueError(f'similarity="cosine" needs loss="softmax"; got loss={ranker.loss!r}.')
     if ranker.temperature is not None and (ranker.loss != "softmax" or ranker.similarity == "dot"):
         raise ValueError(f'temperature needs similarity="cosine"; got temperature={ranker.temperature!r} without it.')
+
+
+def check_reads(ranker: Any, reads: frozenset[str]) -> None:
+    """Raise ValueError for a hyperparameter that was given and is not among those that the loss's solver reads."""
+    for name in sorted((NegativeSampling.reads | AllPairsLeastSquares.reads) - reads):
+        if getattr(ranker, name) is not None:
+            raise ValueError(
+                f"{name} is not read with loss={ranker.loss!r}; got {name}={getattr(ranker, name)!r}. Leave {name} at "
+                "None, or change loss."
+            )
 
 
 def wants_cosine(ranker: Any) -> bool | None:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from fastfm_ext._common.checks import is_integer, optional
 from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of
-from fastfm_ext._learning.losses import RANKING_LOSSES, losses_of
+from fastfm_ext._learning.losses import FMRANKER_LOSSES, losses_of
 from fastfm_ext.bayesian.classifier import BayesianFMClassifier
 from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.fm.classifier import FMClassifier
@@ -22,7 +22,7 @@ _CHECKS: dict[str, Check] = CHECKS | {
     "n_negatives": (optional(is_integer(1)), "a whole number of at least 1"),
     "random_state": (optional(is_integer(0)), "a whole number of at least 0"),
 }
-_RANKING_CHECKS: dict[str, Check] = _CHECKS | {"loss": one_of(loss.name for loss in RANKING_LOSSES)}
+_RANKING_CHECKS: dict[str, Check] = _CHECKS | {"loss": one_of(loss.name for loss in FMRANKER_LOSSES)}
 
 
 def estimator_of(task: str, *, bayesian: bool) -> type[ModelOfRows]:
