@@ -37,7 +37,6 @@ from repository import ROOT
 LONG_FILES = {
     "python/fastfm_ext/_estimators/rows.py": "more than half of it is what users of the estimators read in help()",
     "python/fastfm_ext/fm/classifier.py": "two thirds of it are what users read in help(), and the constructor's list",
-    "python/fastfm_ext/ranking/ranker.py": "more than half of it is what users read in help()",
 }
 FILE_LIMIT = 400
 CORE = "fastfm_ext._native.core"
