@@ -45,7 +45,8 @@ struct Kernels {
     Status (*fold_in)(const FoldIn&, const Negatives&, int64_t user);
 
     int64_t (*draw_room)(int64_t k);  // floats of room that each of the next needs
-    void (*sum_rows)(const BlockedRows&, const RowsByBlock&, int64_t first, int64_t last, float* room, float* sums);
+    void (*sum_rows)(const BlockedRows&, const RowsByBlock&, int64_t first, int64_t last, bool of_errors, float* room,
+                     float* sums);
     void (*draw_from_sums)(const BlockDraw&, int64_t block_row, float* sums, float* room);
     void (*draw_block_rows)(const BlockDraw&, int64_t first, int64_t last, int64_t most, float* room);
     void (*draw_features)(const FeatureDraw&, float* room);

@@ -130,6 +130,17 @@ inline void gather_panel(const BlockedRows& rows, const RowsByBlock& by_block, i
     }
 }
 
+// The block row of the row at this place in the block's order.
+inline int64_t own_block_row(const BlockedRows& rows, const RowsByBlock& by_block, int64_t place) {
+    const int64_t r = by_block.order ? by_block.order[place] : place;
+    return rows.ids[r * rows.n_blocks + by_block.block];
+}
+
+// Takes off t what the block's own parameters (w, v) of these rows predict.
+inline void take_off(float w, const float* v, int n, int k, Panel& panel) {
+    for (int i = 0; i < n; ++i) panel.t[i] -= w * panel.q[i] + dot_of(v, panel.z[i], k);
+}
+
 // Asks for what the panel from place `first` on reads of the rows, which may lie anywhere.
 inline void prefetch_panel(const BlockedRows& rows, const RowsByBlock& by_block, int64_t first) {
     if (!by_block.order) return;

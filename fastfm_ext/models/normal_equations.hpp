@@ -96,15 +96,20 @@ inline void clear(const Sums& sums, int k) {
     for (int64_t i = 0; i < size; i += 4) Vec<4>::fill(0.0f).store(sums.G + i);
 }
 
-// Sums over the rows first <= i < last in the block's order; `room` is (panel_rows, k).
-inline void sum_rows(const BlockedRows& rows, const RowsByBlock& by_block, int64_t first, int64_t last, float* room,
-                     const Sums& sums) {
+// Sums over the rows first <= i < last of one block row, in the block's order; `room` is (panel_rows, k). With
+// `of_errors`, targets are what is left by the block row's parameters as they are.
+inline void sum_rows(const BlockedRows& rows, const RowsByBlock& by_block, int64_t first, int64_t last, bool of_errors,
+                     float* room, const Sums& sums) {
     Panel panel;
     clear(sums, rows.k);
+    if (first == last) return;
+    const int64_t b = own_block_row(rows, by_block, first);
+    const BlockTable& own = rows.tables[by_block.block];
     for (int64_t i = first; i < last; i += panel_rows) {
         const int n = static_cast<int>(last - i < panel_rows ? last - i : panel_rows);
         gather_panel(rows, by_block, i, n, room, panel);
         prefetch_panel(rows, by_block, i + n);
+        if (of_errors) take_off(own.terms[2 * b], own.S + b * rows.k, n, rows.k, panel);
         add_panel(panel, n, sums, rows.k);
     }
 }

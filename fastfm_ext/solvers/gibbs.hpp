@@ -24,14 +24,32 @@ inline void keep(const BlockTable& out, int64_t b, float w, const float* v, int 
     out.terms[2 * b + 1] = 0.5f * dot_of(v, v, k);
 }
 
+// A value far from 0 makes the rest of its row large, too, and sums of large targets lose what the other rows say to
+// rounding. Errors are small in all rows: among values, what is drawn is the change that they ask for.
+inline bool draws_changes(const BlockedRows& rows) { return rows.has_values; }
+
 // Draws block row b from the sums over its rows.
 inline void draw_from_sums(const BlockDraw& task, int64_t b, const Sums& sums, float* floats) {
     const int k = task.rows.k;
     const DrawRoom room(floats, k);
     SplitMix64 random = SplitMix64::of(task.options.seed, b);
-    const float w = draw_jointly(sums, task.prior, mean_of(task.prior, b, k), task.options, k, random, room);
-    keep(task.out, b, w, room.v, k);
-    if (task.errors) errors_of(sums, w, room.v, k, room.y, task.errors + 2 * b);
+    PriorMean mean = mean_of(task.prior, b, k);
+    if (!draws_changes(task.rows)) {
+        const float w = draw_jointly(sums, task.prior, mean, task.options, k, random, room);
+        keep(task.out, b, w, room.v, k);
+        if (task.errors) errors_of(sums, w, room.v, k, room.y, task.errors + 2 * b);
+        return;
+    }
+    const BlockTable& before = task.rows.tables[task.by_block.block];
+    const float* V = before.S + b * k;
+    const float w = before.terms[2 * b];
+    float* of_change = floats + DrawRoom::size(k);
+    for (int f = 0; f < k; ++f) of_change[f] = mean.V[f] - V[f];
+    mean = {of_change, mean.w - w};
+    const float change = draw_jointly(sums, task.prior, mean, task.options, k, random, room);
+    if (task.errors) errors_of(sums, change, room.v, k, room.y, task.errors + 2 * b);
+    for (int f = 0; f < k; ++f) room.v[f] += V[f];
+    keep(task.out, b, w + change, room.v, k);
 }
 
 // The errors of rows without parameters in this block.
@@ -174,7 +192,7 @@ inline void draw_block_rows(const BlockDraw& task, int64_t first, int64_t last, 
         } else if (task.options.by_coordinate && end - begin <= coordinate_rows) {
             draw_by_coordinates(task, b, rest);
         } else if (end - begin <= most) {
-            sum_rows(task.rows, task.by_block, begin, end, panel_room, sums);
+            sum_rows(task.rows, task.by_block, begin, end, draws_changes(task.rows), panel_room, sums);
             draw_from_sums(task, b, sums, rest);
         }
     }

@@ -184,8 +184,8 @@ inline void draw_features(const FeatureDraw& task, float* room) {
                 prefetch_sums(task, at, task.starts[j + 1]);
                 add_block_row(Sums(task.sums + b * sums_size(k), k), x, k, total);
             } else {
-                sum_rows(task.rows, task.by_block, task.by_block.starts[b], task.by_block.starts[b + 1], panel_room,
-                         made);
+                sum_rows(task.rows, task.by_block, task.by_block.starts[b], task.by_block.starts[b + 1], false,
+                         panel_room, made);
                 center_on(table, b, k, made, product);
                 add_block_row(made, x, k, total);
             }

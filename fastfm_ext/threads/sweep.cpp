@@ -77,11 +77,11 @@ std::vector<int64_t> ranges_of(const RowsByBlock& by_block) {
 class LongSums {
   public:
     LongSums(const Kernels& kernels, const BlockedRows& rows, const RowsByBlock& by_block, int64_t n_block_rows,
-             int n_threads)
+             bool of_errors, int n_threads)
         : pieces_(pieces_of(by_block, n_block_rows)), size_(sums_size(rows.k)), floats_(pieces_.size() * size_) {
         share(static_cast<int64_t>(pieces_.size()), n_threads, kernels.draw_room(rows.k), [&](float* room, int64_t i) {
             const Piece& piece = pieces_[i];
-            kernels.sum_rows(rows, by_block, piece.first, piece.last, room, floats_.data() + i * size_);
+            kernels.sum_rows(rows, by_block, piece.first, piece.last, of_errors, room, floats_.data() + i * size_);
         });
         for (size_t first = 0, last; first < pieces_.size(); first = last) {
             float* sums = floats_.data() + first * size_;
@@ -113,7 +113,9 @@ Status draw_blocks(const Kernels& kernels, const BlockDraw& task, int n_threads)
     return guarded([&]() -> Status {
         n_threads = threads_for(task.rows, n_threads);
         const int64_t room_size = kernels.draw_room(task.rows.k);
-        const LongSums long_sums(kernels, task.rows, task.by_block, task.n_drawn, n_threads);
+        // Among values, changes are drawn: see solvers/gibbs.hpp.
+        const bool of_errors = task.rows.has_values;
+        const LongSums long_sums(kernels, task.rows, task.by_block, task.n_drawn, of_errors, n_threads);
         const auto& long_rows = long_sums.block_rows();
         share(static_cast<int64_t>(long_rows.size()), n_threads, room_size, [&](float* room, int64_t i) {
             kernels.draw_from_sums(task, long_rows[i].block_row, long_rows[i].sums, room);
@@ -132,14 +134,14 @@ Status draw_features(const Kernels& kernels, const FeatureDraw& task, int n_thre
         const RowsByBlock& by_block = task.by_block;
         const int64_t size = sums_size(task.rows.k), room_size = kernels.draw_room(task.rows.k);
         if (task.sums) {
-            const LongSums long_sums(kernels, task.rows, by_block, by_block.n_block_rows, n_threads);
+            const LongSums long_sums(kernels, task.rows, by_block, by_block.n_block_rows, false, n_threads);
             for (const auto& of : long_sums.block_rows()) std::copy_n(of.sums, size, task.sums + of.block_row * size);
             const std::vector<int64_t> ranges = ranges_of(by_block);
             share(static_cast<int64_t>(ranges.size()) - 1, n_threads, room_size, [&](float* room, int64_t i) {
                 for (int64_t b = ranges[i]; b < ranges[i + 1]; ++b) {
                     const int64_t begin = by_block.starts[b], end = by_block.starts[b + 1];
                     if (end - begin <= piece_rows)
-                        kernels.sum_rows(task.rows, by_block, begin, end, room, task.sums + b * size);
+                        kernels.sum_rows(task.rows, by_block, begin, end, false, room, task.sums + b * size);
                 }
             });
         }

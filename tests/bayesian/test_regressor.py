@@ -8,7 +8,7 @@ from sklearn.linear_model import BayesianRidge
 
 import bayesian_cases
 from bayesian_cases import FIELDS, NOISE, truth
-from fastfm_ext import BayesianFMRegressor, FMRegressor
+from fastfm_ext import BayesianFMRegressor, BlockMatrix, DivergenceError, FMRegressor
 
 ratings = bayesian_cases.ratings
 
@@ -288,3 +288,15 @@ def test_invalid_arguments_of_predictions_are_named(ratings, fitted):
     ):
         with pytest.raises(ValueError, match=message):
             use()
+
+
+# --- values far from 0 -----------------------------------------------------------------------------------------------
+
+
+def test_parameters_that_are_not_finite_are_an_error_that_says_what_to_do():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    X[3] = 1e18
+    blocks = BlockMatrix([sp.csr_array(X[:, :1]), sp.csr_array(X[:, 1:])])
+    with pytest.raises(DivergenceError, match=r"sweep \d+.*bring the columns of X to about unit size") as caught:
+        BayesianFMRegressor(2, random_state=0).fit(blocks, X[:, 0])
+    assert caught.value.epoch >= 1

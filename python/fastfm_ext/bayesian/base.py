@@ -130,6 +130,9 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
         ------
         ValueError
             For input that cannot be trained on; the message names the argument.
+        DivergenceError
+            If parameters become NaN or infinite, which takes values of X that are very far from 0. The estimator is
+            then as it was before.
         KeyboardInterrupt
             After Ctrl-C, at the end of the sweep: the estimator is then what the sweeps so far have made it. A second
             Ctrl-C does not wait, and leaves the estimator as it was before.

@@ -16,14 +16,22 @@ from fastfm_ext._engine import sweep
 from fastfm_ext._engine.blocks import Blocks
 from fastfm_ext._engine.sweep import Coefficients, DrawOptions, NormalPrior
 from fastfm_ext._learning.block_model import BlockModel, Errors, ModelBlock
+from fastfm_ext._learning.divergence import DivergenceError
 from fastfm_ext._learning.solvers.hyperpriors import Drawn, GroupPrior, Priors, draw_prior, draw_relative_precisions
 from fastfm_ext._learning.solvers.likelihoods import Likelihood
 
 START_SPREAD = 0.1
-# From so many factors on, draws by coordinates are the faster way, although they mix a little more slowly.
-MANY_FACTORS = 32
+# Wider tables than these are drawn by coordinates, which mixes a little more slowly: with few blocks that is the faster
+# way from 17 factors on; with many, most of a draw's time goes into reading, and it gains less.
+FEW_BLOCKS = 3
+WIDEST_JOINT, WIDEST_JOINT_OF_MANY = 16, 32
 # Means of centered block rows are sums that a sweep changes: after so many they are made anew.
 SWEEPS_OF_MEANS = 32
+
+
+def is_by_coordinate(k: int, n_blocks: int) -> bool:
+    """Return whether tables of k columns are drawn by coordinates."""
+    return k > (WIDEST_JOINT if n_blocks <= FEW_BLOCKS else WIDEST_JOINT_OF_MANY)
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,13 @@ class Chain:
     # --- a sweep -----------------------------------------------------------------------------------------------------
 
     def sweep(self) -> None:
-        """Draw everything once."""
+        """Draw everything once.
+
+        Raises
+        ------
+        DivergenceError
+            If a parameter is not finite.
+        """
         self.n_sweeps += 1
         rng = np.random.default_rng([self._seed, self.n_sweeps])
         model, likelihood = self.model, self.likelihood
@@ -127,6 +141,7 @@ class Chain:
             is_last = number == len(model.parts) - 1
             options = self._options(int(rng.integers(1 << 63)), with_noise=True)
             errors = model.draw(part, self._priors_of(number), options, wants_errors=is_last)
+            self._check_finite(part.block_rows)
             if part.is_centered:
                 self._draw_means(number, part, rng)
         self._draw_priors(rng)
@@ -137,10 +152,21 @@ class Chain:
             self._scores = model.scores()
         self.noise = likelihood.update(self._scores, errors.squares, model.weight_sum, rng)
 
+    def _check_finite(self, drawn: Coefficients) -> None:
+        with np.errstate(invalid="ignore"):  # a sum is finite unless a term is not
+            total = drawn.V.sum(dtype=np.float64) + drawn.w.sum(dtype=np.float64)
+        if not np.isfinite(total):
+            raise DivergenceError(
+                f"The parameters became NaN or infinite in sweep {self.n_sweeps}. Some values of X are so far from 0 "
+                "that float32 cannot tell what the other values of their rows say: bring the columns of X to about unit"
+                " size, and take logarithms or ranks of columns with a few values far larger than the rest.",
+                self.n_sweeps,
+            )
+
     def _options(self, seed: int, *, with_noise: bool) -> DrawOptions:
-        n_factors, fit_linear = self.model.n_factors, self.model.fit_linear
-        by_coordinate = with_noise and n_factors >= MANY_FACTORS
-        return DrawOptions(self.noise, n_factors, fit_linear, with_noise, by_coordinate, seed)
+        model = self.model
+        by_coordinate = with_noise and is_by_coordinate(model.rows.k, len(model.parts))
+        return DrawOptions(self.noise, model.n_factors, model.fit_linear, with_noise, by_coordinate, seed)
 
     def _priors_of(self, number: int) -> list[NormalPrior]:
         part, k = self.model.parts[number], self.model.rows.k
