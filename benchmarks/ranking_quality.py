@@ -2,6 +2,11 @@
 
     python benchmarks/ranking_quality.py gowalla      Recall@20 and NDCG@20 over all items that a user has not seen, on
                                                       the split of NGCF and LightGCN
+    python benchmarks/ranking_quality.py gowalla-default    the same with 64 factors and nothing else chosen: the
+                                                      temperature and the epochs are found on held-out interactions
+    python benchmarks/ranking_quality.py frappe       HR@10 and NDCG@10 of the last choice of each context among all
+    python benchmarks/ranking_quality.py lastfm       items but those that this very context has in training, on the
+                                                      splits of CFM (Xin et al. 2019), by default settings
     python benchmarks/ranking_quality.py ml-1m        HR@10 and NDCG@10, the last film of each user among 99 others, on
                                                       the split of NCF (He et al. 2017)
     python benchmarks/ranking_quality.py cold-start   Recall@20 on a fifth of MovieLens 100K's films, which training has
@@ -25,6 +30,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +41,25 @@ import scipy.sparse as sp
 from fastfm_ext import FMEncoder, FMRanker, evaluate, multi
 from quality import find
 
-GOWALLA: dict[str, Any] = {
+GOWALLA: dict[str, Any] = {"n_factors": 64, "temperature": 0.1}
+INNER_PRODUCTS: dict[str, Any] = {
     "n_factors": 64,
+    "similarity": "dot",
     "n_negatives": 512,
     "l2_w": 0.15,
     "l2_V": 0.15,
     "learning_rate": 0.2,
     "max_iter": 22,
 }
-GOWALLA_SEARCH = [{"l2_V": 0.1}, {"l2_V": 0.15}, {"l2_V": 0.2}, {"n_negatives": 1024}]
-ML_1M: dict[str, Any] = {"n_factors": 128, "n_negatives": 256, "l2_w": 0.07, "l2_V": 0.07, "max_iter": 16}
+GOWALLA_SEARCH = [{}, {"temperature": 0.08}, {"temperature": 0.12}, {"n_negatives": 2048}, {"similarity": "dot"}]
+ML_1M: dict[str, Any] = {
+    "n_factors": 128,
+    "similarity": "dot",
+    "n_negatives": 256,
+    "l2_w": 0.07,
+    "l2_V": 0.07,
+    "max_iter": 16,
+}
 ML_1M_SEARCH: list[dict[str, Any]] = [
     {"n_factors": 64, "loss": "bpr", "n_negatives": 4, "l2_w": 0.01, "l2_V": 0.01, "max_iter": 30},
     *(
@@ -52,7 +67,7 @@ ML_1M_SEARCH: list[dict[str, Any]] = [
         for k, n, l2 in ((64, 64, 0.1), (64, 256, 0.1), (128, 256, 0.1), (128, 256, 0.07), (192, 256, 0.1))
     ),
 ]
-COLD_START: dict[str, Any] = {"n_factors": 16, "max_iter": 30}
+COLD_START: dict[str, Any] = {"n_factors": 16, "similarity": "dot", "max_iter": 30}
 COLD_START_SEARCH: list[dict[str, Any]] = [{}, {"l2_V": 0.03}, {"l2_V": 0.3}]
 
 
@@ -123,6 +138,14 @@ def search(settings: dict[str, Any], changes: list[dict[str, Any]], jobs: int, *
 
 
 def gowalla(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
+    _gowalla(data, seeds, jobs, searching, GOWALLA | {"early_stopping": False})
+
+
+def gowalla_default(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
+    _gowalla(data, seeds, jobs, searching, {"n_factors": 64})
+
+
+def _gowalla(data: Path, seeds: list[int], jobs: int, searching: bool, settings: dict[str, Any]) -> None:
     train, test = read_gowalla(data / "gowalla")
     X_user, X_item = ids_only(*train.shape)
     if searching:
@@ -131,11 +154,56 @@ def gowalla(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
     results = []
     for seed in seeds:
         started = time.perf_counter()
-        model = FMRanker(**GOWALLA, early_stopping=False, n_jobs=jobs, random_state=seed).fit(X_user, X_item, train)
+        model = FMRanker(**settings, n_jobs=jobs, random_state=seed).fit(X_user, X_item, train)
         seconds = time.perf_counter() - started
         results.append(recall_and_ndcg(model, X_user, X_item, train, test))
         print(f"seed {seed}: Recall@20 {results[-1][0]:.4f}, NDCG@20 {results[-1][1]:.4f}, {seconds:.0f} s", flush=True)
     report("gowalla", ("Recall@20", "NDCG@20"), results)
+
+
+def context(name: str, data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
+    """Rank items for contexts, which are rows of the matrix of users, by default settings."""
+    X_user, X_item, train, test = read_context(data / "cfm", name)
+    if searching:
+        search({"n_factors": 64}, [{}, {"similarity": "dot"}], jobs, X_user, X_item, train)
+        return
+    results = []
+    for seed in seeds:
+        started = time.process_time()
+        model = FMRanker(64, n_jobs=jobs, random_state=seed).fit(X_user, X_item, train)
+        seconds = time.process_time() - started
+        found = evaluate(model, X_user, X_item, test, seen=train, k=10, metrics=("hit_rate", "ndcg"))
+        results.append((found["hit_rate@10"], found["ndcg@10"]))
+        at = f"temperature {model.temperature_}, {seconds:.0f} s of CPU"
+        print(f"seed {seed}: HR@10 {results[-1][0]:.4f}, NDCG@10 {results[-1][1]:.4f}, {at}", flush=True)
+    report(name, ("HR@10", "NDCG@10"), results)
+
+
+def read_context(folder: Path, name: str) -> tuple[sp.csr_array, ...]:
+    """Return the features of contexts and of items, and what was chosen in the training and in the test file."""
+    files = []
+    for part in ("train", "test"):
+        cells = [line.split(",")[:2] for line in read_text(find(folder, f"{name}.{part}.csv")) if line[0].isdigit()]
+        files.append([tuple(tuple(map(int, cell.split("-"))) for cell in row) for row in cells])
+    both = files[0] + files[1]
+    contexts, items = (list(dict.fromkeys(row[side] for row in both)) for side in (0, 1))
+    numbers = [{row: number for number, row in enumerate(rows)} for rows in (contexts, items)]
+    n_features = 1 + max(max(max(row) for row in rows) for rows in (contexts, items))
+    features = [
+        _ones(np.repeat(np.arange(len(rows)), [len(row) for row in rows]), np.concatenate(rows), len(rows), n_features)
+        for rows in (contexts, items)
+    ]
+    chosen = [
+        _ones([numbers[0][u] for u, _ in rows], [numbers[1][t] for _, t in rows], len(contexts), len(items))
+        for rows in files
+    ]
+    return *features, *chosen
+
+
+def _ones(rows: Any, columns: Any, n_rows: int, n_columns: int) -> sp.csr_array:
+    matrix = sp.coo_array((np.ones(len(rows), dtype=np.float32), (rows, columns)), (n_rows, n_columns)).tocsr()
+    matrix.data[:] = 1.0
+    return matrix
 
 
 def ml_1m(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
@@ -254,7 +322,10 @@ def recall_of(scores: np.ndarray, relevant: sp.csr_array, k: int = 20) -> float:
 
 
 def fold_in(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
-    """Leave 300 users out, fold them in by 20 events, and compare with a model that was trained with these events."""
+    """Leave 300 users out, fold them in by 20 events, and compare with a model that was trained with these events.
+
+    Both rank by inner products.
+    """
     if searching:
         raise SystemExit("fold-in has no settings of its own")
     train, test = read_gowalla(data / "gowalla")
@@ -276,7 +347,7 @@ def fold_in(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
         relevant = relevant.tocsr()
         models = {}
         for name, chosen in (("without", others), ("with", others + history)):
-            models[name] = FMRanker(**GOWALLA, early_stopping=False, n_jobs=jobs, random_state=seed)
+            models[name] = FMRanker(**INNER_PRODUCTS, early_stopping=False, n_jobs=jobs, random_state=seed)
             models[name].fit(X_user, X_item, chosen)
         retrained = recall_and_ndcg(models["with"], X_user, X_item, history, relevant)[0]
         item_vectors = models["without"].item_vector(X_item)
@@ -298,6 +369,9 @@ def fold_in(data: Path, seeds: list[int], jobs: int, searching: bool) -> None:
 
 JOBS: dict[str, Callable[[Path, list[int], int, bool], None]] = {
     "gowalla": gowalla,
+    "gowalla-default": gowalla_default,
+    "frappe": partial(context, "frappe"),
+    "lastfm": partial(context, "lastfm"),
     "ml-1m": ml_1m,
     "cold-start": cold_start,
     "fold-in": fold_in,

@@ -11,6 +11,8 @@
 #include "types/search.hpp"
 #include "types/status.hpp"
 #include "types/sweep.hpp"
+#include "types/tile.hpp"
+#include "types/whole_data.hpp"
 
 namespace fastfm {
 
@@ -38,6 +40,8 @@ struct Kernels {
 
     Status (*ranking_epoch)(const RankingData&, const Params&, const RankingOptions&, const RankingWorkspace&,
                             double* loss_sum);
+    Status (*cosine_step)(const Csr& users, const Csr& items, const Tile&, const Params&, const TileOptions&,
+                          float* floats, double* loss);
     Status (*fold_in)(const FoldIn&, const Negatives&, int64_t user);
 
     int64_t (*draw_room)(int64_t k);  // floats of room that each of the next needs
@@ -48,6 +52,16 @@ struct Kernels {
     void (*draw_features)(const FeatureDraw&, float* room);
     void (*draw_means)(const MeanDraw&, float* room);
     void (*residuals)(const BlockedRows&, int64_t first, int64_t last, float* room, float* out);
+
+    void (*whole_gradient)(const OtherSide&, const Vectors& at, int64_t first, int64_t last, const Vectors& gradient,
+                           const Vectors& diagonal, double* losses);
+    void (*whole_product)(const OtherSide&, const Vectors& direction, int64_t first, int64_t last,
+                          const Vectors& product);
+    void (*whole_solve)(const OtherSide&, const RowPenalties&, int n_steps, int64_t first, int64_t last,
+                        const Vectors& at, float* room, double* losses);
+    void (*combine)(const Csr&, const Vectors& from, int32_t k, int64_t first, int64_t last, const Vectors& to);
+    void (*rotate)(const float* from, const float* rotation, int64_t first, int64_t last, int32_t k, float* to);
+    void (*add_moments)(const Vectors&, int64_t first, int64_t last, int32_t k, float* room, double* sums);
 };
 
 // The tables that this build holds, fastest first, ended by null; and whether this CPU and its system can run one.

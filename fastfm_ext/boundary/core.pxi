@@ -162,6 +162,8 @@ cdef extern from "types/ranking.hpp" namespace "fastfm" nogil:
         const float* sum_known
         RankingLoss loss
         StepSizes sizes
+        float scale
+        float log_share
         int32_t n_steps
         float* workspace
         float* sum_user
@@ -255,6 +257,35 @@ cdef extern from "types/sweep.hpp" namespace "fastfm" nogil:
     int64_t cpp_sums_size "fastfm::sums_size"(int32_t) noexcept
 
 
+cdef extern from "types/tile.hpp" namespace "fastfm" nogil:
+    struct TileOptions:
+        StepSizes w
+        StepSizes V
+        bint fit_linear
+        float scale
+
+
+cdef extern from "types/whole_data.hpp" namespace "fastfm" nogil:
+    struct Vectors:
+        float* factors
+        float* own
+
+    struct OtherSide:
+        Csr chosen
+        Vectors others
+        int32_t k
+        const float* squares
+        const float* sums
+        const float* owns
+        float count
+        float own
+        bint fit_own
+
+    struct RowPenalties:
+        const float* factors
+        const float* own
+
+
 cdef extern from "types/status.hpp" namespace "fastfm" nogil:
     cpdef enum class StatusCode(int32_t):
         ok
@@ -328,6 +359,8 @@ cdef extern from "threads/search.hpp" namespace "fastfm" nogil:
 cdef extern from "threads/ranking.hpp" namespace "fastfm" nogil:
     Status cpp_ranking_epoch "fastfm::ranking_epoch"(
         const Kernels&, const RankingData&, const Params&, const RankingOptions&, int, double*) noexcept
+    Status cpp_cosine_epoch "fastfm::cosine_epoch"(
+        const Kernels&, const RankingData&, const Params&, const TileOptions&, int32_t, int, double*) noexcept
     Status cpp_order_of_visits "fastfm::order_of_visits"(
         const int64_t*, const int32_t*, int64_t, int32_t, uint64_t, int64_t*, int64_t*, int64_t*) noexcept
     Status cpp_fold_in "fastfm::fold_in"(const Kernels&, const FoldIn&, const Negatives&) noexcept
@@ -338,3 +371,17 @@ cdef extern from "threads/sweep.hpp" namespace "fastfm" nogil:
     Status cpp_draw_features "fastfm::draw_features"(const Kernels&, const FeatureDraw&, int) noexcept
     Status cpp_draw_means "fastfm::draw_means"(const Kernels&, const MeanDraw&) noexcept
     Status cpp_residuals "fastfm::residuals"(const Kernels&, const CppBlockedRows&, int, float*) noexcept
+
+
+cdef extern from "threads/whole_data.hpp" namespace "fastfm" nogil:
+    Status cpp_whole_gradient "fastfm::whole_gradient"(
+        const Kernels&, const OtherSide&, const Vectors&, int, const Vectors&, const Vectors&, double*) noexcept
+    Status cpp_whole_product "fastfm::whole_product"(
+        const Kernels&, const OtherSide&, const Vectors&, int, const Vectors&) noexcept
+    Status cpp_whole_solve "fastfm::whole_solve"(
+        const Kernels&, const OtherSide&, const RowPenalties&, int, int, const Vectors&, double*) noexcept
+    Status cpp_combine "fastfm::combine"(
+        const Kernels&, const Csr&, const Vectors&, int32_t, int, const Vectors&) noexcept
+    Status cpp_rotate "fastfm::rotate"(
+        const Kernels&, const float*, const float*, int64_t, int32_t, int, float*) noexcept
+    Status cpp_moments "fastfm::moments"(const Kernels&, const Vectors&, int64_t, int32_t, int, double*) noexcept

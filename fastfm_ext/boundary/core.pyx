@@ -190,20 +190,28 @@ def ranking_epoch(choices, visits, negatives, params, options, int n_threads):
 
     choices.users and choices.items both have or both lack values.
     """
-    cdef RankingData data
-    data.users = csr_view(choices.users)
-    data.items = csr_view(choices.items)
-    data.interactions.items = csr_view(choices.interactions)
-    data.interactions.users = pointer_i32(choices.users_of_interactions)
-    data.interactions.n_items = choices.interactions.n_features
-    data.visits = visits_view(visits)
-    data.negatives = negatives_view(negatives)
+    cdef RankingData data = ranking_view(choices, visits, negatives)
     cdef Params tables = params_view(params, to_write=True)
     cdef RankingOptions opts = ranking_options_view(options)
     cdef double loss_sum = 0.0
     cdef Status status
     with nogil:
         status = cpp_ranking_epoch(kernels_in_use[0], data, tables, opts, n_threads, &loss_sum)
+    check(status)
+    return loss_sum
+
+
+def cosine_epoch(
+    choices, visits, negatives, params, options, float temperature, int32_t tile_visits, int n_threads
+):
+    """Makes the tiles of the visits first <= v < last; changes params in place; returns the sum of the loss."""
+    cdef RankingData data = ranking_view(choices, visits, negatives)
+    cdef Params tables = params_view(params, to_write=True)
+    cdef TileOptions opts = tile_options_view(options, temperature)
+    cdef double loss_sum = 0.0
+    cdef Status status
+    with nogil:
+        status = cpp_cosine_epoch(kernels_in_use[0], data, tables, opts, tile_visits, n_threads, &loss_sum)
     check(status)
     return loss_sum
 
@@ -227,7 +235,7 @@ def order_of_visits(
 
 def fold_in(
     const float[:, ::1] item_vectors, histories, negatives, const float[:, ::1] sum_known,
-    str loss, sizes, int n_steps, float[:, ::1] sum_user,
+    str loss, sizes, float scale, float log_share, int n_steps, float[:, ::1] sum_user,
 ):
     """Fills sum_user (n_users, n_factors) with the S_u of users who have chosen the items of `histories`, a `Csr`."""
     cdef FoldIn task
@@ -238,6 +246,8 @@ def fold_in(
     task.sum_known = &sum_known[0, 0]
     task.loss = <RankingLoss><int32_t>RANKING_LOSSES[loss]
     task.sizes = step_sizes(sizes)
+    task.scale = scale
+    task.log_share = log_share
     task.n_steps = n_steps
     task.workspace = NULL
     task.sum_user = &sum_user[0, 0]
@@ -245,6 +255,73 @@ def fold_in(
     cdef Status status
     with nogil:
         status = cpp_fold_in(kernels_in_use[0], task, drawn)
+    check(status)
+
+
+def whole_gradient(side, at, int n_threads, gradient, diagonal, double[::1] losses):
+    """Fills gradient, diagonal and losses of the rows; see solvers/whole_data.hpp."""
+    cdef OtherSide given = other_side_view(side)
+    cdef Vectors x = vectors_view(at), g = vectors_view(gradient), d = vectors_view(diagonal)
+    cdef Status status
+    with nogil:
+        status = cpp_whole_gradient(kernels_in_use[0], given, x, n_threads, g, d, &losses[0])
+    check(status)
+
+
+def whole_product(side, direction, int n_threads, product):
+    """Fills product with half of the second derivatives times direction."""
+    cdef OtherSide given = other_side_view(side)
+    cdef Vectors d = vectors_view(direction), q = vectors_view(product)
+    cdef Status status
+    with nogil:
+        status = cpp_whole_product(kernels_in_use[0], given, d, n_threads, q)
+    check(status)
+
+
+def whole_solve(
+    side, const float[::1] l2_factors, const float[::1] l2_own, int n_steps, int n_threads, at, double[::1] losses,
+):
+    """Moves the vectors of the rows, `at`, to the minimum of each row's own quadratic; fills losses, of before."""
+    cdef OtherSide given = other_side_view(side)
+    cdef RowPenalties l2
+    l2.factors = pointer_f32(l2_factors)
+    l2.own = pointer_f32(l2_own)
+    cdef Vectors x = vectors_view(at)
+    cdef Status status
+    with nogil:
+        status = cpp_whole_solve(kernels_in_use[0], given, l2, n_steps, n_threads, x, &losses[0])
+    check(status)
+
+
+def combine(A, source, int n_threads, target):
+    """Fills the vectors of target with A times those of source."""
+    cdef Csr rows = csr_view(A)
+    cdef Vectors given = vectors_view(source), wanted = vectors_view(target)
+    cdef int32_t k = source.factors.shape[1]
+    cdef Status status
+    with nogil:
+        status = cpp_combine(kernels_in_use[0], rows, given, k, n_threads, wanted)
+    check(status)
+
+
+def rotate(const float[:, ::1] source, const float[:, ::1] rotation, int n_threads, float[:, ::1] target):
+    """Fills target (n, k) with source (n, k) times rotation (k, k)."""
+    cdef int64_t n = source.shape[0]
+    cdef int32_t k = <int32_t>source.shape[1]
+    cdef Status status
+    with nogil:
+        status = cpp_rotate(kernels_in_use[0], &source[0, 0], &rotation[0, 0], n, k, n_threads, &target[0, 0])
+    check(status)
+
+
+def moments(rows, int n_threads, double[:, ::1] sums):
+    """Fills sums (k + 2, k) with sum S S^T, sum S and sum own S over the rows."""
+    cdef Vectors given = vectors_view(rows)
+    cdef int64_t n = rows.factors.shape[0]
+    cdef int32_t k = rows.factors.shape[1]
+    cdef Status status
+    with nogil:
+        status = cpp_moments(kernels_in_use[0], given, n, k, n_threads, &sums[0, 0])
     check(status)
 
 

@@ -125,6 +125,27 @@ cdef RankingOptions ranking_options_view(source) except *:
     return options
 
 
+cdef TileOptions tile_options_view(source, float temperature) except *:
+    cdef TileOptions options
+    options.w = step_sizes(source.w)
+    options.V = step_sizes(source.V)
+    options.fit_linear = source.fit_linear
+    options.scale = 1.0 / temperature
+    return options
+
+
+cdef RankingData ranking_view(choices, visits, negatives) except *:
+    cdef RankingData data
+    data.users = csr_view(choices.users)
+    data.items = csr_view(choices.items)
+    data.interactions.items = csr_view(choices.interactions)
+    data.interactions.users = pointer_i32(choices.users_of_interactions)
+    data.interactions.n_items = choices.interactions.n_features
+    data.visits = visits_view(visits)
+    data.negatives = negatives_view(negatives)
+    return data
+
+
 cdef PackedItems items_view(source) except *:
     cdef PackedItems items
     cdef const float[:, :, ::1] panels = source.panels
@@ -162,3 +183,26 @@ cdef TopNQuery query_view(source, int64_t n) except *:
     query.probes = &probes[0, 0] if probes is not None else NULL
     query.n_probes = probes.shape[1] if probes is not None else 0
     return query
+
+
+# Factors (n, k) and own scores (n,).
+cdef Vectors vectors_view(source) except *:
+    cdef Vectors vectors
+    cdef float[:, ::1] factors = source.factors
+    vectors.factors = &factors[0, 0] if factors.shape[0] and factors.shape[1] else NULL
+    vectors.own = room_f32(source.own)
+    return vectors
+
+
+cdef OtherSide other_side_view(source) except *:
+    cdef OtherSide side
+    side.chosen = csr_view(source.chosen)
+    side.others = vectors_view(source.others)
+    side.k = source.others.factors.shape[1]
+    side.squares = pointer_f32(source.squares)
+    side.sums = pointer_f32(source.sums)
+    side.owns = pointer_f32(source.owns)
+    side.count = source.count
+    side.own = source.own
+    side.fit_own = source.fit_own
+    return side

@@ -6,6 +6,7 @@
 
 #include "math/random.hpp"
 #include "threads/fan_out.hpp"
+#include "threads/tiles.hpp"
 
 namespace fastfm {
 
@@ -35,6 +36,24 @@ class Room {
     std::vector<int32_t> items_;
 };
 
+// Makes the tiles first <= t < last, and a step for each.
+Status tiles(const Kernels& kernels, const RankingData& data, const Params& params, const TileOptions& options,
+             int32_t tile_visits, int64_t first, int64_t last, double* loss_sum) {
+    TileMaker maker(data, params.n_features);
+    std::vector<float> floats;
+    for (int64_t t = first; t < last; ++t) {
+        const int64_t begin = data.visits.first + t * tile_visits;
+        const Tile& tile = maker.make(begin / tile_visits, begin, std::min(begin + tile_visits, data.visits.last));
+        const auto n_floats = static_cast<size_t>(tile_floats(tile, params.tables[V_table].width));
+        if (floats.size() < n_floats) floats.resize(n_floats);
+        double loss = 0.0;
+        const Status status = kernels.cosine_step(data.users, data.items, tile, params, options, floats.data(), &loss);
+        if (status.code != StatusCode::ok) return status;
+        *loss_sum += loss;
+    }
+    return {StatusCode::ok, -1};
+}
+
 }  // namespace
 
 Status ranking_epoch(const Kernels& kernels, const RankingData& data, const Params& params,
@@ -54,6 +73,25 @@ Status ranking_epoch(const Kernels& kernels, const RankingData& data, const Para
             double sum = 0.0;
             status[t] = kernels.ranking_epoch(share, params, options, rooms[t].workspace(), &sum);
             sums[t] = sum;
+        });
+        *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
+        for (const Status& s : status)
+            if (s.code != StatusCode::ok) return s;
+        return {StatusCode::ok, -1};
+    });
+}
+
+Status cosine_epoch(const Kernels& kernels, const RankingData& data, const Params& params, const TileOptions& options,
+                    int32_t tile_visits, int n_threads, double* loss_sum) noexcept {
+    return guarded([&]() -> Status {
+        const int64_t n_visits = data.visits.last - data.visits.first;
+        const int64_t n_tiles = (n_visits + tile_visits - 1) / tile_visits;
+        n_threads = static_cast<int>(std::clamp<int64_t>(n_tiles, 1, n_threads));
+        std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
+        std::vector<double> sums(n_threads, 0.0);
+        split(n_tiles, n_threads, [&](int t, int64_t first, int64_t last) {
+            status[t] =
+                guarded([&] { return tiles(kernels, data, params, options, tile_visits, first, last, &sums[t]); });
         });
         *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
         for (const Status& s : status)
@@ -99,7 +137,7 @@ Status fold_in(const Kernels& kernels, const FoldIn& task, const Negatives& nega
         for (int64_t u = 0; u < task.histories.n_rows; ++u)
             longest = std::max(longest, task.histories.indptr[u + 1] - task.histories.indptr[u]);
         const int64_t k = (task.n_factors + 15) / 16 * 16, n = longest + negatives.n;
-        std::vector<float> workspace(n * k + 4 * n + 4 * k);
+        std::vector<float> workspace(n * k + 4 * n + 5 * k);
         FoldIn with_room = task;
         with_room.workspace = workspace.data();
         for (int64_t u = 0; u < task.histories.n_rows; ++u) {

@@ -11,6 +11,11 @@ namespace fastfm {
 Status ranking_epoch(const Kernels& kernels, const RankingData& data, const Params& params,
                      const RankingOptions& options, int n_threads, double* loss_sum) noexcept;
 
+// One epoch of learning to rank by cosines (solvers/cosine.hpp): tiles of `tile_visits` visits, a step each, split between
+// the threads as above.
+Status cosine_epoch(const Kernels& kernels, const RankingData& data, const Params& params, const TileOptions& options,
+                    int32_t tile_visits, int n_threads, double* loss_sum) noexcept;
+
 // Fills `order` (n,) with the interactions interactions[0 .. n), whose users ascend, in random order inside each user, cut
 // into pieces of up to `most` of one user, the pieces in random order; by SplitMix64 from `seed` on. `begins` (n + 1,):
 // where the pieces begin, and n; `n_pieces`: how many they are.

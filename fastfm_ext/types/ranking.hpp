@@ -73,6 +73,8 @@ struct FoldIn {
     const float* sum_known;  // (n_users, n_factors): what a user's known features add up to
     RankingLoss loss;
     StepSizes sizes;
+    float scale;      // of cosines: 1 / temperature, and S_t of length 1; 0 for the inner product
+    float log_share;  // the logarithm of how many items a drawn one stands for
     int32_t n_steps;
     float* workspace;  // (fold_in_floats(the longest history + negatives.n, n_factors),)
     float* sum_user;   // (n_users, n_factors): S_u, filled in

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastfm_ext.fm import FMClassifier, FMRegressor
     from fastfm_ext.model_io import ModelFileError, load_model, save_model
     from fastfm_ext.ranking import FMRanker
+    from fastfm_ext.recommender import FMRecommender, interactions_from_table
     from fastfm_ext.retrieval import ItemIndex, recommend
 
     __version__: str
@@ -30,6 +31,7 @@ __all__ = [
     "FMClassifier",
     "FMEncoder",
     "FMRanker",
+    "FMRecommender",
     "FMRegressor",
     "ItemIndex",
     "ModelFileError",
@@ -41,6 +43,7 @@ __all__ = [
     "export_vectors",
     "hashed",
     "implicit",
+    "interactions_from_table",
     "load_model",
     "multi",
     "numeric",

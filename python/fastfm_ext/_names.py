@@ -15,8 +15,8 @@ class PublicName(NamedTuple):
     name : str
     module : str
         The module to import it from.
-    kind : {"model", "encoder", "index", "matrix", "function", "error"}
-        What it is. The first three are also the parts of a model file, where objects of these classes can stand.
+    kind : {"model", "encoder", "index", "recommender", "matrix", "function", "error"}
+        What it is. The first four are also the parts of a model file, where objects of these classes can stand.
     """
 
     name: str
@@ -33,6 +33,7 @@ PUBLIC_NAMES = (
     PublicName("FMClassifier", "fastfm_ext.fm", "model"),
     PublicName("FMEncoder", "fastfm_ext.encoding", "encoder"),
     PublicName("FMRanker", "fastfm_ext.ranking", "model"),
+    PublicName("FMRecommender", "fastfm_ext.recommender", "recommender"),
     PublicName("FMRegressor", "fastfm_ext.fm", "model"),
     PublicName("ItemIndex", "fastfm_ext.retrieval", "index"),
     PublicName("ModelFileError", "fastfm_ext.model_io", "error"),
@@ -44,6 +45,7 @@ PUBLIC_NAMES = (
     PublicName("export_vectors", "fastfm_ext.export", "function"),
     PublicName("hashed", "fastfm_ext.encoding", "function"),
     PublicName("implicit", "fastfm_ext.encoding", "function"),
+    PublicName("interactions_from_table", "fastfm_ext.recommender", "function"),
     PublicName("load_model", "fastfm_ext.model_io", "function"),
     PublicName("multi", "fastfm_ext.encoding", "function"),
     PublicName("numeric", "fastfm_ext.encoding", "function"),
@@ -66,6 +68,7 @@ PUBLIC_MODULES = (
     "model_selection",
     "plotting",
     "ranking",
+    "recommender",
     "retrieval",
     "streaming",
     "text_formats",

@@ -82,7 +82,10 @@ def test_help_loads_only_the_modules_of_the_command_line_paths_and_the_lists_of_
     assert loaded - own - lists == {f"fastfm_ext.{name}" for name in others}
 
 
-@pytest.mark.parametrize("job", ["export", "fit", "fit_stream", "inspect", "movielens", "predict", "recommend"])
+JOBS = ["evaluate", "export", "fit", "fit_ranking", "fit_stream", "inspect", "movielens", "predict", "recommend"]
+
+
+@pytest.mark.parametrize("job", JOBS)
 def test_a_job_imports_no_other_job(job):
     text = (Path(cli.__file__).parent / "jobs" / f"{job}.py").read_text(encoding="utf-8")
     assert set(re.findall(r"fastfm_ext\.cli\.jobs\.(\w+)", text)) <= {
@@ -90,6 +93,7 @@ def test_a_job_imports_no_other_job(job):
         "hyperparameters",
         "models",
         "output",
+        "recommenders",
         "tables",
         "training",
     }

@@ -47,6 +47,6 @@ def test_a_row_of_weight_zero_that_no_score_can_hold_is_an_error_only_when_it_is
 
 
 def test_vectors_of_a_ranker_that_overflow_are_an_error():
-    model = FMRanker(2, max_iter=1, random_state=0).fit(np.eye(4)[:2], np.eye(4)[2:], np.eye(2))
+    model = FMRanker(2, similarity="dot", max_iter=1, random_state=0).fit(np.eye(4)[:2], np.eye(4)[2:], np.eye(2))
     with pytest.raises(ValueError, match="row 0 of X is beyond float32"):
         model.item_vector(np.full((1, 4), 3e38))

@@ -38,9 +38,9 @@ def test_a_fit_that_is_cut_short_warns_where_it_was_called(easy, estimator, vali
 
 def test_a_ranker_that_is_cut_short_warns(events):
     with pytest.warns(ConvergenceWarning, match="max_iter=2 while the training loss still fell"):
-        FMRanker(4, max_iter=2, early_stopping=False, random_state=0).fit(*events)
+        FMRanker(4, similarity="dot", max_iter=2, early_stopping=False, random_state=0).fit(*events)
     with pytest.warns(ConvergenceWarning, match="max_iter=1 while the validation metric still rose"):
-        FMRanker(4, max_iter=1, early_stopping=True, random_state=0).fit(*events)
+        FMRanker(4, similarity="dot", max_iter=1, early_stopping=True, random_state=0).fit(*events)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -165,7 +165,7 @@ def check_ins(data_dir):
     return ids[: len(rows)], ids[len(rows) :], visited
 
 
-@pytest.mark.parametrize("loss", RANKING_LOSSES)
+@pytest.mark.parametrize("loss", [*RANKING_LOSSES, "squared"])
 def test_every_loss_ranks_places_that_few_users_saw(check_ins, loss):
     model = FMRanker(16, loss=loss, max_iter=30, random_state=0).fit(*check_ins)
     assert max(model.history_["val_score"]) > 0.055

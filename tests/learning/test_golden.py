@@ -25,6 +25,16 @@ def test_every_solver_and_loss_gives_the_numbers_it_gave_before(golden, isa):
             np.testing.assert_allclose(value, golden[name][what], rtol=2e-3, atol=2e-4, err_msg=message)
 
 
+def test_rankings_by_cosines_have_the_numbers_of_before(isa):
+    golden = json.loads(golden_cases.COSINES.read_text(encoding="utf-8"))
+    values = golden_cases.cosine_values()
+    assert values.keys() == golden.keys()
+    for name, numbers in values.items():
+        for what, value in numbers.items():
+            message = f"{what} of {name}. {HINT}"
+            np.testing.assert_allclose(value, golden[name][what], rtol=2e-3, atol=2e-4, err_msg=message)
+
+
 def test_the_numbers_tell_solvers_and_losses_apart(golden):
     scores = [tuple(numbers["scores"]) for numbers in golden.values()]
     assert len(set(scores)) == len(scores)

@@ -107,8 +107,8 @@ class TestForeignFiles:
 class TestManifest:
     def test_a_newer_format(self, path):
         save_model(path, example())
-        rewrite(path, lambda manifest: manifest.update(format_version=3, library_version="9.1", parts="?"))
-        with pytest.raises(ModelFileError, match=r"written by fastfm-ext 9\.1 in format 3, .* upgrade it"):
+        rewrite(path, lambda manifest: manifest.update(format_version=4, library_version="9.1", parts="?"))
+        with pytest.raises(ModelFileError, match=r"written by fastfm-ext 9\.1 in format 4, .* upgrade it"):
             load_model(path)
 
     @pytest.mark.parametrize("name", ["FMGhost", "os.system", ["Weights"], None])

@@ -29,6 +29,16 @@ def test_the_clicks_are_told_apart(results):
     assert 0.8 < float(printed) <= 1.0
 
 
+def test_newcomers_are_recommended_and_recommended_to(results):
+    names, printed = results["Recommendations"]
+    best = names["recommender"].recommend(["ann", "dan"], n=4)
+    ratings = names["ratings"]
+    assert set(best["film"][best["user"] == "ann"]) == {"Casablanca", "Dune"}
+    assert set(best["film"][best["user"] == "dan"]) == {"Brazil", "Casablanca", "Dune"}
+    assert set(ratings["film"]) | {"Dune"} == set(names["recommender"].index.ids)
+    assert "dan" in printed
+
+
 def test_the_recommended_films_are_new_to_their_users(results):
     names, _ = results["Retrieval"]
     films = set(names["films"]["film"])

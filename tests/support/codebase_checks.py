@@ -5,7 +5,6 @@ A module's or native file's room is its folder, and a table says which rooms eac
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -36,6 +35,17 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "model_selection": {"_tables", "_validation", "_common"},
     "retrieval": {"_engine", "_tables", "_validation", "model_io", "_common"},
     "evaluation": {"metrics", "retrieval", "_validation", "_common"},
+    "recommender": {
+        "_tables",
+        "_estimators",
+        "_validation",
+        "encoding",
+        "evaluation",
+        "model_io",
+        "ranking",
+        "retrieval",
+        "_common",
+    },
     "text_formats": {"_native", "_validation", "_common"},
     "streaming": {"text_formats", "_learning", "_validation", "_common"},
     "datasets": {"_common"},
@@ -57,6 +67,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "model_io",
         "plotting",
         "ranking",
+        "recommender",
         "retrieval",
         "datasets",
     },
@@ -74,6 +85,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "model_io",
         "plotting",
         "ranking",
+        "recommender",
         "retrieval",
         "streaming",
         "text_formats",
@@ -105,17 +117,6 @@ ISA_SYSTEM_HEADERS = {
     "stddef.h",
     "stdint.h",
     "string.h",
-}
-# The first three tie the build to one machine; the others let the compiler assume that no value is NaN.
-FORBIDDEN_FLAGS = {
-    "-march=native",
-    "-mcpu=native",
-    "-mtune=native",
-    "-ffast-math",
-    "-Ofast",
-    "-ffinite-math-only",
-    "-funsafe-math-optimizations",
-    "/fp:fast",
 }
 # Folders of tests that stand for no folder of the package, each with its reason.
 TESTS_OF_NO_ROOM = {
@@ -306,33 +307,6 @@ def eager_import_problems(package: Path) -> list[str]:
             eager = {name.split(".")[0] for name in names} & OPTIONAL_DEPENDENCIES
             problems += [f"{path.name}:{node.lineno} imports {name} when it is loaded" for name in sorted(eager)]  # type: ignore[attr-defined]
     return problems
-
-
-def build_strings(root: Path) -> set[str]:
-    """Every word of every string in setup.py and pyproject.toml; comments and docstrings may name what is forbidden."""
-    strings: list[str] = []
-
-    def collect(value: object) -> None:
-        if isinstance(value, str):
-            strings.append(value)
-        elif isinstance(value, dict | list):
-            for item in value.values() if isinstance(value, dict) else value:
-                collect(item)
-
-    collect(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")))
-    tree = ast.parse((root / "setup.py").read_text(encoding="utf-8"))
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    strings += [
-        n.value
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docstrings
-    ]
-    return {word for text in strings for word in text.split()}
-
-
-def forbidden_flags(root: Path) -> set[str]:
-    """Compiler flags in the build that must not be there."""
-    return build_strings(root) & FORBIDDEN_FLAGS
 
 
 def changelog_version(text: str) -> str | None:

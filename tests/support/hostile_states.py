@@ -10,12 +10,22 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor, ItemIndex, ModelFileError, load_model
+from fastfm_ext import (
+    FMClassifier,
+    FMEncoder,
+    FMRanker,
+    FMRecommender,
+    FMRegressor,
+    ItemIndex,
+    ModelFileError,
+    load_model,
+)
 from fastfm_ext.encoding import binned, categorical, crossed, hashed, implicit, multi, numeric
 from fastfm_ext.model_io.container import write_parts
 from model_parts import rewrite
@@ -36,6 +46,8 @@ ROWS = {
     "genres": ["a|b", "b", "a"],
     "price": [1.0, 2.0, 9.0],
 }
+EVENTS = {"user_id": ["a", "a", "b", "c"], "item_id": [1, 2, 2, 3], "hour": [1, 2, 1, 2], "day": [5, 6, 7, 8]}
+ITEMS = {"item_id": [1, 2, 3, 4], "genre": ["x", "y", "x", "y"], "title": ["A", "B", None, "D"]}
 MORE_ROWS = ROWS | {"user": [3, 0, 2], "city": ["c", "c", "d"]}
 
 
@@ -48,6 +60,10 @@ def fitted(name: str) -> Any:
         )
     if name == "FMRanker":
         return FMRanker(n_factors=3, max_iter=2, random_state=0).fit(X[:4], X[4:9], CHOSEN)
+    if name == "FMRecommender":
+        ranker = FMRanker(n_factors=3, max_iter=2, random_state=0)
+        roles = {"context": ["hour"], "time": "day", "items": ITEMS}
+        return FMRecommender(ranker).fit(EVENTS, **roles).fold_in({"user_id": ["d"], "item_id": [1], "day": [9]})
     if name == "FMEncoder":
         user = ["user", categorical("city", min_count=2, missing="feature"), numeric("age"), hashed("url", 64)]
         item = [multi("genres", unknown="feature"), binned("price", 3), crossed("user", "city", "genres")]
@@ -67,6 +83,14 @@ def use(part: Any) -> None:
     if isinstance(part, ItemIndex):
         part.search(np.ones((2, 5)), n=7, exclude=[[3], None])
         part.remove(part.ids[:1]).add(np.eye(1, 5), ["new"])
+    elif isinstance(part, FMRecommender):
+        part.recommend(n=2, context={"hour": 1}, unknown="popular")
+        part.recommend_to(part.index.ids[:1])
+        part.explain(part.user_ids_[0], part.index.ids[0])
+        part.evaluate(EVENTS, k=2, metrics=["recall"], exclude_seen=False)
+        part.fold_in({"user_id": ["a", "d", "e"], "item_id": [3, 2, 1], "day": [9, 9, 9]})
+        part.add_items({"item_id": [1, 9], "genre": ["y", "x"], "title": ["Z", "Z"]})
+        part.recommend(["e", "z"])
     elif isinstance(part, FMEncoder):
         part.get_feature_names_out()
         part.transform(ROWS)
@@ -145,8 +169,15 @@ def changed(meta: dict[str, Any], place: tuple[Any, ...], change: Callable[[Any,
 
 def save_state(path: Path, class_name: str, state: State) -> None:
     class_name = class_name.partition(" ")[0]
-    slot = {"FMEncoder": "encoder", "ItemIndex": "index"}.get(class_name, "model")
-    write_parts(path, {slot: type(class_name, (), {"_to_state": lambda self: state})()})
+    slots = {"FMEncoder": "encoder", "ItemIndex": "index", "FMRecommender": "recommender"}
+    part = type(class_name, (), {"_to_state": lambda self: state})()
+    write_parts(path, {slots.get(class_name, "model"): part, **parts_beside(class_name)})
+
+
+@cache
+def parts_beside(class_name: str) -> dict[str, Any]:
+    """The parts that a part's file needs beside it."""
+    return fitted(class_name)._parts() if class_name == "FMRecommender" else {}
 
 
 def problem(path: Path, *, mmap: bool) -> str | None:

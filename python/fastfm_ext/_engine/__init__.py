@@ -12,7 +12,7 @@ from fastfm_ext._engine.isa import compiler, isa_in_use, supported_isas, use_isa
 from fastfm_ext._engine.multinomial import train_multinomial_epoch
 from fastfm_ext._engine.options import LOSSES, SOLVERS, STATE_SLOTS, Options, StepSizes
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._engine.scores import pool, predict
+from fastfm_ext._engine.scores import pool, pool_apart, predict
 
 __all__ = [
     "LOSSES",
@@ -29,6 +29,7 @@ __all__ = [
     "hot_features",
     "isa_in_use",
     "pool",
+    "pool_apart",
     "predict",
     "rename_hot_features",
     "supported_isas",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
@@ -161,6 +162,42 @@ def train_epoch(
     return loss_sum
 
 
+class Tiling(NamedTuple):
+    """How a cosine softmax is trained: ``TileOptions`` of ``types/tile.hpp``, and visits in a tile."""
+
+    temperature: float
+    visits: int
+
+
+def train_tiles(
+    choices: Choices,
+    visits: ChoiceVisits,
+    negatives: Negatives,
+    params: Parameters,
+    options: Options,
+    tiling: Tiling,
+    n_threads: int = 1,
+) -> float:
+    """Make the visits, one step a tile, by cosines; change ``params`` in place; return the weighted sum of the loss.
+
+    ``negatives`` are drawn for each tile; where they are as many as there are items, every item takes part once.
+
+    Raises
+    ------
+    NonFiniteScoreError
+        When a score is NaN or infinite; ``row`` is the number of the interaction. The parameters hold the steps before.
+    """
+    most = 1 if visits.begins is None else int(np.diff(visits.begins).max(initial=1))
+    n = min(negatives.n, choices.items.n_rows)
+    tiles_per_call = max(1, NNZ_PER_CALL // (tiling.visits * (n + most)))
+    loss_sum = 0.0
+    for first in range(0, visits.n, tiles_per_call * tiling.visits):
+        last = min(first + tiles_per_call * tiling.visits, visits.n)
+        part = RankingVisits(first, last, visits.order, visits.begins, most)
+        loss_sum += core.cosine_epoch(choices, part, negatives, params, options, *tiling, n_threads)
+    return loss_sum
+
+
 def fold_in(
     item_vectors: Float32,
     histories: Csr,
@@ -169,10 +206,12 @@ def fold_in(
     loss: str,
     sizes: StepSizes,
     n_steps: int,
+    scale: float = 0.0,
 ) -> Float32:
     """Return the S_u, (n_users, n_factors), of users who chose the items of ``histories`` (n_users, n_items).
 
     ``item_vectors`` is (n_items, 1 + n_factors), ``sum_known`` (n_users, n_factors): what known features add up to.
+    ``scale`` is 1 / temperature of cosines, whose ``item_vectors`` have factors of length 1; 0 for inner products.
 
     Raises
     ------
@@ -181,5 +220,6 @@ def fold_in(
     """
     sum_user = np.empty_like(sum_known)
     if sum_user.size:
-        core.fold_in(item_vectors, histories, negatives, sum_known, loss, sizes, n_steps, sum_user)
+        log_share = math.log(len(item_vectors) / negatives.n) if scale else 0.0
+        core.fold_in(item_vectors, histories, negatives, sum_known, loss, sizes, scale, log_share, n_steps, sum_user)
     return sum_user

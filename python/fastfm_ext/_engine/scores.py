@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fastfm_ext._common.arrays import Float32
@@ -25,3 +27,11 @@ def pool(X: Csr, params: Parameters, n_threads: int = 1) -> tuple[Float32, Float
     if X.n_rows:
         core.pool(X, params, n_threads, own, sum_vx)
     return own, sum_vx[:, : params.n_factors]
+
+
+def pool_apart(X: Csr, params: Parameters, n_threads: int = 1) -> tuple[Float32, Float32]:
+    """Return each row's linear terms alone, (n_rows,), and its sums S_f, (n_rows, n_factors)."""
+    V = params.tables["V"]
+    no_factors = np.empty((len(V), V.shape[1], 0), dtype=np.float32)
+    linear = replace(params, tables=params.tables | {"V": no_factors}, n_factors=0)
+    return pool(X, linear, n_threads)[0], pool(X, params, n_threads)[1]

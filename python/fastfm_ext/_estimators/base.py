@@ -52,6 +52,8 @@ class TrainingCall(NamedTuple):
         The same for the refit, with the number of its epochs before.
     is_stream : bool
         Whether it trains on a stream, of which the first rows are at hand.
+    announce : callable, optional
+        Called with the most epochs that there will be, once the data has been seen.
     """
 
     is_first: bool
@@ -59,6 +61,7 @@ class TrainingCall(NamedTuple):
     report: Callable[[int, History], bool] | None = None
     report_refit: Callable[[int, int, History], bool] | None = None
     is_stream: bool = False
+    announce: Callable[[int], None] | None = None
 
     @property
     def is_on_some(self) -> bool:
@@ -101,6 +104,8 @@ class FMEstimator(BaseEstimator):
     random_state: Any
     verbose: int | str
 
+    # Whether step sizes fall to 0 over the epochs, so that no more of them would gain anything.
+    _rates_fall: bool = False
     # The key of history_ that has what was validated.
     _validation_name: ClassVar[str] = "val_loss"
 
@@ -130,14 +135,13 @@ class FMEstimator(BaseEstimator):
         """Become the model that training on this data gives; on an error, stay the model of before."""
         self._check_params()
         first = not (self.warm_start and hasattr(self, "_scorers"))
-        with Listeners(self, self.max_iter, callback) as listeners:
-            call = TrainingCall(
-                first, is_batch=False, report=listeners.end_epoch, report_refit=listeners.end_refit_epoch
-            )
+        with Listeners(self, self._most_epochs, callback) as listeners:
+            report, report_refit = listeners.end_epoch, listeners.end_refit_epoch
+            call = TrainingCall(first, False, report, report_refit, announce=listeners.expect)
             run = self._train(data, validation, call)
         run.raise_divergence()
-        if is_still_gaining(run, self.max_iter, self.n_iter_no_change):
-            warn_of_max_iter(run, self.max_iter, self.tol, stacklevel=3)
+        if not self._rates_fall and is_still_gaining(run, self._most_epochs, self.n_iter_no_change):
+            warn_of_max_iter(run, self._most_epochs, self.tol, stacklevel=3)
         return self
 
     def _partial_fit(self, data: Any) -> Self:
@@ -157,7 +161,9 @@ class FMEstimator(BaseEstimator):
         with self._alone() if call.is_batch and not call.is_first else nullcontext(), undone_on_error() as undo:
             model = self._as_it_is()
             problem = model._prepare(data, validation, call, undo)
-            problem, run = solve_for_all(problem, model._solver)
+            if call.announce is not None:
+                call.announce(problem.schedule.max_iter)
+            problem, run = solve_for_all(*model._ready(problem))
             model._to_user_units(problem, run.history.best_epoch)
             if call.is_batch:
                 model._keep_one_more_epoch(problem.scorers, run.history)
@@ -165,6 +171,15 @@ class FMEstimator(BaseEstimator):
                 model._keep(problem.scorers, run.history)
             self._become(model)
         return run
+
+    def _ready(self, problem: Problem) -> tuple[Problem, Any]:
+        """Return the problem with its solver, once the solver's settings that depend on the data are known."""
+        return problem, self._solver
+
+    @property
+    def _most_epochs(self) -> int:
+        """The most epochs of `fit`."""
+        return self.max_iter
 
     # --- threads -----------------------------------------------------------------------------------------------------
 
@@ -262,7 +277,7 @@ class FMEstimator(BaseEstimator):
         return scorers
 
     def _schedule(self, call: TrainingCall) -> Schedule:
-        return self._schedule_of(1 if call.is_batch else self.max_iter, call.report)
+        return self._schedule_of(1 if call.is_batch else self._most_epochs, call.report)
 
     def _refit_schedule(self, call: TrainingCall, n_epochs: int) -> Schedule:
         """Return the schedule of so many epochs, whatever the training loss does."""

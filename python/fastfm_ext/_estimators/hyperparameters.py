@@ -84,11 +84,12 @@ def _constructor_defaults(cls: Any) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters}
 
 
-def check_ranges(estimator: Any) -> None:
-    """Raise ValueError that names the first hyperparameter of an invalid value."""
+def check_ranges(estimator: Any, **others: Check) -> None:
+    """Raise ValueError that names the first hyperparameter of an invalid value; `others` take the place of `CHECKS`."""
+    checks = CHECKS | others
     for name in values_of(estimator):
-        if name in CHECKS:
-            check_param(estimator, name, *CHECKS[name])
+        if name in checks:
+            check_param(estimator, name, *checks[name])
 
 
 def check_solver(estimator: Any, solver: Solver, loss: Loss) -> None:

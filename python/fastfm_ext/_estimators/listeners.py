@@ -106,6 +106,12 @@ class Listeners:
         if self._bar is not None:
             self._bar.close()
 
+    def expect(self, n_epochs: int) -> None:
+        """Learn how many epochs there will be at most."""
+        self._n_epochs = n_epochs
+        if isinstance(self._bar, _EpochBar):
+            self._bar.expect(n_epochs)
+
     def end_epoch(self, epoch: int, history: History) -> bool:
         """Tell of an epoch that has ended; return whether the callback wants no more."""
         words = self._estimator._in_words(history)
@@ -149,6 +155,9 @@ class _EpochBar:
 
     def __init__(self, n_epochs: int) -> None:
         self._bar = new_bar(total=n_epochs, unit="epoch")
+
+    def expect(self, n_epochs: int) -> None:
+        self._bar.total = n_epochs
 
     def end_epoch(self, epoch: int, words: str) -> None:
         self._bar.set_postfix_str(words, refresh=False)

@@ -18,7 +18,13 @@ from fastfm_ext._learning.row_norms import RowNorms
 from fastfm_ext._learning.units import FeatureScale, Units
 
 # Attributes that JSON holds as they are.
-_PLAIN_ATTRIBUTES = ("n_features_in_", "n_iter_", "best_epoch_", "history_")
+_PLAIN_ATTRIBUTES = {
+    "n_features_in_": int,
+    "n_iter_": int,
+    "best_epoch_": int,
+    "history_": dict,
+    "unobserved_weight_": float,
+}
 # Attributes that hold arrays.
 _ARRAY_ATTRIBUTES = ("classes_", "feature_names_in_", "target_range_")
 
@@ -80,9 +86,9 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
         params["class_weight"] = from_pairs(params["class_weight"])
     model = model_class(**params)
     model._check_params()
-    for name in _PLAIN_ATTRIBUTES:
+    for name, kind in _PLAIN_ATTRIBUTES.items():
         if name in meta:
-            if not isinstance(meta[name], dict if name == "history_" else int):
+            if not isinstance(meta[name], kind):
                 raise ValueError(f"{name} is {meta[name]!r}")
             setattr(model, name, meta[name])
     n_scorers = sum(name.startswith(f"{Parameters.specs[0].array_name}_") for name in arrays)

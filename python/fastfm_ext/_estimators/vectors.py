@@ -88,7 +88,7 @@ class VectorsMixin:
         Returns
         -------
         ndarray of shape (n_rows, n_factors + 1), float32
-            ``[1 ; sum_i v_i x_i]`` of each row.
+            ``[1 ; sum_i v_i x_i]`` of each row; of a ranker by cosines, the sum is brought to length 1 / temperature.
 
         Raises
         ------
@@ -115,7 +115,8 @@ class VectorsMixin:
         -------
         ndarray of shape (n_rows, n_factors + 1), float32
             ``[sum_i w_i x_i + 1/2 sum_f ((sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2) ; sum_i v_i x_i]`` of each row: what
-            the item scores by itself, then its pooled factors.
+            the item scores by itself, then its pooled factors. Of a ranker by cosines, without the pair terms, and the
+            factors at length 1.
 
         Raises
         ------
@@ -184,7 +185,9 @@ class VectorsMixin:
     def _pool_items(self, X: Any) -> PooledRows:
         return self._pool(X)
 
-    def _pool(self, X: Any, of_z: Callable[[Units], Centers] | None = None) -> PooledRows:
+    def _pool(
+        self, X: Any, of_z: Callable[[Units], Centers] | None = None, pool: Callable[..., Any] = _engine.pool
+    ) -> PooledRows:
         """Return the terms of rows apart from each other: of x, or of z = x less the centers that `of_z` gives."""
         model = self._as_it_is()
         check_is_fitted(model, "_scorers")
@@ -200,7 +203,7 @@ class VectorsMixin:
         else:
             csr, is_zero = to_csr(model, X, centers=of_z(units)), None
         with scorers.access.reading():
-            own, sum_vx = _engine.pool(csr, scorers[0], effective_n_jobs(self.n_jobs))
+            own, sum_vx = pool(csr, scorers[0], effective_n_jobs(self.n_jobs))
             bias = own
             if is_zero is not None:
                 own, sum_vx, bias = units.centers.uncentered(own, sum_vx, is_zero, scorers[0])

@@ -19,6 +19,7 @@ from fastfm_ext._engine.search import MAX_NORM, ItemLists, PackedItems, norms, t
 from fastfm_ext._learning.losses import Loss
 from fastfm_ext._learning.mean_loss import mean_loss
 from fastfm_ext._learning.samples import Samples
+from fastfm_ext._learning.similarity import INNER_PRODUCT, Similarity
 from fastfm_ext.metrics.hits import hits_in_matrix, mean_over_users, per_user
 
 # A validation looks at no more users than this, taken at random, so that it stays cheap beside an epoch.
@@ -167,6 +168,7 @@ class HeldOutChoices:
     relevant: sp.csr_array
     metric: str
     k: int
+    similarity: Similarity = INNER_PRODUCT
     higher_is_better = True
     subject = "a score of the validation"
 
@@ -193,8 +195,10 @@ class HeldOutChoices:
     def value(self, scorers: list[Parameters], n_threads: int) -> float:
         """Return the mean of the metric over the users; NaN if a score is, or may be."""
         params = scorers[0]
-        own, item_sums = _engine.pool(self.items, params, n_threads)
-        user_sums = _engine.pool(self.users, params, n_threads)[1]
+        pool = _engine.pool if self.similarity.temperature is None else _engine.pool_apart
+        own, item_sums = pool(self.items, params, n_threads)
+        item_sums = self.similarity.of_items(item_sums)
+        user_sums = self.similarity.of_users(_engine.pool(self.users, params, n_threads)[1])
         items = np.concatenate([own[:, None], item_sums], axis=1)
         users = np.concatenate([np.ones((len(user_sums), 1), dtype=np.float32), user_sums], axis=1)
         with np.errstate(over="ignore", invalid="ignore"):

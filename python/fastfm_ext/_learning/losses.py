@@ -89,6 +89,24 @@ class RankingLoss:
         return f"loss {mean:.4f}"
 
 
+@dataclass(frozen=True)
+class PairsLoss:
+    """A loss of all pairs of users and items, chosen or not.
+
+    Attributes
+    ----------
+    name : str
+        As users call it.
+    """
+
+    name: str
+
+    @staticmethod
+    def show(mean: float) -> str:
+        """Return the text of a line of progress."""
+        return f"loss {mean:.4f}"
+
+
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
@@ -226,6 +244,9 @@ WARP = RankingLoss(
     of_zeros=lambda n_items, n_negatives: 1 + math.log(n_items),
 )
 RANKING_LOSSES = (SOFTMAX, BPR, WARP)
+# (p - 1)^2 for what was chosen, and a small multiple of p^2 for every pair.
+SQUARED_PAIRS = PairsLoss(name="squared")
+FMRANKER_LOSSES: tuple[RankingLoss | PairsLoss, ...] = (*RANKING_LOSSES, SQUARED_PAIRS)
 
 
 def losses_of(task: str) -> tuple[Loss, ...]:

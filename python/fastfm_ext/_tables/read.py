@@ -85,7 +85,9 @@ def _count_rows(X: Any) -> int:
 
 
 def as_column(name: str, data: Any) -> Column:
-    """Wrap one column, whatever library it is from."""
+    """Wrap one column, whatever library it is from; a `Column` is one already."""
+    if isinstance(data, Column):
+        return data
     if isinstance(data, list) and data and isinstance(data[0], ArrowArray):
         return ArrowColumn(name, data)
     if _is_from("polars", data, "Series"):

@@ -43,6 +43,16 @@ class TableColumns:
         return self.has_features or self.target is not None or self.weight is not None
 
     @property
+    def user_names(self) -> list[str]:
+        """Names of the columns that describe users, each once."""
+        return _names(self.user)
+
+    @property
+    def context_names(self) -> list[str]:
+        """Names of the columns that describe the situation, each once."""
+        return _names(self.context)
+
+    @property
     def item_names(self) -> list[str]:
         """Names of the columns that describe items, each once."""
         return list(dict.fromkeys(name for spec in self.item for name in getattr(spec, "columns", (spec,))))

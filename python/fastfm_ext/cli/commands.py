@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastfm_ext._common.files import is_pipe
-from fastfm_ext._learning.losses import MULTI_CLASS, losses_of
+from fastfm_ext._learning.losses import FMRANKER_LOSSES, MULTI_CLASS, losses_of
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 from fastfm_ext.cli.columns import KINDS, SIDES, TableColumns, read_config
 from fastfm_ext.cli.outputs import check_outputs, paths_of
@@ -17,6 +17,7 @@ from fastfm_ext.cli.settings import (
     READ,
     STANDARD,
     CsvSettings,
+    EvaluateSettings,
     ExportSettings,
     FitSettings,
     FitStreamSettings,
@@ -44,6 +45,11 @@ columns:
                       their options see the functions of these names in fastfm_ext.encoding. Examples: age:numeric
                       genres:multi:sep=,  tags:multi:sep=;,min_count=5  (quote ; and | in a shell; \\t is a tab)
 
+rankings (--task ranking):
+  A row of TRAIN is an event: the first column of --user has chosen that of --item (default: user_id and item_id). With
+  --users and --items, tables with the same columns of ids, all their columns are features, unless --user or --item
+  lists more than the ids. --test takes held-out events.
+
 the same in a file (--config); flags win over it:
   [columns]
   target = "stars"
@@ -57,6 +63,7 @@ examples:
   fastfm-ext fit train.libsvm --validation valid.libsvm --model clicks.fastfm
   fastfm-ext fit ratings.csv --target stars --user user_id --item film_id genres:multi --model films.fastfm
   fastfm-ext fit ratings.csv --target stars --user user_id --item film_id --bayesian --test new.csv
+  fastfm-ext fit clicks.csv --task ranking --user user_id --item film_id --items films.csv --model films.fastfm
   fastfm-ext fit logs/ --stream --cache /tmp --checkpoint clicks.checkpoint --max-iter 5 --model clicks.fastfm
 """
 _PREDICT_EPILOG = """\
@@ -67,11 +74,21 @@ examples:
   fastfm-ext predict films.fastfm pairs.parquet --output stars.txt
   fastfm-ext predict films.fastfm pairs.parquet --std
 """
+_EVALUATE_EPILOG = """\
+Prints errors as fit --test does; of a ranking, how well its first places hold the items of held-out events.
+
+examples:
+  fastfm-ext evaluate films.fastfm held_out.csv -k 10 20
+  fastfm-ext evaluate stars.fastfm test.csv --target stars
+"""
 _RECOMMEND_EPILOG = """\
 Prints CSV: user,rank,item,predicted. Users and items are named by the first column of their side; in text by the
 label of the line as it is written, a number or a word, or by the line's number from 0 where there are no labels.
+A model of fit --task ranking prints user,rank,item,score and the title, if its items have one; users of whom it knows
+nothing get what is popular, and a warning says so.
 
 examples:
+  fastfm-ext recommend films.fastfm --user 42 43
   fastfm-ext recommend films.fastfm users.csv --seen ratings.csv -n 20 --output top.csv
   fastfm-ext recommend clicks.fastfm users.libsvm --items items.libsvm
 """
@@ -95,6 +112,8 @@ def add_commands(commands: Any) -> None:
     _add_fit(commands)
     _add_job(commands, "predict", PredictSettings, "print a prediction for each row of a file", _PREDICT_EPILOG)
     _add_job(commands, "recommend", RecommendSettings, "print the best items of each user", _RECOMMEND_EPILOG)
+    what = "print how well a model does on held-out rows or events"
+    _add_job(commands, "evaluate", EvaluateSettings, what, _EVALUATE_EPILOG)
     _add_job(commands, "inspect", InspectSettings, "print what a model file or a data file holds")
     what = "write what a model has learned as NumPy arrays or Parquet"
     _add_job(commands, "export", ExportSettings, what, _EXPORT_EPILOG)
@@ -141,7 +160,7 @@ def _add_options(parser: Any, settings: Any, *names: str) -> None:
         if not flags:
             parser.add_argument(setting.name, **words)
             continue
-        if setting.default not in (None, ()) and setting.default is not False:
+        if isinstance(setting.default, str | int | float) and setting.default is not False:
             words["help"] += f" (default: {_shown(setting.default)})"
         parser.add_argument(*flags, dest=setting.name, default=argparse.SUPPRESS, **words)
 
@@ -165,7 +184,7 @@ def _add_fit(commands: Any) -> None:
     data.add_argument("--weight", metavar="COLUMN", help="column of the weights of the rows")
     for side, what in zip(SIDES, ("the user", "the item", "the situation"), strict=True):
         data.add_argument(f"--{side}", type=column, nargs="+", metavar="COLUMN", help=f"columns that describe {what}")
-    _add_options(data, FitSettings, "config")
+    _add_options(data, FitSettings, "users", "items", "title", "config")
     _add_options(data, CsvSettings)
     training = parser.add_argument_group("training")
     _add_options(training, FitSettings, "bayesian")
@@ -185,20 +204,29 @@ def _add_fit(commands: Any) -> None:
 def _add_hyperparameters(training: Any) -> list[str]:
     """Add the options that set hyperparameters of the estimators, and return the names of these."""
     training.add_argument("--solver", choices=[solver.name for solver in SOLVERS], help="(default: adagrad)")
-    losses = [loss.name for loss in losses_of("regression")]
-    training.add_argument("--loss", choices=losses, help="loss of a regression (default: squared)")
+    losses = dict.fromkeys(loss.name for loss in (*losses_of("regression"), *FMRANKER_LOSSES))
+    what = "loss of a regression (default: squared) or of a ranking (default: softmax)"
+    training.add_argument("--loss", choices=[*losses], help=what)
     what = "more than two classes each against the rest, or as one softmax (default: ovr)"
     training.add_argument("--multi-class", choices=MULTI_CLASS, help=what)
     with_l1 = " or ".join(solver.name for solver in solvers_that_read("l1_w"))
     with_value = {
-        "n_factors": (integer(0), "K", "length of the factor vectors (default: 16; 0: a linear model)"),
+        "n_factors": (
+            integer(0),
+            "K",
+            "length of the factor vectors (default: 16, of a ranking 64; 0: a linear model)",
+        ),
         "learning_rate": (number, "RATE", "step size (default: depends on task and solver)"),
         "class_weight": (
             class_weight,
             "WEIGHTS",
             "what the rows of each class count: balanced, or CLASS=WEIGHT,... (default: 1)",
         ),
-        "max_iter": (integer(1), "N", "most epochs (default: 100; early stopping may end before)"),
+        "max_iter": (
+            integer(1),
+            "N",
+            "most epochs (default: 100, of a ranking by softmax 30; early stopping may end before)",
+        ),
         "l2_w": (number, "L2", "L2 on linear weights (default: depends on task and solver)"),
         "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),
         "l1_w": (number, "L1", f"L1 on linear weights, with --solver {with_l1} (default: 0)"),
@@ -213,6 +241,7 @@ def _add_hyperparameters(training: Any) -> list[str]:
             "BOUND",
             "bound on the gradient of a row's loss, in the target's spread (default: none)",
         ),
+        "n_negatives": (integer(1), "N", "items drawn against a choice of a ranking (default: depends on the loss)"),
         "init_stdev": (number, "STDEV", "spread of the first factors (default: depends on task and solver)"),
         "validation_fraction": (fraction, "SHARE", "rows held out for early stopping (default: 0.1)"),
         "n_iter_no_change": (integer(1), "N", "stop after so many epochs without a gain (default: 5)"),
@@ -268,7 +297,14 @@ def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperpa
         hyperparameters={"random_state": 0} | chosen,
         stream=FitStreamSettings(**stream) if arguments.stream else None,
     )
-    run_job("fit_stream" if arguments.stream else "fit", settings)
+    if settings.task == "ranking":
+        if arguments.stream:
+            parser.error("--stream does not go with --task ranking")
+        if settings.bayesian:
+            parser.error("--bayesian does not go with --task ranking, for which there is no Bayesian model")
+        run_job("fit_ranking", settings)
+    else:
+        run_job("fit_stream" if arguments.stream else "fit", settings)
 
 
 def _columns_and_settings(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

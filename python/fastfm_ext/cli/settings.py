@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FORMS = ("csv", "tsv", "parquet", "libsvm", "libffm")
 TEXT_FORMS = ("libsvm", "libffm")
-TASKS = ("regression", "classification")
+TASKS = ("regression", "classification", "ranking")
 PREDICTION_KINDS = ("value", "probability", "class", "score")
 PROGRESS = ("bar", "lines")
 EXPORTS = ("features", "items", "users")
@@ -139,13 +139,28 @@ class FitSettings:
         default=None,
         metadata=_option(
             "--task",
-            what="(default: classification if the target is text or has two values, both whole)",
+            what="ranking: learn from who chose what, without a target (default: classification if the target is text "
+            "or has two values, both whole; else regression)",
             choices=TASKS,
         ),
     )
     bayesian: bool = field(
         default=False,
         metadata=_switch("--bayesian", "sample a Bayesian model: more accurate, with --std in predict, and slower"),
+    )
+    users: Path | None = field(
+        default=None,
+        metadata=_path("--users", metavar="TABLE", role=READ, what="of a ranking: a row for each user, joined by id"),
+    )
+    items: Path | None = field(
+        default=None,
+        metadata=_path("--items", metavar="TABLE", role=READ, what="of a ranking: a row for each item, joined by id"),
+    )
+    title: str | None = field(
+        default=None,
+        metadata=_option(
+            "--title", metavar="COLUMN", what="of a ranking: what names an item to people (default: title or name)"
+        ),
     )
     config: Path | None = field(
         default=None,
@@ -207,14 +222,31 @@ class RecommendSettings:
     """Settings of ``recommend``."""
 
     model: Path = field(metadata=_argument("MODEL", "file that fit has saved"))
-    users: Path = field(metadata=_argument("USERS", "file of the users, with their columns or features"))
+    users: Path | None = field(
+        default=None,
+        metadata=_argument("USERS", "file of the users, with their columns or features (of a ranking: default all)")
+        | {"nargs": "?"},
+    )
+    user: tuple[str, ...] = field(
+        default=(),
+        metadata=_option("--user", what="of a ranking: these users, in place of a file", nargs="+", metavar="ID"),
+    )
     items: Path | None = field(
         default=None,
         metadata=_path("--items", metavar="FILE", role=READ, what="items to choose from (default: those of training)"),
     )
     seen: Path | None = field(
         default=None,
-        metadata=_path("--seen", metavar="TABLE", role=READ, what="pairs of user and item to leave out"),
+        metadata=_path(
+            "--seen",
+            metavar="TABLE",
+            role=READ,
+            what="pairs of user and item to leave out; a ranking also learns from them what the users like",
+        ),
+    )
+    include_seen: bool = field(
+        default=False,
+        metadata=_switch("--include-seen", "of a ranking: do not leave out what users chose"),
     )
     form: str | None = field(default=None, metadata=_FORM)
     top: int = field(default=10, metadata=_number("-n", "--top", kind=integer(1), what="items a user"))
@@ -225,6 +257,38 @@ class RecommendSettings:
         ),
     )
     quiet: bool = field(default=False, metadata=_switch("--quiet", "print nothing else"))
+    csv: CsvSettings = field(default_factory=CsvSettings)
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Settings of ``evaluate``."""
+
+    model: Path = field(metadata=_argument("MODEL", "file that fit has saved"))
+    data: Path = field(metadata=_argument("FILE", "held-out rows or events, of the form that fit was given"))
+    form: str | None = field(default=None, metadata=_FORM)
+    target: str | None = field(
+        default=None,
+        metadata=_option("--target", metavar="COLUMN", what="column of a table that was predicted; none of a ranking"),
+    )
+    places: tuple[int, ...] = field(
+        default=(20,),
+        metadata=_option("-k", what="of a ranking: places that count (default: 20)", type=integer(1), nargs="+"),
+    )
+    metrics: tuple[str, ...] = field(
+        default=("recall", "ndcg"),
+        metadata=_option(
+            "--metrics",
+            what="of a ranking: recall, truncated_recall, precision, ndcg, map, mrr, hit_rate, coverage, auc (default: "
+            "recall ndcg)",
+            nargs="+",
+            metavar="NAME",
+        ),
+    )
+    include_seen: bool = field(
+        default=False,
+        metadata=_switch("--include-seen", "of a ranking: do not leave out what users chose in training"),
+    )
     csv: CsvSettings = field(default_factory=CsvSettings)
 
 

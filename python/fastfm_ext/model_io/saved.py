@@ -14,6 +14,7 @@ from fastfm_ext.model_io.container import ModelFileReader, Part, write_parts
 
 # The position of a checkpoint in its stream is for the fit that goes on from there.
 _NOT_FOR_USERS = ("stream",)
+_RECOMMENDER = "recommender"
 
 
 class SavedModel(NamedTuple):
@@ -21,7 +22,7 @@ class SavedModel(NamedTuple):
 
     Attributes
     ----------
-    model : FMRegressor, FMClassifier, FMRanker, Pipeline of FMEncoder and one of them, or None
+    model : FMRegressor, FMClassifier, FMRanker, Pipeline of FMEncoder and one of them, FMRecommender, or None
     encoder : FMEncoder or None
     index : ItemIndex or None
     """
@@ -35,6 +36,8 @@ class SavedModel(NamedTuple):
 _CLASSES: dict[str, dict[str, str]] = {
     slot: {public.name: public.module for public in PUBLIC_NAMES if public.kind == slot} for slot in SavedModel._fields
 }
+# A recommender stands beside these, which are its parts.
+_RECOMMENDERS = {public.name: public.module for public in PUBLIC_NAMES if public.kind == _RECOMMENDER}
 
 
 def save_model(path: FileLike, model: Any = None, *, encoder: Any = None, index: Any = None) -> None:
@@ -46,8 +49,9 @@ def save_model(path: FileLike, model: Any = None, *, encoder: Any = None, index:
         The file. An existing file is replaced in one step, so that a reader finds the old or the new one, and an
         interrupted save leaves the old one. A file object, such as ``io.BytesIO()``, is written to where it stands, and
         stays open.
-    model : FMRegressor, FMClassifier, FMRanker or Pipeline, optional
-        A Pipeline of scikit-learn, if its steps are an FMEncoder and one of these estimators.
+    model : FMRegressor, FMClassifier, FMRanker, Pipeline or FMRecommender, optional
+        A Pipeline of scikit-learn, if its steps are an FMEncoder and one of these estimators. An FMRecommender is saved
+        with its own model, encoder and index.
     encoder : FMEncoder, optional
     index : ItemIndex, optional
         The parts, at least one. A model that learns in another thread is saved as it is before or after a batch.
@@ -55,7 +59,7 @@ def save_model(path: FileLike, model: Any = None, *, encoder: Any = None, index:
     Raises
     ------
     ValueError
-        If no part is given, or an encoder beside a Pipeline that has one.
+        If no part is given, an encoder beside a Pipeline that has one, or a part beside an FMRecommender.
     TypeError
         If a part is of another class, a Pipeline has a step of another library, or a part holds a value that a file
         cannot: ids and categories must be int, float, str, bool or tuples of these. If a file object is open in text
@@ -98,9 +102,15 @@ def save_model(path: FileLike, model: Any = None, *, encoder: Any = None, index:
         steps = pipeline.SavedPipeline.taken_apart(model, _slot_of)
         if encoder is not None and "encoder" in steps:
             raise ValueError("The Pipeline holds an encoder; another beside it would have no place in the file.")
+    if _is_one_of(model, _RECOMMENDERS):
+        if len(parts) > 1:
+            raise ValueError("The FMRecommender holds an encoder and an index; others have no place in the file.")
+        del parts["model"]
+        steps = {_RECOMMENDER: model, **model._parts()}
     for slot, part in parts.items():
         if not _can_be(part, slot):
-            raise TypeError(f"{slot} must be one of {', '.join(_CLASSES[slot])}, got {kind_of(part)}.")
+            names = [*_CLASSES[slot], *(_RECOMMENDERS if slot == "model" else ())]
+            raise TypeError(f"{slot} must be one of {', '.join(names)}, got {kind_of(part)}.")
     with ExitStack() as held:
         # Models that learn in other threads are written as they are now.
         write_parts(path, {slot: held.enter_context(_unchanged(part)) for slot, part in (parts | steps).items()})
@@ -127,7 +137,7 @@ def load_model(path: FileLike, *, mmap: bool = False) -> SavedModel:
     -------
     SavedModel
         With the fields `model`, `encoder` and `index`; None for those that the file does not hold. A Pipeline is the
-        `model`, with its encoder inside.
+        `model`, with its encoder inside; so is an FMRecommender, with its model, encoder and index.
 
     Raises
     ------
@@ -154,6 +164,12 @@ def load_model(path: FileLike, *, mmap: bool = False) -> SavedModel:
     """
     with ModelFileReader(path) as reader:
         parts = {slot: _build(reader, slot, mmap) for slot in reader.slots if slot not in _NOT_FOR_USERS}
+        recommender = parts.pop(_RECOMMENDER, None)
+        if recommender is not None:
+            try:
+                return SavedModel(recommender._put_together(parts))
+            except (KeyError, TypeError, ValueError) as error:
+                raise reader.damaged(f"a part of the recommender is missing or is another's: {error}") from error
         steps = parts.pop(pipeline.SLOT, None)
         if steps is None:
             return SavedModel(**parts)
@@ -168,9 +184,10 @@ def _build(reader: ModelFileReader, slot: str, mmap: bool) -> Any:
     name = reader.class_name(slot)
     if slot == pipeline.SLOT:
         return reader.build(slot, pipeline.SavedPipeline, mmap=mmap)
-    if name not in _CLASSES.get(slot, {}):
+    classes = _RECOMMENDERS if slot == _RECOMMENDER else _CLASSES.get(slot, {})
+    if name not in classes:
         raise reader.unknown_class(slot)
-    return reader.build(slot, _import_class(slot, name), mmap=mmap)
+    return reader.build(slot, _import_class(classes, name), mmap=mmap)
 
 
 def _slot_of(step: Any) -> str | None:
@@ -179,11 +196,15 @@ def _slot_of(step: Any) -> str | None:
 
 
 def _can_be(part: Any, slot: str) -> bool:
+    return _is_one_of(part, _CLASSES[slot])
+
+
+def _is_one_of(part: Any, classes: dict[str, str]) -> bool:
     # An exact match: a subclass would silently come back as its base.
     name = type(part).__name__
-    return name in _CLASSES[slot] and type(part) is _import_class(slot, name)
+    return name in classes and type(part) is _import_class(classes, name)
 
 
-def _import_class(slot: str, name: str) -> type[Part]:
-    cls: type[Part] = getattr(importlib.import_module(_CLASSES[slot][name]), name)
+def _import_class(classes: dict[str, str], name: str) -> type[Part]:
+    cls: type[Part] = getattr(importlib.import_module(classes[name]), name)
     return cls

@@ -131,6 +131,9 @@ class ItemIndex(FindsSimilar):
             shape += "" if self.recall_ is None else f", recall={self.recall_:.3f}"
         return f"{type(self).__name__}(kind={self.kind!r}{shape})"
 
+    def __sklearn_clone__(self) -> ItemIndex:
+        return type(self)(**{name: getattr(self, name) for name in _PARAMETERS})
+
     @property
     def n_lists_(self) -> int:
         """Number of lists."""

@@ -291,6 +291,7 @@ def test_the_page_about_the_command_line_can_be_followed(run, text_files, tables
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "day.libsvm").write_bytes((tmp_path / "train.libsvm").read_bytes())
     page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    page = re.sub(r"^## Who chose what\n.+?(?=^## )", "", page, flags=re.M | re.S)  # followed by a test of its own
     lines = [line for block in re.findall(r"^```sh\n(.+?)^```", page, re.M | re.S) for line in block.splitlines()]
     assert len(lines) == 9
     for line in lines:

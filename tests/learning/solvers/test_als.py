@@ -18,7 +18,8 @@ from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import Schedule
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.samples import Samples
-from fastfm_ext._learning.solvers.als import ALS, l2_of_factors
+from fastfm_ext._learning.solvers.als import ALS
+from fastfm_ext._learning.solvers.sweeps import l2_of_factors
 from fastfm_ext._reference.als import Als
 from fastfm_ext._validation.matrices import canonical_csr
 from training_cases import assert_same_model

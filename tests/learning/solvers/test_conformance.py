@@ -22,8 +22,8 @@ from fastfm_ext._learning.loop import Schedule
 from fastfm_ext._learning.losses import LOSSES, losses_of
 from fastfm_ext._learning.problem import Problem, solve
 from fastfm_ext._learning.samples import Samples
-from fastfm_ext._learning.solvers.als import l2_of_factors
 from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named, solvers_that_read
+from fastfm_ext._learning.solvers.sweeps import l2_of_factors
 from fastfm_ext._reference import als, fm
 from fastfm_ext._validation.matrices import canonical_csr
 from kernel_cases import N_ROWS, TOLERANCE, random_rows, random_targets

@@ -79,14 +79,15 @@ class NegativeSampling:
 
     def begin(self, problem: Problem) -> SampledRanking:
         """Return the training that changes the problem's parameters in place."""
-        return SampledRanking(problem, self.loss, self._negatives(problem.data))
+        return SampledRanking(problem, self.loss, negatives_of(problem.data, self.n_drawn, self.exponent))
 
-    def _negatives(self, choices: Choices) -> Negatives:
-        if self.exponent == 0:
-            return Negatives(self.n_drawn)
-        counts = np.bincount(choices.interactions.indices, minlength=choices.items.n_rows)
-        weights = np.power(1.0 + counts.astype(np.float64), self.exponent)
-        return Negatives.in_proportion(self.n_drawn, weights)
+
+def negatives_of(choices: Choices, n: int, exponent: float) -> Negatives:
+    """Return n draws in proportion to this power of how many users chose an item, and of 1 more."""
+    if exponent == 0:
+        return Negatives(n)
+    counts = np.bincount(choices.interactions.indices, minlength=choices.items.n_rows)
+    return Negatives.in_proportion(n, np.power(1.0 + counts.astype(np.float64), exponent))
 
 
 class SampledRanking:
@@ -107,12 +108,10 @@ class SampledRanking:
     def run_epoch(self, epoch: int) -> float:
         """Visit all choices once; return the mean loss on the way."""
         problem, choices, rng = self._problem, self._choices, self._problem.rng
-        most = self._together if self._together > 1 else CHOICES_IN_A_ROW
-        visits = ChoiceVisits.at_random(problem.visited, self._users, most, rng, at_once=self._together > 1)
+        visits = self._visits()
         negatives = replace(self._negatives, seed=int(rng.integers(2**63)))
-        n_threads = problem.schedule.n_threads
         try:
-            loss = ranking.train_epoch(choices, visits, negatives, problem.scorers[0], problem.options, n_threads)
+            loss = self._train(visits, negatives, epoch)
         except ranking.NonFiniteScoreError as error:
             user, item = choices.users_of_interactions[error.row], choices.interactions.indices[error.row]
             reason = f"a score became NaN or infinite at user {user}, who chose item {item}"
@@ -120,3 +119,13 @@ class SampledRanking:
         mean = loss / self._total_weight
         problem.guard.check(mean, epoch, choices)
         return mean
+
+    def _visits(self) -> ChoiceVisits:
+        most = self._together if self._together > 1 else CHOICES_IN_A_ROW
+        at_once = self._together > 1
+        return ChoiceVisits.at_random(self._problem.visited, self._users, most, self._problem.rng, at_once=at_once)
+
+    def _train(self, visits: ChoiceVisits, negatives: Negatives, epoch: int) -> float:
+        """Make the visits; return the weighted sum of the loss."""
+        params, options, n_threads = self._problem.scorers[0], self._problem.options, self._problem.schedule.n_threads
+        return ranking.train_epoch(self._choices, visits, negatives, params, options, n_threads)

@@ -6,11 +6,12 @@ from typing import Any, TypeAlias
 
 from fastfm_ext._common.checks import is_integer, optional
 from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of
-from fastfm_ext._learning.losses import losses_of
+from fastfm_ext._learning.losses import FMRANKER_LOSSES, losses_of
 from fastfm_ext.bayesian.classifier import BayesianFMClassifier
 from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.fm.regressor import FMRegressor
+from fastfm_ext.ranking.ranker import FMRanker
 
 ModelOfRows: TypeAlias = FMRegressor | FMClassifier | BayesianFMRegressor | BayesianFMClassifier
 
@@ -18,12 +19,14 @@ _BY_DESCENT: dict[str, type[ModelOfRows]] = {"regression": FMRegressor, "classif
 _BY_SAMPLING: dict[str, type[ModelOfRows]] = {"regression": BayesianFMRegressor, "classification": BayesianFMClassifier}
 _CHECKS: dict[str, Check] = CHECKS | {
     "loss": one_of(loss.name for loss in losses_of("regression")),
+    "n_negatives": (optional(is_integer(1)), "a whole number of at least 1"),
     "random_state": (optional(is_integer(0)), "a whole number of at least 0"),
 }
+_RANKING_CHECKS: dict[str, Check] = _CHECKS | {"loss": one_of(loss.name for loss in FMRANKER_LOSSES)}
 
 
 def estimator_of(task: str, *, bayesian: bool) -> type[ModelOfRows]:
-    """Return the class of the models for this task."""
+    """Return the class of the models for a regression or a classification."""
     return (_BY_SAMPLING if bayesian else _BY_DESCENT)[task]
 
 
@@ -32,15 +35,16 @@ def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None, *, 
 
     `task` is None where it is not known yet.
     """
-    estimators = _BY_SAMPLING if bayesian else _BY_DESCENT
+    estimators: dict[str, Any] = _BY_SAMPLING if bayesian else {**_BY_DESCENT, "ranking": FMRanker}
     known_of = {name: set(estimator().get_params()) for name, estimator in estimators.items()}
     known = set.union(*known_of.values())
+    checks = _RANKING_CHECKS if task == "ranking" else _CHECKS
     for name, value in hyperparameters.items():
         if name not in known:
             of = " with --bayesian" if bayesian else ""
             raise ValueError(f"[settings] {name}: there is no such setting{of}; there are {', '.join(sorted(known))}")
         if task is not None and name not in known_of[task]:
             raise ValueError(f"{name} is no setting of a {task}; leave it out, or choose another --task")
-        is_valid, wanted = _CHECKS.get(name, (lambda _: True, ""))
+        is_valid, wanted = checks.get(name, (lambda _: True, ""))
         if not is_valid(value):
             raise ValueError(f"{name} must be {wanted}; got {value!r}")

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastfm_ext._common.extras import require
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.models import parts_of, plain_classes
+from fastfm_ext.cli.jobs.models import is_recommender, plain_classes, taken_apart
 from fastfm_ext.cli.settings import InspectSettings
-from fastfm_ext.model_io.saved import SavedModel
+from fastfm_ext.model_io.saved import SavedModel, load_model
 from fastfm_ext.text_formats.whole_files import scan_text
 
 _ZIP = b"PK\x03\x04"  # model files are zip archives
@@ -22,7 +22,7 @@ def run(settings: InspectSettings) -> None:
     """Print the facts as lines or as one JSON object."""
     with settings.file.open("rb") as file:
         is_model = file.read(len(_ZIP)) == _ZIP
-    facts = _model_facts(parts_of(settings.file), settings.top) if is_model else _data_facts(settings)
+    facts = _file_facts(settings) if is_model else _data_facts(settings)
     if settings.as_json:
         print(json.dumps(facts))
         return
@@ -37,6 +37,17 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _file_facts(settings: InspectSettings) -> dict[str, Any]:
+    """Return facts about a model file; those of a recommender are its users and items, and those of its parts."""
+    saved = load_model(settings.file)
+    facts = {}
+    if is_recommender(saved.model):
+        n_users, n_items = saved.model.interactions_.shape
+        pairs = int(saved.model.interactions_.nnz)
+        facts = {"users": n_users, "items": n_items, "pairs of a user and an item": pairs}
+    return facts | _model_facts(taken_apart(saved), settings.top)
 
 
 def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:

@@ -16,15 +16,22 @@ from fastfm_ext.model_io.saved import SavedModel, load_model
 from fastfm_ext.retrieval.ids import plain_ids
 
 
-def parts_of(path: Path) -> SavedModel:
-    """Load a model file; model and encoder of a Pipeline each by itself."""
-    saved = load_model(path)
+def taken_apart(saved: SavedModel) -> SavedModel:
+    """Return the parts of a Pipeline or a recommender each by itself, and others as they are."""
+    if is_recommender(saved.model):
+        return SavedModel(saved.model.model, saved.model.encoder, saved.model.index)
     steps = [step for _, step in getattr(saved.model, "steps", []) if step not in (None, "passthrough")]
     if not steps:
         return saved
     encoder = next((step for step in steps if hasattr(step, "transform")), None)
     model = next((step for step in steps if hasattr(step, "predict")), None)
     return saved._replace(model=model, encoder=encoder)
+
+
+def is_recommender(model: Any) -> bool:
+    """Return whether a model is an FMRecommender."""
+    # By its method: most commands need not wait for the import of its class.
+    return hasattr(model, "recommend_to")
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,13 @@ class NamedRows:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model file and its content; encoder and index are None if the file has none."""
+    """A model file and its content; encoder, index and recommender are None if the file has none."""
 
     path: Path
     model: Any
     encoder: Any
     index: Any
+    recommender: Any = None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -53,10 +61,11 @@ class LoadedModel:
         ValueError
             If the file holds no model.
         """
-        model, encoder, index = parts_of(path)
+        saved = load_model(path)
+        model, encoder, index = taken_apart(saved)
         if model is None:
             raise ValueError(f"{path}: there is no model in this file, only an encoder or an index")
-        return cls(path, model, encoder, index)
+        return cls(path, model, encoder, index, saved.model if is_recommender(saved.model) else None)
 
     def encoder_for(self, file: DataFile) -> Any:
         """Return the encoder for a table, None for text.

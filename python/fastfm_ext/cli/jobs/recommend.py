@@ -16,6 +16,7 @@ from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
 from fastfm_ext.cli.jobs.output import text_output
+from fastfm_ext.cli.jobs.recommenders import write_recommendations
 from fastfm_ext.cli.jobs.tables import check_ids
 from fastfm_ext.cli.settings import RecommendSettings
 from fastfm_ext.fm.classifier import FMClassifier
@@ -29,6 +30,11 @@ _BATCH_USERS = 1024
 def run(settings: RecommendSettings) -> None:
     """Do the whole job; recommendations go to the output, everything else to stderr."""
     loaded = LoadedModel.load(settings.model)
+    if loaded.recommender is not None:
+        write_recommendations(loaded.recommender, settings)
+        return
+    if settings.users is None or settings.user:
+        raise ValueError(f"{settings.model} is no ranking of events: name the file of the users, without --user")
     is_bayesian = isinstance(loaded.model, BayesianFMClassifier)
     is_classifier = is_bayesian or isinstance(loaded.model, FMClassifier)
     if is_classifier and len(loaded.model.classes_) > 2:

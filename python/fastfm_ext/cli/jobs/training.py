@@ -25,6 +25,7 @@ from fastfm_ext.retrieval.ids import as_id_array
 
 if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
+    from fastfm_ext.ranking.ranker import FMRanker
 
 _FIRST_ROUNDED = 2**24  # the whole number after it has no float32
 
@@ -102,13 +103,13 @@ def new_model(targets: AnyArray, settings: FitSettings) -> ModelOfRows:
         found = "more than two values" if len(targets) > 2 else "two values" if is_whole else "fractions"
         why = "is text" if is_text else f"has {found}"
         print(f"task: {task}, since the target {why} (--task chooses)")
-    model = estimator_of(task, bayesian=settings.bayesian)(verbose=_verbosity(settings))
+    model = estimator_of(task, bayesian=settings.bayesian)(verbose=verbosity_of(settings))
     check_hyperparameters(settings.hyperparameters, task, bayesian=settings.bayesian)
     model.set_params(**settings.hyperparameters)
     return model
 
 
-def _verbosity(settings: FitSettings) -> Any:
+def verbosity_of(settings: FitSettings) -> Any:
     """Return how the estimator shows its progress."""
     if settings.quiet:
         return 0
@@ -122,7 +123,7 @@ def chosen_columns(encoder: FMEncoder) -> str:
     return f"columns: {', '.join(map(repr, encoder.columns_))} (--user, --item and --context choose)"
 
 
-def trained(model: ModelOfRows, seconds: float) -> str:
+def trained(model: ModelOfRows | FMRanker, seconds: float) -> str:
     """Return a line about a finished training."""
     if isinstance(model, BayesianFMRegressor | BayesianFMClassifier):
         sweeps = f"sampled for {counted(model.n_sweeps_, 'sweep')} in {seconds:.2f} s, {model.burn_in_} of them burn-in"

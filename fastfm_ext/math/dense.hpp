@@ -1,0 +1,80 @@
+// Products of dense matrices of few columns. Each value is one chain of fused multiply-adds in the order of p, however the
+// matrices are cut into tiles.
+#pragma once
+
+#include "math/vec.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+// Rows of `max_lanes` floats at a time over k, a multiple of 16.
+using Lanes = Vec<max_lanes>;
+
+// The left matrix: value (i, p) is a[i * i_stride + p * p_stride], so that it may stand transposed.
+struct LeftMatrix {
+    const float* a;
+    int64_t i_stride;
+    int64_t p_stride;
+
+    LeftMatrix from_row(int64_t i) const { return {a + i * i_stride, i_stride, p_stride}; }
+};
+
+// C (M, n_vecs * max_lanes) += A (M, P) B (P, ...), in registers; B and C have k columns. O(M P n_vecs).
+template <int M, int n_vecs>
+void add_tile(const LeftMatrix& A, const float* B, int64_t P, int32_t k, float* C) {
+    Lanes sums[M][n_vecs];
+    for (int i = 0; i < M; ++i)
+        for (int v = 0; v < n_vecs; ++v) sums[i][v] = Lanes::load(C + int64_t{i} * k + v * max_lanes);
+    for (int64_t p = 0; p < P; ++p) {
+        Lanes row[n_vecs];
+        for (int v = 0; v < n_vecs; ++v) row[v] = Lanes::load(B + p * k + v * max_lanes);
+        for (int i = 0; i < M; ++i) {
+            const Lanes a = Lanes::fill(A.a[i * A.i_stride + p * A.p_stride]);
+            for (int v = 0; v < n_vecs; ++v) sums[i][v] = fma(a, row[v], sums[i][v]);
+        }
+    }
+    for (int i = 0; i < M; ++i)
+        for (int v = 0; v < n_vecs; ++v) sums[i][v].store(C + int64_t{i} * k + v * max_lanes);
+}
+
+// Registers of sums that leave room for the others.
+constexpr int most_sums = max_lanes == 16 ? 16 : 8;
+
+template <int n_vecs>
+void add_columns(const LeftMatrix& A, const float* B, int64_t n_rows, int64_t P, int32_t k, float* C) {
+    constexpr int M = most_sums / (n_vecs > 2 ? n_vecs : 2);
+    int64_t i = 0;
+    for (; i + M <= n_rows; i += M) add_tile<M, n_vecs>(A.from_row(i), B, P, k, C + i * k);
+    for (; i < n_rows; ++i) add_tile<1, n_vecs>(A.from_row(i), B, P, k, C + i * k);
+}
+
+// C (n_rows, k) += A (n_rows, P) B (P, k). O(n_rows P k).
+inline void add_product(const LeftMatrix& A, const float* B, int64_t n_rows, int64_t P, int32_t k, float* C) {
+    constexpr int two = 2 * max_lanes, four = 2 * two;
+    int32_t f = 0;
+    for (; f + four <= k; f += four) add_columns<4>(A, B + f, n_rows, P, k, C + f);
+    for (; f + two <= k; f += two) add_columns<2>(A, B + f, n_rows, P, k, C + f);
+    for (; f < k; f += max_lanes) add_columns<1>(A, B + f, n_rows, P, k, C + f);
+}
+
+// The upper triangle of C (k, k) += S^T S for S (n, k); what is written below it is not of use. O(n k^2 / 2).
+inline void add_gram(const float* S, int64_t n, int32_t k, float* C) {
+    constexpr int two = 2 * max_lanes;
+    const LeftMatrix transposed{S, 1, k};
+    int32_t f = 0;
+    for (; f + two <= k; f += two) add_columns<2>(transposed, S + f, f + two, n, k, C + f);
+    for (; f < k; f += max_lanes) add_columns<1>(transposed, S + f, f + max_lanes, n, k, C + f);
+}
+
+inline float inner(const float* a, const float* b, int k) {
+    Lanes products = Lanes::fill(0.0f);
+    for (int f = 0; f < k; f += max_lanes) products = fma(Lanes::load(a + f), Lanes::load(b + f), products);
+    return sum(products);
+}
+
+// out += weight row.
+inline void add_row(float weight, const float* row, int k, float* out) {
+    const Lanes w = Lanes::fill(weight);
+    for (int f = 0; f < k; f += max_lanes) fma(w, Lanes::load(row + f), Lanes::load(out + f)).store(out + f);
+}
+
+}  // namespace fastfm::FASTFM_ISA
