@@ -89,21 +89,35 @@ def test_stars_keep_their_order(ratings):
     assert np.corrcoef(of_one, averaged)[0, 1] > 0.99
 
 
-def some_blocks(n=300, seed=0):
-    rng = np.random.default_rng(seed)
+def some_blocks(n_more, n=300):
+    rng = np.random.default_rng(0)
     ids = Block(np.arange(6, dtype=np.int32), rng.integers(0, 2, n, dtype=np.int32), 6)
-    first = Block(np.array([6], np.int32), np.zeros(n, np.int32), 1, np.arange(n, dtype=np.float32))
-    second = Block(np.array([7], np.int32), np.zeros(n, np.int32), 1, 2 * np.arange(n, dtype=np.float32))
-    return Blocks(n, 8, (ids, first, second), np.array([0] * 6 + [1, 1], np.int32))
+    numbers = [
+        Block(np.array([6 + i], np.int32), np.zeros(n, np.int32), 1, (i + 1) * np.arange(n, dtype=np.float32))
+        for i in range(n_more)
+    ]
+    return Blocks(n, 6 + n_more, (ids, *numbers), np.array([0] * 6 + [1] * n_more, np.int32))
 
 
-def test_rows_to_match_have_every_block_row_and_numbers_that_go_together():
-    rows = rows_to_match(some_blocks(), 2, np.random.default_rng(0))
-    half = rows.n_rows // 2
-    ids, first, second = rows.blocks
-    assert set(ids.ids[:half]) == {0, 1}
-    np.testing.assert_allclose(np.bincount(ids.ids[half:], minlength=6) / half, 1 / 6, atol=0.03)
-    np.testing.assert_array_equal(second.values, 2 * first.values)
+def test_rows_of_two_blocks_are_put_together_at_random_and_have_every_block_row():
+    blocks = some_blocks(1)
+    ids, number = rows_to_match(blocks, 2, np.random.default_rng(0)).blocks
+    shares = np.bincount(ids.ids, minlength=6) / len(ids.ids)
+    np.testing.assert_allclose(shares, [1 / 3, 1 / 3, 1 / 12, 1 / 12, 1 / 12, 1 / 12], atol=0.03)
+    known = blocks.blocks[0].ids[number.values.astype(int)]
+    assert 0.2 < np.mean(ids.ids == known) < 0.5
+
+
+def test_rows_of_more_blocks_have_at_most_one_from_elsewhere():
+    blocks = some_blocks(3)
+    ids, first, second, third = rows_to_match(blocks, 2, np.random.default_rng(0)).blocks
+    half = len(ids.ids) // 2
+    np.testing.assert_array_equal(ids.ids[:half], blocks.blocks[0].ids[first.values[:half].astype(int)])
+    numbers = np.stack([first.values, second.values / 2, third.values / 3])
+    assert (numbers.max(axis=0) == numbers.min(axis=0))[:half].all()
+    differ = (np.round(numbers) != np.round(np.median(numbers, axis=0))).sum(axis=0)[half:]
+    assert set(differ) == {0, 1}
+    assert set(ids.ids[half:]) == set(range(6))
 
 
 @pytest.mark.parametrize("n_factors", [0, 2])

@@ -57,7 +57,7 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
         and at most half of `max_sweeps`.
     keep : {"samples", "distilled", "mean"}, default="samples"
         What predictions are made of: draws of all parameters, thinned and in 8 bits a factor; one FM that is fitted to
-        what the draws predict ("distilled"), and has about their probabilities; or the mean of the parameters over all
+        the probabilities of the draws ("distilled"); or the mean of the parameters over all
         sweeps, which is one FM, too, and too sure: it does not know how uncertain its score is.
     n_samples : int or "auto", default="auto"
         Draws to keep. "auto": as many as take 14 MB, at least 20 and at most 200.
