@@ -35,7 +35,7 @@ def test_probabilities_are_better_than_those_of_gradient_descent(clicks, fitted)
     p = fitted.predict_proba(X_test)[:, 1]
     descent = FMClassifier(n_factors=4, random_state=0).fit(X, y).predict_proba(X_test)[:, 1]
     assert expected_log_loss(p, p_test) < expected_log_loss(descent, p_test)
-    assert np.abs(p - p_test).mean() < 0.12
+    assert np.abs(p - p_test).mean() < 0.13
 
 
 def test_probabilities_are_calibrated(clicks, fitted):

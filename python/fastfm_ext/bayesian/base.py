@@ -206,7 +206,9 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
         self._units = replace(units, features=as_one_field(units.features, rows.X, np.flatnonzero(is_alone)))
         in_units = self._units.features.apply(rows.X)
         blocks = split(in_units, fields)
-        return LearnedRows(in_units, replace(blocks, groups=pooled(fields)), rows.y, rows.sample_weight)
+        return LearnedRows(
+            in_units, replace(blocks, groups=pooled(fields)), rows.y, rows.sample_weight, len(np.unique(fields))
+        )
 
     def _rows_of_blocks(self, X: BlockMatrix, y: Any, sample_weight: Any) -> LearnedRows:
         """Return rows that are in blocks, whose columns are taken as they are."""
@@ -218,7 +220,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             blocks, y, weight = blocks.take(counted), y[counted], weight[counted]
         self._units = Units(FeatureScale(*NO_SCALE), *self._learn_target(y, weight))
         fields = blocks.groups if self.fields is None else self._given_fields(blocks.n_features)
-        return LearnedRows(blocks, replace(blocks, groups=pooled(fields)), y, weight)
+        return LearnedRows(blocks, replace(blocks, groups=pooled(fields)), y, weight, len(np.unique(fields)))
 
     def _given_fields(self, n_features: int) -> Int32:
         """Return the field of each feature, (n_features,), from 0 on."""
@@ -233,7 +235,8 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
     def _new_sampler(self, rows: LearnedRows) -> Sampler:
         """Return a sampler of new chains on rows in the units of training."""
         rng = np.random.default_rng(int(check_random_state(self.random_state).randint(2**31)))
-        n, priors = rows.X.n_rows, Priors(kind=self.prior, noise_rate=NOISE_RATE)
+        n = rows.X.n_rows
+        priors = Priors.of_fields(self.prior, rows.n_fields, NOISE_RATE)
         watched = taken(rows.X, np.sort(rng.choice(n, min(n, MONITORED_ROWS), replace=False)).astype(np.int64))
         likelihoods = self._likelihoods(rows.y, rows.sample_weight, priors)
         limit, scores = self._n_draws(rows.X.n_features, len(likelihoods)), []

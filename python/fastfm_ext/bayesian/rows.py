@@ -31,12 +31,14 @@ class LearnedRows(NamedTuple):
     y : ndarray of shape (n_rows,)
         Targets as the user gave them.
     sample_weight : ndarray of shape (n_rows,), or None
+    n_fields : int
     """
 
     X: Rows
     blocks: Blocks
     y: AnyArray
     sample_weight: Float32 | None
+    n_fields: int
 
     def fingerprint(self) -> int:
         """Return a number that tells these rows from others."""

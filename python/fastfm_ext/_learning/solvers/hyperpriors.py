@@ -1,13 +1,14 @@
 """Hyperpriors of a Gibbs sampler: Normal-Gamma and Normal-Wishart draws of the priors' means and precisions.
 
 Rows u_1 .. u_n of parameters come from N(mu, Lambda^-1). A column has ``lambda ~ Gamma(shape, rate)`` and
-``mu ~ N(0, 1 / (beta0 lambda))``; all columns of V together have ``Lambda ~ Wishart(I, k)`` and
+``mu ~ N(0, 1 / (beta0 lambda))``; all columns of V together have ``Lambda ~ Wishart(I / scatter, k)`` and
 ``mu ~ N(0, (beta0 Lambda)^-1)`` (Salakhutdinov, Mnih 2008, "Bayesian probabilistic matrix factorization", eq. 14).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -34,6 +35,9 @@ class Priors:
         beta0.
     shape, rate : float
         Of the Gamma priors of other precisions.
+    scatter : float
+        Of the Wishart prior ``Lambda ~ Wishart(I / scatter, n_factors)`` of the factors of a group; of their Gamma
+        priors, what the rate is multiplied by.
     """
 
     kind: str = "normal-wishart"
@@ -43,6 +47,19 @@ class Priors:
     mean_precision: float = 1.0
     shape: float = 1.0
     rate: float = 1.0
+    scatter: float = 1.0
+
+    @classmethod
+    def of_fields(cls, kind: str, n_fields: int, noise_rate: float) -> Self:
+        """Return priors by which a score, of n weights and n (n - 1) / 2 pairs, has one spread for any n fields.
+
+        A field of a few features, as tables have, tells so little of their spread that rates decide on it: with the
+        same ones for any n, the scores of small tables would be far too wide.
+        """
+        rate, scatter = 1.0 / max(1, n_fields), max(1, n_fields * (n_fields - 1) // 2) ** -0.5
+        if kind == "normal-gamma":
+            scatter /= rate
+        return cls(kind, noise_rate=noise_rate, rate=rate, scatter=scatter)
 
 
 @dataclass
@@ -107,7 +124,7 @@ def draw_prior(priors: Priors, before: GroupPrior, drawn: Drawn, rng: np.random.
     V_0, w_0 = drawn.around_zero or Coefficients(V[:0], w[:0])
     mu_w, lambda_w = _normal_gamma(priors, w[:, None], w_0[:, None], rng)
     if priors.kind == "normal-gamma":
-        mu_V, diagonal = _normal_gamma(priors, V, V_0, rng)
+        mu_V, diagonal = _normal_gamma(replace(priors, rate=priors.rate * priors.scatter), V, V_0, rng)
         lambda_V = np.diag(diagonal)
     else:
         mu_V, lambda_V = _normal_wishart(priors, V, V_0, rng)
@@ -147,7 +164,7 @@ def _normal_wishart(priors: Priors, rows: Float32, extra: Float32, rng: np.rando
     beta, degrees = priors.mean_precision, float(k + n + len(extra))
     mean = rows.mean(axis=0, dtype=np.float64) if n else np.zeros(k)
     centered, around_zero = rows - mean, extra.astype(np.float64)
-    scatter = np.eye(k) + centered.T @ centered + beta * n / (beta + n) * np.outer(mean, mean)
+    scatter = priors.scatter * np.eye(k) + centered.T @ centered + beta * n / (beta + n) * np.outer(mean, mean)
     scatter += around_zero.T @ around_zero
     # Bartlett (1933): with C C' = scatter, Lambda = L L' for L = C^-T A, A lower triangular.
     A = np.tril(rng.standard_normal((k, k)), -1)
