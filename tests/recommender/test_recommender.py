@@ -214,6 +214,23 @@ def test_explain_adds_up_to_the_score(recommender):
     assert len(as_lists(recommender.explain("u1", 103, n=2))["value"]) == 2
 
 
+@pytest.mark.parametrize("params", [{"loss": "softmax"}, {"loss": "softmax", "similarity": "dot"}, {"loss": "squared"}])
+@pytest.mark.filterwarnings("ignore:Training ended at max_iter")
+def test_every_kind_of_ranker_recommends_explains_learns_of_newcomers_and_comes_back(params, tmp_path):
+    events, users, films = world()
+    found = make(l2_V=None, max_iter=10, **params).fit(events, users=users, items=films, **SPECS)
+    best = as_lists(found.recommend("u0", n=1))
+    assert not set(best["film"]) & films_of(found, "u0")
+    explained = as_lists(found.explain("u0", best["film"][0], n=None))
+    assert sum(explained["value"]) == pytest.approx(best["score"][0], rel=1e-4)
+    found.add_items({"film": [900], "title": ["New"], "genres": ["Comedy|New"]})
+    found.fold_in({"user": ["new", "new", "new"], "film": [101, 103, 105]})
+    of_newcomer = as_lists(found.recommend("new", n=3))
+    assert {film % 2 for film in as_lists(found.recommend("new", n=3, among=films["film"]))["film"]} == {1}
+    found.save(tmp_path / "model.fastfm")
+    assert as_lists(FMRecommender.load(tmp_path / "model.fastfm").recommend("new", n=3)) == of_newcomer
+
+
 def test_explain_adds_up_with_numbers_far_from_zero_and_with_a_context():
     events, users, films = world()
     users |= {"born": 1950.5 + np.arange(N_USERS)}
