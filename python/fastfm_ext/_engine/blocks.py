@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Int32, Int64
 from fastfm_ext._engine.csr import Csr, RowStarts, take_rows
+from fastfm_ext._engine.scipy_matrices import as_scipy
 from fastfm_ext._native import tables
 
 # A side is a block of its own if it has at most this part of the rows.
@@ -149,8 +149,7 @@ class Blocks:
 
 def _ascending(X: Csr) -> Csr:
     """Return X with the columns of each row in order."""
-    data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
-    matrix = sp.csr_array((data, X.indices, X.indptr), shape=(X.n_rows, X.n_features))
+    matrix = as_scipy(X)
     matrix.sort_indices()
     return Csr(X.indptr, matrix.indices, None if X.data is None else matrix.data, X.n_features)
 

@@ -14,9 +14,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import Float32
-from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.ranking import Choices
+from fastfm_ext._engine.scipy_matrices import as_scipy
 
 POWER_ITERATIONS, OVERSAMPLES = 3, 10
 LENGTH = 0.1  # of a feature's factors, as a multiple of sqrt(n_factors)
@@ -24,8 +24,8 @@ LENGTH = 0.1  # of a feature's factors, as a multiple of sqrt(n_factors)
 
 def start_spectrally(params: Parameters, choices: Choices, rng: np.random.Generator) -> None:
     """Add the spectral start to the factors of all features that have been chosen, or have chosen, in place."""
-    users, items = (_absolute(X) for X in (choices.users, choices.items))
-    chosen = _absolute(choices.interactions)
+    users, items = (abs(as_scipy(X)) for X in (choices.users, choices.items))
+    chosen = abs(as_scipy(choices.interactions))
     user_scale, item_scale = _root_of_sums(users, chosen, items), _root_of_sums(items, chosen.T, users)
     k = min(params.n_factors, int(np.count_nonzero(user_scale)) - 1, int(np.count_nonzero(item_scale)) - 1)
     if k < 1:
@@ -59,11 +59,6 @@ def _svd(
     Q = np.linalg.qr(meet(Q))[0]
     U, s, Wt = np.linalg.svd(meet_back(Q).T, full_matrices=False)
     return (Q @ U)[:, :k], s[:k], Wt[:k]
-
-
-def _absolute(X: Csr) -> sp.csr_array:
-    data = np.ones(X.nnz, dtype=np.float32) if X.data is None else np.abs(X.data)
-    return sp.csr_array((data, X.indices, X.indptr), shape=(X.n_rows, X.n_features))
 
 
 def _root_of_sums(rows: sp.csr_array, chosen: sp.csr_array, others: sp.csr_array) -> Float32:

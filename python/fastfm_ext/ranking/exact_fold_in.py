@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.scipy_matrices import transposed
 from fastfm_ext._learning.solvers.newcomers import KnownRows, WholeDataTerms, solve_newcomers
-from fastfm_ext._learning.solvers.sides import transposed
 from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext.ranking.fold_in import check_vectors, read_histories
 

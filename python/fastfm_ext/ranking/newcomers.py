@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.scipy_matrices import as_scipy
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._estimators.vectors import PooledRows
 from fastfm_ext._learning.losses import PairsLoss
 from fastfm_ext._learning.solvers.newcomers import KnownRows, WholeDataTerms
-from fastfm_ext._learning.solvers.sides import as_scipy
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import to_csr
 from fastfm_ext.ranking.exact_fold_in import fold_in_items, fold_in_users

@@ -15,9 +15,10 @@ import numpy as np
 from fastfm_ext._common.arrays import AnyArray, Float32
 from fastfm_ext._engine.csr import Csr, features_in, take_rows
 from fastfm_ext._engine.ranking import Choices
+from fastfm_ext._engine.scipy_matrices import as_scipy, transposed
 from fastfm_ext._engine.whole_data import LANES, Moments, OtherSide, Vectors
 from fastfm_ext._learning.problem import Problem
-from fastfm_ext._learning.solvers.sides import RankingSide, as_scipy, transposed
+from fastfm_ext._learning.solvers.sides import RankingSide
 
 MOST_HALVINGS = 12
 SMALL_RESIDUAL = 1e-10  # of the squared one that the steps began with: float32 has no more

@@ -157,22 +157,5 @@ class RankingSide:
         self.moments = self.moments.rotated(rotation)
 
 
-def as_scipy(X: Csr) -> sp.csr_array:
-    """Return a matrix that scipy can compute with."""
-    data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
-    return sp.csr_array((data, X.indices, X.indptr), shape=(X.n_rows, X.n_features))
-
-
-def as_csr(matrix: sp.csr_array, *, has_values: bool) -> Csr:
-    """Return a matrix as the kernels read it, without its values where they are all 1."""
-    data = np.ascontiguousarray(matrix.data, dtype=np.float32) if has_values else None
-    return Csr(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), data, matrix.shape[1])
-
-
-def transposed(X: Csr) -> Csr:
-    """Return the transposed matrix by rows."""
-    return as_csr(as_scipy(X).T.tocsr(), has_values=X.data is not None)
-
-
 def _squared(X: Csr) -> Csr:
     return X if X.data is None else replace(X, data=X.data**2)
