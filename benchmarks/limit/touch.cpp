@@ -122,6 +122,7 @@ int walk(const Pass& pass, int n_values, bool write, float* sum) {
         case 1: *sum = walk<k, 1>(pass, write); return 0;
         case 2: *sum = walk<k, 2>(pass, write); return 0;
         case 3: *sum = walk<k, 3>(pass, write); return 0;
+        case 5: *sum = walk<k, 5>(pass, write); return 0;
     }
     return 1;
 }
