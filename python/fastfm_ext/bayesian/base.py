@@ -49,7 +49,7 @@ MONITORED_ROWS = 1000
 NOISE_RATE = 0.1
 # The kept draws of a model take about so many bytes by default, unless that were fewer than the first of these numbers,
 # or more than the second.
-DRAWS_BYTES = 14_000_000
+DRAWS_BYTES = 12_000_000
 FEWEST_DRAWS, MOST_DRAWS = 20, 200
 
 

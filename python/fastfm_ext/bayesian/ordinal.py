@@ -53,7 +53,7 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
         the scores of the draws ("distilled"); or the mean of the parameters over all sweeps, less accurate the longer
         the chain. Both are one FM, and too sure: they do not know how uncertain their score is.
     n_samples : int or "auto", default="auto"
-        Draws to keep. "auto": as many as take 14 MB, at least 20 and at most 200.
+        Draws to keep. "auto": as many as take 12 MB, at least 20 and at most 200.
     warm_start : bool, default=False
         Whether `fit` makes more sweeps of the chain of the last fit, which must have had it set and the same rows. The
         chain, and with it the rows, stay in memory then; a copy, a pickle or a saved model does not have them.

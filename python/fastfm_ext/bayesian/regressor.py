@@ -61,7 +61,7 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
         what the draws predict ("distilled"), and knows the noise, but not how sure it is; or the mean of the
         parameters over all sweeps, which is one FM, too, and less accurate the longer the chain.
     n_samples : int or "auto", default="auto"
-        Draws to keep. "auto": as many as take 14 MB, at least 20 and at most 200.
+        Draws to keep. "auto": as many as take 12 MB, at least 20 and at most 200.
     clip_predictions : bool, default=False
         Whether `predict` returns no number outside `target_range_`, as suits ratings.
     warm_start : bool, default=False
