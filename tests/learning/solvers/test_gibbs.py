@@ -285,9 +285,9 @@ def test_the_order_of_rows_changes_roundings_only(rows, k):
     case, y = case_of(rows, k)
     order = np.random.default_rng(0).permutation(len(y))
     one, other = swept(case, y, 2), swept(case.having(X=case.X[order]), y[order], 2)
-    np.testing.assert_allclose(one.parameters().V, other.parameters().V, rtol=0, atol=5e-4)
-    np.testing.assert_allclose(one.parameters().w, other.parameters().w, rtol=0, atol=5e-4)
-    assert one.noise == pytest.approx(other.noise, rel=1e-4)
+    np.testing.assert_allclose(one.parameters().V, other.parameters().V, rtol=0, atol=5e-3)
+    np.testing.assert_allclose(one.parameters().w, other.parameters().w, rtol=0, atol=5e-3)
+    assert one.noise == pytest.approx(other.noise, rel=1e-3)
 
 
 def test_the_order_of_features_changes_the_random_numbers_only():
