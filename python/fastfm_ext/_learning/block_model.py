@@ -18,10 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32, Float64, Int32
 from fastfm_ext._engine import sweep
 from fastfm_ext._engine.blocks import Block, Blocks
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.sweep import (
     BlockedRows,
     BlockTable,
@@ -92,6 +94,15 @@ class ModelBlock:
     def features(self) -> Coefficients:
         """Parameters of the features; those of the table where there is no relation."""
         return self.block_rows if self.coefficients is None else self.coefficients
+
+    def sums_of_features(self) -> Coefficients:
+        """Return what the parameters of the features add up to, for each block row."""
+        X, (V, w) = self.block.rows, self.features
+        sums = Coefficients.empty(X.n_rows, V.shape[1])
+        data, rows = _entries(X)
+        np.add.at(sums.V, rows, data[:, None] * V[X.indices])
+        sums.w[...] = np.bincount(rows, data * w[X.indices], X.n_rows)
+        return sums
 
 
 @dataclass
@@ -234,14 +245,13 @@ class BlockModel:
         if part.relation is None or part.is_centered:
             table.terms[:, 1] = 0.5 * np.einsum("bf,bf->b", table.S, table.S)
             return
-        X, (V, w) = part.block.rows, part.features
-        data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
-        rows = np.repeat(np.arange(X.n_rows), np.diff(X.indptr))
+        X, V = part.block.rows, part.features.V
+        data, rows = _entries(X)
         squares = np.bincount(rows, data**2 * np.einsum("jf,jf->j", V, V)[X.indices], X.n_rows)
-        table.S[...] = 0.0
-        np.add.at(table.S, rows, data[:, None] * V[X.indices])
-        half = 0.5 * np.einsum("bf,bf->b", table.S, table.S)
-        table.terms[:, 0] = np.bincount(rows, data * w[X.indices], X.n_rows) + half - 0.5 * squares
+        sums = part.sums_of_features()
+        half = 0.5 * np.einsum("bf,bf->b", sums.V, sums.V)
+        table.S[...] = sums.V
+        table.terms[:, 0] = sums.w + half - 0.5 * squares
         table.terms[:, 1] = half
 
     def draw(
@@ -291,6 +301,12 @@ class BlockModel:
             V[part.block.features] = part_V[: len(part.block.features), : self.n_factors]
             w[part.block.features] = part_w[: len(part.block.features)]
         return Coefficients(V, w)
+
+
+def _entries(X: Csr) -> tuple[Float32, NDArray[np.intp]]:
+    """Return the value and the row of each entry, (nnz,)."""
+    data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
+    return data, np.repeat(np.arange(X.n_rows), np.diff(X.indptr))
 
 
 def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32, form: str) -> ModelBlock:

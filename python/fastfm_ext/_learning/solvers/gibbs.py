@@ -222,7 +222,7 @@ class Chain:
         after = draw_relative_precisions(self.priors, after, features, group_of, rng)
         self._row_priors[number] = after
         if self.n_sweeps % SWEEPS_OF_MEANS == 0:
-            means = _sums(part)
+            means = part.sums_of_features()
             means.V[:, :n_factors] += after.mu_V.astype(np.float32)
             means.w[...] += np.float32(after.mu_w)
         else:
@@ -261,7 +261,7 @@ class Chain:
     def hyperparameters(self) -> dict[str, Float64]:
         """Means and precisions of the priors, by group; of features that are not drawn by their groups, NaN.
 
-        These are the features of centered relations: their precisions are relative to those of `row_priors`.
+        These are the features of centered relations: their precisions are relative to those of the block rows.
         """
         names = ("mu_w", "lambda_w", "mu_V", "lambda_V") if self.model.fit_linear else ("mu_V", "lambda_V")
         values = {name: np.array([getattr(group, name) for group in self._groups]) for name in names}
@@ -269,21 +269,3 @@ class Chain:
         for array in values.values():
             array[np.concatenate(centered) if centered else []] = np.nan
         return values
-
-    @property
-    def row_priors(self) -> list[GroupPrior]:
-        """Priors of the block rows of centered relations, in the order of their first features."""
-        numbers = sorted(self._row_priors, key=lambda number: self.model.parts[number].block.features[0])
-        return [self._row_priors[number] for number in numbers]
-
-
-def _sums(part: ModelBlock) -> Coefficients:
-    """Return what the features of a centered relation add up to, for each block row."""
-    assert part.relation is not None
-    X, (V, w) = part.relation.X, part.features
-    sums = Coefficients.empty(X.n_rows, V.shape[1])
-    data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
-    rows = np.repeat(np.arange(X.n_rows), np.diff(X.indptr))
-    np.add.at(sums.V, rows, data[:, None] * V[X.indices])
-    sums.w[...] = np.bincount(rows, data * w[X.indices], X.n_rows)
-    return sums
