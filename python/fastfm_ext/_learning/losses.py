@@ -216,6 +216,8 @@ MULTINOMIAL = JointLoss(
 )
 # How a classifier learns more than two classes: one against the rest by the logistic loss, or all by the joint one.
 MULTI_CLASS = ("ovr", "multinomial")
+# What the factors of user and item add to a ranking score.
+SIMILARITIES = ("cosine", "dot")
 
 # --- rankings --------------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,11 @@ import numpy as np
 from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._estimators.hyperparameters import one_of
-from fastfm_ext._learning.losses import FMRANKER_LOSSES
+from fastfm_ext._learning.losses import FMRANKER_LOSSES, SIMILARITIES
 from fastfm_ext._learning.solvers.all_pairs import AllPairsLeastSquares
 from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
 
 MAX_NEGATIVES = 1_000_000  # each thread keeps a vector for each
-SIMILARITIES = ("cosine", "dot")
 # What cosines are told apart by where nothing is held out: between what few and what many items want.
 TEMPERATURE = 0.12
 

@@ -11,7 +11,7 @@ import pytest
 
 import command_cases
 from command_cases import COLUMNS, auc, clicks
-from fastfm_ext import FMClassifier, cli, load_model
+from fastfm_ext import FMClassifier, FMRanker, cli, load_model
 from repository import ROOT
 
 run = command_cases.run
@@ -174,7 +174,7 @@ def test_every_hyperparameter_has_a_flag(capsys):
         cli.main(["fit", "--help"])
     out = capsys.readouterr().out
     without = {"warm_start", "verbose", "random_state"}
-    for name in set(FMClassifier().get_params()) - without:
+    for name in {*FMClassifier().get_params(), *FMRanker().get_params()} - without:
         assert re.search(rf"--(no-)?{name.replace('_', '-')}\b", out), name
     assert "--seed" in out
 

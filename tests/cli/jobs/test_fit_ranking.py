@@ -52,6 +52,21 @@ def test_weights_and_hyperparameters_reach_the_ranker(run, files):
     assert recommender.recommend("u0", n=1).column("genres").to_pylist()[0] in ("Horror|Old", "Comedy|New")
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--temperature", 0.2, "--popularity", 0.7), {"temperature": 0.2, "popularity": 0.7}),
+        (("--similarity", "dot", "--n-negatives", 5), {"similarity": "dot", "n_negatives": 5}),
+        (("--loss", "squared", "--unobserved-weight", 0.05), {"loss": "squared", "unobserved_weight": 0.05}),
+        (("--validation-metric", "recall@5"), {"validation_metric": "recall@5"}),
+    ],
+)
+def test_what_only_a_ranker_has_is_set_by_flags(run, files, words, expected):
+    assert run(*FIT, *words, "--quiet")[0] == 0
+    params = load_model("m.fastfm").model.model.get_params()
+    assert {name: params[name] for name in expected} == expected
+
+
 def test_settings_of_a_file_hold_for_rankings(run, files):
     (files / "c.toml").write_text(
         '[columns]\nuser = ["user"]\nitem = ["film"]\n[settings]\nn_factors = 3\nvalidation_metric = "recall@5"\n'
@@ -75,6 +90,10 @@ def test_settings_of_a_file_hold_for_rankings(run, files):
         (("--title", "label"), "train.csv: title='label' is not a column of items"),
         (("--solver", "sgd"), "solver is no setting of a ranking"),
         (("--loss", "huber"), "loss must be one of "),
+        (("--temperature", 0), "temperature of FMRanker must be a number of at least 0.001"),
+        (("--similarity", "cosine", "--loss", "bpr"), 'similarity="cosine" needs loss="softmax"'),
+        (("--unobserved-weight", 0.1), "unobserved_weight is not read with loss='softmax'"),
+        (("--validation-metric", "auc"), 'validation_metric of FMRanker must be "recall@k" or "ndcg@k"'),
         (("--users", "films.csv"), "users has no column 'user', by which it is joined to the events"),
         (("--user", "film"), "user and item both name the column 'film'"),
     ],

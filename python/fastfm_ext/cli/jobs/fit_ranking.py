@@ -24,7 +24,9 @@ def run(settings: FitSettings) -> None:
     """Do the whole job, printing as it goes."""
     say = say_nothing if settings.quiet else print
     _check(settings)
-    columns = settings.columns
+    model = FMRanker(verbose=verbosity_of(settings)).set_params(**settings.hyperparameters)
+    model._check_params()
+    recommender, columns = FMRecommender(model), settings.columns
     user, item = _side(columns.user, "user_id"), _side(columns.item, "item_id")
     names = {"user": id_column("user", user), "item": id_column("item", item)}
     encoder = _declared(columns)
@@ -37,8 +39,6 @@ def run(settings: FitSettings) -> None:
     }
     for argument, table in sides.items():
         say(f"{argument}: {counted(len(table), 'row')}")
-    model = FMRanker(verbose=verbosity_of(settings)).set_params(**settings.hyperparameters)
-    recommender = FMRecommender(model)
     started = perf_counter()
     with refused(settings.train):
         recommender.fit(
