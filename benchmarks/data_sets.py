@@ -20,9 +20,9 @@ from sklearn.metrics import log_loss, root_mean_squared_error
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor, multi, numeric
+from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor, evaluate, multi, numeric
 from quality import find, read_films, read_frappe, read_ratings
-from ranking_quality import ids_only, read_gowalla, recall_and_ndcg
+from top_n.data import ids_only, read_gowalla
 
 MOST_TEST_ROWS = 3_000  # of a table that is split
 
@@ -62,7 +62,7 @@ def ranking(train: sp.csr_array, test: sp.csr_array) -> Task:
     X_user, X_item = ids_only(*train.shape)
 
     def recall(model: Any) -> float:
-        return recall_and_ndcg(model, X_user, X_item, train, test)[0]
+        return evaluate(model, X_user, X_item, test, seen=train)["recall@20"]
 
     def of_popularity() -> float:
         scores = np.tile(train.sum(axis=0), (train.shape[0], 1)).astype(float)

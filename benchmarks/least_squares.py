@@ -24,7 +24,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -32,8 +32,9 @@ import scipy.sparse as sp
 from fastfm_ext import FMRanker
 from peers.environments import default_home, python_of
 from peers.registry import CHECKOUT, COMMON, SCIKIT_LEARN, PeerSpec
-from quality import find
-from ranking_quality import ids_only, read_gowalla, read_text, recall_and_ndcg, report
+from top_n.data import read_gowalla
+from top_n.protocols import PROTOCOLS
+from top_n.table import report
 
 SCRIPT = Path(__file__).resolve().parent / "peers" / "least_squares_one.py"
 LIBRARIES = [
@@ -47,63 +48,6 @@ AGAINST_IMPLICIT: dict[str, list[tuple[int, float, float, int]]] = {
 }
 
 
-class LeaveOneOut(NamedTuple):
-    """Contexts and items by their features, who chose what in training, and the one choice of each test row."""
-
-    X_user: sp.csr_array
-    X_item: sp.csr_array
-    train: sp.csr_array
-    contexts: np.ndarray
-    chosen: np.ndarray
-
-
-def read_cfm(folder: Path, name: str) -> LeaveOneOut:
-    """Read the files of CFM: numbers of features joined by "-", the contexts' and the items' counted apart."""
-    parts = {
-        part: [line.split(",")[:2] for line in read_text(find(folder, f"{name}.{part}.csv"))]
-        for part in ("train", "test")
-    }
-    both = [row for rows in parts.values() for row in rows]
-    numbers: list[dict[str, int]] = [{}, {}]
-    for row in both:
-        for place, text in enumerate(row):
-            numbers[place].setdefault(text.strip(), len(numbers[place]))
-    matrices = [multi_hot(list(known)) for known in numbers]
-    widths = [matrix.shape[1] for matrix in matrices]
-    X_user = sp.csr_array(sp.hstack([matrices[0], sp.csr_array((len(numbers[0]), widths[1]), dtype=np.float32)]))
-    X_item = sp.csr_array(sp.hstack([sp.csr_array((len(numbers[1]), widths[0]), dtype=np.float32), matrices[1]]))
-    pairs = {
-        part: np.array([[numbers[p][r[p].strip()] for p in (0, 1)] for r in rows]).T for part, rows in parts.items()
-    }
-    shape = (len(numbers[0]), len(numbers[1]))
-    train = sp.coo_array((np.ones(pairs["train"].shape[1], dtype=np.float32), pairs["train"]), shape).tocsr()
-    train.data[:] = 1.0
-    return LeaveOneOut(X_user, X_item, train, *pairs["test"])
-
-
-def multi_hot(texts: list[str]) -> sp.csr_array:
-    """Return rows of ones at the numbers of each text."""
-    rows = [np.unique(np.array(text.split("-"), dtype=np.int64)) for text in texts]
-    indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    indices = np.concatenate(rows)
-    return sp.csr_array((np.ones(len(indices), dtype=np.float32), indices, indptr), (len(rows), indices.max() + 1))
-
-
-def hit_rate_and_ndcg(model: FMRanker, data: LeaveOneOut, k: int = 10, at_once: int = 1000) -> tuple[float, float]:
-    """Return both means over the test rows, over all items that their context does not have in training."""
-    items, ranks = model.item_vector(data.X_item), []
-    for first in range(0, len(data.contexts), at_once):
-        contexts, chosen = (numbers[first : first + at_once] for numbers in (data.contexts, data.chosen))
-        scores = model.user_vector(data.X_user[contexts]) @ items.T
-        wanted = scores[np.arange(len(contexts)), chosen]
-        seen = data.train[contexts].tocoo()
-        scores[seen.coords] = -np.inf
-        ranks.append((scores > wanted[:, None]).sum(axis=1))
-    all_ranks = np.concatenate(ranks)
-    hits = all_ranks < k
-    return float(hits.mean()), float((hits / np.log2(all_ranks + 2)).mean())
-
-
 def fit(settings: dict[str, Any], seed: int, *data: Any) -> tuple[FMRanker, float]:
     """Return a trained model and the CPU seconds that it took."""
     model = FMRanker(loss="squared", random_state=seed, **settings)
@@ -113,20 +57,12 @@ def fit(settings: dict[str, Any], seed: int, *data: Any) -> tuple[FMRanker, floa
 
 
 def run(job: str, folder: Path, settings: dict[str, Any], seeds: list[int]) -> None:
-    results = []
+    results, protocol = [], PROTOCOLS[job](folder, 0)
     for seed in seeds:
-        if job == "gowalla":
-            train, test = read_gowalla(folder / "gowalla")
-            sides = ids_only(*train.shape)
-            model, seconds = fit(settings, seed, *sides, train)
-            found = recall_and_ndcg(model, *sides, train, test)
-        else:
-            data = read_cfm(folder / "cfm", job)
-            model, seconds = fit(settings, seed, *data[:3])
-            found = hit_rate_and_ndcg(model, data)
+        model, seconds = fit(settings, seed, *protocol.sides)
+        found = protocol.measure(model.user_vector(protocol.X_user), model.item_vector(protocol.X_item))
         results.append((*found, float(model.best_epoch_), seconds))
-    labels = ("Recall@20", "NDCG@20") if job == "gowalla" else ("HR@10", "NDCG@10")
-    report(f"{job}, {settings['n_factors']} factors", (*labels, "sweeps", "CPU seconds"), results)
+    report(f"{job}, {settings['n_factors']} factors", (*protocol.metrics, "sweeps", "CPU seconds"), results)
 
 
 def against_implicit(folder: Path, home: Path, rounds: int) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from peers.environments import default_home, python_of
 from peers.registry import CHECKOUT, COMMON, SCIKIT_LEARN, PeerSpec
-from ranking_quality import read_gowalla
+from top_n.data import read_gowalla
 
 SCRIPT = Path(__file__).resolve().parent / "peers" / "ranking_one.py"
 LIBRARIES = [

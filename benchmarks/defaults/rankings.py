@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from fastfm_ext import FMEncoder, multi, numeric
 from quality import find, read_films, read_ratings
-from ranking_quality import ids_only, read_gowalla
+from top_n.data import ids_only, read_gowalla
 
 from .rows import LIKED
 
