@@ -39,12 +39,20 @@ constexpr int tile_columns = tile_registers * max_lanes;
 
 inline int first_column(int row) { return row / tile_columns * tile_columns; }
 
-inline void add_tile(const Panel& panel, int n, int row, int column, float* G, int k) {
-    Lanes sums[tile_rows][tile_registers];
+// Adds a tile of G; with the first row of tiles, m and T of its columns, too.
+template <bool is_first>
+void add_tile(const Panel& panel, int n, int row, int column, const Sums& sums, int k) {
+    float *G = sums.G + row * k + column, *m = sums.m + column, *T = sums.T + column;
+    Lanes of_G[tile_rows][tile_registers], of_m[tile_registers], of_T[tile_registers];
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i) {
 #pragma GCC unroll 2
-        for (int c = 0; c < tile_registers; ++c) sums[i][c] = Lanes::load(G + (row + i) * k + column + c * max_lanes);
+        for (int c = 0; c < tile_registers; ++c) of_G[i][c] = Lanes::load(G + i * k + c * max_lanes);
+    }
+#pragma GCC unroll 2
+    for (int c = 0; is_first && c < tile_registers; ++c) {
+        of_m[c] = Lanes::load(m + c * max_lanes);
+        of_T[c] = Lanes::load(T + c * max_lanes);
     }
     for (int r = 0; r < n; ++r) {
         const float* z = panel.z[r];
@@ -55,40 +63,44 @@ inline void add_tile(const Panel& panel, int n, int row, int column, float* G, i
         for (int i = 0; i < tile_rows; ++i) {
             const Lanes times = Lanes::fill(z[row + i]);
 #pragma GCC unroll 2
-            for (int c = 0; c < tile_registers; ++c) sums[i][c] = fma(times, columns[c], sums[i][c]);
+            for (int c = 0; c < tile_registers; ++c) of_G[i][c] = fma(times, columns[c], of_G[i][c]);
+        }
+#pragma GCC unroll 2
+        for (int c = 0; is_first && c < tile_registers; ++c) {
+            of_m[c] = fma(Lanes::fill(panel.q[r]), columns[c], of_m[c]);
+            of_T[c] = fma(Lanes::fill(panel.t[r]), columns[c], of_T[c]);
         }
     }
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i) {
 #pragma GCC unroll 2
-        for (int c = 0; c < tile_registers; ++c) sums[i][c].store(G + (row + i) * k + column + c * max_lanes);
+        for (int c = 0; c < tile_registers; ++c) of_G[i][c].store(G + i * k + c * max_lanes);
+    }
+#pragma GCC unroll 2
+    for (int c = 0; is_first && c < tile_registers; ++c) {
+        of_m[c].store(m + c * max_lanes);
+        of_T[c].store(T + c * max_lanes);
     }
 }
 
-inline void add_panel(const Panel& panel, int n, const Sums& sums, int k) {
-    for (int row = 0; row < k; row += tile_rows) {
+// Adds the n rows of a panel, whose q and t may be padded with zeros.
+inline void add_panel(Panel& panel, int n, const Sums& sums, int k) {
+    for (int column = 0; column < k; column += tile_columns) add_tile<true>(panel, n, 0, column, sums, k);
+    for (int row = tile_rows; row < k; row += tile_rows) {
         for (int column = first_column(row); column < k; column += tile_columns)
-            add_tile(panel, n, row, column, sums.G, k);
+            add_tile<false>(panel, n, row, column, sums, k);
     }
-    for (int f = 0; f < k; f += max_lanes) {
-        Lanes m = Lanes::load(sums.m + f), T = Lanes::load(sums.T + f);
-        for (int r = 0; r < n; ++r) {
-            const Lanes z = Lanes::load(panel.z[r] + f);
-            m = fma(Lanes::fill(panel.q[r]), z, m);
-            T = fma(Lanes::fill(panel.t[r]), z, T);
-        }
-        m.store(sums.m + f);
-        T.store(sums.T + f);
+    for (int r = n; r % max_lanes; ++r) panel.q[r] = panel.t[r] = 0.0f;
+    Lanes squares = Lanes::fill(0.0f), s = squares, tt = squares;
+    for (int r = 0; r < n; r += max_lanes) {
+        const Lanes q = Lanes::load(panel.q + r), t = Lanes::load(panel.t + r);
+        squares = fma(q, q, squares);
+        s = fma(q, t, s);
+        tt = fma(t, t, tt);
     }
-    float squares = 0.0f, s = 0.0f, tt = 0.0f;
-    for (int r = 0; r < n; ++r) {
-        squares += panel.q[r] * panel.q[r];
-        s += panel.q[r] * panel.t[r];
-        tt += panel.t[r] * panel.t[r];
-    }
-    sums.n() += squares;
-    sums.s() += s;
-    sums.tt() += tt;
+    sums.n() += sum(squares);
+    sums.s() += sum(s);
+    sums.tt() += sum(tt);
 }
 
 inline void clear(const Sums& sums, int k) {

@@ -65,12 +65,14 @@ def test_sweeps_follow_the_reference(isa, load, n, switches, k):
         X = sp.csr_array(np.where(X.toarray() == 0, 0.5, X.toarray()))
     rng = np.random.default_rng(2)
     weight = rng.integers(1, 4, n).astype(np.float32)
-    options = replace(Options("squared", "als", 0.0, 0.0, l2_w=1.5, l2_V=20.0, init_stdev=0.3), **switches)
+    # Many rows say little of some directions of V: a weak L2 would leave them to rounding.
+    l2 = 20.0 if n <= 2048 else 100.0
+    options = replace(Options("squared", "als", 0.0, 0.0, l2_w=1.5, l2_V=l2, init_stdev=0.3), **switches)
     params = Parameters.initialise(X.shape[1], k, options, 0.3, rng)
     samples = Samples(csr(X), y.astype(np.float32)[None], weight)
     schedule = Schedule(max_iter=3, n_iter_no_change=3, tol=0.0, n_threads=1)
     problem = Problem(samples, np.arange(n), [params], options, schedule, Guard(1.0, ""), rng)
-    l2_V = l2_of_factors(20.0, samples.X)
+    l2_V = l2_of_factors(l2, samples.X)
     w, V = params.w.astype(float), params.V.astype(float)
     reference = Als(params.w0, w, V, 1.5, l2_V, n <= 2048, options.fit_intercept, options.fit_linear)
     parts = BlockModel.of(blocks.split(samples.X), None, k).parts
@@ -79,11 +81,10 @@ def test_sweeps_follow_the_reference(isa, load, n, switches, k):
     for epoch in range(3):
         loss = reference.sweep(X.toarray().astype(float), y, weight.astype(float), order) / weight.sum()
         assert training.run_epoch(epoch) == pytest.approx(loss, rel=1e-3, abs=1e-6)
-    # Jointly, changes from the start are solved for, also those of factors that rows say nothing about.
-    tolerance = TOLERANCE if n <= 2048 else {"rtol": 1e-3, "atol": 1e-3}
-    np.testing.assert_allclose(params.w0, reference.w0, **tolerance)
-    np.testing.assert_allclose(params.w, reference.w, **tolerance)
-    np.testing.assert_allclose(params.V, reference.V, **tolerance)
+    np.testing.assert_allclose(params.w0, reference.w0, **TOLERANCE)
+    np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
+    assert k == 0 or np.abs(params.V).max() > 0.01  # not all shrunk away
+    np.testing.assert_allclose(params.V, reference.V, **TOLERANCE)
 
 
 @pytest.mark.parametrize("by_coordinate", [False, True])

@@ -257,6 +257,17 @@ def _means_of_truncated(low: Float64, high: Float64, counts: Int64 | None, rng: 
 
 
 def _truncated(low: Float64, high: Float64, rng: np.random.Generator) -> Float64:
+    """Draw standard normal numbers between bounds, (n_rows,).
+
+    A number without bounds will do where it lies between them, which is most rows once a model has learned.
+    """
+    drawn = rng.standard_normal(len(low))
+    outside = np.flatnonzero((drawn <= low) | (drawn >= high))
+    drawn[outside] = _truncated_by_inverse(low[outside], high[outside], rng)
+    return drawn
+
+
+def _truncated_by_inverse(low: Float64, high: Float64, rng: np.random.Generator) -> Float64:
     """Draw standard normal numbers between bounds, (n_rows,), by the inverse of their distribution function."""
     u = rng.random(len(low))
     log_high = log_ndtr(high) + np.log1p(-u)  # log(1 - u), since u may be 0 and is never 1
