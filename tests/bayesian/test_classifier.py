@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 from sklearn.metrics import log_loss
+from sklearn.utils import compute_sample_weight
 
 import bayesian_cases
 from bayesian_cases import FIELDS, truth
-from fastfm_ext import BayesianFMClassifier, FMClassifier
+from fastfm_ext import BayesianFMClassifier, BlockMatrix, FMClassifier, load_model, save_model
 
 ratings = bayesian_cases.ratings
 
@@ -95,3 +96,58 @@ def test_extreme_scores_stay_finite():
 def test_a_single_class_is_refused(ratings):
     with pytest.raises(ValueError, match="y holds one class only"):
         BayesianFMClassifier().fit(ratings[0], np.ones(1200))
+
+
+# --- class weights ---------------------------------------------------------------------------------------------------
+
+SHORT = {"n_factors": 2, "fields": FIELDS, "random_state": 0, "max_sweeps": 30, "keep": "mean"}
+
+
+@pytest.mark.parametrize("edges", [[3.5], [2.5, 4.5]], ids=["two", "three"])
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0}, {0: 0.5, 1: 2.5}], ids=str)
+def test_a_class_weight_multiplies_the_weights_of_its_rows(ratings, class_weight, edges):
+    X, y, X_test, _ = ratings
+    y, given = np.digitize(y, edges), np.random.default_rng(0).integers(0, 4, len(y)).astype(float)
+    # What is balanced are sums of weights.
+    by_row = given * compute_sample_weight(class_weight if isinstance(class_weight, dict) else None, y)
+    if class_weight == "balanced":
+        sums = np.bincount(y, given)
+        by_row = given * (given.sum() / (len(sums) * sums))[y]
+    weighted = BayesianFMClassifier(class_weight=class_weight, **SHORT).fit(X, y, given).predict_proba(X_test)
+    plain = BayesianFMClassifier(**SHORT).fit(X, y, by_row).predict_proba(X_test)
+    np.testing.assert_allclose(weighted, plain, atol=1e-4)
+
+
+def test_balanced_is_that_of_scikit_learn_also_in_blocks(ratings):
+    X, y, X_test, _ = ratings
+    y, blocks = y > 4, BlockMatrix([X])
+    balanced = BayesianFMClassifier(class_weight="balanced", **SHORT).fit(blocks, y).predict_proba(X_test)
+    by_row = BayesianFMClassifier(**SHORT).fit(blocks, y, compute_sample_weight("balanced", y)).predict_proba(X_test)
+    np.testing.assert_allclose(balanced, by_row, atol=1e-4)
+    plain = BayesianFMClassifier(**SHORT).fit(blocks, y).predict_proba(X_test)
+    assert balanced[:, 1].mean() > plain[:, 1].mean() + 0.1
+
+
+def test_probabilities_are_those_of_rows_of_these_weights():
+    X, y = np.zeros((500, 1)), np.arange(500) % 10 == 0
+    X[0] = 1e-3
+    model = BayesianFMClassifier(n_factors=0, class_weight={True: 4.0}, random_state=0, max_sweeps=300).fit(X, y)
+    assert model.predict_proba(X)[1:, 1].mean() == pytest.approx(200 / 650, abs=0.01)
+
+
+@pytest.mark.parametrize("value", ["even", {True: 0.0}, {True: np.nan}, [(True, 2.0)]], ids=str)
+def test_other_class_weights_are_refused_by_name(clicks, value):
+    with pytest.raises(ValueError, match=r'^class_weight of BayesianFMClassifier must be None, "balanced" or a dict'):
+        BayesianFMClassifier(class_weight=value).fit(*clicks[:2])
+
+
+def test_weights_of_classes_that_there_are_not_are_refused(clicks):
+    with pytest.raises(ValueError, match="are not in class_weight"):
+        BayesianFMClassifier(class_weight={"maybe": 2.0}).fit(*clicks[:2])
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {False: 0.5, np.True_: np.float64(2.0)}], ids=str)
+def test_class_weights_are_saved(clicks, tmp_path, class_weight):
+    model = BayesianFMClassifier(class_weight=class_weight, **SHORT).fit(*clicks[:2])
+    save_model(tmp_path / "model.fm", model)
+    assert load_model(tmp_path / "model.fm").model.class_weight == class_weight

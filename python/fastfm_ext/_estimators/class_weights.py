@@ -31,11 +31,21 @@ def is_class_weight(value: Any) -> bool:
 
 
 def weighted_by_class(rows: CountedRows, class_weight: Any, classes: AnyArray, *, is_batch: bool) -> CountedRows:
-    """Return rows whose weights are multiplied by those of their classes.
+    """Return rows whose weights are multiplied by those of their classes; see `weights_by_class`."""
+    weight = weights_by_class(rows.y, rows.sample_weight, class_weight, classes, is_batch=is_batch)
+    return rows._replace(sample_weight=weight)
+
+
+def weights_by_class(
+    y: Any, sample_weight: Float32 | None, class_weight: Any, classes: AnyArray, *, is_batch: bool
+) -> Float32 | None:
+    """Return the weights of rows, (n_rows,), multiplied by those of their classes; None for no weights.
 
     Parameters
     ----------
-    rows : CountedRows
+    y : ndarray of shape (n_rows,)
+        Targets as the user gave them.
+    sample_weight : ndarray of shape (n_rows,), or None
     class_weight : None, "balanced" or mapping
         "balanced" gives each class that occurs the same share of the total weight, and leaves the total as it is.
     classes : ndarray of shape (n_classes,)
@@ -49,15 +59,15 @@ def weighted_by_class(rows: CountedRows, class_weight: Any, classes: AnyArray, *
         For "balanced" on a batch, or a mapping that names other classes than there are.
     """
     if class_weight is None:
-        return rows
+        return sample_weight
     balanced = isinstance(class_weight, str)
     if balanced and is_batch:
         raise ValueError(_NOT_ON_BATCHES)
     # What is none of the classes is refused elsewhere, by its name.
-    codes = np.minimum(np.searchsorted(classes, rows.y), len(classes) - 1)
-    of_class = _balanced(codes, len(classes), rows.sample_weight) if balanced else _named(class_weight, classes)
-    of_row = of_class[codes] if rows.sample_weight is None else of_class[codes] * rows.sample_weight
-    return rows._replace(sample_weight=check_weights(of_row, len(codes), "class_weight times sample_weight"))
+    codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    of_class = _balanced(codes, len(classes), sample_weight) if balanced else _named(class_weight, classes)
+    of_row = of_class[codes] if sample_weight is None else of_class[codes] * sample_weight
+    return check_weights(of_row, len(codes), "class_weight times sample_weight")
 
 
 def _named(class_weight: Any, classes: AnyArray) -> AnyArray:

@@ -31,7 +31,7 @@ from fastfm_ext._validation.matrices import to_csr
 from fastfm_ext._validation.rows import counted_rows, numeric_values, targets_and_weights
 from fastfm_ext.bayesian import saving
 from fastfm_ext.bayesian.distilled import DistilledForm, distilled, rows_to_match
-from fastfm_ext.bayesian.draws import PosteriorDraws
+from fastfm_ext.bayesian.draws import PosteriorDraws, in_units
 from fastfm_ext.bayesian.groups import as_one_field, pooled
 from fastfm_ext.bayesian.hyperparameters import check_hyperparameters
 from fastfm_ext.bayesian.posterior import covariance_share, score_draws
@@ -94,6 +94,10 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
     @abstractmethod
     def _learn_target(self, y: Any, sample_weight: Float32 | None) -> TargetUnits:
         """Learn from the targets, (n_rows,); return their units."""
+
+    def _weights_of(self, y: Any, sample_weight: Float32 | None) -> Float32 | None:
+        """Return what rows count, (n_rows,), once the target is learned; None for all alike."""
+        return sample_weight
 
     @abstractmethod
     def _likelihoods(self, y: Any, sample_weight: Float32 | None, priors: Priors) -> list[Likelihood]:
@@ -201,13 +205,14 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             centered, centers = Centers.learned(rows.X, in_double, is_beginning=False)
             rows = rows._replace(X=centered)
         units = Units.of(rows.X, centers, None, self._learn_target(rows.y, rows.sample_weight))
+        rows = rows._replace(sample_weight=self._weights_of(rows.y, rows.sample_weight))
         fields = fields_found(rows.X) if self.fields is None else self._given_fields(rows.X.n_features)
         is_alone = np.bincount(fields)[fields] == 1
         self._units = replace(units, features=as_one_field(units.features, rows.X, np.flatnonzero(is_alone)))
-        in_units = self._units.features.apply(rows.X)
-        blocks = split(in_units, fields)
+        in_own_units = self._units.features.apply(rows.X)
+        blocks = split(in_own_units, fields)
         return LearnedRows(
-            in_units, replace(blocks, groups=pooled(fields)), rows.y, rows.sample_weight, len(np.unique(fields))
+            in_own_units, replace(blocks, groups=pooled(fields)), rows.y, rows.sample_weight, len(np.unique(fields))
         )
 
     def _rows_of_blocks(self, X: BlockMatrix, y: Any, sample_weight: Any) -> LearnedRows:
@@ -219,6 +224,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             counted = np.flatnonzero(weight)
             blocks, y, weight = blocks.take(counted), y[counted], weight[counted]
         self._units = Units(FeatureScale(*NO_SCALE), *self._learn_target(y, weight))
+        weight = self._weights_of(y, weight)
         fields = blocks.groups if self.fields is None else self._given_fields(blocks.n_features)
         return LearnedRows(blocks, replace(blocks, groups=pooled(fields)), y, weight, len(np.unique(fields)))
 
@@ -289,12 +295,12 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
         ]
         units = self._units
         machines = [each.mean for each in found] if self.keep == "mean" else self._distilled(found, rows)
-        self._scorers = Scorers(_in_units(params, units) for params in machines)
+        self._scorers = Scorers(in_units(params, units) for params in machines)
         self._means = self._draws = None
         if self.keep == "samples":
             scale = units.features
             kept = [each.draws for each in found if each.draws is not None]
-            self._means = [_in_units(each.mean, units) for each in found]
+            self._means = [in_units(each.mean, units) for each in found]
             self._draws = [draws.scaled(units.target, scale.columns, scale.factors) for draws in kept]
 
     def _distilled(self, found: list[Collected], rows: LearnedRows) -> list[Parameters]:
@@ -384,15 +390,3 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _in_units(mean: Parameters, units: Units) -> Parameters:
-    """Return parameters for targets of spread 1 and for scaled values as parameters in the user's units."""
-    in_units = Parameters.of(
-        mean.n_factors,
-        w0=np.array([[mean.w0 * units.target]], dtype=np.float32),
-        w=(mean.w * np.float32(units.target))[:, None],
-        V=mean.V * np.float32(np.sqrt(units.target)),
-    )
-    units.to_user([in_units])
-    return in_units

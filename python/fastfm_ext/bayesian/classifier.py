@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 from sklearn.base import ClassifierMixin
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
+from fastfm_ext._estimators.class_weights import weights_by_class
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import LOG_2PI, Likelihood, Probit
 from fastfm_ext._learning.units import TargetUnits
@@ -41,6 +43,13 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
         The field of each feature, an integer, as `FMEncoder.fields_` has it. Features of a field share a prior; fields
         of a single feature, as numeric columns are, share one. By default they are told from X: neighbouring columns of
         which no row has two are one field.
+    class_weight : dict, "balanced" or None, default=None
+        What the rows of each class count, multiplied with `sample_weight`: a dict of classes to numbers above 0 (1 for
+        a class that it lacks), or "balanced" for ``n_samples / (n_classes * np.bincount(y))``. It is the likelihood
+        that is weighted, ``prod_r P(y_r)^s_r``: probabilities become those of rows among which each class is as
+        frequent as its weights say, and are no longer calibrated for the rows as they are; rows that count less leave
+        it less sure. A row has the mean of s latents, s rounded and at least 1: whole weights are exact, and of others
+        the draws lie where they should but scatter up to a tenth too little.
     prior : {"normal-wishart", "normal-gamma"}, default="normal-wishart"
         Prior of the factors of a field: normal with a full covariance, or with one variance a factor.
     fit_intercept, fit_linear : bool, default=True
@@ -122,6 +131,7 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
         n_factors: int = 16,
         *,
         fields: ArrayLike | None = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         prior: str = "normal-wishart",
         fit_intercept: bool = True,
         fit_linear: bool = True,
@@ -138,6 +148,7 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
     ) -> None:
         self.n_factors = n_factors
         self.fields = fields
+        self.class_weight = class_weight
         self.prior = prior
         self.fit_intercept = fit_intercept
         self.fit_linear = fit_linear
@@ -246,6 +257,9 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
     def _learn_target(self, y: AnyArray, sample_weight: Float32 | None) -> TargetUnits:
         self.classes_ = classes_of(y)
         return TargetUnits()
+
+    def _weights_of(self, y: Any, sample_weight: Float32 | None) -> Float32 | None:
+        return weights_by_class(y, sample_weight, self.class_weight, self.classes_, is_batch=False)
 
     def _likelihoods(self, y: AnyArray, sample_weight: Float32 | None, priors: Priors) -> list[Likelihood]:
         return [Probit(of_score, sample_weight) for of_score in encoded(y, self.classes_, "y")]

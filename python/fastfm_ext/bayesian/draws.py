@@ -193,3 +193,15 @@ class PosteriorDraws:
         if not (noise > 0).all() or not (np.diff(cuts, axis=1) >= 0).all():
             raise ValueError("a noise precision that is not above 0, or cut points that do not rise")
         return cls(w0, w, PackedRows(V, scales), noise, cuts)
+
+
+def in_units(mean: Parameters, units: Units) -> Parameters:
+    """Return parameters for targets of spread 1 and for scaled values as parameters in the user's units."""
+    converted = Parameters.of(
+        mean.n_factors,
+        w0=np.array([[mean.w0 * units.target]], dtype=np.float32),
+        w=(mean.w * np.float32(units.target))[:, None],
+        V=mean.V * np.float32(np.sqrt(units.target)),
+    )
+    units.to_user([converted])
+    return converted
