@@ -357,10 +357,14 @@ cdef extern from "threads/search.hpp" namespace "fastfm" nogil:
     Status cpp_top_n "fastfm::top_n"(const Kernels&, const PackedItems&, const TopNQuery&, int, const Best&) noexcept
 
 cdef extern from "threads/ranking.hpp" namespace "fastfm" nogil:
+    struct CppTiling "fastfm::Tiling":
+        int32_t visits
+        int32_t history
+
     Status cpp_ranking_epoch "fastfm::ranking_epoch"(
         const Kernels&, const RankingData&, const Params&, const RankingOptions&, int, double*) noexcept
     Status cpp_cosine_epoch "fastfm::cosine_epoch"(
-        const Kernels&, const RankingData&, const Params&, const TileOptions&, int32_t, int, double*) noexcept
+        const Kernels&, const RankingData&, const Params&, const TileOptions&, const CppTiling&, int, double*) noexcept
     Status cpp_order_of_visits "fastfm::order_of_visits"(
         const int64_t*, const int32_t*, int64_t, int32_t, uint64_t, int64_t*, int64_t*, int64_t*) noexcept
     Status cpp_fold_in "fastfm::fold_in"(const Kernels&, const FoldIn&, const Negatives&) noexcept

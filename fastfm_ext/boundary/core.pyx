@@ -202,16 +202,19 @@ def ranking_epoch(choices, visits, negatives, params, options, int n_threads):
 
 
 def cosine_epoch(
-    choices, visits, negatives, params, options, float temperature, int32_t tile_visits, int n_threads
+    choices, visits, negatives, params, options, tiling, int n_threads
 ):
     """Makes the tiles of the visits first <= v < last; changes params in place; returns the sum of the loss."""
     cdef RankingData data = ranking_view(choices, visits, negatives)
     cdef Params tables = params_view(params, to_write=True)
-    cdef TileOptions opts = tile_options_view(options, temperature)
+    cdef TileOptions opts = tile_options_view(options, tiling.temperature)
+    cdef CppTiling tiles
+    tiles.visits = tiling.visits
+    tiles.history = -1 if choices.history is None else choices.history
     cdef double loss_sum = 0.0
     cdef Status status
     with nogil:
-        status = cpp_cosine_epoch(kernels_in_use[0], data, tables, opts, tile_visits, n_threads, &loss_sum)
+        status = cpp_cosine_epoch(kernels_in_use[0], data, tables, opts, tiles, n_threads, &loss_sum)
     check(status)
     return loss_sum
 

@@ -38,16 +38,16 @@ class Room {
 
 // Makes the tiles first <= t < last, and a step for each.
 Status tiles(const Kernels& kernels, const RankingData& data, const Params& params, const TileOptions& options,
-             int32_t tile_visits, int64_t first, int64_t last, double* loss_sum) {
-    TileMaker maker(data, params.n_features);
+             const Tiling& tiling, int64_t first, int64_t last, double* loss_sum) {
+    TileMaker maker(data, tiling, params.n_features);
     std::vector<float> floats;
     for (int64_t t = first; t < last; ++t) {
-        const int64_t begin = data.visits.first + t * tile_visits;
-        const Tile& tile = maker.make(begin / tile_visits, begin, std::min(begin + tile_visits, data.visits.last));
+        const int64_t begin = data.visits.first + t * tiling.visits;
+        const Tile& tile = maker.make(begin / tiling.visits, begin, std::min(begin + tiling.visits, data.visits.last));
         const auto n_floats = static_cast<size_t>(tile_floats(tile, params.tables[V_table].width));
         if (floats.size() < n_floats) floats.resize(n_floats);
         double loss = 0.0;
-        const Status status = kernels.cosine_step(data.users, data.items, tile, params, options, floats.data(), &loss);
+        const Status status = kernels.cosine_step(maker.users(), data.items, tile, params, options, floats.data(), &loss);
         if (status.code != StatusCode::ok) return status;
         *loss_sum += loss;
     }
@@ -82,16 +82,16 @@ Status ranking_epoch(const Kernels& kernels, const RankingData& data, const Para
 }
 
 Status cosine_epoch(const Kernels& kernels, const RankingData& data, const Params& params, const TileOptions& options,
-                    int32_t tile_visits, int n_threads, double* loss_sum) noexcept {
+                    const Tiling& tiling, int n_threads, double* loss_sum) noexcept {
     return guarded([&]() -> Status {
         const int64_t n_visits = data.visits.last - data.visits.first;
-        const int64_t n_tiles = (n_visits + tile_visits - 1) / tile_visits;
+        const int64_t n_tiles = (n_visits + tiling.visits - 1) / tiling.visits;
         n_threads = static_cast<int>(std::clamp<int64_t>(n_tiles, 1, n_threads));
         std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
         std::vector<double> sums(n_threads, 0.0);
         split(n_tiles, n_threads, [&](int t, int64_t first, int64_t last) {
             status[t] =
-                guarded([&] { return tiles(kernels, data, params, options, tile_visits, first, last, &sums[t]); });
+                guarded([&] { return tiles(kernels, data, params, options, tiling, first, last, &sums[t]); });
         });
         *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
         for (const Status& s : status)

@@ -11,10 +11,15 @@ namespace fastfm {
 Status ranking_epoch(const Kernels& kernels, const RankingData& data, const Params& params,
                      const RankingOptions& options, int n_threads, double* loss_sum) noexcept;
 
-// One epoch of learning to rank by cosines (solvers/cosine.hpp): tiles of `tile_visits` visits, a step each, split between
-// the threads as above.
+// How the visits of an epoch become the tiles of solvers/cosine.hpp.
+struct Tiling {
+    int32_t visits;   // of a tile
+    int32_t history;  // where users are represented by what they chose: item t is feature history + t there; else -1
+};
+
+// One epoch of learning to rank by cosines: a step for each tile, split between the threads as above.
 Status cosine_epoch(const Kernels& kernels, const RankingData& data, const Params& params, const TileOptions& options,
-                    int32_t tile_visits, int n_threads, double* loss_sum) noexcept;
+                    const Tiling& tiling, int n_threads, double* loss_sum) noexcept;
 
 // Fills `order` (n,) with the interactions interactions[0 .. n), whose users ascend, in random order inside each user, cut
 // into pieces of up to `most` of one user, the pieces in random order; by SplitMix64 from `seed` on. `begins` (n + 1,):

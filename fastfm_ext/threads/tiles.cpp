@@ -13,11 +13,12 @@ const Tile& TileMaker::make(int64_t number, int64_t first, int64_t last) {
     add_visits(first, last);
     leave_out();
     share_out();
+    if (has_histories_) look_up_histories();
     count_features();
     tile_ = {static_cast<int32_t>(users_.size()),
              items_.n(),
              static_cast<int32_t>(log_shares_.size()),
-             users_.data(),
+             has_histories_ ? histories_.numbers() : users_.data(),
              items_.members().data(),
              log_shares_.data(),
              paid_.data(),
@@ -123,10 +124,17 @@ void TileMaker::share_out() {
         paid_[n_users + t] += total * static_cast<float>(n_times_[t]) / static_cast<float>(n_draws);
 }
 
+void TileMaker::look_up_histories() {
+    histories_.clear();
+    for (size_t v = 0; v < users_.size(); ++v)
+        histories_.add(users_[v], visited_.data() + begins_[v], visited_.data() + begins_[v + 1]);
+    histories_.end();
+}
+
 template <class Body>
 void TileMaker::for_each_row(Body body) const {
     const auto n_users = static_cast<int32_t>(users_.size());
-    for (int32_t u = 0; u < n_users; ++u) body(u, data_.users, users_[u]);
+    for (int32_t u = 0; u < n_users; ++u) body(u, users(), has_histories_ ? u : users_[u]);
     for (int32_t t = 0; t < items_.n(); ++t) body(n_users + t, data_.items, items_.members()[t]);
 }
 

@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "threads/histories.hpp"
+#include "threads/ranking.hpp"
 #include "types/ranking.hpp"
 #include "types/tile.hpp"
 
@@ -42,11 +44,18 @@ class Numbering {
 // seed and the number of the tile alone. Where as many are to be drawn as there are items, every item takes part once.
 class TileMaker {
   public:
-    TileMaker(const RankingData& data, int64_t n_features)
-        : data_(data), items_(data.interactions.n_items), features_(n_features) {}
+    TileMaker(const RankingData& data, const Tiling& tiling, int64_t n_features)
+        : data_(data),
+          items_(data.interactions.n_items),
+          features_(n_features),
+          has_histories_(tiling.history >= 0),
+          histories_(data, tiling.history) {}
 
     // The tile of the visits first <= v < last; valid until the next call.
     const Tile& make(int64_t number, int64_t first, int64_t last);
+
+    // The matrix that the tile's users are rows of.
+    const Csr& users() const { return has_histories_ ? histories_.rows() : data_.users; }
 
   private:
     void draw(int64_t number);
@@ -58,10 +67,14 @@ class TileMaker {
     template <class Body>
     void for_each_row(Body body) const;
 
+    void look_up_histories();
+
     const RankingData& data_;
     Tile tile_{};
     Numbering items_;
     Numbering features_;
+    bool has_histories_;
+    HistoryRows histories_;
     std::vector<int32_t> n_times_;  // how often each of the drawn items was drawn
     std::vector<float> log_shares_, paid_, weights_, values_;
     std::vector<int32_t> users_, begins_, chosen_, left_out_begins_, left_out_, places_, next_, rows_;

@@ -25,17 +25,25 @@ def as_csr(X):
 
 
 def random_rows(rng, n_rows, columns, style):
-    """Return rows with features among these columns: one "id" each, several "ones", or "values"."""
+    """Return rows with features among these columns: one "id" each, several "ones", "values", or "nothing"."""
     X = np.zeros((n_rows, N_FEATURES))
+    if style == "nothing":
+        return X
     for r in range(n_rows):
         chosen = rng.choice(columns, size=1 if style == "ids" else rng.integers(1, 4), replace=False)
         X[r, chosen] = rng.normal(size=len(chosen)).astype(np.float32) if style == "values" else 1.0
     return X
 
 
-def train_both(k, style="values", *, n=12, most=3, tile_visits=5, table=False, fit_linear=True, epochs=3):
+def train_both(
+    k, style="values", *, n=12, most=3, tile_visits=5, table=False, fit_linear=True, epochs=3, histories_with=None
+):
     rng = np.random.default_rng(0)
-    X_user = random_rows(rng, N_USERS, np.arange(22), style)  # features 20 and 21 are those of items, too
+    history = None if histories_with is None else N_FEATURES
+    n_features = N_FEATURES + (0 if history is None else N_ITEMS)
+    X_user = random_rows(
+        rng, N_USERS, np.arange(22), histories_with or style
+    )  # features 20 and 21 are those of items, too
     X_item = random_rows(rng, N_ITEMS, np.arange(20, N_FEATURES), style)
     choices = (rng.random((N_USERS, N_ITEMS)) < 0.2) * rng.choice([0.5, 1.0, 2.0], size=(N_USERS, N_ITEMS))
     options = Options(
@@ -50,9 +58,10 @@ def train_both(k, style="values", *, n=12, most=3, tile_visits=5, table=False, f
         initial_acc_V=0.7,
         fit_linear=fit_linear,
     )
-    params = Parameters.initialise(N_FEATURES, k, options, 0.0, rng)
-    params.w[...] = rng.normal(size=N_FEATURES)
-    data = Choices.of(as_csr(X_user), as_csr(X_item), as_csr(choices))
+    X_user, X_item = (np.hstack([X, np.zeros((len(X), n_features - N_FEATURES))]) for X in (X_user, X_item))
+    params = Parameters.initialise(n_features, k, options, 0.0, rng)
+    params.w[...] = rng.normal(size=n_features)
+    data = Choices.of(as_csr(X_user), as_csr(X_item), as_csr(choices), history)
     negatives = Negatives.in_proportion(n, 1.0 + np.arange(N_ITEMS) % 4) if table else Negatives(n)
     alias = Alias(negatives.keep, negatives.alias, negatives.log_q) if table else None
     sizes = [
@@ -60,7 +69,7 @@ def train_both(k, style="values", *, n=12, most=3, tile_visits=5, table=False, f
         for o, acc in ((options.w, options.initial_acc_w), (options.V, options.initial_acc_V))
     ]
     w, V = params.w.astype(float), params.V.astype(float)
-    reference = CosineRanker(w, V, TEMPERATURE, n, *sizes, fit_linear, alias)
+    reference = CosineRanker(w, V, TEMPERATURE, n, *sizes, fit_linear, alias, history)
     for epoch in range(epochs):
         visits = ChoiceVisits.at_random(np.arange(data.interactions.nnz), data.users_of_interactions, most, rng)
         seeded = Negatives(n, negatives.keep, negatives.alias, negatives.log_q, seed=99 + epoch)
@@ -96,6 +105,28 @@ def test_visits_and_tiles_of_any_size_follow_the_reference(isa, most, tile_visit
 
 def test_unequal_draws_follow_the_reference(isa):
     train_both(8, table=True)
+
+
+@pytest.mark.parametrize("style", ["ids", "values"])
+@pytest.mark.parametrize("histories_with", ["nothing", "ones", "values"])
+def test_users_as_what_they_chose_follow_the_reference(isa, style, histories_with):
+    params = train_both(8, style, histories_with=histories_with)
+    assert params.V[N_FEATURES:].any(axis=1).all()
+
+
+@pytest.mark.parametrize(("visited", "moved"), [([1], [0, 2]), ([0, 2], [1]), ([0, 1, 2], [])])
+def test_a_history_is_what_the_user_chose_without_the_choices_of_the_visit(isa, visited, moved):
+    n_items = 5
+    X = np.zeros((n_items + 1, 2 * n_items))
+    X[1:, :n_items] = np.eye(n_items)
+    chosen = as_csr(np.array([[1.0, 1.0, 1.0, 0.0, 0.0]]))
+    data = Choices.of(as_csr(X[:1]), as_csr(X[1:]), chosen, history=n_items)
+    options = options_of_ids()
+    params = Parameters.initialise(2 * n_items, 4, options, 0.0, np.random.default_rng(0))
+    before = params.V[n_items:].copy()
+    visits = ChoiceVisits(np.array(visited), np.array([0, len(visited)]))
+    _ranking_engine.train_tiles(data, visits, Negatives(n_items), params, options, Tiling(TEMPERATURE, 1))
+    assert np.flatnonzero((params.V[n_items:] != before).any(axis=1)).tolist() == moved
 
 
 def test_linear_weights_that_are_switched_off_do_not_move(isa):

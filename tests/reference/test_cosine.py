@@ -25,8 +25,20 @@ def problem():
     return model, X_user, X_item, choices, tile
 
 
-def test_the_derivatives_of_a_tile_match_differences(problem):
-    model, *data = problem
+@pytest.fixture
+def with_histories(problem):
+    """The same, with users represented by what they chose, too: features 9 to 14 are the items of histories."""
+    model, X_user, X_item, choices, tile = problem
+    rng = np.random.default_rng(1)
+    X_user, X_item = (np.hstack([X, np.zeros((len(X), N_ITEMS))]) for X in (X_user, X_item))
+    w, V = (np.concatenate([table, rng.normal(size=(N_ITEMS, *table.shape[1:]))]) for table in (model.w, model.V))
+    model = CosineRanker(w, V, model.temperature, N_ITEMS, history=9)
+    return model, X_user, X_item, choices, tile
+
+
+@pytest.mark.parametrize("case", ["problem", "with_histories"])
+def test_the_derivatives_of_a_tile_match_differences(request, case):
+    model, *data = request.getfixturevalue(case)
     drawn, log_n = np.array([1, 2, 4]), np.array([0.3, -0.2, 1.0])
     _, g_w, g_V = model.loss(*data, drawn, log_n)
     for table, gradient in ((model.w, g_w), (model.V, g_V)):
@@ -39,6 +51,17 @@ def test_the_derivatives_of_a_tile_match_differences(problem):
 
             assert gradient[at] == pytest.approx(central_difference(loss_at, start), abs=1e-8)
             table[at] = start
+
+
+def test_a_history_has_what_the_user_chose_but_for_the_choices_of_the_visit(with_histories):
+    model, X_user, _, choices, _ = with_histories
+    u = int(np.argmax((choices > 0).sum(axis=1)))
+    chosen = np.flatnonzero(choices[u])
+    rows = model.rows(X_user, choices, [(u, chosen[:1].tolist()), (u, chosen.tolist())])
+    np.testing.assert_array_equal(rows[:, :9], X_user[[u, u], :9])
+    expected = np.zeros(N_ITEMS)
+    expected[chosen[1:]] = (len(chosen) - 1) ** -0.5
+    np.testing.assert_allclose(rows[:, 9:], [expected, np.zeros(N_ITEMS)])
 
 
 def test_with_all_items_the_loss_is_that_of_the_softmax_over_what_the_user_has_not_chosen(problem):

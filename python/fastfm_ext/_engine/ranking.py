@@ -26,20 +26,30 @@ class Choices:
     """What users chose among items, with the features of both: ``RankingData`` of ``types/ranking.hpp``.
 
     ``users`` (n_users, n_features) and ``items`` (n_items, n_features) both have values or neither has;
-    ``interactions`` (n_users, n_items) holds weights, and ``users_of_interactions`` the row of each.
+    ``interactions`` (n_users, n_items) holds weights, and ``users_of_interactions`` the row of each. With ``history``,
+    users are represented by what they chose, beside their features: item t by feature ``history + t``.
     """
 
     users: Csr
     items: Csr
     interactions: Csr
     users_of_interactions: NDArray[np.int32]
+    history: int | None = None
 
     @classmethod
-    def of(cls, users: Csr, items: Csr, interactions: Csr) -> Self:
-        if (users.data is None) != (items.data is None):
+    def of(cls, users: Csr, items: Csr, interactions: Csr, history: int | None = None) -> Self:
+        # Features beside a history ask how much each item of it counts.
+        if (users.data is None) != (items.data is None) or (history is not None and users.nnz):
             users, items = _with_values(users), _with_values(items)
         rows = np.arange(interactions.n_rows, dtype=np.int32)
-        return cls(users, items, interactions, np.repeat(rows, np.diff(interactions.indptr)))
+        return cls(users, items, interactions, np.repeat(rows, np.diff(interactions.indptr)), history)
+
+    @property
+    def whole_users(self) -> Csr:
+        """The users with all that represents them: features, and what they chose."""
+        if self.history is None:
+            return self.users
+        return with_histories(self.users, self.interactions, self.history, has_values=self.items.data is not None)
 
     def features_of(self, visited: NDArray[np.int64]) -> NDArray[np.intp]:
         """Return the features that are trained when these interactions, (n_visited,), are visited, ascending.
@@ -47,13 +57,38 @@ class Choices:
         Any item may be drawn to stand against a choice.
         """
         users = np.unique(self.users_of_interactions[visited]).astype(np.int64)
-        return features_in(self.items, features_in(take_rows(self.users, users), np.zeros(0, dtype=np.intp)))
+        return features_in(self.items, features_in(take_rows(self.whole_users, users), np.zeros(0, dtype=np.intp)))
 
     @property
     def largest(self) -> tuple[float, float]:
         """The largest absolute feature value, and the largest weight."""
         features = max(largest_value(self.users), largest_value(self.items))
         return features, largest_value(self.interactions)
+
+
+def with_histories(users: Csr, chosen: Csr, first: int, *, has_values: bool = True) -> Csr:
+    """Return rows of users, (n_users, n_features), and in them |H|^(-1/2) for each item of H, what the user chose.
+
+    ``chosen`` is (n_users, n_items), whatever its weights; item t is feature ``first + t``, behind those of the users.
+    Without values, each counts 1.
+    """
+    lengths, n_chosen = np.diff(users.indptr), np.diff(chosen.indptr)
+    indptr = np.concatenate(([0], np.cumsum(lengths + n_chosen))).astype(np.int64)
+    at = [_places(indptr[:-1], lengths), _places(indptr[:-1] + lengths, n_chosen)]
+    indices, data = np.empty(indptr[-1], dtype=np.int32), np.empty(indptr[-1], dtype=np.float32)
+    indices[at[0]], indices[at[1]] = users.indices, first + chosen.indices
+    if has_values:
+        data[at[0]] = 1.0 if users.data is None else users.data
+        data[at[1]] = np.repeat(1.0 / np.sqrt(np.maximum(n_chosen, 1)), n_chosen)
+    n_features = max(users.n_features, first + chosen.n_features)
+    return Csr(indptr, indices, data if has_values else None, n_features)
+
+
+def _places(begins: NDArray[np.int64], lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the places of rows that begin there, (n_rows,), one row after the other."""
+    before = np.cumsum(lengths) - lengths
+    places: NDArray[np.int64] = np.repeat(begins - before, lengths) + np.arange(lengths.sum())
+    return places
 
 
 def _with_values(X: Csr) -> Csr:
@@ -194,7 +229,7 @@ def train_tiles(
     for first in range(0, visits.n, tiles_per_call * tiling.visits):
         last = min(first + tiles_per_call * tiling.visits, visits.n)
         part = RankingVisits(first, last, visits.order, visits.begins, most)
-        loss_sum += core.cosine_epoch(choices, part, negatives, params, options, *tiling, n_threads)
+        loss_sum += core.cosine_epoch(choices, part, negatives, params, options, tiling, n_threads)
     return loss_sum
 
 

@@ -24,6 +24,7 @@ _PLAIN_ATTRIBUTES = {
     "best_epoch_": int,
     "history_": dict,
     "unobserved_weight_": float,
+    "n_items_in_": int,
 }
 # Attributes that hold arrays.
 _ARRAY_ATTRIBUTES = ("classes_", "feature_names_in_", "target_range_")
@@ -92,8 +93,10 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
                 raise ValueError(f"{name} is {meta[name]!r}")
             setattr(model, name, meta[name])
     n_scorers = sum(name.startswith(f"{Parameters.specs[0].array_name}_") for name in arrays)
+    # A ranker may have parameters for the items of histories, behind those of the features.
+    n_features = model.n_features_in_ + getattr(model, "n_items_in_", 0)
     model._scorers = Scorers(
-        Parameters.from_arrays(arrays, meta["n_factors"], model.n_features_in_, suffix=f"_{number}")
+        Parameters.from_arrays(arrays, meta["n_factors"], n_features, suffix=f"_{number}")
         for number in range(n_scorers)
     )
     if not model._scorers:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._engine.centers import Centers
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.units import Units
@@ -191,10 +192,9 @@ class VectorsMixin:
         """Return the terms of rows apart from each other: of x, or of z = x less the centers that `of_z` gives."""
         model = self._as_it_is()
         check_is_fitted(model, "_scorers")
-        scorers: Scorers = model._scorers
-        if len(scorers) > 1:
+        if len(model._scorers) > 1:
             raise ValueError(
-                f"user and item vectors need a single score, and this model has one for each of {len(scorers)} "
+                f"user and item vectors need a single score, and this model has one for each of {len(model._scorers)} "
                 "classes. Train a regressor or a two-class model to rank by."
             )
         units: Units = model._units
@@ -202,6 +202,11 @@ class VectorsMixin:
             csr, is_zero = with_present_centered(to_csr(model, X), X, units.centers)
         else:
             csr, is_zero = to_csr(model, X, centers=of_z(units)), None
+        return model._pool_rows(csr, is_zero, pool)  # type: ignore[no-any-return]
+
+    def _pool_rows(self, csr: Csr, is_zero: Float64 | None, pool: Callable[..., Any] = _engine.pool) -> PooledRows:
+        """Return the terms of validated rows; `is_zero` as `with_present_centered` returns it."""
+        scorers, units = self._scorers, self._units
         with scorers.access.reading():
             own, sum_vx = pool(csr, scorers[0], effective_n_jobs(self.n_jobs))
             bias = own

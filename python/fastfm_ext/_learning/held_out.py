@@ -178,7 +178,9 @@ class HeldOutChoices:
         users = np.flatnonzero(np.diff(relevant.indptr)).astype(np.int64)
         if len(users) > VALIDATION_USERS:
             users = np.sort(rng.choice(users, VALIDATION_USERS, replace=False))
-        features, seen, wanted = (csr.take_rows(X, users) for X in (choices.users, choices.interactions, relevant))
+        features, seen, wanted = (
+            csr.take_rows(X, users) for X in (choices.whole_users, choices.interactions, relevant)
+        )
         ones = np.ones(wanted.nnz, dtype=np.int8)
         matrix = sp.csr_array((ones, wanted.indices, wanted.indptr), shape=(wanted.n_rows, wanted.n_features))
         matrix.sort_indices()

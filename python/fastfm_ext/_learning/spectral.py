@@ -2,7 +2,8 @@
 
 Features i of users and j of items that meet in ``a_ij = sum |x_ui| r_ut |x_tj|`` choices make a matrix A; of ids alone,
 A is that of the interactions. Of its normalised form ``D_user^(-1/2) A D_item^(-1/2) ~ U s W^T``, with the sums of rows
-and columns as D, each feature takes its row of ``U s^(1/2)`` or ``W s^(1/2)``, brought to the same length.
+and columns as D, each feature takes its row of ``U s^(1/2)`` or ``W s^(1/2)``, brought to the same length. Where users
+are represented by what they chose, A has a row for each user; an item begins in histories at its own vector.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def start_spectrally(params: Parameters, choices: Choices, rng: np.random.Genera
     """Add the spectral start to the factors of all features that have been chosen, or have chosen, in place."""
     users, items = (abs(as_scipy(X)) for X in (choices.users, choices.items))
     chosen = abs(as_scipy(choices.interactions))
+    if choices.history is not None:
+        users = sp.eye_array(chosen.shape[0], dtype=np.float32, format="csr")
     user_scale, item_scale = _root_of_sums(users, chosen, items), _root_of_sums(items, chosen.T, users)
     k = min(params.n_factors, int(np.count_nonzero(user_scale)) - 1, int(np.count_nonzero(item_scale)) - 1)
     if k < 1:
@@ -40,8 +43,16 @@ def start_spectrally(params: Parameters, choices: Choices, rng: np.random.Genera
 
     U, s, Wt = _svd(meet, meet_back, k, items.shape[1], rng)
     length = LENGTH * np.sqrt(params.n_factors)
-    for rows, scale in ((U, user_scale), (Wt.T, item_scale)):
-        params.V[:, :k] += _of_length(rows * np.sqrt(s), length) * (scale > 0)[:, None]
+    of_users, of_items = (
+        _of_length(rows * np.sqrt(s), length) * (scale > 0)[:, None]
+        for rows, scale in ((U, user_scale), (Wt.T, item_scale))
+    )
+    params.V[:, :k] += of_items
+    if choices.history is None:
+        params.V[:, :k] += of_users
+    else:
+        histories = slice(choices.history, choices.history + chosen.shape[1])
+        params.V[histories, :k] += _of_length(as_scipy(choices.items) @ of_items, length)
 
 
 def _svd(

@@ -174,6 +174,14 @@ class _Choices(Protocol):
     def interactions(self) -> _Csr: ...
     @property
     def users_of_interactions(self) -> _Indices: ...
+    @property
+    def history(self) -> int | None: ...
+
+class _Tiling(Protocol):
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def visits(self) -> int: ...
 
 class _RankingVisits(Protocol):
     @property
@@ -306,8 +314,7 @@ def cosine_epoch(
     negatives: _Negatives,
     params: _Parameters,
     options: _RankingOptions,
-    temperature: float,
-    tile_visits: int,
+    tiling: _Tiling,
     n_threads: int,
 ) -> float: ...
 def order_of_visits(

@@ -66,6 +66,7 @@ class CosineRanker:
     sizes_V: ReferenceSizes = field(default_factory=ReferenceSizes)
     fit_linear: bool = True
     table: Alias | None = None
+    history: int | None = None  # the feature of item 0 in histories, where users are represented by what they chose
 
     def __post_init__(self) -> None:
         self.acc_w = AdaGrad.begin(self.w, self.sizes_w)
@@ -83,6 +84,18 @@ class CosineRanker:
             self._step(X_user, X_item, choices, tile, drawn, log_n, g_w, g_V)
         return total
 
+    def rows(self, X_user: Array, choices: Array, tile: Visits) -> Array:
+        """Return a row for each visit: the user's features, and |H|^(-1/2) for each item of the history.
+
+        H is what the user chose, without the choices of the visit (FISM: Kabbur, Ning, Karypis 2013).
+        """
+        X = X_user[[u for u, _ in tile]].copy()
+        if self.history is not None:
+            for x, (u, items) in zip(X, tile, strict=True):
+                H = np.setdiff1d(np.flatnonzero(choices[u]), items)
+                x[self.history + H] = max(len(H), 1) ** -0.5
+        return X
+
     def loss(
         self,
         X_user: Array,
@@ -94,22 +107,23 @@ class CosineRanker:
     ) -> tuple[float, Array, Array]:
         """Return the loss of a tile, and its derivatives in w and V."""
         T = self.temperature
-        U, norms_u = unit(X_user @ self.V)
+        X = self.rows(X_user, choices, tile)
+        U, norms_u = unit(X @ self.V)
         items_unit, norms_t = unit(X_item @ self.V)
         scores = X_item @ self.w + U @ items_unit.T / T
         value, G = 0.0, np.zeros_like(scores)
-        for u, items in tile:
+        for visit, (u, items) in enumerate(tile):
             others = choices[u, drawn] == 0
-            j, a = drawn[others], choices[u, items]
-            s = scores[u, j] + log_n[others]
-            log_all = np.array([logsumexp([scores[u, c], *s]) for c in items])
-            value += float(np.sum(a * (log_all - scores[u, items])))
-            G[u, items] += a * np.expm1(scores[u, items] - log_all)
-            G[u, j] += a @ np.exp(s - log_all[:, None])
+            j, a, p = drawn[others], choices[u, items], scores[visit, items]
+            s = scores[visit, j] + log_n[others]
+            log_all = np.array([logsumexp([p_c, *s]) for p_c in p])
+            value += float(np.sum(a * (log_all - p)))
+            G[visit, items] += a * np.expm1(p - log_all)
+            G[visit, j] += a @ np.exp(s - log_all[:, None])
         C_u, C_t = G @ items_unit, G.T @ U
         dS_u = (C_u - U * np.sum(U * C_u, axis=1, keepdims=True)) * norms_u / T
         dS_t = (C_t - items_unit * np.sum(items_unit * C_t, axis=1, keepdims=True)) * norms_t / T
-        return value, X_item.T @ G.sum(axis=0), X_user.T @ dS_u + X_item.T @ dS_t
+        return value, X_item.T @ G.sum(axis=0), X.T @ dS_u + X_item.T @ dS_t
 
     def _step(
         self,
@@ -123,16 +137,16 @@ class CosineRanker:
         g_V: Array,
     ) -> None:
         """Step once on each feature, with the L2 of all rows of the tile that have it."""
-        of_users, of_items = np.zeros(len(X_user)), np.zeros(len(X_item))
-        for u, items in tile:
-            of_users[u] += choices[u, items].sum()
+        of_visits, of_items = np.zeros(len(tile)), np.zeros(len(X_item))
+        for visit, (u, items) in enumerate(tile):
+            of_visits[visit] = choices[u, items].sum()
             of_items[items] += choices[u, items]
         n_times = np.exp(log_n + (0.0 if self.table is None else self.table.log_q[drawn]))
         if self.n_negatives >= len(X_item):
             n_times = np.ones(len(drawn))
-        of_items[drawn] += of_users.sum() * n_times / n_times.sum()
+        of_items[drawn] += of_visits.sum() * n_times / n_times.sum()
         paid_items = (X_item != 0).T @ of_items
-        paid = (X_user != 0).T @ of_users + paid_items
+        paid = (self.rows(X_user, choices, tile) != 0).T @ of_visits + paid_items
         for i in np.flatnonzero(paid).tolist():
             if self.fit_linear:
                 self._step_w(i, g_w[i], paid_items[i])

@@ -116,4 +116,10 @@ def add_hyperparameters_of_rankings(rankings: Any) -> list[str]:
     }
     for name, (kind, metavar, what) in with_value.items():
         rankings.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, dest=name, help=what)
-    return ["similarity", *with_value]
+    rankings.add_argument(
+        "--user-history",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="represent users by what they chose, not by their ids, so that new ones are served alike (default: no)",
+    )
+    return ["similarity", *with_value, "user_history"]

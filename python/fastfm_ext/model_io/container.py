@@ -42,7 +42,7 @@ from fastfm_ext._common.files import FileLike, is_path, name_of, reading, writin
 from fastfm_ext.model_io.plain_json import from_json, to_json
 
 FORMAT = "fastfm-ext model"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 FIRST_FORMAT_VERSION = 1  # of parts that do not say in `_format_version` that they need a later one
 MANIFEST = "manifest.json"
 _ALIGNMENT = 64

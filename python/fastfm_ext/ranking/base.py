@@ -34,6 +34,7 @@ from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import FeatureScale, Units
 from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import centered_anew, to_csr
+from fastfm_ext.ranking.histories import HistoriesMixin, no_features
 from fastfm_ext.ranking.hyperparameters import (
     TEMPERATURE,
     check_loss,
@@ -46,7 +47,7 @@ from fastfm_ext.ranking.hyperparameters import (
 MAX_EPOCHS = 100  # of inner products, which early stopping ends
 
 
-class RankingEstimator(VectorsMixin, FMEstimator):
+class RankingEstimator(HistoriesMixin, VectorsMixin, FMEstimator):
     """Training from who chose what; the subclass has the hyperparameters."""
 
     loss: str
@@ -56,13 +57,17 @@ class RankingEstimator(VectorsMixin, FMEstimator):
     popularity: float | None
     unobserved_weight: float | None
     validation_metric: str
+    user_history: bool
 
     _validation_name = "val_score"
     _suits_cosine: bool = True
 
     def _pool_users(self, X: Any) -> PooledRows:
         model: Self = self._as_it_is()
-        rows = model._pool(X, lambda units: units.centers)
+        if hasattr(model, "n_items_in_"):
+            rows = model._pool_rows(model._read_whole_users(X), None)
+        else:
+            rows = model._pool(X, lambda units: units.centers)
         return rows._replace(sum_vx=model._similarity.of_users(rows.sum_vx))
 
     def _pool_items(self, X: Any) -> PooledRows:
@@ -146,9 +151,12 @@ class RankingEstimator(VectorsMixin, FMEstimator):
         X_user, X_item, interactions = data
         units = None if call.is_first else self._units
         centers, item_centers = (units.centers, units.item_centers) if units else (NO_CENTERS, NO_CENTERS)
+        if X_user is None and self.user_history:
+            X_user = no_features(interactions, X_item)
         users = to_csr(self, X_user, reset=call.is_first, name="X_user", centers=centers)
         items = to_csr(self, X_item, name="X_item", centers=item_centers)
         chosen = to_interactions(interactions, users.n_rows, items.n_rows)
+        self._learn_items(chosen.n_features, is_first=call.is_first)
         if call.is_first:
             users, centers = centered_anew(users, X_user, is_beginning=call.is_batch)
             items, item_centers = centered_anew(items, X_item, is_beginning=call.is_batch)
@@ -166,7 +174,8 @@ class RankingEstimator(VectorsMixin, FMEstimator):
             self.temperature_ = None
             self._suits_cosine = not (is_mostly_signed(users) or is_mostly_signed(items))
         chosen = replace(chosen, data=self._units.relative(chosen.data, chosen.nnz))
-        choices = Choices.of(features.apply(users), features.apply(items), chosen)
+        users, items = (self._widened(features.apply(X)) for X in (users, items))
+        choices = Choices.of(users, items, chosen, self.n_features_in_ if self.user_history else None)
         problem_without = partial(self._problem, choices, call, undo)
         seed = self._seed()
         if call.is_batch:
@@ -184,15 +193,16 @@ class RankingEstimator(VectorsMixin, FMEstimator):
         """Return the problem of training on all of these choices, or on those that are not marked."""
         held_out, touched = None, None
         if call.is_batch:
-            touched = features_in(choices.items, features_in(choices.users, self._units.features.columns))
+            touched = features_in(choices.items, features_in(choices.whole_users, self._units.features.columns))
         if marked is not None:
             relevant = without(choices.interactions, ~marked)
-            choices = Choices.of(choices.users, choices.items, without(choices.interactions, marked))
+            trained = without(choices.interactions, marked)
+            choices = Choices.of(choices.users, choices.items, trained, choices.history)
             held_out = HeldOutChoices.of(choices, relevant, self.validation_metric, rng)
         options, w0 = self._options(), np.zeros(1) if call.is_first else None
         visited = to_visit(choices)
-        trained = choices.features_of(visited)
-        scorers = self._scorers_for(call, options, choices.users.n_features, w0, rng, trained, touched, undo)
+        some = choices.features_of(visited)
+        scorers = self._scorers_for(call, options, choices.users.n_features, w0, rng, some, touched, undo)
         if call.is_first and not call.is_batch and self._is_cosine:
             start_spectrally(scorers[0], choices, rng)
         return Problem(
@@ -218,6 +228,8 @@ class RankingEstimator(VectorsMixin, FMEstimator):
 
     @property
     def _format_version(self) -> int:
+        if hasattr(self, "n_items_in_"):
+            return 4
         return 3 if self._similarity.temperature is not None else super()._format_version
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:

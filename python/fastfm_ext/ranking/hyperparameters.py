@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
+from fastfm_ext._common.checks import check_param, is_bool, is_integer, is_real, optional
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._learning.losses import FMRANKER_LOSSES, SIMILARITIES
@@ -37,6 +37,10 @@ def check_settings(ranker: Any) -> None:
     check_param(ranker, "similarity", optional(is_one), f"{wanted}, or None for the default")
     wanted = "a number of at least 0.001 and at most 1000, or None for one that is found"
     check_param(ranker, "temperature", optional(_is_temperature), wanted)
+    check_param(ranker, "user_history", is_bool, "True or False")
+    if ranker.user_history and (ranker.loss != "softmax" or ranker.similarity == "dot"):
+        given = f"loss={ranker.loss!r}, similarity={ranker.similarity!r}"
+        raise ValueError(f'user_history needs loss="softmax" and similarity="cosine"; got {given}.')
     if ranker.similarity == "cosine" and ranker.loss != "softmax":
         raise ValueError(f'similarity="cosine" needs loss="softmax"; got loss={ranker.loss!r}.')
     if ranker.temperature is not None and (ranker.loss != "softmax" or ranker.similarity == "dot"):
@@ -58,7 +62,7 @@ def wants_cosine(ranker: Any) -> bool | None:
     if ranker.loss != "softmax":
         return False
     if ranker.similarity is None:
-        return None if ranker.temperature is None else True
+        return True if ranker.user_history or ranker.temperature is not None else None
     return bool(ranker.similarity == "cosine")
 
 

@@ -1,4 +1,4 @@
-"""Newcomers of a ranking by least squares: items and users who came after training, exactly."""
+"""Newcomers of a ranking: users who came after training, and, by least squares, items."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from fastfm_ext._learning.solvers.newcomers import KnownRows, WholeDataTerms
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import to_csr
 from fastfm_ext.ranking.exact_fold_in import fold_in_items, fold_in_users
+from fastfm_ext.ranking.fold_in import check_vectors, fold_in, read_histories
 
 
 class NewcomersMixin:
-    """The part of `FMRanker` that needs the weight of a pair after training, `unobserved_weight_`."""
+    """The part of `FMRanker` that serves users and items who came after training."""
 
     loss: str
     fit_linear: bool
@@ -34,6 +35,64 @@ class NewcomersMixin:
     _settings: Any
     _pool_users: Callable[[Any], PooledRows]
     _pool_items: Callable[[Any], PooledRows]
+
+    def fold_in(
+        self, history: Any, item_vectors: ArrayLike, X_user: Any = None, *, random_state: int | None = 0
+    ) -> Float32:
+        """Return the vectors of users who came after training, from what they chose.
+
+        A few steps on the users' factors alone, the items as they are, on the loss of training (BPR's for WARP) with
+        its L2: what training would have learned for a feature that only this user has. Least squares are solved
+        exactly, as one system of `n_factors` + 1 equations a user. With `user_history`, the vectors are sums, those
+        that `user_vector` returns for rows of `with_history`.
+
+        Parameters
+        ----------
+        history : {array-like of int, sparse matrix of shape (n_users, n_items)}
+            The rows of `item_vectors` that one user chose, or weights of what several users chose. Those of several who
+            chose nothing get the vectors of their known features.
+        item_vectors : ndarray of shape (n_items, n_factors + 1)
+            What `item_vector` returns for all items; fastest as C-ordered float32. With `user_history`, of the items of
+            `fit`.
+        X_user : {array-like, sparse matrix} of shape (n_users, n_features), optional
+            The features of these users that training knew, without an id.
+        random_state : int or None, default=0
+            Seed of the items drawn to stand against the chosen ones, of which least squares and sums of vectors need
+            none; None takes a new one. A vector depends on the seed and on what its user chose, not on who else is
+            folded in.
+
+        Returns
+        -------
+        ndarray of shape (n_factors + 1,) for one user, or (n_users, n_factors + 1), float32
+            User vectors, as those of `user_vector`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For items that do not exist, an empty history of one user, vectors of another width, or users who chose
+            everything.
+
+        See Also
+        --------
+        user_vector : For a new user of whom only features are known.
+        fold_in_items : The same for items, by least squares.
+        """
+        check_is_fitted(self, "_scorers")
+        self._check_params()
+        model = self._as_it_is()
+        loss, similarity = model._loss, model._similarity
+        if isinstance(loss, PairsLoss):
+            return model._fold_in_exactly(history, item_vectors, X_user)  # type: ignore[no-any-return]
+        if hasattr(model, "n_items_in_"):
+            n_factors, relative = model._scorers[0].n_factors, model._units.relative
+            chosen, single = read_histories(history, len(check_vectors(item_vectors, n_factors)), relative, None)
+            vectors: Float32 = model.user_vector(model.with_history(as_scipy(chosen), X_user))
+            return vectors[0] if single else vectors
+        known = None if X_user is None else model._pool(X_user, lambda units: units.centers).sum_vx
+        l2, n_factors, relative = model._settings().l2_V, model._scorers[0].n_factors, model._units.relative
+        return fold_in(history, item_vectors, known, loss, similarity, l2, n_factors, random_state, relative)
 
     def fold_in_items(self, interactions: Any, X_user: Any, X_item: Any = None) -> Float32:
         """Return the vectors of items that came after training, from who chose them.

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
-
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._estimators.listeners import Callback
-from fastfm_ext._learning.losses import PairsLoss
 from fastfm_ext.ranking.base import RankingEstimator
-from fastfm_ext.ranking.fold_in import fold_in
 from fastfm_ext.ranking.newcomers import NewcomersMixin
 
 
@@ -53,6 +48,12 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         By which cosines are divided: a lower one tells items further apart, and learns noise sooner. From 0.001 to
         1000. Default: with early stopping, the best for the held-out interactions among 0.05, 0.07, 0.1, 0.14, 0.2,
         0.28 and 0.4, found by a few short trainings; without, 0.12.
+    user_history : bool, default=False
+        Whether users are represented by what they chose: to S_u, beside the features in `X_user` (which may be None),
+        are added ``|H|^(-1/2) sum_{j in H} h_j``, h_j being factors that each item has for this, and H what the user
+        chose, less the choices that are learned from at the moment. Whoever comes after training is then served by a
+        sum of vectors, and the model does not grow with the number of users. For cosines only; ids of users among the
+        features would know the rest.
     n_negatives : int, optional
         Items drawn to stand against a choice. Default: 1024 for cosines, which 256 visits share, to up to 8 choices of
         one user each (with as many as there are items, all take part, and nothing is drawn); 256 for softmax without,
@@ -136,6 +137,10 @@ class FMRanker(NewcomersMixin, RankingEstimator):
     unobserved_weight_ : float
         The weight that `unobserved_weight` names, or its default for this data; by ``loss="squared"`` alone.
     n_features_in_ : int
+    n_items_in_ : int
+        With `user_history`, the items that a history may hold: those of `interactions`.
+    history_V_ : ndarray of shape (n_items, n_factors), float32
+        With `user_history`, the factors h_j of items in histories.
 
     Raises
     ------
@@ -166,7 +171,8 @@ class FMRanker(NewcomersMixin, RankingEstimator):
     Methods" (JMLR 2011). Bengio, Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural
     Probabilistic Language Model" (IEEE TNN 2008), for the drawn items as an estimate of all. Mao, Zhu, Wang, Dai,
     Dong, Xiao, He, "SimpleX: A Simple and Strong Baseline for Collaborative Filtering" (CIKM 2021), for cosines.
-    Loshchilov, Hutter, "SGDR" (ICLR 2017), for the step sizes. Hu, Koren, Volinsky,
+    Loshchilov, Hutter, "SGDR" (ICLR 2017), for the step sizes. Kabbur, Ning, Karypis, "FISM: Factored Item Similarity
+    Models for Top-N Recommender Systems" (KDD 2013), for users as what they chose. Hu, Koren, Volinsky,
     "Collaborative Filtering for Implicit Feedback Datasets" (ICDM 2008), Bayer, He, Kanagal, Rendle, "A Generic
     Coordinate Descent Framework for Learning from Implicit Feedback" (WWW 2017) and Rendle, Krichene, Zhang, Koren,
     "Revisiting the Performance of iALS on Item Recommendation Benchmarks" (RecSys 2022), for least squares.
@@ -187,6 +193,13 @@ class FMRanker(NewcomersMixin, RankingEstimator):
     >>> newcomer = model.fold_in([4, 5], items)  # a user who came after training, and chose the last two items
     >>> int(np.argmax(np.where([0, 0, 0, 0, 1, 1], -np.inf, items @ newcomer)))
     3
+
+    The same, with users represented by what they chose:
+
+    >>> model = FMRanker(n_factors=4, user_history=True, random_state=0).fit(None, np.eye(6), chosen)
+    >>> newcomer = model.user_vector(model.with_history([[0, 0, 0, 0, 1, 1]]))[0]
+    >>> int(np.argmax(np.where([0, 0, 0, 0, 1, 1], -np.inf, model.item_vector(np.eye(6)) @ newcomer)))
+    3
     """
 
     def __init__(
@@ -196,6 +209,7 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         loss: Literal["softmax", "bpr", "warp", "squared"] = "softmax",
         similarity: Literal["cosine", "dot"] | None = None,
         temperature: float | None = None,
+        user_history: bool = False,
         n_negatives: int | None = None,
         popularity: float | None = None,
         unobserved_weight: float | None = None,
@@ -220,6 +234,7 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         self.loss = loss
         self.similarity = similarity
         self.temperature = temperature
+        self.user_history = user_history
         self.n_negatives = n_negatives
         self.popularity = popularity
         self.unobserved_weight = unobserved_weight
@@ -246,7 +261,8 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         Parameters
         ----------
         X_user : {array-like, sparse matrix} of shape (n_users, n_features)
-            The features of each user, or of each request: the user with its context.
+            The features of each user, or of each request: the user with its context. With `user_history`, those beside
+            what the user chose, or None.
         X_item : {array-like, sparse matrix} of shape (n_items, n_features)
             The features of each item, in the same columns as far as they mean the same; usually other columns.
         interactions : {array-like, sparse matrix} of shape (n_users, n_items)
@@ -304,57 +320,6 @@ class FMRanker(NewcomersMixin, RankingEstimator):
             )
         return self._partial_fit((X_user, X_item, interactions))
 
-    def fold_in(
-        self, history: Any, item_vectors: ArrayLike, X_user: Any = None, *, random_state: int | None = 0
-    ) -> Float32:
-        """Return the vectors of users who came after training, from what they chose.
-
-        A few steps on the users' factors alone, the items as they are, on the loss of training (BPR's for WARP) with
-        its L2: what training would have learned for a feature that only this user has. Least squares are solved
-        exactly, as one system of `n_factors` + 1 equations a user.
-
-        Parameters
-        ----------
-        history : {array-like of int, sparse matrix of shape (n_users, n_items)}
-            The rows of `item_vectors` that one user chose, or weights of what several users chose. Those of several who
-            chose nothing get the vectors of their known features.
-        item_vectors : ndarray of shape (n_items, n_factors + 1)
-            What `item_vector` returns for all items; fastest as C-ordered float32.
-        X_user : {array-like, sparse matrix} of shape (n_users, n_features), optional
-            The features of these users that training knew, without an id.
-        random_state : int or None, default=0
-            Seed of the items drawn to stand against the chosen ones, of which least squares needs none; None takes a
-            new one. A vector depends on the
-            seed and on what its user chose, not on who else is folded in.
-
-        Returns
-        -------
-        ndarray of shape (n_factors + 1,) for one user, or (n_users, n_factors + 1), float32
-            User vectors, as those of `user_vector`.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            For items that do not exist, an empty history of one user, vectors of another width, or users who chose
-            everything.
-
-        See Also
-        --------
-        user_vector : For a new user of whom only features are known.
-        fold_in_items : The same for items, by least squares.
-        """
-        check_is_fitted(self, "_scorers")
-        self._check_params()
-        model: Self = self._as_it_is()
-        loss, similarity = model._loss, model._similarity
-        if isinstance(loss, PairsLoss):
-            return model._fold_in_exactly(history, item_vectors, X_user)
-        known = None if X_user is None else model._pool(X_user, lambda units: units.centers).sum_vx
-        l2, n_factors, relative = model._settings().l2_V, model._scorers[0].n_factors, model._units.relative
-        return fold_in(history, item_vectors, known, loss, similarity, l2, n_factors, random_state, relative)
-
     @property
     def w0_(self) -> float | Float32:
         """0: it would be the same for all items."""
@@ -365,6 +330,6 @@ class FMRanker(NewcomersMixin, RankingEstimator):
     def w_(self) -> Float32:
         """Linear weights of the features as they are, centered or not: (n_features,)."""
         if self._similarity.temperature is not None:
-            return self._per_output(lambda params, units: params.w)  # type: ignore[no-any-return]
-        w: Float32 = self._per_output(lambda params, units: units.ranking_weights(params))
-        return w
+            w: Float32 = self._per_output(lambda params, units: params.w)
+            return w[: self.n_features_in_]
+        return self._per_output(lambda params, units: units.ranking_weights(params))  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from fastfm_ext._common.arrays import AnyArray, Float32, Float64
+from fastfm_ext._common.arrays import AnyArray, Float32, Float64, object_array
 
 ANYBODY, ALONE, REST = "(anybody)", "(item alone)", "(all else)"
 
@@ -77,3 +77,16 @@ def pairs_of(user: Parts, item: Parts, names: AnyArray, own: float) -> dict[str,
     value = np.append(values[rows, columns], own)
     order = np.argsort(-np.abs(value), kind="stable")
     return {"user_feature": first[order], "item_feature": second[order], "value": value[order].astype(np.float32)}
+
+
+def with_shares(row: sparse.csr_array, n_features: int) -> sparse.csr_array:
+    """Return a row of features and history, (1, n_features + n_items), with |H|^(-1/2) for each item of it."""
+    shared = row.copy()
+    chosen = shared.indices >= n_features
+    shared.data[chosen] = max(int(chosen.sum()), 1) ** -0.5
+    return shared
+
+
+def names_of_history(user: str, item: str, ids: AnyArray) -> AnyArray:
+    """Return names of the items of histories, (n_items,), as features of a user: as `implicit` names them."""
+    return object_array([f"{user} has {item}={one}" for one in ids.tolist()])

@@ -18,6 +18,7 @@ from fastfm_ext.recommender.known import Known
 from fastfm_ext.recommender.roster import Roster
 from fastfm_ext.recommender.serving import ServesRecommendations
 from fastfm_ext.recommender.side_table import SideTable, as_ids
+from fastfm_ext.recommender.training_data import encoded_users
 from fastfm_ext.retrieval.ids import as_id_array, shorten
 
 
@@ -92,7 +93,8 @@ class LearnsOfMore(ServesRecommendations):
 
         A new user's vector is that of the features that are known (`add_users`) and of what the user chose. A known
         user's is the mean of the trained vector and of one folded in from all choices, old and new, in proportion to
-        the choices that each of the two knows alone. Items stay as they are.
+        the choices that each of the two knows alone. Items stay as they are. A ranker with `user_history` makes the
+        vectors of old and new users alike of all that they chose, exactly.
 
         Parameters
         ----------
@@ -169,8 +171,8 @@ class LearnsOfMore(ServesRecommendations):
         return replace(known, interactions=sparse.csr_array(known.interactions + added), times=times)
 
     def _with_folded(self, known: Known, users: Int64) -> Known:
-        """Give users at these positions vectors from all that they chose."""
-        if not len(users):
+        """Give users at these positions vectors from all that they chose, unless these follow from it anyway."""
+        if not len(users) or known.in_histories is not None:
             return known
         vectors = self._folded(known, users)
         return replace(known, folded={**known.folded, **dict(zip(users.tolist(), vectors, strict=True))})
@@ -244,7 +246,10 @@ class LearnsOfMore(ServesRecommendations):
             raise ValueError(f"ids goes with a matrix; the ids of a table are in its column {roster.name!r}.")
         side = SideTable.read(given, roster.name, argument)
         title = self._fitted().columns.title if argument == "items" else None
-        group = "item" if argument == "items" else "user"
+        columns = side.columns_for(side.ids)
         with errors_that_name(argument):
-            X = encoded_groups(self.encoder, side.columns_for(side.ids), (group,))
+            if argument == "items":
+                X = encoded_groups(self.encoder, columns, ("item",))
+            else:
+                X = encoded_users(self.encoder, columns, len(side.ids))
         return as_id_array(side.ids), X, side.titles_of(side.ids, title)

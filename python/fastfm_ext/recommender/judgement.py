@@ -11,7 +11,7 @@ from scipy import sparse
 from fastfm_ext import evaluation
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._common.checks import is_integer, optional
-from fastfm_ext.recommender.explanation import pairs_of, parts_of
+from fastfm_ext.recommender.explanation import names_of_history, pairs_of, parts_of, with_shares
 from fastfm_ext.recommender.held_out import GivenVectors, requests_in
 from fastfm_ext.recommender.result_table import result_table
 from fastfm_ext.recommender.serving import ServesRecommendations
@@ -85,7 +85,8 @@ class JudgesRecommendations(ServesRecommendations):
         table
             Of the kind that `fit` was given, with "user_feature", "item_feature" and "value", by falling size. All
             values together are the score. ``"(anybody)"`` and ``"(item alone)"`` stand for what the item scores
-            whoever asks, ``"(all else)"`` for what no feature gives, such as choices that were folded in.
+            whoever asks, ``"(all else)"`` for what no feature gives, such as choices that were folded in. Where
+            users are represented by what they chose, items of histories are features: ``"user_id has item_id=4"``.
 
         Raises
         ------
@@ -102,13 +103,18 @@ class JudgesRecommendations(ServesRecommendations):
         if not known.knows_request(users, X_context)[0]:
             raise ValueError(f"user_id: nothing is known of {user_id!r}; fold in what the user chose.")
         item = known.items.X[self._items_at(as_ids([item_id], "item_id"), "item_id")]
-        user = known.users.X[users] if users[0] >= 0 else sparse.csr_array((1, item.shape[1]), dtype=np.float32)
-        user = user if X_context is None else sparse.csr_array(user + X_context)
-        model = self.model
+        model, names, V = self.model, self._feature_names(item.shape[1]), self.model.V_
+        if known.in_histories is None:
+            user = known.users.X[users] if users[0] >= 0 else sparse.csr_array((1, item.shape[1]), dtype=np.float32)
+            user = user if X_context is None else sparse.csr_array(user + X_context)
+        else:
+            user = with_shares(known.rows_with_histories(model, users), item.shape[1])
+            columns = known.columns.user, known.columns.item
+            names = np.append(names, names_of_history(*columns, known.items.ids[known.in_histories]))
+            V = np.concatenate([V, model.history_V_])
         vector = known.vectors_of(model, users, X_context)[0]
         of_item = model.item_vector(item)[0]
-        names = self._feature_names(item.shape[1])
-        of_user = parts_of(model.user_vector, model.V_, user, vector)
+        of_user = parts_of(model.user_vector, V, user, vector)
         pairs = pairs_of(of_user, parts_of(model.item_vector, model.V_, item, of_item), names, float(of_item[0]))
         return result_table(known.columns.kind, {name: values[:n] for name, values in pairs.items()})
 

@@ -54,6 +54,8 @@ class Known:
         Items that each user had chosen when the model was trained.
     folded : mapping of int to ndarray of shape (n_factors + 1,)
         Vectors of users who chose more since then, by their position.
+    in_histories : ndarray of shape (n_items_of_training,), int64, or None
+        Positions of the items of histories, where the model represents users by what they chose.
     """
 
     columns: EventColumns
@@ -64,6 +66,7 @@ class Known:
     trained: Bools
     n_trained_on: Int64
     folded: Mapping[int, Float32] = field(default_factory=dict)
+    in_histories: Int64 | None = None
     _found: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -84,7 +87,14 @@ class Known:
         """Whether anything is known of each user, (n_users,)."""
         found = self.users.is_known(self.trained)
         found[list(self.folded)] = True
+        if self.in_histories is not None:
+            found |= np.diff(self.histories.indptr) > 0
         return found
+
+    @cached_property
+    def histories(self) -> sparse.csr_array:
+        """What each user chose of the items of histories, (n_users, n_items_of_training)."""
+        return sparse.csr_array(self.interactions[:, self.in_histories])
 
     @cached_property
     def n_users_of(self) -> Int64:
@@ -120,9 +130,10 @@ class Known:
         context : csr_array of shape (n, n_features), optional
             Features of the requests' contexts.
         """
-        X = self.users.X[np.maximum(users, 0)]
-        if (users < 0).any():
-            X = sparse.csr_array(sparse.diags_array((users >= 0).astype(np.float32)) @ X)
+        if self.in_histories is not None:
+            with_histories: Float32 = model.user_vector(self.rows_with_histories(model, users))
+            return with_histories
+        X = _rows_of(self.users.X, users)
         vectors: Float32 = model.user_vector(X if context is None else sparse.csr_array(X + context))
         at = np.flatnonzero(np.isin(users, list(self.folded))) if self.folded else np.zeros(0, dtype=np.int64)
         if len(at):
@@ -130,6 +141,11 @@ class Known:
             # The context adds to a folded vector as it does to the trained one.
             vectors[at] = own if context is None else vectors[at] + (own - model.user_vector(X[at]))
         return vectors
+
+    def rows_with_histories(self, model: Any, users: Int64) -> sparse.csr_array:
+        """Return what represents users, (n,), -1 for unknown ones: features and what they chose."""
+        rows: sparse.csr_array = model.with_history(_rows_of(self.histories, users), _rows_of(self.users.X, users))
+        return rows
 
     def seen_by(self, users: Int64, item_ids: AnyArray) -> sparse.csr_array:
         """Return what users (n,), -1 for unknown ones, chose of an index's items, (n, n_items): 1 for each."""
@@ -142,3 +158,11 @@ class Known:
         kept = (columns >= 0) & (users[rows] >= 0)
         entries = np.ones(int(kept.sum()), dtype=np.int8), (rows[kept], columns[kept])
         return sparse.csr_array(sparse.coo_array(entries, shape=(len(users), len(item_ids))))
+
+
+def _rows_of(X: sparse.csr_array, users: Int64) -> sparse.csr_array:
+    """Return the rows of users, (n,), without entries for those who are -1."""
+    rows = X[np.maximum(users, 0)]
+    if (users < 0).any():
+        rows = sparse.csr_array(sparse.diags_array((users >= 0).astype(np.float32)) @ rows)
+    return rows

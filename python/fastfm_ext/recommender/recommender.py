@@ -66,6 +66,10 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
     they share with these. An item of which nothing is known is recommended to nobody, and `fit` warns of it. For users
     of whom nothing is known see `recommend`.
 
+    With ``FMRanker(user_history=True)``, users are represented by what they chose, and by the columns that describe
+    them, but not by their ids: `fold_in` then costs nothing, and users who come later are ranked for as well as those
+    of training. Only items of training count in histories.
+
     ``set_params(model__n_factors=32)`` and scikit-learn's `clone` work as for a Pipeline.
 
     Examples
@@ -159,9 +163,10 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
         if sparse.issparse(events):
             named = {"user": user, "item": item, "context": context, "weight": weight, "time": time, "title": title}
             _check_matrix_arguments(named)
-            data = data_of_matrices(events, users, items)
+            data = data_of_matrices(events, users, items, by_history=self.model.user_history)
         else:
-            data = data_of_tables(FitArguments(events, user, item, context, users, items, weight, time, title))
+            arguments = events, user, item, context, users, items, weight, time, title
+            data = data_of_tables(FitArguments(*arguments, by_history=self.model.user_history))
         model = clone(self.model).fit(data.X_user, data.X_item, data.chosen, callback=callback)
         known = data.known
         is_known = known.items.is_known(known.trained)
@@ -277,6 +282,10 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
         self.model, self.index, self.encoder = parts["model"], parts["index"], parts.get("encoder")
         self._check_parts()
         n_features = len(self._fitted().trained)
+        of_histories = self._fitted().in_histories
+        n_items = None if of_histories is None else len(of_histories)
+        if getattr(self.model, "n_items_in_", None) != n_items:
+            raise ValueError("a model of other histories than those of the recommender")
         found = {self.model.n_features_in_} | ({self.encoder.n_features_out_} if self.encoder is not None else set())
         if found != {n_features}:
             raise ValueError(f"parts of {sorted(found)} features for a recommender of {n_features}")

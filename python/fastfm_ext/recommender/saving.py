@@ -36,6 +36,8 @@ def state_of(known: Known) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     arrays["folded_users"] = np.array(list(known.folded), dtype=np.int64)
     if known.folded:
         arrays["folded_vectors"] = np.stack(list(known.folded.values()))
+    if known.in_histories is not None:
+        arrays["in_histories"] = known.in_histories
     return meta, arrays
 
 
@@ -68,8 +70,12 @@ def known_of(meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Known:
     vectors = arrays["folded_vectors"] if len(at) else np.zeros((0, 1), np.float32)
     _check(vectors.dtype == np.float32 and vectors.ndim == 2 and len(vectors) == len(at), "other folded vectors")
     folded = dict(zip(at.tolist(), vectors, strict=True))
+    in_histories = arrays.get("in_histories")
+    if in_histories is not None:
+        _check(in_histories.dtype == np.int64 and in_histories.ndim == 1, "items of histories of another kind")
+        _check(bool(((in_histories >= 0) & (in_histories < shape[1])).all()), "items of histories that are not there")
     users.position, items.position  # noqa: B018 (raises an error where an id is there twice)
-    return Known(columns, users, items, interactions, times, trained, n_trained_on, folded)
+    return Known(columns, users, items, interactions, times, trained, n_trained_on, folded, in_histories)
 
 
 def _matrix(name: str, shape: Any, arrays: dict[str, AnyArray]) -> sparse.csr_array:

@@ -16,6 +16,7 @@ from fastfm_ext._tables.read import as_column
 from fastfm_ext._validation.matrices import check_interactions, checked_csr
 from fastfm_ext.encoding.by_side import encoded_groups, fitted_by_side
 from fastfm_ext.encoding.columns.base import ColumnSpec
+from fastfm_ext.encoding.columns.categorical import Categorical
 from fastfm_ext.encoding.declare import checked_specs
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.recommender.interactions import (
@@ -66,6 +67,7 @@ class FitArguments(NamedTuple):
     weight: str | None
     time: str | None
     title: str | None
+    by_history: bool = False  # users are represented by what they chose, without their ids
 
 
 @dataclass(frozen=True)
@@ -178,20 +180,22 @@ def data_of_tables(given: FitArguments) -> TrainingData:
         For what cannot be trained on; the message names the argument.
     """
     in_context = checked_specs("context", [given.context] if isinstance(given.context, str) else given.context)
+    if in_context and given.by_history:
+        raise ValueError("context does not go with user_history=True: a history is what a user chose in all contexts.")
     tables = _Tables.read(given, _names(in_context))
     named, user_side, item_side = tables.named, tables.user_side, tables.item_side
-    specs = {"user": user_side.specs("user", given.user, None)}
+    specs = {"user": user_side.specs("user", given.user, None)[int(given.by_history) :]}
     specs["item"] = item_side.specs("item", given.item, named.title)
-    _check_apart(specs)
+    _check_apart(specs | {"user": [Categorical(named.user), *specs["user"]]})
     encoder = fitted_by_side(FMEncoder(**specs, context=in_context or None), tables.columns_of)
     user_ids, item_ids = _joined(tables.user_ids, user_side.ids), _joined(tables.item_ids, item_side.ids)
-    X_user = encoded_groups(encoder, user_side.columns_for(user_ids), ("user",))
+    X_user = encoded_users(encoder, user_side.columns_for(user_ids), len(user_ids))
     X_item = encoded_groups(encoder, item_side.columns_for(item_ids), ("item",))
     users, items = Roster(named.user, user_ids, X_user), Roster(named.item, item_ids, X_item)
     items = replace(items, titles=item_side.titles_of(item_ids, named.title))
     shape = len(users), len(items)
     matrix = tables.summed(tables.users, shape)
-    data = _data(named, users, items, matrix, tables.latest(shape), encoder)
+    data = _data(named, users, items, matrix, tables.latest(shape), encoder, by_history=given.by_history)
     return _by_request(data, tables, matrix) if in_context else data
 
 
@@ -209,8 +213,10 @@ def _by_request(data: TrainingData, tables: _Tables, matrix: sparse.csr_array) -
     return data._replace(X_user=X, chosen=sparse.csr_array(chosen), known=replace(data.known, trained=trained))
 
 
-def data_of_matrices(interactions: Any, users: Any, items: Any) -> TrainingData:
+def data_of_matrices(interactions: Any, users: Any, items: Any, *, by_history: bool = False) -> TrainingData:
     """Return the training data of a matrix of interactions and of the features of its rows and columns.
+
+    With ``by_history``, users need no features.
 
     Raises
     ------
@@ -219,9 +225,12 @@ def data_of_matrices(interactions: Any, users: Any, items: Any) -> TrainingData:
     """
     matrix = check_interactions(interactions, "events")
     n_users, n_items = matrix.shape
-    if (users is None) != (items is None):
+    if (users is None) != (items is None) and not (by_history and users is None):
         raise ValueError("users and items must both be matrices of features, or both be None for ids alone.")
-    if users is None:
+    if by_history and users is None:
+        X_item = sparse.eye_array(n_items, format="csr") if items is None else _features(items, "items", n_items)
+        X_user = sparse.csr_array((n_users, X_item.shape[1]), dtype=np.float32)
+    elif users is None:
         X_user = sparse.eye_array(n_users, n_users + n_items, dtype=np.float32, format="csr")
         X_item = sparse.eye_array(n_items, n_users + n_items, k=n_users, dtype=np.float32, format="csr")
     else:
@@ -231,7 +240,7 @@ def data_of_matrices(interactions: Any, users: Any, items: Any) -> TrainingData:
             f"users and items must have features in the same columns; got {X_user.shape[1]} and {X_item.shape[1]}."
         )
     rosters = Roster("user_id", np.arange(n_users), X_user), Roster("item_id", np.arange(n_items), X_item)
-    return _data(EventColumns(), *rosters, matrix.astype(np.float64), None, None)
+    return _data(EventColumns(), *rosters, matrix.astype(np.float64), None, None, by_history=by_history)
 
 
 def _data(
@@ -241,6 +250,8 @@ def _data(
     matrix: sparse.csr_array,
     times: sparse.csr_array | None,
     encoder: FMEncoder | None,
+    *,
+    by_history: bool,
 ) -> TrainingData:
     """Leave out of training who chose nothing and what nobody chose."""
     n_of_user, is_chosen = np.diff(matrix.indptr), _is_chosen(matrix)
@@ -248,7 +259,16 @@ def _data(
     trained = np.zeros(items.X.shape[1], dtype=bool)
     trained[X_user.indices] = trained[X_item.indices] = True
     known = Known(columns, users, items, matrix, times, trained, n_of_user.astype(np.int64))
+    if by_history:
+        known = replace(known, in_histories=np.flatnonzero(is_chosen))
     return TrainingData(X_user, X_item, sparse.csr_array(matrix[n_of_user > 0][:, is_chosen]), known, encoder)
+
+
+def encoded_users(encoder: FMEncoder, table: dict[str, Any], n_users: int) -> sparse.csr_array:
+    """Return the features of users, (n_users, n_features), without the context; of none, where they have no columns."""
+    if not encoder._layout.columns_of(("user",)):
+        return sparse.csr_array((n_users, encoder.n_features_out_), dtype=np.float32)
+    return encoded_groups(encoder, table, ("user",))
 
 
 def _is_chosen(matrix: sparse.csr_array) -> Bools:

@@ -56,6 +56,7 @@ def test_weights_and_hyperparameters_reach_the_ranker(run, files):
     ("words", "expected"),
     [
         (("--temperature", 0.2, "--popularity", 0.7), {"temperature": 0.2, "popularity": 0.7}),
+        (("--user-history",), {"user_history": True}),
         (("--similarity", "dot", "--n-negatives", 5), {"similarity": "dot", "n_negatives": 5}),
         (("--loss", "squared", "--unobserved-weight", 0.05), {"loss": "squared", "unobserved_weight": 0.05}),
         (("--validation-metric", "recall@5"), {"validation_metric": "recall@5"}),

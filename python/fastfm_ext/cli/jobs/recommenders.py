@@ -117,8 +117,8 @@ def _add_strangers(recommender: FMRecommender, settings: RecommendSettings, tabl
     assert recommender.encoder is not None
     assert settings.users is not None
     known = recommender._fitted()
-    features = [*recommender.encoder._layout.columns_of(("user",))]
-    if len(features) < 2 or not set(features) <= set(table.column_names):
+    features = {*recommender.encoder._layout.columns_of(("user",))}
+    if not features - {known.columns.user} or not features <= set(table.column_names):
         return
     ids = table.column(known.columns.user)
     places = known.users.find(ids.to_pylist(), f"column {known.columns.user!r}")
