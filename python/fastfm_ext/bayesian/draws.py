@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._learning.units import Units
 
 LARGEST_CODE = 127
 
