@@ -8,10 +8,10 @@ from fastfm_ext.bayesian.monitor import PredictionMonitor
 ROWS = 400
 
 
-def monitored(series, noise=None):
+def monitored(series, noise=None, spread=None):
     monitor = PredictionMonitor(series.shape[1])
     for t, values in enumerate(series):
-        monitor.add(values, 1.0 if noise is None else noise[t])
+        monitor.add(values, 1.0 if noise is None else noise[t], 1.0 if spread is None else spread[t])
     return monitor
 
 
@@ -51,6 +51,18 @@ def test_a_noise_that_drifts_has_not_settled():
     assert not monitored(still, np.linspace(1.0, 2.0, 60)).has_settled()
 
 
+def test_scores_grow_while_they_spread_more_than_in_the_quarter_before():
+    still = np.ones((40, 3))
+    wide = np.linspace(1, 2, 40)
+    assert monitored(still, spread=wide).is_growing()
+    assert not monitored(still, spread=wide[::-1]).is_growing()
+    assert not monitored(still, spread=np.r_[wide, np.full(40, 2.0)].repeat(2)[-40:]).is_growing()
+    # From one quarter to the next by a little, and then a little more, than a fiftieth.
+    assert not monitored(still, spread=np.repeat([1.0, 1.0, 1.0, 1.019], 10)).is_growing()
+    assert monitored(still, spread=np.repeat([1.0, 1.0, 1.0, 1.021], 10)).is_growing()
+    assert monitored(still[:3]).is_growing()
+
+
 def test_split_r_hat_is_near_one_unless_the_halves_differ():
     series = autoregressive(200, 0.0)
     assert monitored(series).r_hat() < 1.03
@@ -67,6 +79,7 @@ def test_begin_anew_forgets():
     assert len(monitor) == 0
     assert monitor.mc_variance() == np.inf
     for values in np.ones((5, ROWS)):
-        monitor.add(values, 1.0)
+        monitor.add(values, 1.0, 1.0)
     np.testing.assert_array_equal(monitor.mean(), np.ones(ROWS))
     assert monitor.mc_variance() == 0
+    assert not monitor.is_growing()

@@ -62,8 +62,8 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
         Sampling ends when the Monte Carlo error of the averaged probabilities is small: when its mean square is
         ``2 tol`` times the variance of the class itself, as the model has it. It is measured on 1000 rows.
     burn_in : int or "auto", default="auto"
-        Sweeps at the beginning that no prediction averages over. "auto": until predictions and noise drift no longer,
-        and at most half of `max_sweeps`.
+        Sweeps at the beginning that no prediction averages over. "auto": while predictions drift, at most half of
+        `max_sweeps` and `max_seconds`, and while the spread of the scores grows, at most a quarter.
     keep : {"samples", "distilled", "mean"}, default="samples"
         What predictions are made of: draws of all parameters, thinned and in 8 bits a factor; one FM that is fitted to
         the probabilities of the draws ("distilled"); or the mean of the parameters over all

@@ -21,6 +21,8 @@ WINDOW = 5.0
 # A chain that has settled moves from one quarter of its sweeps to the next by no more than this many times the square
 # of what chance lets it.
 DRIFT = 2.0
+# The scores' spread grows while it is larger than that of the quarter before by more than this part.
+GROWTH = 0.02
 FEWEST_SWEEPS = 16
 LARGEST_NEIGHBOUR = 0.8
 # Of the monitored rows, the part whose split R-hat is at most the one that is told.
@@ -28,7 +30,7 @@ R_HAT_SHARE = 0.95
 
 
 class PredictionMonitor:
-    """Predictions of the same rows, one set a sweep, and the noise precision.
+    """Predictions of the same rows, one set a sweep, the noise precision, and the spread of the scores.
 
     Parameters
     ----------
@@ -38,20 +40,23 @@ class PredictionMonitor:
     def __init__(self, n_rows: int) -> None:
         self._values = np.empty((64, n_rows), dtype=np.float32)
         self._noise: list[float] = []
+        self._spread: list[float] = []
 
     def __len__(self) -> int:
         return len(self._noise)
 
-    def add(self, predictions: Float64, noise: float) -> None:
-        """Take in the predictions of a sweep, (n_rows,), and its noise precision."""
+    def add(self, predictions: Float64, noise: float, spread: float) -> None:
+        """Take in the predictions of a sweep, (n_rows,), its noise precision, and the spread of its scores."""
         if len(self) == len(self._values):
             self._values = np.concatenate([self._values, np.empty_like(self._values)])
         self._values[len(self)] = predictions
         self._noise.append(noise)
+        self._spread.append(spread)
 
     def begin_anew(self) -> None:
         """Forget all sweeps so far."""
         self._noise.clear()
+        self._spread.clear()
 
     @property
     def _series(self) -> Float64:
@@ -75,6 +80,18 @@ class PredictionMonitor:
         step = noise[quarter:].mean() - noise[:quarter].mean()
         error = np.sqrt((noise[:quarter].var(ddof=1) + noise[quarter:].var(ddof=1)) / quarter)
         return bool(abs(step) <= max(3 * error, 0.005 * noise.mean()))
+
+    def is_growing(self) -> bool:
+        """Return whether the scores still spread: in the last quarter of the sweeps by more than in the one before.
+
+        The scale of a probit's scores is what a chain finds last. Where classes are told apart well, probabilities of
+        0 and 1 hardly move with it, and so they do not tell.
+        """
+        quarter = len(self) // 4
+        if not quarter:
+            return True
+        before, last = (np.mean(part) for part in (self._spread[-2 * quarter : -quarter], self._spread[-quarter:]))
+        return bool(last > (1 + GROWTH) * before)
 
     def autocorrelation(self) -> Float64:
         """Return the autocorrelation of the predictions, on average over the rows: of lag 0, 1, ..., half the sweeps.

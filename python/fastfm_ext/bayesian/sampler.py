@@ -24,6 +24,8 @@ from fastfm_ext.bayesian.rows import Rows, narrowed, scores_of
 FEWEST_SWEEPS = 40
 # The error is looked at again after a tenth more sweeps.
 NEXT_LOOK = 1.1
+# Most of the sweeps, or of the time, that a burn-in takes while predictions drift, and while only scores still spread.
+MOST_DRIFTING, MOST_GROWING = 0.5, 0.25
 
 
 class SweepLimits(NamedTuple):
@@ -36,7 +38,7 @@ class SweepLimits(NamedTuple):
     tol : float
         Largest part by which what chance leaves in the predictions may raise the error.
     burn_in : int or None
-        Sweeps to leave out; None for as many as drift.
+        Sweeps to leave out; None for as many as drift, or grow.
     """
 
     max_sweeps: int
@@ -128,7 +130,7 @@ class ScoreSampler:
         scores = self._scores(draw)
         self.spread = float(scores.std())
         predictions, variance = self._likelihood.expectation(scores, self.noise)
-        self.monitor.add(predictions, self.noise)
+        self.monitor.add(predictions, self.noise, self.spread)
         self.observation_variance = float(variance.mean())
         if not is_burn_in:
             self.collect(draw)
@@ -209,7 +211,9 @@ class Sampler:
             # Threads of BLAS that wait for the next tiny matrix take more time than the sweeps.
             with DeferredInterrupt() as interrupt, threadpool_limits(1, "blas"):
                 for number in range(1, limits.max_sweeps + 1):
-                    self._sweep(limits, number)
+                    elapsed = time.perf_counter() - started
+                    used = max(number / limits.max_sweeps, elapsed / (limits.max_seconds or np.inf))
+                    self._sweep(limits, used)
                     wants_no_more = report(self.history, self.burn_in)
                     interrupt.check()
                     n = self.scores[0].n_collected
@@ -228,20 +232,26 @@ class Sampler:
                 score.collect()
         return interrupted
 
-    def _sweep(self, limits: SweepLimits, number: int) -> None:
+    def _sweep(self, limits: SweepLimits, used: float) -> None:
+        """Make a sweep of each score; ``used`` is the part of the limits that is gone then."""
         started, is_burn_in = time.perf_counter(), self.burn_in is None
         for score in self.scores:
+            if self.burn_in == len(self.history.seconds):  # the first sweep behind it
+                score.monitor.begin_anew()
             score.sweep(is_burn_in=is_burn_in)
         self.history.noise.append(self.scores[0].noise)
         self.history.spread.append(sum(score.spread for score in self.scores) / len(self.scores))
         self.history.seconds.append(time.perf_counter() - started)
-        if is_burn_in and self._ends_burn_in(limits, number):
+        if is_burn_in and self._ends_burn_in(limits, used):
             self.burn_in = len(self.history.seconds)
-            for score in self.scores:
-                score.monitor.begin_anew()
 
-    def _ends_burn_in(self, limits: SweepLimits, number: int) -> bool:
-        """Return whether this is the last sweep of the burn-in, which leaves half of the sweeps to be averaged."""
+    def _ends_burn_in(self, limits: SweepLimits, used: float) -> bool:
+        """Return whether this is the last sweep of the burn-in, which leaves most of the sweeps to be averaged."""
         if limits.burn_in is not None:
             return len(self.history.seconds) >= limits.burn_in
-        return number >= limits.max_sweeps // 2 or all(score.monitor.has_settled() for score in self.scores)
+        if used >= MOST_DRIFTING:
+            return True
+        monitors = [score.monitor for score in self.scores]
+        if used < MOST_GROWING and any(monitor.is_growing() for monitor in monitors):
+            return False
+        return all(monitor.has_settled() for monitor in monitors)
