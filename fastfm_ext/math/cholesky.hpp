@@ -7,12 +7,10 @@
 #include <float.h>
 #include <math.h>
 
+#include "math/lanes.hpp"
 #include "math/transpose.hpp"
-#include "math/vec.hpp"
 
 namespace fastfm::FASTFM_ISA {
-
-using Lanes = Vec<max_lanes>;
 
 // a -= c b from the register with place `first` on.
 inline void subtract_multiple(float* a, float c, const float* b, int first, int k) {

@@ -2,12 +2,9 @@
 // matrices are cut into tiles.
 #pragma once
 
-#include "math/vec.hpp"
+#include "math/lanes.hpp"
 
 namespace fastfm::FASTFM_ISA {
-
-// Rows of `max_lanes` floats at a time over k, a multiple of 16.
-using Lanes = Vec<max_lanes>;
 
 // The left matrix: value (i, p) is a[i * i_stride + p * p_stride], so that it may stand transposed.
 struct LeftMatrix {
@@ -63,18 +60,6 @@ inline void add_gram(const float* S, int64_t n, int32_t k, float* C) {
     int32_t f = 0;
     for (; f + two <= k; f += two) add_columns<2>(transposed, S + f, f + two, n, k, C + f);
     for (; f < k; f += max_lanes) add_columns<1>(transposed, S + f, f + max_lanes, n, k, C + f);
-}
-
-inline float inner(const float* a, const float* b, int k) {
-    Lanes products = Lanes::fill(0.0f);
-    for (int f = 0; f < k; f += max_lanes) products = fma(Lanes::load(a + f), Lanes::load(b + f), products);
-    return sum(products);
-}
-
-// out += weight row.
-inline void add_row(float weight, const float* row, int k, float* out) {
-    const Lanes w = Lanes::fill(weight);
-    for (int f = 0; f < k; f += max_lanes) fma(w, Lanes::load(row + f), Lanes::load(out + f)).store(out + f);
 }
 
 }  // namespace fastfm::FASTFM_ISA

@@ -1,12 +1,10 @@
 // Products of rows with many others that stand in panels: a panel's values of one factor side by side.
 #pragma once
 
-#include "math/vec.hpp"
+#include "math/lanes.hpp"
 #include "types/tile.hpp"
 
 namespace fastfm::FASTFM_ISA {
-
-using Lanes = Vec<max_lanes>;
 
 // panels[p, f, l] = rows[p * tile_panel + l, f], for n rows, a multiple of tile_panel.
 inline void to_panels(const float* rows, int n, int k, float* panels) {

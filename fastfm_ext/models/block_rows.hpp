@@ -21,12 +21,6 @@ struct Panel {
     bool ones;            // every q is 1
 };
 
-inline float dot_of(const float* a, const float* b, int k) {
-    Lanes products = Lanes::fill(0.0f);
-    for (int f = 0; f < k; f += max_lanes) products = fma(Lanes::load(a + f), Lanes::load(b + f), products);
-    return sum(products);
-}
-
 // Most blocks whose block rows of a row are looked up once, for all registers of factors.
 constexpr int blocks_at_once = 64;
 
@@ -138,7 +132,7 @@ inline int64_t own_block_row(const BlockedRows& rows, const RowsByBlock& by_bloc
 
 // Takes off t what the block's own parameters (w, v) of these rows predict.
 inline void take_off(float w, const float* v, int n, int k, Panel& panel) {
-    for (int i = 0; i < n; ++i) panel.t[i] -= w * panel.q[i] + dot_of(v, panel.z[i], k);
+    for (int i = 0; i < n; ++i) panel.t[i] -= w * panel.q[i] + inner(v, panel.z[i], k);
 }
 
 // Asks for what the panel from place `first` on reads of the rows, which may lie anywhere.

@@ -143,7 +143,7 @@ inline void multiply(const float* G, const float* v, int k, float* out) {
     }
     // What stands beyond the tile on the diagonal stands for what is missing below it, too.
     for (int i = 0; rows_above(i) < k; ++i)
-        out[i] += dot_of(G + i * k + rows_above(i), v + rows_above(i), k - rows_above(i));
+        out[i] += inner(G + i * k + rows_above(i), v + rows_above(i), k - rows_above(i));
 }
 
 // Room for a draw, (k, k) and a few times (k,).
@@ -197,7 +197,7 @@ inline void set_up(const Sums& sums, const NormalPrior& prior, const PriorMean& 
         for (int f = first_column(i); f < k; f += max_lanes)
             fnma(less, Lanes::load(sums.m + f), fma(times, Lanes::load(G + f), Lanes::load(precision + f)))
                 .store(A + f);
-        room.c[i] = alpha * sums.T[i] + dot_of(precision, mean.V, k) - linear.shared * linear.b * sums.m[i];
+        room.c[i] = alpha * sums.T[i] + inner(precision, mean.V, k) - linear.shared * linear.b * sums.m[i];
         const float given_w = alpha * G[i] + precision[i];
         // Neither rows nor the prior tell anything about this one.
         if (given_w == 0.0f) A[i] = 1.0f;
@@ -235,15 +235,15 @@ inline float draw_jointly(const Sums& sums, const NormalPrior& prior, const Prio
     solve_upper(room.A, k, room.inverse, room.y, room.v);
     if (!options.fit_linear) return 0.0f;
     if (!(linear.p > 0.0f)) return mean.w;
-    return (linear.b - options.alpha * dot_of(sums.m, room.v, k)) / linear.p + noise_w / sqrtf(linear.p);
+    return (linear.b - options.alpha * inner(sums.m, room.v, k)) / linear.p + noise_w / sqrtf(linear.p);
 }
 
 // Weighted sums of y - p and of its square, for rows that all have the linear and pair terms `own` and the factors v.
 inline void errors_of(const Sums& sums, float own, const float* v, int k, float* room, double* errors) {
     multiply(sums.G, v, k, room);
-    const double n = sums.n(), s = sums.s(), u = own, vm = dot_of(v, sums.m, k), vT = dot_of(v, sums.T, k);
+    const double n = sums.n(), s = sums.s(), u = own, vm = inner(v, sums.m, k), vT = inner(v, sums.T, k);
     errors[0] = s - u * n - vm;
-    errors[1] = sums.tt() - 2.0 * (u * s + vT) + u * u * n + 2.0 * u * vm + dot_of(v, room, k);
+    errors[1] = sums.tt() - 2.0 * (u * s + vT) + u * u * n + 2.0 * u * vm + inner(v, room, k);
 }
 
 }  // namespace fastfm::FASTFM_ISA

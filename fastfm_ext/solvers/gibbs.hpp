@@ -21,7 +21,7 @@ inline void keep(const BlockTable& out, int64_t b, float w, const float* v, int 
     float* S = out.S + b * k;
     for (int f = 0; f < k; f += max_lanes) Lanes::load(v + f).store(S + f);
     out.terms[2 * b] = w;
-    out.terms[2 * b + 1] = 0.5f * dot_of(v, v, k);
+    out.terms[2 * b + 1] = 0.5f * inner(v, v, k);
 }
 
 // A value far from 0 makes the rest of its row large, too, and sums of large targets lose what the other rows say to
@@ -104,7 +104,7 @@ inline TurnedRows turn_rows(const BlockDraw& task, int64_t b, float w, const flo
         }
         for (int i = 0; i < padded; ++i) {
             turned.q[at + i] = panel.q[i];
-            turned.e[at + i] = panel.t[i] - w * panel.q[i] - dot_of(v, panel.z[i], k);
+            turned.e[at + i] = panel.t[i] - w * panel.q[i] - inner(v, panel.z[i], k);
         }
     }
     return turned;
@@ -164,7 +164,7 @@ inline void draw_by_coordinates(const BlockDraw& task, int64_t b, float* floats)
         const float p = alpha * products.squares + precision[f];
         // The slope of the log density at v_f, over its curvature.
         change = 0.0f;
-        if (p > 0.0f) change = (alpha * products.errors - dot_of(precision, deviation, k)) / p + noise[f] / sqrtf(p);
+        if (p > 0.0f) change = (alpha * products.errors - inner(precision, deviation, k)) / p + noise[f] / sqrtf(p);
         v[f] += change;
         deviation[f] += change;
         before = column;
@@ -172,7 +172,7 @@ inline void draw_by_coordinates(const BlockDraw& task, int64_t b, float* floats)
     if (task.errors) {
         const Products last = step_and_multiply(turned, change, before, turned.q);
         task.errors[2 * b] = last.errors;
-        task.errors[2 * b + 1] = dot_of(turned.e, turned.e, static_cast<int>(turned.n));
+        task.errors[2 * b + 1] = inner(turned.e, turned.e, static_cast<int>(turned.n));
     }
     keep(task.out, b, w, v, k);
 }

@@ -30,9 +30,9 @@ inline void add_up(const FeatureDraw& task, int64_t b) {
         const Lanes times = Lanes::fill(x);
         for (int f = 0; f < k; f += max_lanes) fma(times, Lanes::load(v + f), Lanes::load(S + f)).store(S + f);
         linear += x * task.w[j];
-        squares += x * x * dot_of(v, v, k);
+        squares += x * x * inner(v, v, k);
     }
-    const float half = 0.5f * dot_of(S, S, k);
+    const float half = 0.5f * inner(S, S, k);
     table.terms[2 * b] = linear + half - 0.5f * squares;
     table.terms[2 * b + 1] = half;
 }
@@ -43,7 +43,7 @@ inline void center_on(const BlockTable& table, int64_t b, int k, const Sums& sum
     const float* S = table.S + b * k;
     const float own = table.terms[2 * b], n = sums.n();
     multiply(sums.G, S, k, product);
-    const float error = sums.s() - own * n - dot_of(sums.m, S, k);
+    const float error = sums.s() - own * n - inner(sums.m, S, k);
     for (int i = 0; i < k; ++i) {
         float* row = sums.G + i * k;
         const Lanes by_S = Lanes::fill(sums.m[i] + n * S[i]), by_m = Lanes::fill(S[i]);
@@ -66,7 +66,7 @@ inline void follow(const BlockTable& table, int64_t b, float x, const float* v, 
     float* terms = table.terms + 2 * b;
     const Lanes X = Lanes::fill(x);
     for (int f = 0; f < k; f += max_lanes) (X * Lanes::load(change + f)).store(d + f);
-    const float v_d = dot_of(v, d, k), d_d = dot_of(d, d, k), S_d = dot_of(S, d, k);
+    const float v_d = inner(v, d, k), d_d = inner(d, d, k), S_d = inner(S, d, k);
     // own = linear + (|S|^2 - sum x^2 |v|^2) / 2
     terms[0] += x * change_w + S_d - x * v_d;
     terms[1] += S_d + 0.5f * d_d;
@@ -74,7 +74,7 @@ inline void follow(const BlockTable& table, int64_t b, float x, const float* v, 
     if (!about) return;
 
     const float n = about->n(), constant = x * (change_w - v_d);
-    about->s() -= constant * n + dot_of(about->m, d, k);
+    about->s() -= constant * n + inner(about->m, d, k);
     // T = sum e z: the errors lose constant + d'z, and every z gains d.
     const Lanes minus = Lanes::fill(-constant), errors = Lanes::fill(about->s());
     for (int f = 0; f < k; f += max_lanes) {
@@ -82,7 +82,7 @@ inline void follow(const BlockTable& table, int64_t b, float x, const float* v, 
         fma(errors, Lanes::load(d + f), T).store(about->T + f);
     }
     for (int i = 0; rows_above(i) < k; ++i)
-        about->T[i] -= dot_of(about->G + i * k + rows_above(i), d + rows_above(i), k - rows_above(i));
+        about->T[i] -= inner(about->G + i * k + rows_above(i), d + rows_above(i), k - rows_above(i));
     for (int f = 0; f < k; f += max_lanes) {
         const Lanes m = Lanes::load(about->m + f), d_f = Lanes::load(d + f);
         Lanes T = Lanes::load(about->T + f);
@@ -145,7 +145,7 @@ inline void take_out(const FeatureSums& total, float w, const float* v, int k, f
     }
     // So far the targets are less the feature's own part, too.
     multiply(sums.G, v, k, product);
-    sums.s() += sums.n() * w + dot_of(sums.m, v, k);
+    sums.s() += sums.n() * w + inner(sums.m, v, k);
     for (int f = 0; f < k; ++f) sums.T[f] += product[f] + w * sums.m[f];
 }
 
