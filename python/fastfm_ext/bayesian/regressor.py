@@ -54,8 +54,8 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
         Sampling ends when the Monte Carlo error of the averaged predictions raises the root mean squared error by no
         more than this part: when its mean square is ``2 tol`` times that of the noise. It is measured on 1000 rows.
     burn_in : int or "auto", default="auto"
-        Sweeps at the beginning that no prediction averages over. "auto": while predictions and noise drift, at most half of
-        `max_sweeps` and `max_seconds`, and while the spread of the scores grows, at most a quarter.
+        Sweeps at the beginning that no prediction averages over. "auto": while predictions and noise drift, at most
+        half of `max_sweeps` and `max_seconds`, and while the spread of the scores grows, at most a quarter.
     keep : {"samples", "distilled", "mean"}, default="samples"
         What predictions are made of: draws of all parameters, thinned and in 8 bits a factor; one FM that is fitted to
         what the draws predict ("distilled"), and knows the noise, but not how sure it is; or the mean of the
