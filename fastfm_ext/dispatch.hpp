@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "types/contributions.hpp"
 #include "types/gradient.hpp"
 #include "types/matrix.hpp"
 #include "types/multinomial.hpp"
@@ -35,6 +36,8 @@ struct Kernels {
                                 double* loss_sum);
     void (*predict)(const Csr&, const Params&, int64_t first, int64_t last, float* p);
     void (*pool)(const Csr&, const Params&, int64_t first, int64_t last, float* own, float* sum_vx);
+    void (*feature_contributions)(const Csr&, const Params&, int64_t first, int64_t last, const FeatureContributions&);
+    void (*group_contributions)(const Csr&, const Params&, int64_t first, int64_t last, const GroupContributions&);
     void (*collect_candidates)(const PackedItems&, int64_t first, int64_t last, const UserGroup&);
     void (*keep_best)(Candidates&, int32_t n, double margin);
 

@@ -391,4 +391,5 @@ def top_n(items, query, int n_threads, int64_t[:, ::1] positions, float[:, ::1] 
     check(status)
 
 
+include "contributions.pxi"
 include "sweep.pxi"

@@ -105,6 +105,39 @@ struct Block {
         }
     }
 
+    // 1/2 (S + E S_b), of which `half_sum` is the part of the background, or null for zeros.
+    struct Halves {
+        V T[n_vecs];
+
+        Halves(const Block& block, const float* half_sum) {
+            const V half = V::fill(0.5f);
+            for (int b = 0; b < n_vecs; ++b)
+                T[b] = half_sum ? fma(half, block.S[b], V::load(half_sum + b * lanes)) : half * block.S[b];
+        }
+
+        // <v_i, T - 1/2 x_i v_i>.
+        float times(const float* v, float x) const {
+            const V half_x = V::fill(0.5f * x);
+            V products = V::fill(0.0f);
+            for (int b = 0; b < n_vecs; ++b) {
+                const V v_b = V::load(v + b * lanes);
+                products = fma(v_b, fnma(half_x, v_b, T[b]), products);
+            }
+            return sum(products);
+        }
+    };
+
+    void store_sums(float* to) const {
+        for (int b = 0; b < n_vecs; ++b) S[b].store(to + b * lanes);
+    }
+
+    // <m, S>.
+    float times_sums(const float* m) const {
+        V products = V::fill(0.0f);
+        for (int b = 0; b < n_vecs; ++b) products = fma(V::load(m + b * lanes), S[b], products);
+        return sum(products);
+    }
+
     // One step on v_i for every feature i of the row, with the S of the parameters before the step. The gradient is
     // g dp/dv_if + l2 v_if = g x_i (S_f - v_if x_i) + l2 v_if; without `own_square`, S does not hold v_if x_i, and the
     // gradient is g x_i S_f + l2 v_if. `beside(j)` is called for each nonzero j.
@@ -201,10 +234,30 @@ class Fm {
         float own = linear_score(row);
         for (int first = 0; first < n_factors(); first += block_size) {
             own += block_.score(row, at_.factors_from(first), [](int64_t) {});
-            for (int b = 0; b < Block<block_size>::n_vecs; ++b)
-                block_.S[b].store(sum_vx + first + b * Block<block_size>::lanes);
+            block_.store_sums(sum_vx + first);
         }
         return own;
+    }
+
+    // Calls begin(j, w_i x_i) for each nonzero j, and then add(j, value), once for each block of factors, with what adds
+    // up to its part in the score without w0,
+    //
+    //   x_i [ w_i + <v_i, 1/2 S + half_sum> - 1/2 |v_i|^2 x_i ],
+    //
+    // and with_sums(first, block) with the sums S_f of the factors from `first` on.
+    template <class Row, class Begin, class Add, class WithSums>
+    FASTFM_INLINE void contributions(const Row& row, const float* half_sum, Begin begin, Add add, WithSums with_sums) {
+        for (int64_t j = 0; j < row.nnz(); ++j) begin(j, *at_.w_of(row.i[j]) * row.value(j));
+        for (int first = 0; first < n_factors(); first += block_size) {
+            const auto factors = at_.factors_from(first);
+            block_.sum_up(row, factors);
+            const typename Block<block_size>::Halves halves(block_, half_sum ? half_sum + first : nullptr);
+            for (int64_t j = 0; j < row.nnz(); ++j) {
+                const float x = row.value(j);
+                add(j, x * halves.times(factors(row.i[j]), x));
+            }
+            with_sums(first, block_);
+        }
     }
 
     // Asks for what score() reads of a feature before it is needed; memory is what a row waits for.

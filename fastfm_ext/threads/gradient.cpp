@@ -160,4 +160,22 @@ Status pool(const Kernels& kernels, const Csr& X, const Params& params, int n_th
     });
 }
 
+Status feature_contributions(const Kernels& kernels, const Csr& X, const Params& params, int n_threads,
+                             const FeatureContributions& out) noexcept {
+    return guarded([&]() -> Status {
+        split(X.n_rows, useful_threads(n_threads, X.n_rows),
+              [&](int, int64_t first, int64_t last) { kernels.feature_contributions(X, params, first, last, out); });
+        return {StatusCode::ok, -1};
+    });
+}
+
+Status group_contributions(const Kernels& kernels, const Csr& X, const Params& params, int n_threads,
+                           const GroupContributions& out) noexcept {
+    return guarded([&]() -> Status {
+        split(X.n_rows, useful_threads(n_threads, X.n_rows),
+              [&](int, int64_t first, int64_t last) { kernels.group_contributions(X, params, first, last, out); });
+        return {StatusCode::ok, -1};
+    });
+}
+
 }  // namespace fastfm

@@ -21,5 +21,9 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
 Status predict(const Kernels& kernels, const Csr& X, const Params& params, int n_threads, float* p) noexcept;
 Status pool(const Kernels& kernels, const Csr& X, const Params& params, int n_threads, float* own,
             float* sum_vx) noexcept;
+Status feature_contributions(const Kernels& kernels, const Csr& X, const Params& params, int n_threads,
+                             const FeatureContributions& out) noexcept;
+Status group_contributions(const Kernels& kernels, const Csr& X, const Params& params, int n_threads,
+                           const GroupContributions& out) noexcept;
 
 }  // namespace fastfm

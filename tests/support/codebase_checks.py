@@ -35,6 +35,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "model_selection": {"_tables", "_validation", "_common"},
     "retrieval": {"_engine", "_tables", "_validation", "model_io", "_common"},
     "evaluation": {"metrics", "retrieval", "_validation", "_common"},
+    "explain": {"_engine", "_validation", "_common"},
     "recommender": {
         "_tables",
         "_estimators",
@@ -50,7 +51,6 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "streaming": {"text_formats", "_learning", "_validation", "_common"},
     "datasets": {"_common"},
     "export": {"retrieval", "model_io", "_validation", "_common"},
-    "explain": {"_engine", "_common"},
     "plotting": {"_common"},
     "__init__": {
         "_names",
@@ -131,7 +131,7 @@ ROOMS_WITHOUT_TESTS = {
     "__init__": "every test imports from it",
     "__main__": "the tests of the command line run it",
 }
-OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark", "tqdm", "zstandard"}
+OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark", "shap", "tqdm", "zstandard"}
 
 
 def arrow_problems(

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext._common.arrays import Float32, Float64, Int64
+from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import is_integer
+from fastfm_ext.explain.opened import Columns, OpenedModel
 from fastfm_ext.explain.pairs import strongest_pairs
 
 
@@ -87,48 +88,24 @@ def top_interactions(
     >>> [(pair.first, pair.second, pair.value) for pair in top_interactions(model, n=2)]
     [('1', '2', -6.0), ('0', '2', -3.0)]
     """
-    model, encoder = _opened(model, encoder)
+    opened = OpenedModel.of(model, encoder)
+    model = opened.estimator
     if not is_integer(1)(n):
         raise ValueError(f"n must be a positive integer, got {n!r}")
     check_is_fitted(model, "_scorers")
     V: Float32 = model.V_
     of_classes = V if V.ndim == 3 else V[None]
     n_features = of_classes.shape[1]
-    names, field_of = _names_and_fields(model, encoder, fields, n_features)
+    columns = Columns.of(opened, n_features, fields)
+    names = columns.feature_names
+    numbered = None if columns.group_of is None else columns.group_of.astype(np.int64)
     sizes = _typical_sizes(model, n_features)
     labels = model.classes_ if V.ndim == 3 else [None]
     return [
         Interaction(str(names[i]), str(names[j]), value, i, j, label)
         for label, vectors in zip(labels, of_classes, strict=True)
-        for i, j, value in strongest_pairs(vectors * sizes[:, None], int(n), field_of, effective_n_jobs(n_jobs))
+        for i, j, value in strongest_pairs(vectors * sizes[:, None], int(n), numbered, effective_n_jobs(n_jobs))
     ]
-
-
-def _opened(model: Any, encoder: Any) -> tuple[Any, Any]:
-    """Return the model and the encoder of a Pipeline; others as they are."""
-    if not hasattr(model, "named_steps"):
-        return model, encoder
-    steps = [step for _, step in model.steps]
-    found = next((step for step in steps if hasattr(step, "field_names_")), None)
-    return steps[-1], found if encoder is None else encoder
-
-
-def _names_and_fields(
-    model: Any, encoder: Any, fields: ArrayLike | None, n_features: int
-) -> tuple[NDArray[Any], Int64 | None]:
-    """Return the features' names (n_features,), and their fields (n_features,) or None."""
-    if encoder is not None and fields is not None:
-        raise ValueError("encoder and fields both say which features are of one field; give one of them")
-    names: NDArray[Any] = getattr(model, "feature_names_in_", np.arange(n_features).astype(str))
-    given = None if fields is None else np.asarray(fields)
-    if encoder is not None:
-        names, given = encoder.get_feature_names_out(), encoder.fields_
-    if given is None:
-        return names, None
-    if given.shape != (n_features,):
-        what = "the encoder" if encoder is not None else "fields"
-        raise ValueError(f"{what} has {given.size} features, and the model has {n_features}")
-    return names, np.unique(given, return_inverse=True)[1].astype(np.int64)
 
 
 def _typical_sizes(model: Any, n_features: int) -> Float64:

@@ -1,0 +1,131 @@
+"""Contributions of features, and of groups of features, to the scores of rows, by the kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from fastfm_ext._common.arrays import Float32, Float64, Int32
+from fastfm_ext._engine.csr import Csr, features_in
+from fastfm_ext._engine.parameters import Parameters, aligned_empty
+from fastfm_ext._native import core
+
+
+@dataclass(frozen=True)
+class Background:
+    """Background rows b of contributions, as far as these need them.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_features,), float64
+        E b.
+    sum_vx : ndarray of shape (n_factors,), float64
+        E S_b.
+    of_zeros : ndarray of shape (n_features,), float64
+        What the features add to the scores of the background, against zeros, on average.
+    features : ndarray of shape (n_present,), int32
+        The features that the rows have.
+    """
+
+    mean: Float64
+    sum_vx: Float64
+    of_zeros: Float64
+    features: Int32
+
+    @classmethod
+    def of(cls, B: Csr, params: Parameters, n_threads: int = 1) -> Self:
+        """Measure rows, (n_background, n_features)."""
+        values, sum_vx = feature_contributions(B, params, None, n_threads)
+        b = np.ones(B.nnz) if B.data is None else B.data.astype(np.float64)
+        mean, of_zeros = (np.bincount(B.indices, each, B.n_features) / B.n_rows for each in (b, values))
+        nothing = np.zeros(0, dtype=np.intp)
+        features = features_in(B, nothing).astype(np.int32)
+        return cls(mean, sum_vx.mean(axis=0, dtype=np.float64), of_zeros, features)
+
+    def half_sum(self, params: Parameters) -> Float32:
+        """Return E S_b / 2 with the kernels' padding: (k,)."""
+        padded: Float32 = _padded(0.5 * self.sum_vx[None], params.k)[0]
+        return padded
+
+
+@dataclass(frozen=True)
+class GroupSums:
+    """Groups of features, and what a background has in each of them (``GroupContributions`` of the kernels).
+
+    Attributes
+    ----------
+    group_of : ndarray of shape (n_features,), int32
+    n_groups : int
+    half_sum : ndarray of shape (k,), or None
+        None for a background of zeros.
+    half_sums : ndarray of shape (n_groups, k), or None
+    of_zeros : ndarray of shape (n_groups,), float32, or None
+    """
+
+    group_of: Int32
+    n_groups: int
+    half_sum: Float32 | None = None
+    half_sums: Float32 | None = None
+    of_zeros: Float32 | None = None
+
+    @classmethod
+    def of(cls, group_of: Int32, n_groups: int, params: Parameters, background: Background | None) -> Self:
+        """Sum up the features of each group."""
+        if background is None:
+            return cls(group_of, n_groups)
+        features = background.features
+        places = (np.arange(len(features)), group_of[features])
+        members = sp.csc_array((0.5 * background.mean[features], places), shape=(len(features), n_groups))
+        half_sums = members.T @ params.V[features]
+        of_zeros = np.bincount(group_of, background.of_zeros, n_groups).astype(np.float32)
+        return cls(group_of, n_groups, background.half_sum(params), _padded(half_sums, params.k), of_zeros)
+
+
+def _padded(values: Float64, k: int) -> Float32:
+    padded = aligned_empty((len(values), k))
+    padded[...] = 0.0
+    padded[:, : values.shape[1]] = values
+    return padded
+
+
+def contributions_to_zeros(X: Csr, params: Parameters, n_threads: int = 1) -> Float32:
+    """Return what each nonzero adds to the score of its row, against a background of zeros: (nnz,)."""
+    values = np.empty(X.nnz, dtype=np.float32)
+    if X.n_rows:
+        core.feature_contributions(X, params, None, n_threads, values, None)
+    return values
+
+
+def feature_contributions(
+    X: Csr, params: Parameters, background: Background | None = None, n_threads: int = 1
+) -> tuple[Float32, Float32]:
+    """Return the first term of each nonzero's contribution, (nnz,), and the sums S_f, (n_rows, n_factors).
+
+    ``x_i [w_i + <v_i, S + E S_b> / 2 - |v_i|^2 x_i / 2]``: all there is against a background of zeros. The second,
+    ``- m_i <v_i, S> / 2 - E phi_i^0(b)``, is that of the background's features, which a row may lack.
+    """
+    values = np.empty(X.nnz, dtype=np.float32)
+    sum_vx = np.empty((X.n_rows, params.k), dtype=np.float32)
+    if X.n_rows:
+        half_sum = None if background is None else background.half_sum(params)
+        core.feature_contributions(X, params, half_sum, n_threads, values, sum_vx)
+    return values, sum_vx[:, : params.n_factors]
+
+
+def rest_of_features(background: Background, params: Parameters, sum_vx: Float32) -> Float32:
+    """Return the second term of the background's features, (n_rows, n_features of it)."""
+    features = background.features
+    half = (0.5 * background.mean[features, None] * params.V[features]).astype(np.float32)
+    rest: Float32 = -(sum_vx @ half.T) - background.of_zeros[features].astype(np.float32)
+    return rest
+
+
+def group_contributions(X: Csr, params: Parameters, groups: GroupSums, n_threads: int = 1) -> Float32:
+    """Return what each group of features adds to the scores of rows: (n_rows, n_groups)."""
+    values = np.empty((X.n_rows, groups.n_groups), dtype=np.float32)
+    if values.size:
+        core.group_contributions(X, params, groups, n_threads, values)
+    return values

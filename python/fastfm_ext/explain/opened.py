@@ -1,0 +1,138 @@
+"""Models as explanations need them: the estimator and the encoder of a Pipeline, rows, and names of columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from fastfm_ext._common.arrays import AnyArray, Int32, object_array
+from fastfm_ext._common.checks import kind_of
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A fitted estimator with the encoder of its rows, and what a Pipeline does with them before.
+
+    Attributes
+    ----------
+    estimator : FMRegressor, FMClassifier, FMRanker or Bayesian estimator
+    encoder : FMEncoder, or None
+    before : Pipeline, or None
+        The steps before the estimator.
+    """
+
+    estimator: Any
+    encoder: Any
+    before: Any
+
+    @classmethod
+    def of(cls, model: Any, encoder: Any = None) -> Self:
+        """Open a Pipeline; take others as they are."""
+        before = None
+        if hasattr(model, "named_steps"):
+            steps = [step for _, step in model.steps]
+            found = next((step for step in steps if hasattr(step, "field_names_")), None)
+            encoder = found if encoder is None else encoder
+            before, model = (model[:-1] if len(steps) > 1 else None), steps[-1]
+        return cls(model, encoder, before)
+
+    def scorer(self, wanted_by: str) -> Any:
+        """Return the estimator as it is now, which scores rows one by one.
+
+        Raises
+        ------
+        TypeError
+            For a ranker or what is no model of this package.
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        """
+        if hasattr(self.estimator, "fold_in"):
+            raise TypeError(
+                f"{wanted_by} takes models that score rows, and {type(self.estimator).__name__} scores pairs of a user "
+                "and an item: explain these with ranking_contributions."
+            )
+        if not hasattr(self.estimator, "_as_it_is"):
+            got = kind_of(self.estimator)
+            raise TypeError(f"{wanted_by} takes models of fastfm_ext, or Pipelines that end with one; got {got}.")
+        model = self.estimator._as_it_is()
+        check_is_fitted(model, "_scorers")
+        return model
+
+    def rows(self, X: Any) -> Any:
+        """Return rows as the estimator takes them."""
+        rows = X if self.before is None else self.before.transform(X)
+        return rows.tocsr() if hasattr(rows, "to_blocks") else rows
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a table, or other groups, that features belong to.
+
+    Attributes
+    ----------
+    n_features : int
+    given_names : ndarray of shape (n_features,), or None
+        Names of the features; None for their numbers.
+    group_of : int32 ndarray of shape (n_features,), or None
+        None where each feature stands for itself.
+    group_names : object ndarray of shape (n_groups,), or None
+    """
+
+    n_features: int
+    given_names: AnyArray | None
+    group_of: Int32 | None = None
+    group_names: AnyArray | None = None
+
+    @classmethod
+    def of(cls, model: OpenedModel, n_features: int, fields: ArrayLike | None = None) -> Self:
+        """Find the names of the features, and their groups by the encoder or by `fields`.
+
+        Raises
+        ------
+        ValueError
+            If both are given, or are of another number of features.
+        """
+        encoder = model.encoder
+        if encoder is not None and fields is not None:
+            raise ValueError("encoder and fields both say which features are of one field; give one of them")
+        if encoder is not None:
+            _check_size("the encoder", len(encoder.fields_), n_features)
+            names, group_names = encoder.get_feature_names_out(), object_array(encoder.field_names_)
+            return cls(n_features, names, encoder.fields_.astype(np.int32), group_names)
+        names = getattr(model.estimator, "feature_names_in_", None)
+        if fields is None:
+            return cls(n_features, names)
+        given: NDArray[Any] = np.asarray(fields)
+        if given.ndim != 1:
+            raise ValueError(f"fields must hold one field a feature; got an array of shape {given.shape}")
+        _check_size("fields", len(given), n_features)
+        values, group_of = np.unique(given, return_inverse=True)
+        return cls(n_features, names, group_of.astype(np.int32), object_array(map(str, values.tolist())))
+
+    @property
+    def of_features(self) -> Columns:
+        """Each feature for itself."""
+        return Columns(self.n_features, self.given_names)
+
+    @property
+    def feature_names(self) -> AnyArray:
+        """Names of the features: (n_features,)."""
+        names = self.given_names
+        return (np.arange(self.n_features).astype(str) if names is None else names).astype(object)
+
+    @property
+    def names(self) -> AnyArray:
+        """Names of the groups, (n_groups,), or of the features."""
+        return self.feature_names if self.group_names is None else self.group_names
+
+    def __len__(self) -> int:
+        return self.n_features if self.group_names is None else len(self.group_names)
+
+
+def _check_size(what: str, found: int, n_features: int) -> None:
+    if found != n_features:
+        raise ValueError(f"{what} has {found} features, and the model has {n_features}")
