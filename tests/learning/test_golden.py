@@ -35,6 +35,18 @@ def test_rankings_by_cosines_have_the_numbers_of_before(isa):
             np.testing.assert_allclose(value, golden[name][what], rtol=2e-3, atol=2e-4, err_msg=message)
 
 
+def test_bayesian_models_have_the_numbers_of_before(isa):
+    golden = json.loads(golden_cases.DRAWS.read_text(encoding="utf-8"))
+    values = golden_cases.bayesian_values()
+    assert values.keys() == golden.keys()
+    for name, numbers in values.items():
+        assert numbers.keys() == golden[name].keys()
+        for what, value in numbers.items():
+            # Sweeps pass roundings on, and draws are kept in 8 bits.
+            message = f"{what} of {name}. {HINT}"
+            np.testing.assert_allclose(value, golden[name][what], rtol=1e-2, atol=2e-3, err_msg=message)
+
+
 def test_the_numbers_tell_solvers_and_losses_apart(golden):
     scores = [tuple(numbers["scores"]) for numbers in golden.values()]
     assert len(set(scores)) == len(scores)

@@ -5,16 +5,26 @@ After a change that is meant to give other numbers: ``python tests/support/golde
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
 
-from fastfm_ext import FMClassifier, FMRanker, FMRegressor
+from fastfm_ext import (
+    BayesianFMClassifier,
+    BayesianFMOrdinalClassifier,
+    BayesianFMRegressor,
+    FMClassifier,
+    FMRanker,
+    FMRegressor,
+)
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "values.json"
 COSINES = GOLDEN.with_name("cosines.json")
+DRAWS = GOLDEN.with_name("draws.json")
 
 # All that the numbers depend on is said here, so that other defaults change none of them.
 STEPS = {
@@ -23,6 +33,7 @@ STEPS = {
     "ftrl": {"solver": "ftrl", "learning_rate": 0.1, "l2_w": 1.0, "l2_V": 1.0, "l1_w": 0.1, "l1_V": 0.01},
 }
 SHARED = {"n_factors": 3, "max_iter": 4, "init_stdev": 0.1, "early_stopping": False, "random_state": 0}
+SWEEPS = {"n_factors": 3, "max_sweeps": 24, "burn_in": 8, "n_samples": 5, "tol": 1e-9, "random_state": 0}
 RANKING = {"learning_rate": 0.1, "l2_w": 0.01, "l2_V": 0.01, "n_negatives": 4, "popularity": 0.0}
 
 # Numbers that anybody can write down again: no generator of random numbers, which may change.
@@ -55,6 +66,29 @@ def cosine_models() -> dict[str, Any]:
     }
 
 
+def bayesian_models() -> dict[str, Any]:
+    """Every likelihood, with both priors of the factors; what is random are draws of NumPy's generator and our own."""
+    return {
+        "numbers": BayesianFMRegressor(prior="normal-wishart", **SWEEPS).fit(X, Y),
+        "numbers, normal-gamma": BayesianFMRegressor(prior="normal-gamma", **SWEEPS).fit(X, Y),
+        "two classes": BayesianFMClassifier(prior="normal-wishart", **SWEEPS).fit(X, Y > 3),
+        "three classes": BayesianFMClassifier(prior="normal-gamma", **SWEEPS).fit(X, np.digitize(Y, [2, 4])),
+        "ordered classes": BayesianFMOrdinalClassifier(prior="normal-wishart", **SWEEPS).fit(X, np.digitize(Y, [2, 4])),
+    }
+
+
+def numbers_of_draws(model: Any) -> dict[str, Any]:
+    """What is kept of a Bayesian model."""
+    if isinstance(model, BayesianFMRegressor):
+        numbers = {"predictions": model.predict(X), "deviations": model.predict_std(X)}
+    else:
+        numbers = {"probabilities": model.predict_proba(X)}
+    numbers |= {f"mean {name}": np.abs(values).mean() for name, values in model.hyperparameters_.items()}
+    numbers |= {name: np.asarray(values) for name, values in model.history_.items() if name != "seconds"}
+    numbers |= {"w0": model.w0_, "size of w": np.abs(model.w_).sum(), "size of V": np.abs(model.V_).sum()}
+    return {name: np.ravel(values).astype(float)[::7].tolist() for name, values in numbers.items()}
+
+
 def numbers_of(model: Any) -> dict[str, Any]:
     """What is kept of a model."""
     if isinstance(model, FMRanker):
@@ -78,6 +112,13 @@ def cosine_values() -> dict[str, dict[str, Any]]:
     return {name: numbers_of(model) for name, model in cosine_models().items()}
 
 
+def bayesian_values() -> dict[str, dict[str, Any]]:
+    # Chains as short as these have not come to an end.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return {name: numbers_of_draws(model) for name, model in bayesian_models().items()}
+
+
 def rounded(value: Any) -> Any:
     """The value with numbers of as many digits as float32 has."""
     if isinstance(value, dict):
@@ -90,6 +131,6 @@ def rounded(value: Any) -> Any:
 if __name__ == "__main__":
     if "--regenerate" not in sys.argv:
         sys.exit(__doc__)
-    for path, numbers in ((GOLDEN, values()), (COSINES, cosine_values())):
+    for path, numbers in ((GOLDEN, values()), (COSINES, cosine_values()), (DRAWS, bayesian_values())):
         path.write_text(json.dumps(rounded(numbers), indent=1) + "\n", encoding="utf-8")
         print(f"wrote {path}")
