@@ -42,6 +42,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "_validation",
         "encoding",
         "evaluation",
+        "explain",
         "model_io",
         "ranking",
         "retrieval",

@@ -1,7 +1,23 @@
-"""Explanations of fitted models: what features and pairs of features add to scores."""
+"""Explanations of fitted models: what features, columns and pairs of them add to scores."""
 
-from fastfm_ext.explain.contributions import contributions
-from fastfm_ext.explain.interactions import Interaction, top_interactions
+from fastfm_ext.explain.column_importance import importance
+from fastfm_ext.explain.column_interactions import FieldInteractions, field_interactions
+from fastfm_ext.explain.model_interactions import Interaction, top_interactions
+from fastfm_ext.explain.rankings import PairContribution, ranking_contributions
 from fastfm_ext.explain.result import Contribution, Contributions
+from fastfm_ext.explain.row_interactions import interactions
+from fastfm_ext.explain.shapley import contributions
 
-__all__ = ["Contribution", "Contributions", "Interaction", "contributions", "top_interactions"]
+__all__ = [
+    "Contribution",
+    "Contributions",
+    "FieldInteractions",
+    "Interaction",
+    "PairContribution",
+    "contributions",
+    "field_interactions",
+    "importance",
+    "interactions",
+    "ranking_contributions",
+    "top_interactions",
+]

@@ -119,6 +119,13 @@ class Columns:
         return Columns(self.n_features, self.given_names)
 
     @property
+    def as_groups(self) -> Columns:
+        """The groups; each feature is one where there are none."""
+        if self.group_of is not None:
+            return self
+        return Columns(self.n_features, self.given_names, np.arange(self.n_features, dtype=np.int32), self.names)
+
+    @property
     def feature_names(self) -> AnyArray:
         """Names of the features: (n_features,)."""
         names = self.given_names

@@ -11,7 +11,8 @@ from scipy import sparse
 from fastfm_ext import evaluation
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._common.checks import is_integer, optional
-from fastfm_ext.recommender.explanation import names_of_history, pairs_of, parts_of, with_shares
+from fastfm_ext.explain.vector_parts import pairs_of, parts_of, with_shares
+from fastfm_ext.recommender.explanation import names_of_history
 from fastfm_ext.recommender.held_out import GivenVectors, requests_in
 from fastfm_ext.recommender.result_table import result_table
 from fastfm_ext.recommender.serving import ServesRecommendations

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fastfm_ext.recommender.explanation import pairs_of, parts_of
+from fastfm_ext.explain.vector_parts import pairs_of, parts_of
 
 RNG = np.random.default_rng(0)
 V = RNG.normal(size=(6, 3)).astype(np.float32)
