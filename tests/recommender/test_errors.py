@@ -23,7 +23,6 @@ ROLES = {"user": "user", "item": "film"}
         ({}, {"user": []}, "user must name the column of the users' ids"),
         ({}, {"item": [crossed("film", "day")]}, "item must name the column of the items' ids"),
         ({}, {"weight": "stars"}, "weight='stars' is not a column of events"),
-        ({}, {"time": "when"}, "time='when' is not a column of events"),
         ({}, {"context": ["hour"]}, "context='hour' is not a column of events"),
         ({}, {"user": ["user", "country"]}, "user='country' is not a column of events"),
         ({}, {"users": USERS, "user": ["user", "city"]}, "user: users has no column 'city'; it has user, country"),
@@ -44,7 +43,6 @@ ROLES = {"user": "user", "item": "film"}
         ({"user": [None] * len(EVENTS["user"])}, {}, "'user' has no value in row 0"),
         ({"plays": [0] * len(EVENTS["plays"])}, {"weight": "plays"}, "weight='plays': no event has a weight above 0"),
         ({"plays": [-1] * len(EVENTS["plays"])}, {"weight": "plays"}, "row 0 has -1.0"),
-        ({"day": ["x"] * len(EVENTS["day"])}, {"time": "day"}, "column 'day' is declared numeric but row 0 holds 'x'"),
         ({name: [] for name in EVENTS}, {}, "events is empty"),
     ],
 )

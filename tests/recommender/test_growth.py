@@ -122,14 +122,6 @@ def test_a_folded_user_s_context_counts():
         assert set(found.recommend(99, n=4, context={"hour": name})["item_id"].tolist()) == items
 
 
-def test_times_are_kept_up_to_date():
-    events, _, _ = world()
-    found = make().fit(events, user="user", item="film", time="day", weight="plays")
-    found.fold_in({"user": ["u0", "x"], "film": [101, 102], "day": [1000, 2000], "plays": [5, 1]})
-    assert sorted(found.times_.data.tolist())[-2:] == [1000, 2000]
-    assert found.times_.shape == found.interactions_.shape == (N_USERS + 1, N_FILMS)
-
-
 def test_events_of_unknown_items_are_passed_over_with_a_warning(recommender):
     with pytest.warns(UserWarning, match="2 events are of items that are not known"):
         recommender.fold_in({"user": ["x", "x", "y"], "film": [101, 999, 999]})

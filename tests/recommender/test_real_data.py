@@ -67,7 +67,7 @@ def recall_of_popular(recommender, held_out, user, item):
 def test_latest_small_is_ranked_better_than_by_popularity(latest_small):
     ratings, films = latest_small
     train, held_out = split_by_user(ratings, 0.2, user="userId", random_state=0)
-    found = trained(train, user="userId", item=["movieId", multi("genres", sep="|")], items=films, time="timestamp")
+    found = trained(train, user="userId", item=["movieId", multi("genres", sep="|")], items=films)
     metrics = found.evaluate(held_out)
     assert metrics["recall@20"] > 1.2 * recall_of_popular(found, held_out, "userId", "movieId")
     assert metrics["n_users"] == ratings["userId"].nunique()

@@ -96,12 +96,10 @@ def test_ids_in_the_index_of_a_pandas_frame_are_found():
     assert "title" in make().fit(events, user="user", item="film", items=indexed).recommend("u0", n=1)
 
 
-def test_weights_and_times_are_added_up_and_kept():
+def test_weights_are_added_up_and_kept():
     events, _, _ = world()
-    found = make().fit(events, user="user", item="film", weight="plays", time="day")
+    found = make().fit(events, user="user", item="film", weight="plays")
     assert found.interactions_.sum() == events["plays"].sum()
-    assert found.times_.max() == events["day"].max()
-    assert found.times_.nnz == found.interactions_.nnz
 
 
 def test_matrices_train_as_the_ranker_itself(recommender):

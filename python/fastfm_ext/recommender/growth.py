@@ -13,7 +13,7 @@ from fastfm_ext._common.arrays import AnyArray, Float32, Int64
 from fastfm_ext._common.checks import errors_that_name, kind_of
 from fastfm_ext._validation.matrices import checked_csr
 from fastfm_ext.encoding.by_side import encoded_groups
-from fastfm_ext.recommender.interactions import Interactions, interactions_from_table, latest
+from fastfm_ext.recommender.interactions import Interactions, interactions_from_table
 from fastfm_ext.recommender.known import Known
 from fastfm_ext.recommender.roster import Roster
 from fastfm_ext.recommender.serving import ServesRecommendations
@@ -144,7 +144,6 @@ class LearnsOfMore(ServesRecommendations):
                 user=columns.user,
                 item=columns.item,
                 weight=columns.weight,
-                time=columns.time,
                 item_ids=known.items.ids,
             )
         if self.encoder is not None:
@@ -159,16 +158,7 @@ class LearnsOfMore(ServesRecommendations):
         new = found.matrix.tocoo()
         rows, columns = users[new.coords[0]], new.coords[1]
         added = sparse.coo_array((new.data, (rows, columns)), shape=known.interactions.shape).tocsr()
-        times = known.times
-        if times is not None and found.times is not None:
-            old, newer = times.tocoo(), found.times.tocoo()
-            times = latest(
-                np.concatenate([old.coords[0], users[newer.coords[0]]]),
-                np.concatenate([old.coords[1], newer.coords[1]]),
-                np.concatenate([old.data, newer.data]),
-                times.shape,
-            )
-        return replace(known, interactions=sparse.csr_array(known.interactions + added), times=times)
+        return replace(known, interactions=sparse.csr_array(known.interactions + added))
 
     def _with_folded(self, known: Known, users: Int64) -> Known:
         """Give users at these positions vectors from all that they chose, unless these follow from it anyway."""
@@ -195,14 +185,11 @@ class LearnsOfMore(ServesRecommendations):
     def _widened(self, known: Known) -> Known:
         """Let the matrices have a row for each user and a column for each item."""
         shape = len(known.users), len(known.items)
-        interactions, times = known.interactions.copy(), known.times
+        interactions = known.interactions.copy()
         interactions.resize(shape)
-        if times is not None:
-            times = times.copy()
-            times.resize(shape)
         n_more = len(known.users) - len(known.n_trained_on)
         counts = np.append(known.n_trained_on, np.zeros(n_more, dtype=np.int64))
-        return replace(known, interactions=interactions, times=times, n_trained_on=counts)
+        return replace(known, interactions=interactions, n_trained_on=counts)
 
     def _index_items(self, known: Known, places: Int64) -> None:
         """Put items at these positions into the index, but those of which nothing is known."""

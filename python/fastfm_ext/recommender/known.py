@@ -21,7 +21,7 @@ class EventColumns:
     Attributes
     ----------
     user, item : str
-    weight, time : str or None
+    weight : str or None
     title : str or None
         Column of the table of items that names an item to people.
     context : tuple of str
@@ -31,7 +31,6 @@ class EventColumns:
     user: str = "user_id"
     item: str = "item_id"
     weight: str | None = None
-    time: str | None = None
     title: str | None = None
     context: tuple[str, ...] = ()
     kind: str = "mapping"
@@ -47,7 +46,6 @@ class Known:
     users, items : Roster
     interactions : csr_array of shape (n_users, n_items)
         Weights of what each user chose, added up.
-    times : csr_array of shape (n_users, n_items), or None
     trained : ndarray of shape (n_features,), bool
         Whether a row of training had the feature; those of which no row had it tell nothing.
     n_trained_on : ndarray of shape (n_users,), int64
@@ -62,7 +60,6 @@ class Known:
     users: Roster
     items: Roster
     interactions: sparse.csr_array
-    times: sparse.csr_array | None
     trained: Bools
     n_trained_on: Int64
     folded: Mapping[int, Float32] = field(default_factory=dict)

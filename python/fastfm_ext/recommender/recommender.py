@@ -52,8 +52,6 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
         All that are known.
     interactions_ : csr_array of shape (n_users, n_items)
         Weights of what each user chose, added up.
-    times_ : csr_array of shape (n_users, n_items), or None
-        Time of each pair's last event.
 
     See Also
     --------
@@ -110,7 +108,6 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
         users: Any = None,
         items: Any = None,
         weight: str | None = None,
-        time: str | None = None,
         title: str | None = None,
         callback: Callback | None = None,
     ) -> Self:
@@ -132,8 +129,6 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
             matrices of features as `FMRanker` takes them; ids alone by default.
         weight : str, optional
             Column of weights, such as play counts. Those of a pair are added up.
-        time : str, optional
-            Column of times. Training does not look at it; `times_` has it, for splits.
         title : str, optional
             Column of `items` that names an item to people. By default ``"title"`` or ``"name"``, if there is one. It is
             no feature, unless `item` lists it.
@@ -161,11 +156,11 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
         """
         self._check_parts()
         if sparse.issparse(events):
-            named = {"user": user, "item": item, "context": context, "weight": weight, "time": time, "title": title}
+            named = {"user": user, "item": item, "context": context, "weight": weight, "title": title}
             _check_matrix_arguments(named)
             data = data_of_matrices(events, users, items, by_history=self.model.user_history)
         else:
-            arguments = events, user, item, context, users, items, weight, time, title
+            arguments = events, user, item, context, users, items, weight, title
             data = data_of_tables(FitArguments(*arguments, by_history=self.model.user_history))
         model = clone(self.model).fit(data.X_user, data.X_item, data.chosen, callback=callback)
         known = data.known
@@ -246,11 +241,6 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
     def interactions_(self) -> sparse.csr_array:
         """Weights of what each user chose, added up: (n_users, n_items)."""
         return self._known_attribute("interactions_").interactions
-
-    @property
-    def times_(self) -> sparse.csr_array | None:
-        """Time of each pair's last event: (n_users, n_items)."""
-        return self._known_attribute("times_").times
 
     def _known_attribute(self, name: str) -> Known:
         if self._known is None:

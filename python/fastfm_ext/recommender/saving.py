@@ -21,8 +21,6 @@ def state_of(known: Known) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     meta: dict[str, Any] = {"columns": asdict(known.columns), "shapes": {}}
     arrays: dict[str, AnyArray] = {"trained": known.trained, "n_trained_on": known.n_trained_on}
     matrices = {"X_user": known.users.X, "X_item": known.items.X, "interactions": known.interactions}
-    if known.times is not None:
-        matrices["times"] = known.times
     for name, matrix in matrices.items():
         meta["shapes"][name] = list(matrix.shape)
         arrays |= {f"{name}_{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
@@ -58,9 +56,9 @@ def known_of(meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Known:
     users = Roster(columns.user, _ids("users", meta, arrays), matrices["X_user"])
     items = Roster(columns.item, _ids("items", meta, arrays), matrices["X_item"], titles)
     shape = len(users), len(items)
-    times, interactions = matrices.get("times"), matrices["interactions"]
+    interactions = matrices["interactions"]
     _check(users.X.shape[0] == shape[0] and items.X.shape[0] == shape[1], "features of other users or items")
-    _check(interactions.shape == shape and (times is None or times.shape == shape), "interactions of another shape")
+    _check(interactions.shape == shape, "interactions of another shape")
     _check(titles is None or len(titles) == len(items), "titles of other items")
     trained, n_trained_on = arrays["trained"], arrays["n_trained_on"]
     _check(trained.dtype == bool and trained.shape == users.X.shape[1:] == items.X.shape[1:], "other features")
@@ -75,7 +73,7 @@ def known_of(meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Known:
         _check(in_histories.dtype == np.int64 and in_histories.ndim == 1, "items of histories of another kind")
         _check(bool(((in_histories >= 0) & (in_histories < shape[1])).all()), "items of histories that are not there")
     users.position, items.position  # noqa: B018 (raises an error where an id is there twice)
-    return Known(columns, users, items, interactions, times, trained, n_trained_on, folded, in_histories)
+    return Known(columns, users, items, interactions, trained, n_trained_on, folded, in_histories)
 
 
 def _matrix(name: str, shape: Any, arrays: dict[str, AnyArray]) -> sparse.csr_array:

@@ -21,8 +21,6 @@ from fastfm_ext.encoding.declare import checked_specs
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.recommender.interactions import (
     event_columns,
-    latest,
-    numbers_without_gaps,
     positions_in,
     weights_of,
 )
@@ -65,7 +63,6 @@ class FitArguments(NamedTuple):
     users: Any
     items: Any
     weight: str | None
-    time: str | None
     title: str | None
     by_history: bool = False  # users are represented by what they chose, without their ids
 
@@ -114,7 +111,7 @@ class _Tables:
         of_item = [] if given.items is not None or isinstance(given.item, str) else _names(given.item)
         if given.items is None and given.title is not None:
             of_item.append(given.title)
-        arguments = [("user", user), ("item", item), ("weight", given.weight), ("time", given.time)]
+        arguments = [("user", user), ("item", item), ("weight", given.weight)]
         arguments += [("context", name) for name in context] + [("user", name) for name in of_user]
         columns = event_columns(given.events, [*arguments, *(("item", name) for name in of_item)])
         users, user_ids = positions_in(columns[user], "user")
@@ -133,7 +130,7 @@ class _Tables:
         )
         title = item_side.title_column(given.title, (user, item, SCORE))
         kind = kind_of_table(given.events)
-        named = EventColumns(user, item, given.weight, given.time, title, tuple(context), kind)
+        named = EventColumns(user, item, given.weight, title, tuple(context), kind)
         return cls(named, users, items, weights, user_ids, item_ids, columns, user_side, item_side)
 
     def columns_of(self, group: str, spec: ColumnSpec) -> dict[str, Column]:
@@ -155,14 +152,6 @@ class _Tables:
             if name not in columns:
                 raise ValueError(f"{group}: {spec!r} needs {name!r} beside it; there are {', '.join(columns)}")
         return columns
-
-    def latest(self, shape: tuple[int, int]) -> sparse.csr_array | None:
-        """Return the time of each pair's last event; None without times."""
-        if self.named.time is None:
-            return None
-        counts = self.weights > 0
-        times = numbers_without_gaps(self.columns[self.named.time])
-        return latest(self.users[counts], self.items[counts], times[counts], shape)
 
     def summed(self, rows: Int64, shape: tuple[int, int]) -> sparse.csr_array:
         """Return the weights of events, those of a row (n_events,) and an item added up."""
@@ -195,7 +184,7 @@ def data_of_tables(given: FitArguments) -> TrainingData:
     items = replace(items, titles=item_side.titles_of(item_ids, named.title))
     shape = len(users), len(items)
     matrix = tables.summed(tables.users, shape)
-    data = _data(named, users, items, matrix, tables.latest(shape), encoder, by_history=given.by_history)
+    data = _data(named, users, items, matrix, encoder, by_history=given.by_history)
     return _by_request(data, tables, matrix) if in_context else data
 
 
@@ -240,7 +229,7 @@ def data_of_matrices(interactions: Any, users: Any, items: Any, *, by_history: b
             f"users and items must have features in the same columns; got {X_user.shape[1]} and {X_item.shape[1]}."
         )
     rosters = Roster("user_id", np.arange(n_users), X_user), Roster("item_id", np.arange(n_items), X_item)
-    return _data(EventColumns(), *rosters, matrix.astype(np.float64), None, None, by_history=by_history)
+    return _data(EventColumns(), *rosters, matrix.astype(np.float64), None, by_history=by_history)
 
 
 def _data(
@@ -248,7 +237,6 @@ def _data(
     users: Roster,
     items: Roster,
     matrix: sparse.csr_array,
-    times: sparse.csr_array | None,
     encoder: FMEncoder | None,
     *,
     by_history: bool,
@@ -258,7 +246,7 @@ def _data(
     X_user, X_item = users.X[n_of_user > 0], items.X[is_chosen]
     trained = np.zeros(items.X.shape[1], dtype=bool)
     trained[X_user.indices] = trained[X_item.indices] = True
-    known = Known(columns, users, items, matrix, times, trained, n_of_user.astype(np.int64))
+    known = Known(columns, users, items, matrix, trained, n_of_user.astype(np.int64))
     if by_history:
         known = replace(known, in_histories=np.flatnonzero(is_chosen))
     return TrainingData(X_user, X_item, sparse.csr_array(matrix[n_of_user > 0][:, is_chosen]), known, encoder)
