@@ -52,9 +52,13 @@ def with_features(library: str) -> bool:
 def fit_ours(protocol: Protocol, settings: dict[str, Any], seed: int, n_jobs: int, masked: bool = True) -> Outcome:
     """Train `FMRanker` and measure it."""
     started = time.process_time()
-    model = FMRanker(**settings, n_jobs=n_jobs, random_state=seed).fit(*protocol.sides)
+    model = FMRanker(**settings, n_jobs=n_jobs, random_state=seed)
+    by_history = model.user_history
+    X_user, X_item, train = protocol.sides
+    model.fit(None if by_history else X_user, X_item, train)
     seconds = time.process_time() - started
-    vectors = model.user_vector(protocol.X_user), model.item_vector(protocol.ranked)
+    users = model.with_history(train) if by_history else X_user
+    vectors = model.user_vector(users), model.item_vector(protocol.ranked)
     found = [] if model.temperature_ is None else [f"temperature {model.temperature_}"]
     return Outcome(protocol.measure(*vectors, masked), seconds, ", ".join([*found, f"{_epochs_of(model)} epochs"]))
 

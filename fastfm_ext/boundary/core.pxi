@@ -140,6 +140,8 @@ cdef extern from "types/ranking.hpp" namespace "fastfm" nogil:
         const int64_t* order
         const int64_t* begins
         int32_t most
+        int32_t n_positives
+        int32_t kth
 
     struct RankingData:
         Csr users
@@ -361,12 +363,16 @@ cdef extern from "threads/ranking.hpp" namespace "fastfm" nogil:
         int32_t visits
         int32_t history
 
+    struct CppPieces "fastfm::Pieces":
+        int32_t most
+        int32_t fewest
+
     Status cpp_ranking_epoch "fastfm::ranking_epoch"(
         const Kernels&, const RankingData&, const Params&, const RankingOptions&, int, double*) noexcept
     Status cpp_cosine_epoch "fastfm::cosine_epoch"(
         const Kernels&, const RankingData&, const Params&, const TileOptions&, const CppTiling&, int, double*) noexcept
     Status cpp_order_of_visits "fastfm::order_of_visits"(
-        const int64_t*, const int32_t*, int64_t, int32_t, uint64_t, int64_t*, int64_t*, int64_t*) noexcept
+        const int64_t*, const int32_t*, int64_t, const CppPieces&, uint64_t, int64_t*, int64_t*, int64_t*) noexcept
     Status cpp_fold_in "fastfm::fold_in"(const Kernels&, const FoldIn&, const Negatives&) noexcept
 
 

@@ -82,7 +82,7 @@ def losses():
 
 def ranking_losses():
     """Numbers of the ranking losses by name."""
-    return numbers_of(ranking_loss_names)
+    return {name.replace("_", "-"): number for name, number in numbers_of(ranking_loss_names).items()}
 
 
 OptimizerTraits = namedtuple("OptimizerTraits", ["number", "n_slots", "normalises"])
@@ -220,7 +220,7 @@ def cosine_epoch(
 
 
 def order_of_visits(
-    const int64_t[::1] interactions, const int32_t[::1] users, int32_t most, uint64_t seed,
+    const int64_t[::1] interactions, const int32_t[::1] users, int32_t most, int32_t fewest, uint64_t seed,
     int64_t[::1] order, int64_t[::1] begins,
 ):
     """Fills order (n,) and begins (n + 1,) with interactions in pieces of one user; returns the number of pieces."""
@@ -229,9 +229,12 @@ def order_of_visits(
     cdef int64_t* order_ptr = &order[0]
     cdef int64_t* begins_ptr = &begins[0]
     cdef int64_t n = interactions.shape[0], n_pieces = 0
+    cdef CppPieces sizes
+    sizes.most = most
+    sizes.fewest = fewest
     cdef Status status
     with nogil:
-        status = cpp_order_of_visits(interactions_ptr, users_ptr, n, most, seed, order_ptr, begins_ptr, &n_pieces)
+        status = cpp_order_of_visits(interactions_ptr, users_ptr, n, sizes, seed, order_ptr, begins_ptr, &n_pieces)
     check(status)
     return n_pieces
 

@@ -113,6 +113,8 @@ cdef RankingVisits visits_view(source) except *:
     visits.order = pointer_i64(source.order)
     visits.begins = pointer_i64(source.begins)
     visits.most = source.most
+    visits.n_positives = source.n_positives
+    visits.kth = source.kth
     return visits
 
 

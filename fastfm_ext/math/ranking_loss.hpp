@@ -6,6 +6,7 @@
 //             the scores less log q_t, where items t are drawn with unequal probabilities q_t
 //   WARP      a log(r) max(0, 1 - p + s_j),  r = floor((n_others - 1) / N)     (Weston, Bengio, Usunier 2011)
 //             j the first of the items tried with s_j > p - 1, and N how many were tried
+//   k-OS WARP that of the k-th best of some choices of the user, by score        (Weston, Yee, Weiss 2013)
 //
 // Each fills `g` with the derivatives, of the chosen items first, and returns the value.
 #pragma once
@@ -71,6 +72,8 @@ struct Warp {
         return Bpr::value(scores, m, n, weights, g);
     }
 };
+
+struct WarpKos : Warp {};
 
 FASTFM_INLINE double evaluate(RankingLoss loss, const float* scores, int m, int n, const float* weights, float* g) {
     switch (loss) {  // not covered: a number without a loss

@@ -148,12 +148,42 @@ class Ranker {
         pair_.step_user(user, total_weight_);
     }
 
+    // Returns the score of the choice to learn, which becomes item 0: the visit's own, or of several the k-th best.
+    float score_positive(SplitMix64& random, int32_t user) {
+        const int n = data_.visits.n_positives, kth = data_.visits.kth;
+        float scores[most_positives];
+        int64_t found[most_positives];  // places among what the user chose, by falling score; -1: the visit's choice
+        scores[0] = pair_.score(item_row(0));
+        if (!isfinite(scores[0])) return scores[0];
+        found[0] = -1;
+        const int32_t *chosen = data_.chosen(user), first = room_.items[0];
+        for (int j = 1; j < n; ++j) {
+            const int64_t place = random.below(static_cast<uint32_t>(data_.n_chosen(user)));
+            room_.items[0] = chosen[place];
+            const float score = pair_.score(item_row(0));
+            if (!isfinite(score)) return score;
+            int at = j;
+            for (; at > 0 && scores[at - 1] < score; --at) {
+                scores[at] = scores[at - 1];
+                found[at] = found[at - 1];
+            }
+            scores[at] = score;
+            found[at] = place;
+        }
+        const int64_t place = found[kth - 1];
+        room_.items[0] = place < 0 ? first : chosen[place];
+        if (place >= 0 && data_.interactions.items.data)
+            room_.weights[0] = data_.interactions.items.data[data_.interactions.items.indptr[user] + place];
+        total_weight_ = room_.weights[0];
+        return scores[kth - 1];
+    }
+
     // Tries items until one violates the margin.
     bool visit_warp(int64_t visit, int32_t user, double* loss) {
-        const float p = room_.scores[0] = pair_.score(item_row(0));
+        SplitMix64 random = states_[visit & ranking_ahead];
+        const float p = room_.scores[0] = score_positive(random, user);
         if (!isfinite(p)) return false;
         const int64_t n_others = data_.interactions.n_items - data_.n_chosen(user);
-        SplitMix64 random = states_[visit & ranking_ahead];
         *loss = 0.0;
         for (int tried = 1; tried <= data_.negatives.n; ++tried) {
             room_.items[1] = tried == 1 ? *drawn_for(visit) : draw(random, user);

@@ -100,7 +100,7 @@ Status cosine_epoch(const Kernels& kernels, const RankingData& data, const Param
     });
 }
 
-Status order_of_visits(const int64_t* interactions, const int32_t* users, int64_t n, int32_t most, uint64_t seed,
+Status order_of_visits(const int64_t* interactions, const int32_t* users, int64_t n, const Pieces& sizes, uint64_t seed,
                        int64_t* order, int64_t* begins, int64_t* n_pieces) noexcept {
     return guarded([&]() -> Status {
         SplitMix64 random(seed);
@@ -110,9 +110,9 @@ Status order_of_visits(const int64_t* interactions, const int32_t* users, int64_
         };
         std::vector<int64_t> by_user(interactions, interactions + n), starts;
         for (int64_t first = 0, last; first < n; first = last) {
-            for (last = first; last < n && users[last] == users[first]; ++last) {
-                if ((last - first) % most == 0) starts.push_back(last);
-            }
+            for (last = first; last < n && users[last] == users[first];) ++last;
+            const int64_t size = std::clamp<int64_t>((last - first) / sizes.fewest, 1, sizes.most);
+            for (int64_t start = first; start < last; start += size) starts.push_back(start);
             shuffle(by_user.data() + first, last - first);
         }
         std::vector<int64_t> pieces(starts.size());

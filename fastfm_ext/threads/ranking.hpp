@@ -21,12 +21,19 @@ struct Tiling {
 Status cosine_epoch(const Kernels& kernels, const RankingData& data, const Params& params, const TileOptions& options,
                     const Tiling& tiling, int n_threads, double* loss_sum) noexcept;
 
+// How the interactions of a user are cut into pieces: into those of up to `most`, and into at least `fewest` pieces, as
+// far as there are so many interactions.
+struct Pieces {
+    int32_t most;
+    int32_t fewest;
+};
+
 // Fills `order` (n,) with the interactions interactions[0 .. n), whose users ascend, in random order inside each user, cut
-// into pieces of up to `most` of one user, the pieces in random order; by SplitMix64 from `seed` on. `begins` (n + 1,):
-// where the pieces begin, and n; `n_pieces`: how many they are.
+// into pieces, the pieces in random order; by SplitMix64 from `seed` on. `begins` (n + 1,): where the pieces begin, and n;
+// `n_pieces`: how many they are.
 //
 // What a user's visits share, its parameters and what it chose, is then in the cache for all of a piece but the first.
-Status order_of_visits(const int64_t* interactions, const int32_t* users, int64_t n, int32_t most, uint64_t seed,
+Status order_of_visits(const int64_t* interactions, const int32_t* users, int64_t n, const Pieces& sizes, uint64_t seed,
                        int64_t* order, int64_t* begins, int64_t* n_pieces) noexcept;
 
 // Fills task.sum_user; task.workspace need not be set.

@@ -35,7 +35,13 @@ struct RankingVisits {
     const int64_t* order;
     const int64_t* begins;
     int32_t most;  // interactions in a visit
+    // The loss of the k-order statistic: of the visit's choice and others drawn with it from the user's, n_positives in
+    // all, the one that is `kth` by falling score is learned. With 1 and 1 it is the visit's choice.
+    int32_t n_positives;
+    int32_t kth;
 };
+
+constexpr int32_t most_positives = 64;
 
 // What an epoch of learning to rank reads. Either both matrices have values or neither has.
 struct RankingData {

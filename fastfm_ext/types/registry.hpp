@@ -24,6 +24,7 @@
 #define FASTFM_RANKING_LOSSES(X) \
     X(bpr, Bpr)                  \
     X(warp, Warp)                \
+    X(warp_kos, WarpKos)         \
     X(softmax, Softmax)
 
 namespace fastfm {

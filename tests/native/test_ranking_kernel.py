@@ -64,9 +64,11 @@ def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True,
         for o, acc in ((options.w, options.initial_acc_w), (options.V, options.initial_acc_V))
     ]
     w, V = params.w.astype(float), params.V.astype(float)
-    reference = _reference_ranking.Ranker(w, V, loss, negatives.n, *sizes, fit_linear, alias)
+    positives = (4, 2) if loss == "warp-kos" else (1, 1)
+    reference = _reference_ranking.Ranker(w, V, loss, negatives.n, *sizes, fit_linear, alias, *positives)
     for epoch in range(3):
         visits = ChoiceVisits.at_random(np.arange(data.interactions.nnz), data.users_of_interactions, most, rng)
+        visits = replace(visits, n_positives=positives[0], kth=positives[1])
         seeded = Negatives(negatives.n, negatives.keep, negatives.alias, negatives.log_q, seed=99 + epoch)
         kernel_loss = _ranking_engine.train_epoch(data, visits, seeded, params, options)
         begins = np.arange(len(visits.order) + 1) if visits.begins is None else visits.begins
@@ -172,6 +174,16 @@ def test_an_epoch_visits_every_interaction_once_and_one_user_at_a_time(most):
     assert changes_of_user <= sum(-(-n // most) for n in np.bincount(users))
 
 
+def test_a_user_has_as_many_visits_as_are_asked_for_or_one_for_each_interaction():
+    rng = np.random.default_rng(0)
+    lengths = np.array([1, 3, 4, 9, 40])
+    users = np.repeat(np.arange(5), lengths).astype(np.int32)
+    visits = ChoiceVisits.at_random(np.arange(len(users)), users, 8, rng, fewest=4)
+    np.testing.assert_array_equal(np.sort(visits.order), np.arange(len(users)))
+    sizes = [np.diff(visits.begins)[users[visits.order[visits.begins[:-1]]] == user] for user in range(5)]
+    assert [sorted(each) for each in sizes] == [[1], [1] * 3, [1] * 4, [1, 2, 2, 2, 2], [8] * 5]
+
+
 @pytest.mark.parametrize("loss", RANKING_LOSSES)
 def test_a_score_that_is_not_finite_names_its_interaction(isa, loss):
     data = ids_only(3, 4, np.eye(3, 4))
@@ -235,7 +247,9 @@ def test_a_folded_in_user_is_at_the_minimum_of_the_loss(isa, k, loss):
     random = _reference_ranking.SplitMix64.of(5, _reference_ranking.stream_of([3, 11, 20]))
     drawn = [_reference_ranking.draw_other(random, 30, {3, 11, 20}) for _ in range(8)]
     items = vectors[[3, 11, 20, *drawn]].astype(float)
-    loss_of = getattr(_reference_ranking, "bpr" if loss == "warp" else loss)  # every drawn item counts, as in BPR
+    loss_of = getattr(
+        _reference_ranking, "bpr" if loss.startswith("warp") else loss
+    )  # every drawn item counts, as in BPR
     scores = items[:, 0] + items[:, 1:] @ found.astype(float)
     _, g_p, g_s = loss_of(scores[:3], scores[3:], weights)
     gradient = np.r_[g_p, g_s] @ items[:, 1:] + 0.1 * weights.sum() * (found - known[0])

@@ -116,7 +116,7 @@ def documented_defaults(cls: type, parameters: str, solver: str) -> list[float]:
     entry = re.search(rf"^{parameters} : .*\n((?:    .*\n)+)", text, re.M).group(1)
     sentence = " ".join(entry.split()).partition("Default: ")[2]
     # Names start with a letter, so a list of names ends before the next number.
-    names = r"[A-Za-z]\w*(?:(?:, | and )[A-Za-z]\w*)*"
+    names = r"[A-Za-z][\w-]*(?:(?:, | and )[A-Za-z][\w-]*)*"
     for numbers, solvers in re.findall(rf"((?:[\d.e+-]+(?: and )?)+) for ({names})", sentence):
         if solver in re.split(", | and ", solvers.lower()):
             return [float(number) for number in numbers.split(" and ")]

@@ -9,4 +9,4 @@ SOLVERS = tuple(solver.name for solver in registry.SOLVERS if solver.trains_on_b
 LOSSES = tuple(loss.name for loss in losses.LOSSES)  # of rows with a target
 RANKING_LOSSES = tuple(loss.name for loss in losses.RANKING_LOSSES)
 # WARP draws until an item violates the order, so it has one choice and one drawn item at a time.
-SAMPLED_LOSSES = tuple(loss for loss in RANKING_LOSSES if loss != "warp")
+SAMPLED_LOSSES = tuple(loss for loss in RANKING_LOSSES if not loss.startswith("warp"))

@@ -131,11 +131,14 @@ class Negatives:
 class ChoiceVisits:
     """The order of an epoch: visit v goes to the interactions ``order[begins[v]:begins[v + 1]]`` of one user.
 
-    Without ``begins``, each visit goes to one interaction.
+    Without ``begins``, each visit goes to one interaction. With ``n_positives``, it learns the one of ``kth`` highest
+    score of this and of others drawn with it from the user's interactions, so many in all (at most 64).
     """
 
     order: NDArray[np.int64]
     begins: NDArray[np.int64] | None = None
+    n_positives: int = 1
+    kth: int = 1
 
     @property
     def n(self) -> int:
@@ -150,14 +153,16 @@ class ChoiceVisits:
         rng: np.random.Generator,
         *,
         at_once: bool = True,
+        fewest: int = 1,
     ) -> Self:
         """Return visits to these interactions in random order, up to ``most`` of one user one after the other.
 
-        ``at_once`` makes them one visit. ``users`` are those of the interactions, in ascending order.
+        ``at_once`` makes them one visit; each user has then at least ``fewest`` visits, or one for each interaction.
+        ``users`` are those of the interactions, in ascending order.
         """
         order, begins = np.empty_like(interactions), np.empty(len(interactions) + 1, dtype=np.int64)
         seed = int(rng.integers(2**63))
-        n_pieces = core.order_of_visits(interactions, users, most, seed, order, begins)
+        n_pieces = core.order_of_visits(interactions, users, most, fewest, seed, order, begins)
         return cls(order, begins[: n_pieces + 1] if at_once and most > 1 else None)
 
 
@@ -169,6 +174,8 @@ class RankingVisits(NamedTuple):
     order: NDArray[np.int64]
     begins: NDArray[np.int64] | None
     most: int
+    n_positives: int = 1
+    kth: int = 1
 
 
 def train_epoch(
@@ -192,7 +199,7 @@ def train_epoch(
     loss_sum = 0.0
     for first in range(0, visits.n, visits_per_call):
         last = min(first + visits_per_call, visits.n)
-        part = RankingVisits(first, last, visits.order, visits.begins, most)
+        part = RankingVisits(first, last, visits.order, visits.begins, most, visits.n_positives, visits.kth)
         loss_sum += core.ranking_epoch(choices, part, negatives, params, options, n_threads)
     return loss_sum
 

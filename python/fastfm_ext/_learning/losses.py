@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ class RankingLoss:
         Whether the drawn items stand against several choices of one user at once.
     of_zeros : callable
         ``(n_items, n_negatives)`` to the loss of a choice when all scores are 0.
+    n_positives, kth_positive : int
+        Choices that a visit looks at by default, and which of them it learns, counted by falling score.
+    reads : frozenset of str
+        Hyperparameters that not every loss of rankings reads.
     """
 
     name: str
@@ -82,6 +86,9 @@ class RankingLoss:
     n_negatives_of_fold_in: int
     shares_negatives: bool
     of_zeros: Callable[[int, int], float]
+    n_positives: int = 1
+    kth_positive: int = 1
+    reads: frozenset[str] = frozenset()
 
     @staticmethod
     def show(mean: float) -> str:
@@ -245,7 +252,10 @@ WARP = RankingLoss(
     shares_negatives=False,
     of_zeros=lambda n_items, n_negatives: 1 + math.log(n_items),
 )
-RANKING_LOSSES = (SOFTMAX, BPR, WARP)
+WARP_KOS = replace(
+    WARP, name="warp-kos", n_positives=10, kth_positive=5, reads=frozenset({"n_positives", "kth_positive"})
+)
+RANKING_LOSSES = (SOFTMAX, BPR, WARP, WARP_KOS)
 # (p - 1)^2 for what was chosen, and a small multiple of p^2 for every pair.
 SQUARED_PAIRS = PairsLoss(name="squared")
 FMRANKER_LOSSES: tuple[RankingLoss | PairsLoss, ...] = (*RANKING_LOSSES, SQUARED_PAIRS)

@@ -204,6 +204,10 @@ class _RankingVisits(Protocol):
     def begins(self) -> NDArray[np.int64] | None: ...
     @property
     def most(self) -> int: ...
+    @property
+    def n_positives(self) -> int: ...
+    @property
+    def kth(self) -> int: ...
 
 class _PackedItems(Protocol):
     @property
@@ -335,6 +339,7 @@ def order_of_visits(
     interactions: NDArray[np.int64],
     users: _Indices,
     most: int,
+    fewest: int,
     seed: int,
     order: NDArray[np.int64],
     begins: NDArray[np.int64],

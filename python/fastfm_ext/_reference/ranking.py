@@ -139,6 +139,8 @@ class Ranker:
     sizes_V: ReferenceSizes = field(default_factory=ReferenceSizes)
     fit_linear: bool = True
     table: Alias | None = None
+    n_positives: int = 1  # k-OS WARP learns, of so many choices of the user, the one of the kth highest score
+    kth: int = 1
 
     def __post_init__(self) -> None:
         self.acc_w = AdaGrad.begin(self.w, self.sizes_w)
@@ -153,8 +155,9 @@ class Ranker:
             random = SplitMix64.of(seed, number)
             chosen = set(np.flatnonzero(choices[u]).tolist())
             a = choices[u, items]
-            if self.loss == "warp":
-                value, drawn, g = self._warp(X_user[u], X_item, items[0], a[0], chosen, random)
+            if self.loss in ("warp", "warp-kos"):
+                value, items, drawn, g = self._warp(X_user[u], X_item, items[0], choices[u], random)
+                a = choices[u, items]
             else:
                 drawn = [draw_other(random, len(X_item), chosen, self.table) for _ in range(self.n_negatives)]
                 p, s = self._scores(X_user[u], X_item, items), self._scores(X_user[u], X_item, drawn)
@@ -172,16 +175,24 @@ class Ranker:
         return scores - self.table.log_q[items] if corrects and self.table is not None else scores
 
     def _warp(
-        self, x_user: Array, X_item: Array, item: int, a: float, chosen: set[int], random: SplitMix64
-    ) -> tuple[float, list[int], list[float]]:
-        p = score(x_user, X_item[item], self.w, self.V)
+        self, x_user: Array, X_item: Array, item: int, weights: Array, random: SplitMix64
+    ) -> tuple[float, list[int], list[int], list[float]]:
+        """Return the loss, the item that is learned, the one that stands against it, if any, and the derivatives."""
+        own = np.flatnonzero(weights)
+        chosen = set(own.tolist())
+        first = draw_other(random, len(X_item), chosen, self.table)
+        places = [((random.next() >> 32) * len(own)) >> 32 for _ in range(self.n_positives - 1)]
+        items = [item, *own[places].tolist()]
+        scores = np.array([score(x_user, X_item[t], self.w, self.V) for t in items])
+        place = np.argsort(-scores, kind="stable")[self.kth - 1]  # Weston, Yee, Weiss (2013)
+        item, p, a = items[place], float(scores[place]), float(weights[items[place]])
         for n_tried in range(1, self.n_negatives + 1):
-            t = draw_other(random, len(X_item), chosen, self.table)
+            t = first if n_tried == 1 else draw_other(random, len(X_item), chosen, self.table)
             s = score(x_user, X_item[t], self.w, self.V)
             if s > p - 1:
                 value, g = warp(p, s, n_tried, len(X_item) - len(chosen))
-                return a * value, [t], [-a * g, a * g]
-        return 0.0, [], []
+                return a * value, [item], [t], [-a * g, a * g]
+        return 0.0, [item], [], []
 
     def _step(self, x_user: Array, x_items: Array, g: Array, shares: list[float], A: float) -> None:
         """Step on the items one after the other, then on the user."""

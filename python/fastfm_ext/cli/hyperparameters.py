@@ -96,6 +96,12 @@ def add_hyperparameters_of_rankings(rankings: Any) -> list[str]:
             "0.12 without them)",
         ),
         "n_negatives": (integer(1), "N", "items drawn to stand against a choice (default: depends on the loss)"),
+        "n_positives": (integer(1), "N", "choices of a user that --loss warp-kos looks at in a visit (default: 10)"),
+        "kth_positive": (
+            integer(1),
+            "K",
+            "which of these --loss warp-kos learns, counted from the one of the highest score (default: 5)",
+        ),
         "popularity": (
             number,
             "POWER",

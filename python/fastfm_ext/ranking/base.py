@@ -54,6 +54,8 @@ class RankingEstimator(HistoriesMixin, VectorsMixin, FMEstimator):
     similarity: str | None
     temperature: float | None
     n_negatives: int | None
+    n_positives: int | None
+    kth_positive: int | None
     popularity: float | None
     unobserved_weight: float | None
     validation_metric: str
@@ -91,7 +93,8 @@ class RankingEstimator(HistoriesMixin, VectorsMixin, FMEstimator):
         if isinstance(loss, PairsLoss):
             return AllPairsLeastSquares(getattr(self, "unobserved_weight_", 1.0))
         if not self._is_cosine:
-            return NegativeSampling(loss, self.n_negatives, self.popularity)
+            of_loss = {name: getattr(self, name) for name in loss.reads}
+            return NegativeSampling(loss, self.n_negatives, self.popularity, **of_loss)
         temperature = self.temperature or self._similarity.temperature or TEMPERATURE
         return CosineSoftmax(self.n_negatives, self.popularity, float(temperature))
 

@@ -34,12 +34,13 @@ class FMRanker(NewcomersMixin, RankingEstimator):
     ----------
     n_factors : int, default=64
         Length k of each feature's factor vector v_i; 0 ranks by popularity and features of the items alone.
-    loss : {"softmax", "bpr", "warp", "squared"}, default="softmax"
+    loss : {"softmax", "bpr", "warp", "warp-kos", "squared"}, default="softmax"
         ``"softmax"``, over the chosen and many drawn items, ranks best and costs most. ``"bpr"`` compares the chosen
         item with a drawn one; ``"warp"`` draws until an item scores within 1 of the chosen one, and weighs it by the
-        rank that this suggests. ``"squared"`` wants a score of 1 for what was chosen and, with a small weight, 0 for
-        every pair (implicit alternating least squares); it is the fastest by far, draws nothing, and adds newcomers on
-        either side exactly.
+        rank that this suggests; ``"warp-kos"`` does so for one of several choices of the user, the k-th by score
+        (k-order statistic). ``"squared"`` wants a score of 1 for what was chosen and, with a small weight, 0 for every
+        pair (implicit alternating least squares); it is the fastest by far, draws nothing, and adds newcomers on either
+        side exactly.
     similarity : {"cosine", "dot"}, optional
         What the factors of user and item add to a score: ``"cosine"`` their cosine over the temperature, for softmax
         only, ``"dot"`` their inner product. Default: ``"cosine"`` for softmax, unless most features of users' or of
@@ -58,7 +59,11 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         Items drawn to stand against a choice. Default: 1024 for cosines, which 256 visits share, to up to 8 choices of
         one user each (with as many as there are items, all take part, and nothing is drawn); 256 for softmax without,
         shared between up to ``n_negatives / 32`` choices of one user (more rank better, at about the same cost); 2 for
-        BPR; at most 50 for WARP.
+        BPR; at most 50 for WARP and WARP-kos.
+    n_positives, kth_positive : int, optional
+        For ``loss="warp-kos"``: how many choices of the user a visit looks at, up to 64, one of them in its turn and
+        the others at random; and which of them it learns, from 1 for the one of the highest score to `n_positives`.
+        Default: 10 and 5, as LightFM's n and k.
     popularity : float, optional
         Items are drawn in proportion to ``(1 + n)**popularity``, n being how many users chose them: 0 draws evenly.
         Below 10. Softmax corrects its scores for it (log q), so that only the noise of the draws changes. Default:
@@ -68,7 +73,8 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         Default: 20 times the share of all pairs that were chosen, at most 1; so all pairs together weigh 20 times as
         much as the choices.
     learning_rate : float, optional
-        Of AdaGrad; with cosines, half of it for the weights w. Default: 0.1 for softmax, 0.2 for BPR, 0.05 for WARP.
+        Of AdaGrad; with cosines, half of it for the weights w. Default: 0.1 for softmax, 0.2 for BPR, 0.05 for WARP
+        and WARP-kos.
     max_iter : int, optional
         Most epochs (passes over the interactions; for ``"squared"``, steps on all users and then on all items).
         Default: 30 for cosines, whose step sizes fall to 0 over them along half a cosine wave; else 100, and `fit`
@@ -78,10 +84,10 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         ``l2/2 |theta|^2`` over the features of the user and of the item, and the mean of it over the drawn items. For
         ``"squared"``, the loss has ``l2 m_i |theta_i|^2``, m_i being the weight of all pairs that feature i has a part
         in. Default: 0 and 0 for cosines, 0.1 and 0.1 for softmax without, 0.01 and 0.03 for BPR, 0.001 and 0.01 for
-        WARP, 0.001 and 0.001 for squared.
+        WARP and WARP-kos, 0.001 and 0.001 for squared.
     init_stdev : float, optional
         Standard deviation of the first factors. Default: 0.01 for cosines, 0.1 for softmax without, 0.05 for BPR, 0.02
-        for WARP, 0.01 for squared. With cosines, `fit` adds them to a spectral start: factors of length
+        for WARP and WARP-kos, 0.01 for squared. With cosines, `fit` adds them to a spectral start: factors of length
         ``0.1 sqrt(n_factors)`` from a truncated singular value decomposition of the interactions, by features.
     fit_linear : bool, default=True
         Whether to learn w, the biases of items and their features.
@@ -166,7 +172,8 @@ class FMRanker(NewcomersMixin, RankingEstimator):
     ----------
     Rendle, "Factorization Machines" (ICDM 2010). Rendle, Freudenthaler, Gantner, Schmidt-Thieme, "BPR: Bayesian
     Personalized Ranking from Implicit Feedback" (UAI 2009). Weston, Bengio, Usunier, "WSABIE: Scaling Up To Large
-    Vocabulary Image Annotation" (IJCAI 2011). Jean, Cho, Memisevic, Bengio, "On Using Very Large Target Vocabulary for
+    Vocabulary Image Annotation" (IJCAI 2011). Weston, Yee, Weiss, "Learning to Rank Recommendations with the k-Order
+    Statistic Loss" (RecSys 2013). Jean, Cho, Memisevic, Bengio, "On Using Very Large Target Vocabulary for
     Neural Machine Translation" (ACL 2015), for the sampled softmax. Duchi, Hazan, Singer, "Adaptive Subgradient
     Methods" (JMLR 2011). Bengio, Senecal, "Adaptive Importance Sampling to Accelerate Training of a Neural
     Probabilistic Language Model" (IEEE TNN 2008), for the drawn items as an estimate of all. Mao, Zhu, Wang, Dai,
@@ -206,11 +213,13 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         self,
         n_factors: int = 64,
         *,
-        loss: Literal["softmax", "bpr", "warp", "squared"] = "softmax",
+        loss: Literal["softmax", "bpr", "warp", "warp-kos", "squared"] = "softmax",
         similarity: Literal["cosine", "dot"] | None = None,
         temperature: float | None = None,
         user_history: bool = False,
         n_negatives: int | None = None,
+        n_positives: int | None = None,
+        kth_positive: int | None = None,
         popularity: float | None = None,
         unobserved_weight: float | None = None,
         learning_rate: float | None = None,
@@ -236,6 +245,8 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         self.temperature = temperature
         self.user_history = user_history
         self.n_negatives = n_negatives
+        self.n_positives = n_positives
+        self.kth_positive = kth_positive
         self.popularity = popularity
         self.unobserved_weight = unobserved_weight
         self.learning_rate = learning_rate
@@ -315,8 +326,8 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         self._check_params()
         if not self._solver.trains_on_batches:
             raise ValueError(
-                f'partial_fit needs loss="softmax", "bpr" or "warp"; got loss={self.loss!r}, which learns from all '
-                "interactions at once. Call fit with warm_start=True, or fold_in and fold_in_items for what is new."
+                f"partial_fit needs a loss that learns from some interactions at a time; got loss={self.loss!r}, which "
+                "learns from all at once. Call fit with warm_start=True, or fold_in and fold_in_items for what is new."
             )
         return self._partial_fit((X_user, X_item, interactions))
 

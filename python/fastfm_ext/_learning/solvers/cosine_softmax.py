@@ -20,6 +20,9 @@ from fastfm_ext._learning.solvers.negative_sampling import SampledRanking, negat
 N_NEGATIVES, POPULARITY = 1024, 0.5
 EPOCHS = 30
 TILE_VISITS, CHOICES_OF_A_VISIT = 256, 8
+# A visit leaves its choices out of the user's history, and no more than this part of it: short histories of training
+# would else be much shorter than those that are served.
+VISITS_OF_A_HISTORY = 8
 # Step size of the biases, as a share of that of the factors; what AdaGrad's sums of squares start from.
 BIAS_RATE = 0.5
 INITIAL_ACC_W, INITIAL_ACC_V = 1e-6, 1e-8
@@ -80,7 +83,8 @@ class CosineRanking(SampledRanking):
         self._tiling = ranking.Tiling(temperature, TILE_VISITS)
 
     def _visits(self) -> ChoiceVisits:
-        return ChoiceVisits.at_random(self._problem.visited, self._users, CHOICES_OF_A_VISIT, self._problem.rng)
+        most, fewest = CHOICES_OF_A_VISIT, 1 if self._choices.history is None else VISITS_OF_A_HISTORY
+        return ChoiceVisits.at_random(self._problem.visited, self._users, most, self._problem.rng, fewest=fewest)
 
     def _train(self, visits: ChoiceVisits, negatives: Negatives, epoch: int) -> float:
         problem, schedule = self._problem, self._problem.schedule

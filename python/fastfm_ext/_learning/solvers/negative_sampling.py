@@ -29,6 +29,7 @@ BY_LOSS: Mapping[str, Defaults] = MappingProxyType(
         "softmax": Defaults(learning_rate=0.1, l2_w=0.1, l2_V=0.1, init_stdev=0.1),
         "bpr": Defaults(learning_rate=0.2, l2_w=0.01, l2_V=0.03, init_stdev=0.05),
         "warp": Defaults(learning_rate=0.05, l2_w=0.001, l2_V=0.01, init_stdev=0.02),
+        "warp-kos": Defaults(learning_rate=0.05, l2_w=0.001, l2_V=0.01, init_stdev=0.02),
     }
 )
 
@@ -45,16 +46,21 @@ class NegativeSampling:
     popularity : float or None
         Items are drawn in proportion to ``(1 + n)**popularity``, n being how many users chose them; None takes the
         loss's own exponent.
+    n_positives, kth_positive : int or None
+        Choices of the user that a visit looks at, and which of them it learns, by falling score; None takes the loss's
+        own numbers.
     """
 
     loss: RankingLoss
     n_negatives: int | None
     popularity: float | None
+    n_positives: int | None = None
+    kth_positive: int | None = None
     name = "adagrad"  # the update rule, and with it the layout of the parameters
     title = "negative sampling"
     models = frozenset({"fm"})
     losses = frozenset(loss.name for loss in RANKING_LOSSES)
-    reads = frozenset({"learning_rate", "n_negatives", "popularity"})
+    reads = frozenset({"learning_rate", "n_negatives", "popularity", "n_positives", "kth_positive"})
     trains_on_batches = True
     advice = "Try a smaller learning_rate, features scaled to about [-1, 1], a larger l2_V or a smaller init_stdev."
 
@@ -73,13 +79,21 @@ class NegativeSampling:
         """Power of how many users chose an item, in proportion to which it is drawn."""
         return self.loss.popularity if self.popularity is None else float(self.popularity)
 
+    @property
+    def positives(self) -> tuple[int, int]:
+        """How many choices a visit looks at, and which of them it learns, by falling score."""
+        n = self.loss.n_positives if self.n_positives is None else int(self.n_positives)
+        kth = min(n, self.loss.kth_positive) if self.kth_positive is None else int(self.kth_positive)
+        return n, kth
+
     def typical_loss(self, n_items: int) -> float:
         """Return the loss of a choice when all scores are 0."""
         return self.loss.of_zeros(n_items, self.n_drawn)
 
     def begin(self, problem: Problem) -> SampledRanking:
         """Return the training that changes the problem's parameters in place."""
-        return SampledRanking(problem, self.loss, negatives_of(problem.data, self.n_drawn, self.exponent))
+        negatives = negatives_of(problem.data, self.n_drawn, self.exponent)
+        return SampledRanking(problem, self.loss, negatives, self.positives)
 
 
 def negatives_of(choices: Choices, n: int, exponent: float) -> Negatives:
@@ -93,9 +107,12 @@ def negatives_of(choices: Choices, n: int, exponent: float) -> Negatives:
 class SampledRanking:
     """Training of a problem's parameters by one step for each visit to a user's choices."""
 
-    def __init__(self, problem: Problem, loss: RankingLoss, negatives: Negatives) -> None:
+    def __init__(
+        self, problem: Problem, loss: RankingLoss, negatives: Negatives, positives: tuple[int, int] = (1, 1)
+    ) -> None:
         self._problem = problem
         self._negatives = negatives
+        self._positives = positives
         self._together = max(1, negatives.n // NEGATIVES_PER_CHOICE) if loss.shares_negatives else 1
         choices: Choices = problem.data
         self._choices = choices
@@ -123,7 +140,9 @@ class SampledRanking:
     def _visits(self) -> ChoiceVisits:
         most = self._together if self._together > 1 else CHOICES_IN_A_ROW
         at_once = self._together > 1
-        return ChoiceVisits.at_random(self._problem.visited, self._users, most, self._problem.rng, at_once=at_once)
+        visits = ChoiceVisits.at_random(self._problem.visited, self._users, most, self._problem.rng, at_once=at_once)
+        n_positives, kth = self._positives
+        return replace(visits, n_positives=n_positives, kth=kth)
 
     def _train(self, visits: ChoiceVisits, negatives: Negatives, epoch: int) -> float:
         """Make the visits; return the weighted sum of the loss."""
