@@ -192,11 +192,7 @@ class VectorsMixin:
         """Return the terms of rows apart from each other: of x, or of z = x less the centers that `of_z` gives."""
         model = self._as_it_is()
         check_is_fitted(model, "_scorers")
-        if len(model._scorers) > 1:
-            raise ValueError(
-                f"user and item vectors need a single score, and this model has one for each of {len(model._scorers)} "
-                "classes. Train a regressor or a two-class model to rank by."
-            )
+        check_single_score(model._scorers)
         units: Units = model._units
         if of_z is None:
             csr, is_zero = with_present_centered(to_csr(model, X), X, units.centers)
@@ -216,6 +212,15 @@ class VectorsMixin:
         check_no_overflow(own, csr, "score")
         check_no_overflow(sum_vx, csr, "vector")
         return PooledRows(own, sum_vx, units.with_target_center(w0 + bias))
+
+
+def check_single_score(scorers: Scorers) -> None:
+    """Raise ValueError for more than one."""
+    if len(scorers) > 1:
+        raise ValueError(
+            f"user and item vectors need a single score, and this model has one for each of {len(scorers)} "
+            "classes. Train a regressor or a two-class model to rank by."
+        )
 
 
 def _user_vectors(sum_vx: Float32) -> Float32:

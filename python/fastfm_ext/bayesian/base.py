@@ -337,11 +337,9 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
     def _score_draws(self, X: Any) -> tuple[int, Iterator[tuple[slice, Float64]]]:
         """Return the number of rows of X, and what `score_draws` gives for them, without the center of the targets."""
         check_is_fitted(self, "_scorers")
-        rows: Rows
-        if isinstance(X, BlockMatrix):
-            validate_data(self, X, reset=False, skip_check_array=True)
-            rows = X.to_blocks()
-        else:
+        rows: Rows | None = self._blocks_of(X)
+        if rows is None:
+            X = X.tocsr() if isinstance(X, BlockMatrix) else X
             rows = to_csr(self, X, centers=self._units.centers)
         n_threads = effective_n_jobs(self.n_jobs)
         means = self._scorers if self._means is None else self._means

@@ -87,14 +87,21 @@ def narrowed(X: Rows) -> tuple[Rows, NDArray[np.intp] | None]:
 
 
 def scores_of(X: Rows, params: Parameters, n_threads: int = 1) -> Float32:
-    """Return the score of each row, (n_rows,).
+    """Return the score of each row, (n_rows,)."""
+    if isinstance(X, Csr):
+        return _engine.predict(X, params, n_threads)
+    scores: Float32 = np.float32(params.w0) + pooled_blocks(X, params, n_threads)[0]
+    return scores
 
-    Of blocks, each block row is pooled once. With its own score o_b and sums S_b = sum_i v_i x_i, a row has
+
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
+def pooled_blocks(X: Blocks, params: Parameters, n_threads: int = 1) -> tuple[Float32, Float32]:
+    """Return the score of each row less w0, (n_rows,), and its sums S_f, (n_rows, n_factors).
+
+    Each block row is pooled once. With its own score o_b and sums S_b = sum_i v_i x_i, a row has
 
         w0 + sum_b o_b + 1/2 [ |sum_b S_b|^2 - sum_b |S_b|^2 ]        (Rendle 2013, "Scaling Factorization Machines").
     """
-    if isinstance(X, Csr):
-        return _engine.predict(X, params, n_threads)
     own, squares = np.zeros(X.n_rows, dtype=np.float32), np.zeros(X.n_rows, dtype=np.float32)
     sums = np.zeros((X.n_rows, params.n_factors), dtype=np.float32)
     for block in X.blocks:
@@ -106,17 +113,17 @@ def scores_of(X: Rows, params: Parameters, n_threads: int = 1) -> Float32:
         own += of_row
         sums += S
         squares += np.einsum("rf,rf->r", S, S)
-    scores: Float32 = np.float32(params.w0) + own + 0.5 * (np.einsum("rf,rf->r", sums, sums) - squares)
-    return scores
+    own += np.float32(0.5) * (np.einsum("rf,rf->r", sums, sums) - squares)
+    return own, sums
 
 
-def check_scores(scores: Float32, X: Rows) -> None:
-    """Raise ValueError unless all scores of these rows are finite."""
+def check_scores(scores: Float32, X: Rows, what: str = "score") -> None:
+    """Raise ValueError unless all scores of these rows, (n_rows,) or (n_rows, n), are finite."""
     if isinstance(X, Csr):
-        check_no_overflow(scores, X, "score")
+        check_no_overflow(scores, X, what)
     elif not np.isfinite(scores).all():
-        row = int(np.flatnonzero(~np.isfinite(scores))[0])
-        raise ValueError(f"the score of row {row} of X is beyond float32. Bring its features to the size of training.")
+        row = int(np.argwhere(~np.isfinite(scores))[0, 0])
+        raise ValueError(f"the {what} of row {row} of X is beyond float32. Bring its features to the size of training.")
 
 
 def columns_of(params: Parameters, columns: NDArray[np.intp] | None) -> Parameters:

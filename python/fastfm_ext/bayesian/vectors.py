@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
-from sklearn.utils.validation import check_is_fitted
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import is_integer
+from fastfm_ext._engine.blocks import Blocks
+from fastfm_ext._engine.centers import Centers
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
-from fastfm_ext._estimators.vectors import VectorsMixin
+from fastfm_ext._estimators.vectors import PooledRows, VectorsMixin, check_single_score
+from fastfm_ext._learning.units import Units
 from fastfm_ext.bayesian.draws import PosteriorDraws
+from fastfm_ext.bayesian.rows import check_scores, pooled_blocks
+from fastfm_ext.blocks.matrix import BlockMatrix
 
 
 class SampledVectorsMixin(VectorsMixin):
@@ -32,7 +41,7 @@ class SampledVectorsMixin(VectorsMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        X : {array-like, sparse matrix, BlockMatrix} of shape (n_rows, n_features)
         sample : int, optional
             Number of a kept draw, below `n_samples_`, to take the parameters of; the same is to be named for the items.
             Default: the machine of `w0_`, `w_` and `V_`.
@@ -61,7 +70,7 @@ class SampledVectorsMixin(VectorsMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        X : {array-like, sparse matrix, BlockMatrix} of shape (n_rows, n_features)
         sample : int, optional
             As for `user_vector`.
 
@@ -89,7 +98,7 @@ class SampledVectorsMixin(VectorsMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        X : {array-like, sparse matrix, BlockMatrix} of shape (n_rows, n_features)
         sample : int, optional
             As for `user_vector`.
 
@@ -111,7 +120,7 @@ class SampledVectorsMixin(VectorsMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        X : {array-like, sparse matrix, BlockMatrix} of shape (n_rows, n_features)
         sample : int, optional
             As for `user_vector`.
 
@@ -130,6 +139,28 @@ class SampledVectorsMixin(VectorsMixin):
             As for `user_vector`.
         """
         return VectorsMixin.user_vectors_and_bias(self._with_draw(sample), X)
+
+    def _pool(
+        self, X: Any, of_z: Callable[[Units], Centers] | None = None, pool: Callable[..., Any] = _engine.pool
+    ) -> PooledRows:
+        model: Self = self._as_it_is()
+        check_is_fitted(model, "_scorers")
+        rows = model._blocks_of(X)
+        if rows is None:
+            return VectorsMixin._pool(model, X.tocsr() if isinstance(X, BlockMatrix) else X, of_z, pool)
+        check_single_score(model._scorers)
+        (params,) = model._scorers
+        own, sum_vx = pooled_blocks(rows, params, effective_n_jobs(self.n_jobs))
+        check_scores(own, rows)
+        check_scores(sum_vx, rows, "vector")
+        return PooledRows(own, sum_vx, model._units.with_target_center(np.float32(params.w0) + own))
+
+    def _blocks_of(self, X: Any) -> Blocks | None:
+        """Return the blocks of a matrix that can be scored as they are; None for one that is to be written out."""
+        if not isinstance(X, BlockMatrix) or len(self._units.centers):
+            return None
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return X.to_blocks()
 
     @property
     def n_samples_(self) -> int:
