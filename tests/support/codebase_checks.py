@@ -52,7 +52,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "streaming": {"text_formats", "_learning", "_validation", "_common"},
     "datasets": {"_common"},
     "export": {"retrieval", "model_io", "_validation", "_common"},
-    "plotting": {"_common"},
+    "plotting": {"explain", "_common"},
     "__init__": {
         "_names",
         "_engine",

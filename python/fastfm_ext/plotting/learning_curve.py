@@ -7,13 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.extras import require
+from fastfm_ext.plotting.axes import COLORS, PLAIN_COLOR, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# The curves also differ in lightness and dashes, for grey print and colour blindness.
-_TRAIN_COLOR = "#888888"
-_VALIDATION_COLOR = "#1b5e9c"
 
 
 def plot_learning_curve(
@@ -56,13 +53,13 @@ def plot_learning_curve(
     if best_epoch is not None and not 1 <= best_epoch <= len(train_loss):
         raise ValueError(f"best_epoch must be from 1 to {len(train_loss)}, the number of epochs, got {best_epoch}")
     ticker = require("matplotlib.ticker", "plot")
-    ax = _new_axes() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     epochs = np.arange(1, len(train_loss) + 1)
     # A run of one epoch would be a line without length: a marker shows it.
     marker = "o" if len(epochs) == 1 else ""
-    ax.plot(epochs, train_loss, "--", label="training rows", marker=marker, color=_TRAIN_COLOR)
+    ax.plot(epochs, train_loss, "--", label="training rows", marker=marker, color=PLAIN_COLOR)
     if val_loss is not None:
-        ax.plot(epochs, val_loss, "-", linewidth=2.0, label="validation rows", marker=marker, color=_VALIDATION_COLOR)
+        ax.plot(epochs, val_loss, "-", linewidth=2.0, label="validation rows", marker=marker, color=COLORS[0])
         if best_epoch is None and np.isfinite(val_loss).any():
             best_epoch = int(np.nanargmin(val_loss)) + 1
     if best_epoch is not None:
@@ -71,9 +68,7 @@ def plot_learning_curve(
     ax.set_ylabel("mean loss of a row")
     ax.set_title("Learning curve")
     ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    ax.grid(visible=True, color="#dddddd", linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
+    tidy(ax)
     ax.legend(frameon=False)
     return ax
 
@@ -93,14 +88,8 @@ def _losses(history: Mapping[str, Sequence[float]]) -> tuple[NDArray[np.float64]
     return train_loss, val_loss
 
 
-def _new_axes() -> "Axes":
-    figure = require("matplotlib.figure", "plot").Figure(figsize=(7.0, 4.2), layout="constrained")
-    axes: Axes = figure.add_subplot()
-    return axes
-
-
 def _mark_best_epoch(ax: "Axes", loss: NDArray[np.float64], epoch: int) -> None:
-    ax.axvline(epoch, color=_VALIDATION_COLOR, linestyle=":", linewidth=1.0)
+    ax.axvline(epoch, color=COLORS[0], linestyle=":", linewidth=1.0)
     # Next to the point the numbers could hide a curve; the legend finds a free place.
     label = f"best epoch: {epoch} (loss {loss[epoch - 1]:.4g})"
-    ax.plot([epoch], [loss[epoch - 1]], "o", markersize=7, color=_VALIDATION_COLOR, label=label)
+    ax.plot([epoch], [loss[epoch - 1]], "o", markersize=7, color=COLORS[0], label=label)
