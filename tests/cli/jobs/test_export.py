@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+import command_cases
 import export_cases
+import ranking_files
 from export_cases import loaded
 from fastfm_ext import (
     ItemIndex,
@@ -13,6 +15,8 @@ from fastfm_ext import (
 )
 
 fitted = export_cases.fitted
+run = command_cases.run
+files = ranking_files.files
 
 
 def test_the_command_writes_vectors_that_predict(fitted, tmp_path, monkeypatch, capsys):
@@ -61,3 +65,19 @@ def test_the_command_says_what_is_missing(fitted, tmp_path, monkeypatch, capsys)
     ):
         assert cli.main(["export", "m.fastfm", *words.split()]) == 1
         assert message in capsys.readouterr().err
+
+
+def test_users_as_what_they_chose_have_vectors(run, files):
+    assert run(*ranking_files.FIT, "--user-history", "--quiet")[0] == 0
+    (files / "some.csv").write_text("user\nu3\nu0\n")
+    code, out, _ = run("export", "m.fastfm", "u.npz", "--what", "users", "--rows", "some.csv")
+    assert (code, "2 users written to u.npz" in out) == (0, True)
+    recommender = load_model("m.fastfm").model
+    known = recommender._fitted()
+    expected = known.vectors_of(recommender.model, known.users.find(["u3", "u0"], "user"))
+    with np.load("u.npz") as users:
+        np.testing.assert_array_equal(users["vector"], expected)
+        assert users["id"].tolist() == ["u3", "u0"]
+    (files / "some.csv").write_text("user\nu3\nnobody\n")
+    code, _, err = run("export", "m.fastfm", "v.npz", "--what", "users", "--rows", "some.csv")
+    assert (code, "some.csv: nothing is known of 'nobody'" in err) == (1, True)

@@ -7,6 +7,7 @@ from typing import Any
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
+from fastfm_ext.cli.jobs.recommenders import users_with_histories
 from fastfm_ext.cli.settings import ExportSettings
 from fastfm_ext.export.tables import export_features, export_vectors
 
@@ -35,6 +36,12 @@ def _vectors(loaded: LoadedModel, settings: ExportSettings) -> tuple[Any, Any, A
         if loaded.index is None:
             raise ValueError(f"{settings.model} holds no items; name their file with --rows")
         return loaded.index, None, None
+    recommender = loaded.recommender
+    if settings.what == "users" and recommender is not None and recommender.model.user_history:
+        # What represents them is in the recommender, and only their ids are in the file.
+        ids, X = users_with_histories(recommender, settings)
+        vectors, bias = recommender.model.user_vectors_and_bias(X)
+        return vectors, ids, bias
     rows = loaded.read_side(DataFile.at(settings.rows, settings.form, settings.csv), settings.what.removesuffix("s"))
     if settings.what == "items":
         return loaded.model.item_vector(rows.X), rows.ids, None

@@ -16,7 +16,7 @@ from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.output import text_output
 from fastfm_ext.cli.jobs.tables import check_ids, refused
-from fastfm_ext.cli.settings import CsvSettings, EvaluateSettings, FitSettings, RecommendSettings
+from fastfm_ext.cli.settings import CsvSettings, EvaluateSettings, ExportSettings, FitSettings, RecommendSettings
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.recommender.recommender import FMRecommender
 from fastfm_ext.retrieval.ids import shorten
@@ -65,6 +65,28 @@ def scores_of(recommender: FMRecommender, events: Any, settings: EvaluateSetting
     rankings = "request" if recommender.encoder is not None and recommender.encoder.context else "user"
     left_out = f"; {counted(n_left_out, 'event')} of unknown users or items left out" if n_left_out else ""
     return f"{'  '.join(words)} ({counted(n_users, rankings)}{left_out})"
+
+
+def users_with_histories(recommender: FMRecommender, settings: ExportSettings) -> tuple[list[Any], Any]:
+    """Return the ids of the users of a file, and the rows that represent them by what they chose.
+
+    Raises
+    ------
+    ValueError
+        If the file has no column of their ids, or nothing is known of one of them.
+    """
+    known, path = recommender._fitted(), settings.rows
+    assert path is not None
+    name = known.columns.user
+    table = read_table(path, settings.form, settings.csv, recommender.encoder, [name])
+    check_ids(table.column(name), name, "user")
+    ids = table.column(name).to_pylist()
+    with refused(path):
+        places = known.users.find(ids, f"column {name!r}")
+    strangers = [user for user, is_known in zip(ids, known.knows_request(places), strict=True) if not is_known]
+    if strangers:
+        raise ValueError(f"{path}: nothing is known of {shorten(strangers)}; leave out who came after training")
+    return ids, known.rows_with_histories(recommender.model, places)
 
 
 def write_recommendations(recommender: FMRecommender, settings: RecommendSettings) -> None:
