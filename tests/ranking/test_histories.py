@@ -1,12 +1,17 @@
 """Rankers that represent users by what they chose."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 from fastfm_ext import FMRanker, ItemIndex, evaluate, load_model, recommend, save_model
+from fastfm_ext._engine.scipy_matrices import as_scipy
+from fastfm_ext._learning.held_out import HeldOutChoices
 from fastfm_ext.metrics import recall_at_k
+from fastfm_ext.ranking import base
 
 N_USERS, N_ITEMS = 60, 30
 QUICK = {"n_factors": 8, "user_history": True, "early_stopping": False, "random_state": 0}
@@ -105,12 +110,19 @@ def test_fold_in_is_the_vector_of_the_history(chosen):
     np.testing.assert_array_equal(model.fold_in(chosen[[7]].indices, items), whole[7])
 
 
-def test_early_stopping_hides_what_is_held_out(rng):
-    """If a history held what is to be found, each epoch would find nearly all of it."""
-    random = sp.csr_array(rng.random((400, 120)) < 0.25).astype(np.float32)
-    model = FMRanker(8, user_history=True, early_stopping=True, max_iter=4, temperature=0.1, random_state=0)
-    model.fit(None, sp.eye_array(120, format="csr"), random)
-    assert max(model.history_["val_score"]) < 0.2
+def test_no_history_has_what_early_stopping_holds_out(chosen, monkeypatch):
+    kept = []
+
+    def of(*args):
+        kept.append(HeldOutChoices.of(*args))
+        return kept[-1]
+
+    monkeypatch.setattr(base, "HeldOutChoices", SimpleNamespace(of=of))
+    fit(chosen, early_stopping=True, max_iter=2, temperature=0.1)
+    (held_out,) = kept
+    histories = as_scipy(held_out.users)[:, N_ITEMS:]
+    assert histories.multiply(held_out.relevant).nnz == 0
+    assert histories.nnz > held_out.relevant.nnz > 0
 
 
 def test_the_same_seed_gives_the_same_bits(chosen):
