@@ -15,6 +15,7 @@ from fastfm_ext._engine.centers import Centers
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
+from fastfm_ext._estimators.scoring_form import Link, ScoringForm
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr, with_present_centered
 
@@ -179,6 +180,25 @@ class VectorsMixin:
         """
         rows = self._pool_users(X)
         return _user_vectors(rows.sum_vx), rows.bias
+
+    @property
+    def _link(self) -> Link:
+        """What becomes of the scores of a row."""
+        raise NotImplementedError
+
+    def _scoring_form(self) -> ScoringForm:
+        """Return what the model computes of a row, as arrays of its own.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        """
+        model = self._as_it_is()
+        check_is_fitted(model, "_scorers")
+        scorers: Scorers = model._scorers
+        with scorers.access.reading():
+            return ScoringForm.of(scorers, model._units, model._link)
 
     def _pool_users(self, X: Any) -> PooledRows:
         return self._pool(X)

@@ -12,6 +12,7 @@ from sklearn.base import ClassifierMixin
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._estimators.class_weights import weights_by_class
+from fastfm_ext._estimators.scoring_form import Link
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import LOG_2PI, Likelihood, Probit
 from fastfm_ext._learning.units import TargetUnits
@@ -249,6 +250,10 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
         return probits
 
     # --- what the base asks ------------------------------------------------------------------------------------------
+
+    @property
+    def _link(self) -> Link:
+        return Link("probit", classes=self.classes_)
 
     def _check_target(self, y: Any, name: str) -> Any:
         check_labels(y, name)

@@ -10,6 +10,7 @@ from scipy.special import ndtr
 from sklearn.base import ClassifierMixin
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
+from fastfm_ext._estimators.scoring_form import Link
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import Likelihood, OrderedProbit
 from fastfm_ext._learning.units import TargetUnits
@@ -257,6 +258,10 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
         return tags
 
     # --- what the base asks ------------------------------------------------------------------------------------------
+
+    @property
+    def _link(self) -> Link:
+        return Link("ordered probit", classes=self.classes_, cuts=self._mean_cuts)
 
     def _check_target(self, y: Any, name: str) -> Any:
         check_labels(y, name)

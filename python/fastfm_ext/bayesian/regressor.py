@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import is_integer, is_real
+from fastfm_ext._estimators.scoring_form import Link
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import Gaussian, Likelihood
 from fastfm_ext._learning.units import TargetUnits
@@ -313,6 +314,10 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
             raise ValueError(f'keep={self.keep!r} keeps no draws to tell the uncertainty by; fit with keep="samples".')
 
     # --- what the base asks ------------------------------------------------------------------------------------------
+
+    @property
+    def _link(self) -> Link:
+        return Link("identity", limits=self.target_range_ if self.clip_predictions else None)
 
     def _check_target(self, y: Any, name: str) -> Float64:
         return check_numbers(y, name)

@@ -16,6 +16,7 @@ from fastfm_ext._estimators.batch_methods import if_on_batches
 from fastfm_ext._estimators.class_weights import weighted_by_class
 from fastfm_ext._estimators.foreign_parameters import model_of
 from fastfm_ext._estimators.rows import RowEstimator
+from fastfm_ext._estimators.scoring_form import Link
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import LOGISTIC, MULTINOMIAL, JointLoss, Loss
 from fastfm_ext._learning.units import TargetUnits
@@ -370,6 +371,10 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
     def _loss(self) -> Loss:
         is_softmax = self.multi_class == "multinomial" and len(getattr(self, "classes_", ())) > 2
         return MULTINOMIAL if is_softmax else LOGISTIC
+
+    @property
+    def _link(self) -> Link:
+        return Link("softmax" if isinstance(self._loss, JointLoss) else "logistic", classes=self.classes_)
 
     def _check_classes(self, classes: Any, *, first: bool) -> AnyArray:
         return named_classes(classes, None if first else self.classes_)

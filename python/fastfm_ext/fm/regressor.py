@@ -14,14 +14,12 @@ from fastfm_ext._estimators.batch_methods import if_on_batches
 from fastfm_ext._estimators.foreign_parameters import model_of
 from fastfm_ext._estimators.hyperparameters import one_of
 from fastfm_ext._estimators.rows import RowEstimator
+from fastfm_ext._estimators.scoring_form import Link
 from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import Loss, losses_of
-from fastfm_ext._learning.units import TargetUnits
+from fastfm_ext._learning.units import FAR_TARGET, TargetUnits
 from fastfm_ext._validation.rows import CountedRows
 from fastfm_ext._validation.targets import check_numbers, spread_of
-
-# Targets whose mean is this many times their spread lose 7 of float32's 24 bits; their mean is taken off in float64.
-FAR_TARGET = 128.0
 
 
 class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
@@ -303,13 +301,22 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
 
     def _clipped(self, predictions: Float32 | Float64) -> Float32 | Float64:
         """Return predictions, (n_rows,), within `target_range_`."""
+        clipped: Float32 | Float64 = predictions.clip(*self._limits.astype(predictions.dtype))
+        return clipped
+
+    @property
+    def _link(self) -> Link:
+        return Link("identity", limits=self._limits if self.clip_predictions else None)
+
+    @property
+    def _limits(self) -> Float64:
+        """The ends of `target_range_`, (2,)."""
         if not hasattr(self, "target_range_"):
             raise ValueError(
                 "clip_predictions needs the range of the targets, and this model has none: it is that of given "
                 "parameters, or was saved by an early build. Train anew, or clip what predict returns with numpy.clip."
             )
-        clipped: Float32 | Float64 = predictions.clip(*self.target_range_.astype(predictions.dtype))
-        return clipped
+        return self.target_range_
 
     # --- what the base asks ------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.early_stopping import parts_of_interactions
 from fastfm_ext._estimators.hyperparameters import check_ranges
+from fastfm_ext._estimators.scoring_form import Link
 from fastfm_ext._estimators.vectors import PooledRows, VectorsMixin
 from fastfm_ext._learning.held_out import HeldOutChoices, to_visit, without
 from fastfm_ext._learning.loop import History, Schedule
@@ -82,6 +83,10 @@ class RankingEstimator(HistoriesMixin, VectorsMixin, FMEstimator):
     def _similarity(self) -> Similarity:
         """The similarity that the model was trained with."""
         return Similarity(getattr(self, "temperature_", None))
+
+    @property
+    def _link(self) -> Link:
+        return Link("similarity", temperature=self._similarity.temperature)
 
     @property
     def _loss(self) -> RankingLoss | PairsLoss:
