@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fastfm_ext.encoding import FMEncoder, binned, categorical, crossed, hashed, implicit, multi, numeric
     from fastfm_ext.evaluation import evaluate
     from fastfm_ext.explain import top_interactions
-    from fastfm_ext.export import export_features, export_vectors
+    from fastfm_ext.export import export_features, export_vectors, to_onnx, write_onnx
     from fastfm_ext.fm import FMClassifier, FMRegressor
     from fastfm_ext.model_io import ModelFileError, load_model, save_model
     from fastfm_ext.ranking import FMRanker
@@ -50,7 +50,9 @@ __all__ = [
     "recommend",
     "save_model",
     "show_config",
+    "to_onnx",
     "top_interactions",
+    "write_onnx",
 ]
 
 

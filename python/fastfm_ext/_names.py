@@ -52,7 +52,9 @@ PUBLIC_NAMES = (
     PublicName("recommend", "fastfm_ext.retrieval", "function"),
     PublicName("save_model", "fastfm_ext.model_io", "function"),
     PublicName("show_config", "fastfm_ext._engine.config", "function"),
+    PublicName("to_onnx", "fastfm_ext.export", "function"),
     PublicName("top_interactions", "fastfm_ext.explain", "function"),
+    PublicName("write_onnx", "fastfm_ext.export", "function"),
 )
 PUBLIC_MODULES = (
     "bayesian",

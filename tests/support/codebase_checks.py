@@ -51,7 +51,17 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "text_formats": {"_native", "_validation", "_common"},
     "streaming": {"text_formats", "_learning", "_validation", "_common"},
     "datasets": {"_common"},
-    "export": {"retrieval", "model_io", "_validation", "_common"},
+    "export": {
+        "_tables",
+        "encoding",
+        "_estimators",
+        "_learning",
+        "_engine",
+        "retrieval",
+        "model_io",
+        "_validation",
+        "_common",
+    },
     "plotting": {"explain", "_common"},
     "__init__": {
         "_names",
@@ -132,7 +142,19 @@ ROOMS_WITHOUT_TESTS = {
     "__init__": "every test imports from it",
     "__main__": "the tests of the command line run it",
 }
-OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "pandas", "polars", "pyarrow", "pyspark", "shap", "tqdm", "zstandard"}
+OPTIONAL_DEPENDENCIES = {
+    "faiss",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "pyspark",
+    "shap",
+    "tqdm",
+    "zstandard",
+}
 
 
 def arrow_problems(

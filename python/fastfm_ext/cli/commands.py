@@ -97,13 +97,15 @@ features   of each feature its weight and its factors, and with an encoder its n
 items      of each item its vector: of the items of training, or of those in --rows
 users      of each user in --rows the vector, and the bias, which with the inner product makes the prediction
 
-OUTPUT ends in .npz (numpy.load) or .parquet (pandas.read_parquet, polars, DuckDB and others). What stands in it is said
-in the documentation of fastfm_ext.export_features and fastfm_ext.export_vectors.
+OUTPUT ends in .npz (numpy.load), .parquet (pandas.read_parquet, polars, DuckDB and others), or .onnx: a graph that
+predicts, or with --what items or users one that computes their vectors. What stands in it is said in the documentation
+of fastfm_ext.export_features, fastfm_ext.export_vectors and fastfm_ext.write_onnx.
 
 examples:
   fastfm-ext export films.fastfm weights.parquet
   fastfm-ext export films.fastfm items.npz --what items
   fastfm-ext export films.fastfm users.parquet --what users --rows users.csv
+  fastfm-ext export films.fastfm films.onnx
 """
 
 

@@ -311,7 +311,7 @@ class ExportSettings:
     """Settings of ``export``."""
 
     model: Path = field(metadata=_argument("MODEL", "file that fit has saved"))
-    output: Path = field(metadata=_argument("OUTPUT", "file to write, .npz or .parquet", WRITTEN))
+    output: Path = field(metadata=_argument("OUTPUT", "file to write, .npz, .parquet or .onnx", WRITTEN))
     what: str = field(default="features", metadata=_option("--what", what="", choices=EXPORTS))
     rows: Path | None = field(
         default=None,

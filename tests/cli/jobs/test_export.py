@@ -54,6 +54,23 @@ def test_the_command_writes_vectors_that_predict(fitted, tmp_path, monkeypatch, 
     np.testing.assert_allclose(scores, predicted, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("words", "inputs", "printed"),
+    [
+        ("", {"user", "film"}, "graph of predictions written to m.onnx"),
+        ("--what users", {"user"}, "graph of user vectors written to m.onnx"),
+        ("--what items", {"film"}, "graph of item vectors written to m.onnx"),
+    ],
+)
+def test_the_command_writes_graphs(fitted, tmp_path, monkeypatch, capsys, words, inputs, printed):
+    onnx = pytest.importorskip("onnx", reason="needs onnx")
+    monkeypatch.chdir(tmp_path)
+    save_model("m.fastfm", fitted[0], encoder=fitted[1])
+    assert cli.main(["export", "m.fastfm", "m.onnx", *words.split()]) == 0
+    assert capsys.readouterr().out.splitlines() == [printed]
+    assert {value.name for value in onnx.load("m.onnx").graph.input} == inputs
+
+
 def test_the_command_says_what_is_missing(fitted, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     save_model("m.fastfm", fitted[0])
@@ -62,6 +79,7 @@ def test_the_command_says_what_is_missing(fitted, tmp_path, monkeypatch, capsys)
         ("i.npz --what items", "m.fastfm holds no items; name their file with --rows"),
         ("f.npz --rows a.csv", "--rows names users or items"),
         ("f.csv", "must end in .npz or .parquet"),
+        ("f.onnx --rows a.csv", "--rows names users or items for a table"),
     ):
         assert cli.main(["export", "m.fastfm", *words.split()]) == 1
         assert message in capsys.readouterr().err

@@ -9,12 +9,25 @@ from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
 from fastfm_ext.cli.jobs.recommenders import users_with_histories
 from fastfm_ext.cli.settings import ExportSettings
+from fastfm_ext.export.onnx.models import write_onnx
+from fastfm_ext.export.onnx.outputs import GraphKind
 from fastfm_ext.export.tables import export_features, export_vectors
+
+# What a graph computes, by what a table would hold.
+_GRAPHS: dict[str, GraphKind] = {"features": "prediction", "items": "item_vector", "users": "user_vector"}
 
 
 def run(settings: ExportSettings) -> None:
     """Do the whole job."""
     loaded = LoadedModel.load(settings.model)
+    if settings.output.suffix.lower() == ".onnx":
+        if settings.rows is not None:
+            raise ValueError("--rows names users or items for a table of vectors; a graph computes those of any")
+        what = _GRAPHS[settings.what]
+        write_onnx(settings.output, loaded.model, loaded.encoder, what=what)
+        if not settings.quiet:
+            print(f"graph of {what.replace('_', ' ')}s written to {settings.output}")
+        return
     if settings.what == "features":
         if settings.rows is not None:
             raise ValueError("--rows names users or items; the features are in the model (--what users or items)")

@@ -1,0 +1,122 @@
+"""Scores in a graph: the factorization machine over the features of rows, and the sums that vectors are made of.
+
+A row is a list of features i with values x_i, so that the sums of
+
+    p = w0 + sum_i w_i x_i + 1/2 sum_f [ (sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2 ]        (Rendle 2010, lemma 3.1)
+
+are a product of the values with the gathered rows of the table [V | w], and one of their squares with q_i = |v_i|^2.
+All are taken in double precision, since the squares nearly cancel; the tables of w and V are float32.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._engine.centers import Centers
+from fastfm_ext.export.onnx.graph import Graph
+
+
+class GraphEntries(NamedTuple):
+    """Features of rows in a graph.
+
+    Attributes
+    ----------
+    ids : str
+        int64 of shape (n, n_entries).
+    values : str
+        float32 of the same shape; 0 for no feature.
+    """
+
+    ids: str
+    values: str
+
+
+class PooledEntries(NamedTuple):
+    """Terms of rows in a graph, float64.
+
+    Attributes
+    ----------
+    own : str
+        Linear and pair terms without w0, of shape (n, n_scores).
+    sums : str or None
+        The sums S_f of shape (n, n_scores, n_factors); None without factors.
+    of_zeros : tuple of ndarray, or None
+        `own` (n_scores,) and `sums` (n_scores, n_factors) of a row of nothing but zeros; None without centers.
+    """
+
+    own: str
+    sums: str | None
+    of_zeros: tuple[Float64, Float64] | None = None
+
+
+class Machine:
+    """The tables of a factorization machine of several scores as constants of a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    w : ndarray of shape (n_scores, n_features)
+    V : ndarray of shape (n_scores, n_features, n_factors)
+    """
+
+    def __init__(self, graph: Graph, w: Float32, V: Float32) -> None:
+        self.graph, self.w, self.V = graph, w, V
+        self.n_scores, n_features, self.n_factors = V.shape
+        side_by_side = V.transpose(1, 0, 2).reshape(n_features, -1)
+        self._sums_table = graph.constant(np.concatenate([side_by_side, w.T], axis=1))
+
+    def pooled(self, entries: GraphEntries, centers: Centers, *, with_pairs: bool) -> PooledEntries:
+        """Return the terms of rows; `own` is the linear part alone unless it is to have the pairs of their features."""
+        graph = self.graph
+        values = graph.cast(entries.values, np.float64)
+        if not len(centers):
+            return self._pooled(entries.ids, values, with_pairs=with_pairs)
+        ids, values = _centered(graph, entries.ids, values, centers)
+        c, columns = centers.values, centers.columns
+        V = self.V[:, columns].astype(np.float64) * c[:, None]
+        sums_of_zeros = -V.sum(axis=1)
+        own_of_zeros = -(self.w[:, columns] * c).sum(axis=1)
+        if with_pairs:
+            own_of_zeros = own_of_zeros + 0.5 * ((sums_of_zeros**2).sum(axis=1) - (V**2).sum(axis=(1, 2)))
+        rows = self._pooled(ids, values, with_pairs=with_pairs)
+        return rows._replace(of_zeros=(own_of_zeros, sums_of_zeros))
+
+    def _pooled(self, ids: str, values: str, *, with_pairs: bool) -> PooledEntries:
+        graph, k = self.graph, self.n_factors
+        table = graph.cast(graph.node("Gather", self._sums_table, ids), np.float64)
+        products = graph.node("MatMul", graph.unsqueezed(values, 1), table)
+        if not k:
+            return PooledEntries(self._of_scores(products), None)
+        widths = graph.constant([k * self.n_scores, self.n_scores], np.int64)
+        sums, linear = graph.nodes("Split", products, widths, n_outputs=2, axis=2)
+        by_score = graph.constant([-1, self.n_scores, k], np.int64)
+        own, sums = self._of_scores(linear), graph.node("Reshape", sums, by_score)
+        if with_pairs:
+            squares_of_factors = np.einsum("sif,sif->is", self.V, self.V, dtype=np.float64)
+            table = graph.node("Gather", graph.constant(squares_of_factors), ids)
+            squares = graph.unsqueezed(graph.node("Mul", values, values), 1)
+            of_squares = self._of_scores(graph.node("MatMul", squares, table))
+            of_sums = graph.node("ReduceSumSquare", sums, axes=[2], keepdims=0)
+            twice = graph.node("Sub", of_sums, of_squares)
+            own = graph.node("Add", own, graph.node("Mul", twice, graph.constant(0.5, np.float64)))
+        return PooledEntries(own, sums)
+
+    def _of_scores(self, products: str) -> str:
+        """Bring (n, 1, n_scores) to (n, n_scores)."""
+        return self.graph.node("Squeeze", products, self.graph.constant([1], np.int64))
+
+
+def _centered(graph: Graph, ids: str, values: str, centers: Centers) -> tuple[str, str]:
+    """Return ids and values of z = x - c, with all centered columns behind the others."""
+    columns = graph.constant(centers.columns, np.int64)
+    is_column = graph.node("Equal", graph.unsqueezed(ids, 2), columns)
+    nothing = graph.constant(0.0, np.float64)
+    x = graph.summed(graph.node("Where", is_column, graph.unsqueezed(values, 2), nothing), 1)
+    z = graph.node("Sub", x, graph.constant(centers.values, np.float64))
+    n_found = graph.summed(graph.cast(is_column, np.float64), 2)
+    others = graph.node("Mul", values, graph.node("Sub", graph.constant(1.0, np.float64), n_found))
+    every = graph.node("Expand", columns, graph.node("Shape", x))
+    return graph.node("Concat", ids, every, axis=1), graph.node("Concat", others, z, axis=1)
