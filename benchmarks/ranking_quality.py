@@ -11,6 +11,8 @@
                                                       training has not seen, by genres and period
     python benchmarks/ranking_quality.py fold-in      users of Gowalla left out of training, by 20 events of theirs,
                                                       against training with these events
+    python benchmarks/ranking_quality.py newcomers    users of Gowalla left out of training, by what they chose, where
+                                                      models represent users by that
 
 Each job trains every contender (`top_n/contenders.py`) once for each of `--seeds` and prints mean, standard deviation
 and CPU seconds of the training; `--only` names contenders by a part of their titles. With `--search`, a job tries
@@ -33,12 +35,13 @@ from peers.environments import default_home
 from top_n.contenders import CONTENDERS
 from top_n.fits import OURS
 from top_n.fold_in import compare_fold_in
+from top_n.newcomers import compare_newcomers
 from top_n.table import compare, search
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("job", choices=[*CONTENDERS, "fold-in"])
+    parser.add_argument("job", choices=[*CONTENDERS, "fold-in", "newcomers"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", nargs="+", default=[""], help="parts of the titles of contenders")
@@ -53,6 +56,9 @@ def main() -> None:
     folder = Path(data)
     if asked.job == "fold-in":
         compare_fold_in(folder, asked.seeds, asked.jobs)
+        return
+    if asked.job == "newcomers":
+        compare_newcomers(folder, asked.seeds, asked.jobs)
         return
     contenders = [
         one
