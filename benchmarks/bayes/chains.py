@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from fastfm_ext._learning.block_model import ModelBlock
 from fastfm_ext._learning.solvers.gibbs import Chain
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import Gaussian, Probit
+from fastfm_ext.bayesian.centered import CenteredForm
 
 from .rows import Rows
 
@@ -48,19 +49,23 @@ class HeldOutChain:
     def __init__(self, rows: Rows, options: ChainOptions) -> None:
         blocks, y, n = rows.X.to_blocks(), rows.train_y, rows.n_train
         self.center, self.unit = (0.0, 1.0) if rows.has_classes else (float(y.mean()), float(y.std()))
+        learned, held_out = blocks.take(slice(0, n)), blocks.take(slice(n, blocks.n_rows))
+        if options.form == "centered":
+            form = CenteredForm.found(learned, blocks.groups)
+            learned, held_out = form.learned(learned), form.applied(held_out)
         likelihood = Probit(y.astype(np.int64)) if rows.has_classes else Gaussian((y - self.center) / self.unit)
         self.chain = Chain(
-            blocks.take(slice(0, n)),
+            learned,
             likelihood,
             None,
             options.n_factors,
             Priors(kind=options.prior),
-            form=options.form,
             n_threads=options.n_threads,
             seed=options.seed,
         )
-        held_out = blocks.take(slice(n, blocks.n_rows)).blocks
-        self._parts = [(number, part, _same(part, held_out)) for number, part in enumerate(self.chain.model.parts)]
+        self._parts = [
+            (number, part, _same(part, held_out.blocks)) for number, part in enumerate(self.chain.model.parts)
+        ]
         self.seconds = 0.0
 
     def sweep(self) -> float:
@@ -129,4 +134,7 @@ def _same(part: ModelBlock, blocks: tuple[Block, ...]) -> Block:
     (found,) = (block for block in blocks if np.array_equal(block.features, part.block.features))
     if found.values is not None:
         raise ValueError("rows that multiply a block row are not predicted here")
-    return found
+    if found.own is None or part.block.own is None:
+        return found
+    # Block rows of the chain; what is known of an id that it has not seen is left out.
+    return replace(found, ids=np.searchsorted(part.block.own, found.own)[found.ids].astype(np.int32))

@@ -19,7 +19,7 @@ from .chains import ChainOptions, HeldOutChain
 from .myfm_peer import Job, MyFm
 from .rows import Rows
 
-OURS, MYFM = "fastfm-ext", "myFM"
+OURS, ESTIMATOR, MYFM = "fastfm-ext", "fastfm-ext, estimator", "myFM"
 POINTS_A_DECADE = 20
 
 

@@ -3,12 +3,14 @@
     python -m benchmarks.bayes.quality ml-1m                  validation rows, ids and side features, both forms
     python -m benchmarks.bayes.quality ml-1m --held-out test --features side+implicit --forms centered --factors 32
     python -m benchmarks.bayes.quality ml-100k --held-out test --features side --myfm
+    python -m benchmarks.bayes.quality ml-100k --held-out test --features side --forms centered --estimator
     python -m benchmarks.bayes.quality frappe --held-out test --factors 32 --myfm
 
 Settings are chosen on the validation rows, and the test rows read once for each that is chosen. Ratings are measured by
 RMSE, with predictions clipped to 1 to 5: for MovieLens 100K the mean over the folds u1 to u5, and their seconds
-together. Frappe is measured by log loss and AUC. Seconds are those of the sweeps alone, CPU time of one thread. Every
-curve is kept in the output folder, for ``benchmarks.bayes.plots``.
+together. Frappe is measured by log loss and AUC. Seconds are those of the sweeps alone, CPU time of one thread. With
+``--estimator`` the public estimators take the place of the chains: errors are those of the draws that they keep, and
+seconds those of the whole fit. Every curve is kept in the output folder, for ``benchmarks.bayes.plots``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from threadpoolctl import threadpool_limits
 from tables import markdown_table
 
 from .chains import ChainOptions
-from .curves import MYFM, OURS, Curve, curve_of, myfm_points, our_points
+from .curves import ESTIMATOR, MYFM, OURS, Curve, curve_of, myfm_points, our_points
+from .estimators import estimator_points
 from .frappe import frappe
 from .movielens import FEATURES, movielens_1m, movielens_100k
 from .rows import Rows
@@ -53,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--prior", choices=["normal-wishart", "normal-gamma"], default="normal-wishart")
     parser.add_argument("--sweeps", type=int, default=400)
     parser.add_argument("--burn-in", type=int, default=20)
+    parser.add_argument("--estimator", action="store_true", help="the public estimator in place of the chain")
     parser.add_argument("--myfm", action="store_true", help="myFM, too")
     parser.add_argument("--myfm-sweeps", type=int, default=200)
     parser.add_argument("--output", type=Path, default=Path("build/bayes"))
@@ -63,8 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for n_factors in asked.factors:
             for form in asked.forms if folds[0].has_relations else ["fm"]:
                 options = ChainOptions(n_factors, form, asked.prior)
-                empty = Curve(OURS, asked.data, features, asked.held_out, asdict(options))
-                curves.append(curve_of_folds(folds, empty, partial(our_points, options=options), asked.sweeps, asked))
+                library, points = (ESTIMATOR, estimator_points) if asked.estimator else (OURS, our_points)
+                empty = Curve(library, asked.data, features, asked.held_out, asdict(options))
+                curves.append(curve_of_folds(folds, empty, partial(points, options=options), asked.sweeps, asked))
             if asked.myfm:
                 empty = Curve(MYFM, asked.data, features, asked.held_out, {"n_factors": n_factors})
                 points = partial(myfm_points, n_factors=n_factors)

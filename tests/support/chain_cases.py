@@ -20,13 +20,15 @@ def blocks_of(case):
     """Return a case's rows in blocks: fields are groups; in the centered form, groups are relations."""
     if case.side is None:
         return split(csr_of(case.X), case.groups.astype(np.int32))
-    blocks = []
+    blocks, n_side = [], len(case.side.groups)
     for group in np.unique(case.groups):
         units, features = case.groups == group, np.flatnonzero(case.side.F[case.groups == group].any(axis=0))
         ids = case.X[:, units].argmax(axis=1).astype(np.int32)
         relation = csr_of(case.side.F[units][:, features])
-        blocks.append(Block(features.astype(np.int32), ids, int(units.sum()), None, relation))
-    return Blocks(len(case.X), len(case.side.groups), tuple(blocks), case.side.groups.astype(np.int32))
+        own = (n_side + np.flatnonzero(units)).astype(np.int32)
+        blocks.append(Block(features.astype(np.int32), ids, int(units.sum()), None, relation, own))
+    groups = np.concatenate([case.side.groups, case.side.groups.max() + 1 + case.groups]).astype(np.int32)
+    return Blocks(len(case.X), len(groups), tuple(blocks), groups)
 
 
 def likelihood_of(case, y):
@@ -48,7 +50,6 @@ def chain_of(case, y, blocks=None, **options):
         Priors(**{name: getattr(case.priors, name) for name in names}),
         fit_intercept=case.fit_intercept,
         fit_linear=case.fit_linear,
-        form="fm" if case.side is None else "centered",
         **options,
     )
 
@@ -83,7 +84,8 @@ def state_of_chain(chain, case):
         state["V"] = np.concatenate([part.block_rows.V[:, : case.k] for _, part, _ in relations]).astype(float)
         owners = enumerate(side_owners(case))
         taus = np.array([[priors[g].tau_w[side], priors[g].tau_V[side]] for side, g in owners])
-        state |= {"b_w": w[:, None], "b_V": V, "tau_w": taus[:, 0], "tau_V": taus[:, 1]}
+        side = slice(len(case.side.groups))
+        state |= {"b_w": w[side, None], "b_V": V[side], "tau_w": taus[:, 0], "tau_V": taus[:, 1]}
     state |= {"mu_w": np.array([[prior.mu_w] for prior in priors]), "mu_V": np.array([prior.mu_V for prior in priors])}
     state["Lambda_w"] = np.array([[[prior.lambda_w]] for prior in priors])
     return state | {"Lambda_V": np.array([prior.lambda_V for prior in priors])}

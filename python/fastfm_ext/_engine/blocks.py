@@ -43,6 +43,9 @@ class Block:
     X : Csr of shape (n_block_rows, n_block_features), or None
         The block rows, by places in `features`. None: block row b < n_block_features has the feature of this place
         alone, with the value 1, and block row n_block_features, if there is one, is empty.
+    own : int32 ndarray of shape (n_block_rows,), or None
+        In the centered form, the feature that each block row has for itself, beside those of `X`. No two features of
+        such a block interact. None: the block is a part of a factorization machine as it is written.
     """
 
     features: Int32
@@ -50,6 +53,7 @@ class Block:
     n_block_rows: int
     values: Float32 | None = None
     X: Csr | None = None
+    own: Int32 | None = None
 
     @classmethod
     def of_rows(cls, features: Int32, ids: Int32, X: Csr) -> Block:
@@ -79,7 +83,7 @@ class Block:
 
     @property
     def rows(self) -> Csr:
-        """The block rows as a matrix, also where `X` is None."""
+        """The block rows as a matrix, also where `X` is None; without their own features."""
         if self.X is not None:
             return self.X
         indptr = np.minimum(np.arange(self.n_block_rows + 1, dtype=np.int32), np.int32(self.n_features))
@@ -123,7 +127,7 @@ class Blocks:
         return replace(self, n_rows=n_rows, blocks=blocks)
 
     def expanded(self) -> Csr:
-        """Return the matrix, (n_rows, n_features)."""
+        """Return the matrix, (n_rows, n_features), of blocks that are not centered."""
         counts = [block.n_entries for block in self.blocks]
         nnz = sum(int(count.sum()) for count in counts)
         n = self.n_rows + 1

@@ -74,8 +74,8 @@ def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     return meta, arrays
 
 
-def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Model:
-    """Undo `to_state`.
+def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str, AnyArray], n_more: int = 0) -> Model:
+    """Undo `to_state` of a model that has parameters of ``n_more`` features beside those of X.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
     # A ranker may have parameters for the items of histories, behind those of the features.
     n_features = model.n_features_in_ + getattr(model, "n_items_in_", 0)
     model._scorers = Scorers(
-        Parameters.from_arrays(arrays, meta["n_factors"], n_features, suffix=f"_{number}")
+        Parameters.from_arrays(arrays, meta["n_factors"], n_features + n_more, suffix=f"_{number}")
         for number in range(n_scorers)
     )
     if not model._scorers:

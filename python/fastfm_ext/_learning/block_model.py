@@ -5,11 +5,11 @@
 A block whose rows have one feature each draws the parameters of its rows, which are those of the features. A relation,
 whose rows have several, comes in two forms:
 
-- ``"fm"``, the factorization machine as it is written: the features have parameters, and interactions inside the block
-  belong to the model;
-- ``"centered"``: each block row has parameters of its own, (L_b, Q_b), around a mean that its features add up to, as in
-  Bayesian matrix factorization with side information (Adams, Dahl, Murray 2010; Simm et al. 2017, "Macau"). No features
-  of one block interact.
+- the factorization machine as it is written: the features have parameters, and interactions inside the block belong to
+  the model;
+- centered, where the block says which features its rows have for themselves: each block row has parameters of its own,
+  (L_b, Q_b), around a mean that its other features add up to, as in Bayesian matrix factorization with side information
+  (Adams, Dahl, Murray 2010; Simm et al. 2017, "Macau"). No features of one block interact.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from fastfm_ext._engine.sweep import (
 )
 from fastfm_ext._learning.joined_blocks import JoinedBlocks, with_joined
 
-FORMS = ("fm", "centered")
 # Each block has a copy of the rows in its own order, which are read one after the other, if all take no more than this.
 MOST_BYTES_OF_COPIES = 1 << 28
 # Errors that come with a draw are differences of float32 sums: below this part of the targets they are made anew.
@@ -131,6 +130,7 @@ class BlockModel:
         Of `rows`.
     order : ndarray of shape (n_rows,)
     n_factors, n_features : int
+    groups : int32 ndarray of shape (n_features,)
     n_threads : int
     """
 
@@ -140,6 +140,7 @@ class BlockModel:
     order: Int32
     n_factors: int
     n_features: int
+    groups: Int32
     fit_linear: bool
     n_threads: int
 
@@ -150,7 +151,6 @@ class BlockModel:
         sample_weight: Float32 | None,
         n_factors: int,
         *,
-        form: str = "fm",
         fit_linear: bool = True,
         n_threads: int = 1,
     ) -> BlockModel:
@@ -173,9 +173,10 @@ class BlockModel:
             None if sample_weight is None else np.sqrt(sample_weight[order]),
             k,
         )
-        parts = [_part_of(number, block, rows, blocks.groups, form) for number, block in enumerate(ordered)]
+        parts = [_part_of(number, block, rows, blocks.groups) for number, block in enumerate(ordered)]
         together, joined = with_joined(rows, None)
-        return cls(parts, together, joined, order, n_factors, blocks.n_features, fit_linear, n_threads)
+        sizes = n_factors, blocks.n_features, blocks.groups
+        return cls(parts, together, joined, order, *sizes, fit_linear, n_threads)
 
     @property
     def weight_sum(self) -> float:
@@ -290,7 +291,10 @@ class BlockModel:
         return Errors(float(total), float(squares))
 
     def coefficients(self) -> Coefficients:
-        """Return copies of the features' parameters, (n_features, n_factors) and (n_features,)."""
+        """Return copies of the features' parameters, (n_features, n_factors) and (n_features,).
+
+        Those of features that centered block rows have for themselves are 0.
+        """
         return self.gathered([part.features for part in self.parts])
 
     def gathered(self, of_parts: Sequence[Coefficients]) -> Coefficients:
@@ -309,7 +313,7 @@ def _entries(X: Csr) -> tuple[Float32, NDArray[np.intp]]:
     return data, np.repeat(np.arange(X.n_rows), np.diff(X.indptr))
 
 
-def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32, form: str) -> ModelBlock:
+def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32) -> ModelBlock:
     """Return a block's part of the model, with a copy of the rows in its order unless that takes much memory."""
     table, groups = rows.tables[number], groups[block.features]
     by_block, order, joined = RowsByBlock.of(number, rows.ids[:, number], block.n_block_rows), None, None
@@ -327,12 +331,12 @@ def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32, form: 
             )
             by_block = by_block._replace(order=None)
     part = ModelBlock(block, rows, joined, by_block, order, table, block.n_features, groups)
-    if block.X is None and (groups == groups[:1]).all():
+    if block.own is None and block.X is None and (groups == groups[:1]).all():
         return part
     return replace(
         part,
         n_drawn=block.n_block_rows,
         relation=Relation.of(block, groups),
         coefficients=Coefficients.empty(block.n_features, rows.k),
-        is_centered=form == "centered",
+        is_centered=block.own is not None,
     )

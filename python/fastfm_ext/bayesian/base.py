@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int32
+from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._engine.blocks import fields_found, split
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr
@@ -30,9 +30,10 @@ from fastfm_ext._learning.units import FeatureScale, TargetUnits, Units
 from fastfm_ext._validation.matrices import to_csr
 from fastfm_ext._validation.rows import counted_rows, numeric_values, targets_and_weights
 from fastfm_ext.bayesian import saving
+from fastfm_ext.bayesian.centered import CenteredForm, check_form_of
 from fastfm_ext.bayesian.distilled import DistilledForm, distilled, rows_to_match
 from fastfm_ext.bayesian.draws import PosteriorDraws, in_units
-from fastfm_ext.bayesian.groups import as_one_field, pooled
+from fastfm_ext.bayesian.groups import as_one_field, given_fields, pooled
 from fastfm_ext.bayesian.hyperparameters import check_hyperparameters
 from fastfm_ext.bayesian.posterior import covariance_share, score_draws
 from fastfm_ext.bayesian.progress import SweepCallback, SweepListeners
@@ -66,12 +67,14 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
     _draws: list[PosteriorDraws] | None
     # Of each score, the part of the draws' covariance term that predictions take: see `_covariance_share_of`.
     _covariance_shares: list[float]
+    _centered: CenteredForm | None = None
     _sampler: Sampler
     _print_of_rows: int
     _has_no_units: bool = False
 
     n_factors: int
     fields: ArrayLike | None
+    form: str
     prior: str
     fit_linear: bool
     max_sweeps: int
@@ -197,6 +200,8 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
         """Return rows in the units of training, but for targets; learn these units."""
         if isinstance(X, BlockMatrix):
             return self._rows_of_blocks(X, y, sample_weight)
+        check_form_of(X, self.form)
+        self._centered = None
         rows = counted_rows(self, X, y, sample_weight, self._check_target, reset=True)
         centers = NO_CENTERS
         # What centering takes off w0 and w have to bring back, and a model without them is another one of x - c.
@@ -206,7 +211,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             rows = rows._replace(X=centered)
         units = Units.of(rows.X, centers, None, self._learn_target(rows.y, rows.sample_weight))
         rows = rows._replace(sample_weight=self._weights_of(rows.y, rows.sample_weight))
-        fields = fields_found(rows.X) if self.fields is None else self._given_fields(rows.X.n_features)
+        fields = fields_found(rows.X) if self.fields is None else given_fields(self.fields, rows.X.n_features)
         is_alone = np.bincount(fields)[fields] == 1
         self._units = replace(units, features=as_one_field(units.features, rows.X, np.flatnonzero(is_alone)))
         in_own_units = self._units.features.apply(rows.X)
@@ -225,18 +230,12 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
             blocks, y, weight = blocks.take(counted), y[counted], weight[counted]
         self._units = Units(FeatureScale(*NO_SCALE), *self._learn_target(y, weight))
         weight = self._weights_of(y, weight)
-        fields = blocks.groups if self.fields is None else self._given_fields(blocks.n_features)
-        return LearnedRows(blocks, replace(blocks, groups=pooled(fields)), y, weight, len(np.unique(fields)))
-
-    def _given_fields(self, n_features: int) -> Int32:
-        """Return the field of each feature, (n_features,), from 0 on."""
-        given = np.asarray(self.fields)
-        if given.shape != (n_features,) or given.dtype.kind not in "iu":
-            raise ValueError(
-                f"fields must hold an integer for each of the {n_features} features; got an array of shape "
-                f"{given.shape} and type {given.dtype}."
-            )
-        return np.unique(given, return_inverse=True)[1].astype(np.int32)
+        fields = blocks.groups if self.fields is None else given_fields(self.fields, blocks.n_features)
+        n_fields = len(np.unique(fields))
+        self._centered = form = CenteredForm.found(blocks, fields) if self.form == "centered" else None
+        if form is not None:
+            blocks, fields = form.learned(blocks), form.groups(fields)
+        return LearnedRows(blocks, replace(blocks, groups=pooled(fields)), y, weight, n_fields)
 
     def _new_sampler(self, rows: LearnedRows) -> Sampler:
         """Return a sampler of new chains on rows in the units of training."""
@@ -341,6 +340,8 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
         if rows is None:
             X = X.tocsr() if isinstance(X, BlockMatrix) else X
             rows = to_csr(self, X, centers=self._units.centers)
+        if self._centered is not None:
+            rows = self._centered.applied(rows)
         n_threads = effective_n_jobs(self.n_jobs)
         means = self._scorers if self._means is None else self._means
         return rows.n_rows, score_draws(rows, means, self._draws, self._covariance_shares, n_threads)

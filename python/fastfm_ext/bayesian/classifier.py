@@ -51,6 +51,11 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
         frequent as its weights say, and are no longer calibrated for the rows as they are; rows that count less leave
         it less sure. A row has the mean of s latents, s rounded and at least 1: whole weights are exact, and of others
         the draws lie where they should but scatter up to a tenth too little.
+    form : {"fm", "centered"}, default="fm"
+        How a block of ids and other features is modeled. "fm": the features interact as they do in any factorization
+        machine, ids included. "centered": each id has a weight and factors around a mean that the block's other
+        features add up to, and interacts with other blocks alone; X must be a `BlockMatrix` in `fit`, and each of its
+        rows have an id in such a block.
     prior : {"normal-wishart", "normal-gamma"}, default="normal-wishart"
         Prior of the factors of a field: normal with a full covariance, or with one variance a factor.
     fit_intercept, fit_linear : bool, default=True
@@ -104,7 +109,8 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
     hyperparameters_ : dict of str to ndarray
         Means of what the priors have: "mu_w" and "lambda_w" (n_priors,), the mean and the precision of the weights of
         a field, "mu_V" (n_priors, n_factors) and "lambda_V" (n_priors, n_factors, n_factors), which is
-        diagonal for "normal-gamma"; for values of about 1. More than two classes are one more axis in front.
+        diagonal for "normal-gamma"; for values of about 1. More than two classes are one more axis in front. NaN for
+        what precisions relative to those of the ids belong to, in the centered form.
     history_ : dict of str to list of float
         "spread" (standard deviation of the scores of 1000 rows) and "seconds", one value a sweep.
     n_features_in_ : int
@@ -133,6 +139,7 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
         *,
         fields: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        form: str = "fm",
         prior: str = "normal-wishart",
         fit_intercept: bool = True,
         fit_linear: bool = True,
@@ -150,6 +157,7 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
         self.n_factors = n_factors
         self.fields = fields
         self.class_weight = class_weight
+        self.form = form
         self.prior = prior
         self.fit_intercept = fit_intercept
         self.fit_linear = fit_linear

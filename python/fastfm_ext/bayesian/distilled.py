@@ -18,6 +18,7 @@ from fastfm_ext._engine.blocks import Blocks
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.sweep import DrawOptions, NormalPrior
 from fastfm_ext._learning.block_model import BlockModel
+from fastfm_ext.bayesian.folding import folded, with_folded, with_unfolded
 from fastfm_ext.bayesian.rows import Rows, scores_of
 
 # Of either kind of rows: as many as there are to learn from, or so many a parameter, within limits.
@@ -96,13 +97,15 @@ def distilled(
     is_flat : bool
         Whether the rows are scored faster when they are written out.
     """
-    fitted = _fitted(blocks, targets, None if weight is None else weight.astype(np.float32), start, form)
-    X: Rows = blocks.expanded() if is_flat else blocks
+    flat = folded(blocks)
+    begun = with_folded(start, blocks)
+    fitted = _fitted(flat, targets, None if weight is None else weight.astype(np.float32), begun, form)
+    X: Rows = flat.expanded() if is_flat else flat
     of_start, of_fitted = (
         float(np.average((scores_of(X, params, form.n_threads) - targets) ** 2, weights=weight))
-        for params in (start, fitted)
+        for params in (begun, fitted)
     )
-    return fitted if HALF * of_fitted < of_start else start
+    return with_unfolded(fitted, start, blocks) if HALF * of_fitted < of_start else start
 
 
 def _fitted(

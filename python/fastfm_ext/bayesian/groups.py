@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastfm_ext._common.arrays import Int32
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._learning.units import FeatureScale
+
+
+def given_fields(fields: ArrayLike, n_features: int) -> Int32:
+    """Return the field of each feature, (n_features,), from 0 on; raise ValueError unless there is one for each."""
+    given = np.asarray(fields)
+    if given.shape != (n_features,) or given.dtype.kind not in "iu":
+        raise ValueError(
+            f"fields must hold an integer for each of the {n_features} features; got an array of shape "
+            f"{given.shape} and type {given.dtype}."
+        )
+    return np.unique(given, return_inverse=True)[1].astype(np.int32)
 
 
 def pooled(fields: Int32) -> Int32:

@@ -7,6 +7,7 @@ from typing import Any
 from fastfm_ext._common.checks import check_param, is_integer, is_real, optional
 from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of, values_of
 from fastfm_ext._learning.solvers.hyperpriors import PRIORS
+from fastfm_ext.bayesian.centered import FORMS
 
 KEPT = ("samples", "distilled", "mean")
 
@@ -20,6 +21,7 @@ def _or_auto(low: int) -> Check:
 
 _BAYESIAN_CHECKS: dict[str, Check] = {
     "prior": one_of(PRIORS),
+    "form": one_of(FORMS),
     "keep": one_of(KEPT),
     "max_sweeps": (is_integer(1), "an integer of at least 1"),
     "max_seconds": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for no limit"),

@@ -35,6 +35,11 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
         The field of each feature, an integer, as `FMEncoder.fields_` has it. Features of a field share a prior; fields
         of a single feature, as numeric columns are, share one. By default they are told from X: neighbouring columns of
         which no row has two are one field.
+    form : {"fm", "centered"}, default="fm"
+        How a block of ids and other features is modeled. "fm": the features interact as they do in any factorization
+        machine, ids included. "centered": each id has a weight and factors around a mean that the block's other
+        features add up to, and interacts with other blocks alone; X must be a `BlockMatrix` in `fit`, and each of its
+        rows have an id in such a block.
     prior : {"normal-wishart", "normal-gamma"}, default="normal-wishart"
         Prior of the factors of a field: normal with a full covariance, or with one variance a factor.
     fit_linear : bool, default=True
@@ -92,7 +97,8 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
     hyperparameters_ : dict of str to ndarray
         Means of what the priors have: "mu_w" and "lambda_w" (n_priors,), the mean and the precision of the weights of
         a field, "mu_V" (n_priors, n_factors) and "lambda_V" (n_priors, n_factors, n_factors), which is
-        diagonal for "normal-gamma"; for values of about 1.
+        diagonal for "normal-gamma"; for values of about 1. NaN for
+        what precisions relative to those of the ids belong to, in the centered form.
     history_ : dict of str to list of float
         "spread" (standard deviation of the scores of 1000 rows) and "seconds", one value a sweep.
     n_features_in_ : int
@@ -123,6 +129,7 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
         n_factors: int = 16,
         *,
         fields: ArrayLike | None = None,
+        form: str = "fm",
         prior: str = "normal-wishart",
         fit_linear: bool = True,
         max_sweeps: int = 2000,
@@ -138,6 +145,7 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
     ) -> None:
         self.n_factors = n_factors
         self.fields = fields
+        self.form = form
         self.prior = prior
         self.fit_linear = fit_linear
         self.max_sweeps = max_sweeps

@@ -43,6 +43,11 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
         The field of each feature, an integer, as `FMEncoder.fields_` has it. Features of a field share a prior; fields
         of a single feature, as numeric columns are, share one. By default they are told from X: neighbouring columns of
         which no row has two are one field.
+    form : {"fm", "centered"}, default="fm"
+        How a block of ids and other features is modeled. "fm": the features interact as they do in any factorization
+        machine, ids included. "centered": each id has a weight and factors around a mean that the block's other
+        features add up to, and interacts with other blocks alone; X must be a `BlockMatrix` in `fit`, and each of its
+        rows have an id in such a block.
     prior : {"normal-wishart", "normal-gamma"}, default="normal-wishart"
         Prior of the factors of a field: normal with a full covariance, or with one variance a factor.
     fit_intercept, fit_linear : bool, default=True
@@ -99,7 +104,8 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
     hyperparameters_ : dict of str to ndarray
         Means of what the priors have: "mu_w" and "lambda_w" (n_priors,), the mean and the precision of the weights of
         a field, "mu_V" (n_priors, n_factors) and "lambda_V" (n_priors, n_factors, n_factors), which is
-        diagonal for "normal-gamma"; for targets of spread 1 and values of about 1.
+        diagonal for "normal-gamma"; for targets of spread 1 and values of about 1. NaN for
+        what precisions relative to those of the ids belong to, in the centered form.
     history_ : dict of str to list of float
         "noise", "spread" (standard deviation of the predictions of 1000 rows) and "seconds", one value a sweep.
     target_range_ : ndarray of shape (2,)
@@ -135,6 +141,7 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
         n_factors: int = 16,
         *,
         fields: ArrayLike | None = None,
+        form: str = "fm",
         prior: str = "normal-wishart",
         fit_intercept: bool = True,
         fit_linear: bool = True,
@@ -152,6 +159,7 @@ class BayesianFMRegressor(RegressorMixin, BayesianEstimator):
     ) -> None:
         self.n_factors = n_factors
         self.fields = fields
+        self.form = form
         self.prior = prior
         self.fit_intercept = fit_intercept
         self.fit_linear = fit_linear

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import AnyArray, Float32
-from fastfm_ext._engine.blocks import Blocks
+from fastfm_ext._engine.blocks import Block, Blocks
 from fastfm_ext._engine.csr import Csr, take_rows
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._engine.scipy_matrices import as_scipy
 from fastfm_ext._validation.matrices import check_no_overflow
 
 Rows: TypeAlias = Csr | Blocks
@@ -56,7 +57,7 @@ def _arrays_of(X: Rows) -> Iterator[AnyArray | None]:
         yield from (X.indptr, X.indices, X.data)
         return
     for block in X.blocks:
-        yield from (block.features, block.ids, block.values)
+        yield from (block.features, block.ids, block.values, block.own)
         yield from _arrays_of(block.rows)
 
 
@@ -76,14 +77,28 @@ def part_of(X: Rows, rows: slice) -> Rows:
 
 
 def narrowed(X: Rows) -> tuple[Rows, NDArray[np.intp] | None]:
-    """Return X over the features that it has alone, and these; X itself and None where they are most, or in blocks."""
+    """Return X over the features that it has alone, and these; with all features, and None, where they are most.
+
+    Blocks keep all features, and lose the block rows that no row has.
+    """
     if isinstance(X, Blocks):
-        return X, None
+        return replace(X, blocks=tuple(_used_block_rows(block) for block in X.blocks)), None
     used = _engine.features_in(X, np.zeros(0, dtype=np.intp))
     if 2 * len(used) > X.n_features or not len(used):
         return X, None
     indices = np.searchsorted(used, X.indices).astype(np.int32)
     return replace(X, indices=indices, n_features=len(used)), used
+
+
+def _used_block_rows(block: Block) -> Block:
+    """Return the block with the block rows that are in use, if half of them are not."""
+    used, ids = np.unique(block.ids, return_inverse=True)
+    if block.X is None or 2 * len(used) > block.n_block_rows:
+        return block
+    own = None if block.own is None else block.own[used]
+    return replace(
+        block, ids=ids.astype(np.int32), n_block_rows=len(used), X=take_rows(block.X, used.astype(np.int64)), own=own
+    )
 
 
 def scores_of(X: Rows, params: Parameters, n_threads: int = 1) -> Float32:
@@ -105,8 +120,7 @@ def pooled_blocks(X: Blocks, params: Parameters, n_threads: int = 1) -> tuple[Fl
     own, squares = np.zeros(X.n_rows, dtype=np.float32), np.zeros(X.n_rows, dtype=np.float32)
     sums = np.zeros((X.n_rows, params.n_factors), dtype=np.float32)
     for block in X.blocks:
-        of_block = Parameters(params.part(block.features.astype(np.intp)), params.n_factors)
-        own_of_rows, sums_of_rows = _engine.pool(block.rows, of_block, n_threads)
+        own_of_rows, sums_of_rows = _pooled_block_rows(block, params, n_threads)
         of_row, S = own_of_rows[block.ids], sums_of_rows[block.ids]
         if block.values is not None:  # a block row is one feature, which has no pairs
             of_row, S = of_row * block.values, S * block.values[:, None]
@@ -115,6 +129,15 @@ def pooled_blocks(X: Blocks, params: Parameters, n_threads: int = 1) -> tuple[Fl
         squares += np.einsum("rf,rf->r", S, S)
     own += np.float32(0.5) * (np.einsum("rf,rf->r", sums, sums) - squares)
     return own, sums
+
+
+def _pooled_block_rows(block: Block, params: Parameters, n_threads: int) -> tuple[Float32, Float32]:
+    """Return the own score and the sums of each block row: of a centered one, without pair terms."""
+    features = block.features.astype(np.intp)
+    if block.own is None:
+        return _engine.pool(block.rows, Parameters(params.part(features), params.n_factors), n_threads)
+    X = as_scipy(block.rows)
+    return params.w[block.own] + X @ params.w[features], params.V[block.own] + X @ params.V[features]
 
 
 def check_scores(scores: Float32, X: Rows, what: str = "score") -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import saving
+from fastfm_ext.bayesian.centered import CenteredForm
 from fastfm_ext.bayesian.draws import PosteriorDraws
 
 _PLAIN = ("n_sweeps_", "burn_in_", "is_exact_", "mc_error_", "r_hat_")
@@ -30,6 +31,8 @@ def to_state(model: Any) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     meta["covariance_shares"] = list(model._covariance_shares)
     meta["noise_variance"] = model._noise_variance
     arrays["autocorrelation"] = model.autocorrelation_
+    if model._centered is not None:
+        arrays |= model._centered.to_arrays()
     arrays["mean_cuts"] = model._mean_cuts
     arrays |= {f"hyper_{name}": values for name, values in model.hyperparameters_.items()}
     for number, draws in enumerate(model._draws or []):
@@ -47,7 +50,8 @@ def from_state(model_class: Any, meta: dict[str, Any], arrays: dict[str, AnyArra
         For a state that `to_state` did not make.
     """
     meta = meta | {"params": dict(meta["params"]) | {"fields": arrays.get("fields")}}
-    model = saving.from_state(model_class, meta, arrays)
+    n_centered = CenteredForm.count_in(arrays)
+    model = saving.from_state(model_class, meta, arrays, n_centered)
     for name, value in meta["bayesian"].items():
         kind = _TYPES.get(name, float)
         value = np.inf if value is None and kind is float else value
@@ -61,12 +65,13 @@ def from_state(model_class: Any, meta: dict[str, Any], arrays: dict[str, AnyArra
     prefix = "hyper_"
     model.hyperparameters_ = {n.removeprefix(prefix): array for n, array in arrays.items() if n.startswith(prefix)}
     scorers = model._scorers
+    model._centered = CenteredForm.from_arrays(arrays, model.n_features_in_) if n_centered else None
     model._means = model._draws = None
     if "draws_w0_0" in arrays:
         prefix = "mean_"
         of_means = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
         model._means = [
-            Parameters.from_arrays(of_means, params.n_factors, model.n_features_in_, suffix=f"_{n}")
+            Parameters.from_arrays(of_means, params.n_factors, model.n_features_in_ + n_centered, suffix=f"_{n}")
             for n, params in enumerate(scorers)
         ]
         model._draws = [PosteriorDraws.from_arrays(arrays, f"_{n}", mean) for n, mean in enumerate(model._means)]

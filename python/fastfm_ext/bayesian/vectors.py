@@ -18,6 +18,8 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._estimators.vectors import PooledRows, VectorsMixin, check_single_score
 from fastfm_ext._learning.units import Units
+from fastfm_ext._validation.matrices import to_csr
+from fastfm_ext.bayesian.centered import CenteredForm
 from fastfm_ext.bayesian.draws import PosteriorDraws
 from fastfm_ext.bayesian.rows import check_scores, pooled_blocks
 from fastfm_ext.blocks.matrix import BlockMatrix
@@ -32,6 +34,7 @@ class SampledVectorsMixin(VectorsMixin):
 
     _means: list[Parameters] | None
     _draws: list[PosteriorDraws] | None
+    _centered: CenteredForm | None
 
     def user_vector(self, X: Any, *, sample: int | None = None) -> Float32:
         """Return the vectors of users: rows that hold the features of a user (and of the request) and no item's.
@@ -146,6 +149,8 @@ class SampledVectorsMixin(VectorsMixin):
         model: Self = self._as_it_is()
         check_is_fitted(model, "_scorers")
         rows = model._blocks_of(X)
+        if model._centered is not None:
+            rows = model._centered.applied(to_csr(model, X) if rows is None else rows, skips_absent=True)
         if rows is None:
             return VectorsMixin._pool(model, X.tocsr() if isinstance(X, BlockMatrix) else X, of_z, pool)
         check_single_score(model._scorers)
@@ -161,6 +166,13 @@ class SampledVectorsMixin(VectorsMixin):
             return None
         validate_data(self, X, reset=False, skip_check_array=True)
         return X.to_blocks()
+
+    def _per_output(self, get: Callable[[Parameters, Units], Any]) -> Any:
+        form = vars(self).get("_centered")
+        if form is None:
+            return super()._per_output(get)
+        columns = np.arange(form.n_features)  # without those of unknown ids
+        return super()._per_output(lambda params, units: get(Parameters(params.part(columns), params.n_factors), units))
 
     @property
     def n_samples_(self) -> int:

@@ -93,6 +93,7 @@ def top_interactions(
     if not is_integer(1)(n):
         raise ValueError(f"n must be a positive integer, got {n!r}")
     check_is_fitted(model, "_scorers")
+    opened.check_form("top_interactions")
     V: Float32 = model.V_
     of_classes = V if V.ndim == 3 else V[None]
     n_features = of_classes.shape[1]

@@ -49,6 +49,8 @@ class OpenedModel:
             For a ranker or what is no model of this package.
         sklearn.exceptions.NotFittedError
             Before `fit`.
+        ValueError
+            For a model in the centered form.
         """
         if hasattr(self.estimator, "fold_in"):
             raise TypeError(
@@ -60,7 +62,16 @@ class OpenedModel:
             raise TypeError(f"{wanted_by} takes models of fastfm_ext, or Pipelines that end with one; got {got}.")
         model = self.estimator._as_it_is()
         check_is_fitted(model, "_scorers")
+        self.check_form(wanted_by)
         return model
+
+    def check_form(self, wanted_by: str) -> None:
+        """Raise ValueError for a Bayesian model in the centered form, where features of one block do not interact."""
+        if getattr(self.estimator, "form", "fm") != "fm":
+            raise ValueError(
+                f"{wanted_by} takes factorization machines as they are written, and this one is centered; fit with "
+                'form="fm" to explain it'
+            )
 
     def rows(self, X: Any) -> Any:
         """Return rows as the estimator takes them."""

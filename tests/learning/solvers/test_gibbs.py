@@ -19,6 +19,7 @@ from gibbs_cases import (
     one_of,
     posterior_draws,
     prior_draws,
+    set_state,
     stacked,
     targets,
     z_scores,
@@ -277,6 +278,16 @@ def test_long_columns_follow_the_reference(isa, k):
         expected, precision = model.conditional(j)
         tolerance = 4e-6 * (10 + np.linalg.cond(precision))
         np.testing.assert_allclose([means.w[j], *means.V[j]], expected, rtol=0, atol=tolerance)
+
+
+def test_conditional_means_of_centered_block_rows_follow_the_reference():
+    case, y = RELATIONS, np.arange(5.0)
+    chain, n_side = swept(case, y, 3), len(RELATIONS.side.groups)
+    model, means = case.sampler(y, np.random.default_rng(0)), chain.conditional_means()
+    set_state(model, state_of_chain(chain, case) | {"cuts": np.zeros(0)})
+    of_rows = [part[n_side:] + case.side.F @ part[:n_side] for part in (means.w[:, None], means.V)]
+    for j in range(len(case.groups)):
+        np.testing.assert_allclose(np.hstack(of_rows)[j], model.conditional(j)[0], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("k", [3, BY_COORDINATE])

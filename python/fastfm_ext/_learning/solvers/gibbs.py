@@ -55,8 +55,6 @@ class Chain:
     n_factors : int
     priors : Priors
     fit_intercept, fit_linear : bool
-    form : {"fm", "centered"}
-        Of relations; see `BlockModel`.
     n_threads : int
         The chain is the same, bit for bit, with any number.
     seed : int
@@ -80,13 +78,10 @@ class Chain:
         *,
         fit_intercept: bool = True,
         fit_linear: bool = True,
-        form: str = "fm",
         n_threads: int = 1,
         seed: int = 0,
     ) -> None:
-        self.model = BlockModel.of(
-            blocks, sample_weight, n_factors, form=form, fit_linear=fit_linear, n_threads=n_threads
-        )
+        self.model = BlockModel.of(blocks, sample_weight, n_factors, fit_linear=fit_linear, n_threads=n_threads)
         self.likelihood = likelihood
         self.priors = priors
         self.fit_intercept = fit_intercept
@@ -239,33 +234,58 @@ class Chain:
         return self.model.scores()
 
     def parameters(self) -> Draw:
-        """Return the parameters as they are now; of a centered relation, those of its features."""
-        V, w = self.model.coefficients()
-        return Draw(self.w0, w, V)
+        """Return the parameters as they are now.
+
+        A feature that a centered block row has for itself gets what is left of the row's own parameters once those of
+        its other features are taken off, so that all of them add up to the row's.
+        """
+        return self._draw_of({number: self.model.parts[number].block_rows for number in self._row_priors}, {})
 
     def conditional_means(self) -> Draw:
-        """Return the mean of each feature's parameters given everything else, as it is now."""
-        model, of_parts = self.model, []
+        """Return the mean of each feature's parameters given everything else, as it is now.
+
+        Of a centered relation these are the means of its block rows; what the features add to them stays.
+        """
+        model = self.model
         model.set_intercept(self.w0)
+        means = {}
         for number, part in enumerate(model.parts):
-            if part.is_centered:
-                of_parts.append(part.features)
-                continue
-            out = Coefficients.empty(len(part.features.V), model.rows.k)
-            model.draw(part, self._priors_of(number), self._options(0, with_noise=False), out=out)
-            of_parts.append(out)
-        V, w = model.gathered(of_parts)
+            n = part.n_drawn if part.is_centered else len(part.features.V)
+            means[number] = Coefficients.empty(n, model.rows.k)
+            options = self._options(0, with_noise=False)
+            model.draw(part, self._priors_of(number), options, out=means[number])
+        return self._draw_of(
+            {number: means[number] for number in self._row_priors},
+            {number: of_part for number, of_part in means.items() if number not in self._row_priors},
+        )
+
+    def _draw_of(self, block_rows: dict[int, Coefficients], features: dict[int, Coefficients]) -> Draw:
+        """Return parameters of centered parts by their block rows, and of others by their features or as they are."""
+        model = self.model
+        V, w = model.gathered([features.get(number, part.features) for number, part in enumerate(model.parts)])
+        for number, rows in block_rows.items():
+            prior, means, own = self._row_priors[number], self._means[number], model.parts[number].block.own
+            assert own is not None
+            V[own] = (rows.V - means.V)[:, : model.n_factors] + prior.mu_V.astype(np.float32)
+            w[own] = rows.w - means.w + np.float32(prior.mu_w)
         return Draw(self.w0, w, V)
 
     @property
     def hyperparameters(self) -> dict[str, Float64]:
-        """Means and precisions of the priors, by group; of features that are not drawn by their groups, NaN.
+        """Means and precisions of the priors, by group.
 
-        These are the features of centered relations: their precisions are relative to those of the block rows.
+        Those of a centered relation's block rows are of the group of their own features. Its other features, whose
+        precisions are relative to these, have NaN.
         """
         names = ("mu_w", "lambda_w", "mu_V", "lambda_V") if self.model.fit_linear else ("mu_V", "lambda_V")
-        values = {name: np.array([getattr(group, name) for group in self._groups]) for name in names}
-        centered = [part.groups for part in self.model.parts if part.is_centered]
+        of_groups, groups = list(self._groups), self.model.groups
+        centered = [self.model.parts[number] for number in self._row_priors]
+        for number, prior in self._row_priors.items():
+            own = self.model.parts[number].block.own
+            assert own is not None
+            of_groups[groups[own[0]]] = prior
+        values = {name: np.array([getattr(group, name) for group in of_groups]) for name in names}
         for array in values.values():
-            array[np.concatenate(centered) if centered else []] = np.nan
+            for part in centered:
+                array[part.groups] = np.nan
         return values
