@@ -185,7 +185,7 @@ def test_vectors_score_as_the_model_does_also_of_unknown_users(ratings, fitted, 
         )
         np.testing.assert_allclose(scores, model.predict(rows), atol=1e-4)
         in_blocks = BlockMatrix([users[:, USERS], users[:, FILMS]])
-        np.testing.assert_array_equal(fitted.user_vector(in_blocks), fitted.user_vector(users))
+        np.testing.assert_allclose(fitted.user_vector(in_blocks), fitted.user_vector(users), atol=1e-5)
     index = ItemIndex().fit(fitted.item_vector(films))
     assert index.search(fitted.user_vector(users), 3)[0].shape == (40, 3)
 
