@@ -103,7 +103,7 @@ class CenteredForm(NamedTuple):
         result = without(blocks, np.concatenate([features for block in self.blocks for features in block]))
         for number in range(len(self.blocks)):
             block, rows = self._block(number, blocks)
-            if rows.nnz or not skips_absent:
+            if not skips_absent or np.diff(rows.indptr)[block.ids].any():
                 result.append(block)
         return Blocks(blocks.n_rows, self.n_parameters, tuple(result), self.groups(blocks.groups))
 
