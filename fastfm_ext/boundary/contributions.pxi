@@ -10,6 +10,7 @@ cdef extern from "types/contributions.hpp" namespace "fastfm" nogil:
     struct GroupContributions:
         const float* half_sum
         const float* half_sums
+        int64_t half_sums_stride
         const float* of_zeros
         const int32_t* group_of
         int32_t n_groups
@@ -46,7 +47,8 @@ def group_contributions(X, params, groups, int n_threads, float[:, ::1] values):
     cdef const float[:, ::1] half_sums = groups.half_sums
     cdef GroupContributions out
     out.half_sum = pointer_f32(groups.half_sum)
-    out.half_sums = &half_sums[0, 0] if half_sums is not None and half_sums.shape[1] else NULL
+    out.half_sums = &half_sums[0, 0] if half_sums is not None and half_sums.shape[0] else NULL
+    out.half_sums_stride = half_sums.shape[1] if half_sums is not None else 0
     out.of_zeros = pointer_f32(groups.of_zeros)
     out.group_of = pointer_i32(groups.group_of)
     out.n_groups = <int32_t>values.shape[1]

@@ -131,13 +131,6 @@ struct Block {
         for (int b = 0; b < n_vecs; ++b) S[b].store(to + b * lanes);
     }
 
-    // <m, S>.
-    float times_sums(const float* m) const {
-        V products = V::fill(0.0f);
-        for (int b = 0; b < n_vecs; ++b) products = fma(V::load(m + b * lanes), S[b], products);
-        return sum(products);
-    }
-
     // One step on v_i for every feature i of the row, with the S of the parameters before the step. The gradient is
     // g dp/dv_if + l2 v_if = g x_i (S_f - v_if x_i) + l2 v_if; without `own_square`, S does not hold v_if x_i, and the
     // gradient is g x_i S_f + l2 v_if. `beside(j)` is called for each nonzero j.
@@ -180,6 +173,8 @@ constexpr int64_t prefetch_ahead = 4;
 template <int K, int slots = any_slots, bool copies = false>
 class Fm {
   public:
+    static constexpr int block_size = K > 0 ? K : 16;
+
     explicit Fm(const Params& params) : at_(params) {
         for (int s = 0; s < at_.values(); ++s) w0_[s] = at_.w0()[s];
     }
@@ -264,8 +259,6 @@ class Fm {
     void prefetch_values(int64_t i) const { at_.template prefetch<false>(i); }
 
   private:
-    static constexpr int block_size = K > 0 ? K : 16;
-
     template <class Row>
     float linear_score(const Row& row) const {
         float sum = 0.0f;

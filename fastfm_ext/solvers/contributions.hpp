@@ -8,6 +8,7 @@
 // Nothing but the output changes.
 #pragma once
 
+#include "math/lanes.hpp"
 #include "models/fm.hpp"
 #include "types/contributions.hpp"
 
@@ -51,12 +52,31 @@ void feature_contributions(const Csr& X, const Params& params, int64_t first, in
     }
 }
 
+// phi[g] -= sum_f S_f m[f, g] for each group g: of many groups at once, where inner products of single groups would each
+// have to add up the lanes of a register.
+template <int n_factors>
+void subtract_products(const float* S, const float* m, const GroupContributions& out, float* phi) {
+    for (int32_t g = 0; g < out.n_groups; g += max_lanes) {
+        // Additions wait for each other: four sums take turns.
+        Lanes products[4] = {Lanes::fill(0.0f), Lanes::fill(0.0f), Lanes::fill(0.0f), Lanes::fill(0.0f)};
+        for (int f = 0; f < n_factors; f += 4) {
+            for (int s = 0; s < 4; ++s)
+                products[s] =
+                    fma(Lanes::fill(S[f + s]), Lanes::load(m + (f + s) * out.half_sums_stride + g), products[s]);
+        }
+        float of_group[max_lanes];
+        ((products[0] + products[1]) + (products[2] + products[3])).store(of_group);
+        const int32_t n = out.n_groups - g < max_lanes ? out.n_groups - g : max_lanes;
+        for (int32_t j = 0; j < n; ++j) phi[g + j] -= of_group[j];
+    }
+}
+
 template <int K, bool ones>
 void group_contributions(const Csr& X, const Params& params, int64_t first, int64_t last,
                          const GroupContributions& out) {
+    constexpr int size = Fm<K>::block_size;
     Fm<K> fm(params);
     const Ahead<K> ahead(fm, X, first, last);
-    const int64_t k = params.tables[V_table].width;
     for (int64_t r = first; r < last; ++r) {
         const Row<ones> row(X, r);
         float* phi = out.values + r * out.n_groups;
@@ -70,8 +90,9 @@ void group_contributions(const Csr& X, const Params& params, int64_t first, int6
             [&](int64_t j, float value) FASTFM_INLINE_LAMBDA { phi[out.group_of[row.i[j]]] += value; },
             [&](int first_factor, const auto& block) FASTFM_INLINE_LAMBDA {
                 if (!out.half_sums) return;
-                const float* m = out.half_sums + first_factor;
-                for (int32_t g = 0; g < out.n_groups; ++g, m += k) phi[g] -= block.times_sums(m);
+                float S[size];
+                block.store_sums(S);
+                subtract_products<size>(S, out.half_sums + first_factor * out.half_sums_stride, out, phi);
             });
     }
 }

@@ -15,9 +15,10 @@ struct FeatureContributions {
 // What each group of features adds to the score of a row.
 struct GroupContributions {
     // Of the background; null for zeros.
-    const float* half_sum;   // (k,)
-    const float* half_sums;  // (n_groups, k), half of E sum_{i in group} v_i b_i
-    const float* of_zeros;   // (n_groups,), what its groups add against zeros
+    const float* half_sum;     // (k,)
+    const float* half_sums;    // (k, half_sums_stride), half of E sum_{i in group} v_i b_i: a column for each group
+    int64_t half_sums_stride;  // n_groups, padded with zeros to a multiple of 16
+    const float* of_zeros;     // (n_groups,), what its groups add against zeros
 
     const int32_t* group_of;  // (n_features,)
     int32_t n_groups;

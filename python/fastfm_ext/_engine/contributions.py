@@ -61,7 +61,8 @@ class GroupSums:
     n_groups : int
     half_sum : ndarray of shape (k,), or None
         None for a background of zeros.
-    half_sums : ndarray of shape (n_groups, k), or None
+    half_sums : ndarray of shape (k, n_groups), or None
+        With columns of 0 up to a multiple of 16.
     of_zeros : ndarray of shape (n_groups,), float32, or None
     """
 
@@ -79,9 +80,11 @@ class GroupSums:
         features = background.features
         places = (np.arange(len(features)), group_of[features])
         members = sp.csc_array((0.5 * background.mean[features], places), shape=(len(features), n_groups))
-        half_sums = members.T @ params.V[features]
+        half_sums = np.zeros((params.k, n_groups))
+        half_sums[: params.n_factors] = (members.T @ params.V[features]).T
         of_zeros = np.bincount(group_of, background.of_zeros, n_groups).astype(np.float32)
-        return cls(group_of, n_groups, background.half_sum(params), _padded(half_sums, params.k), of_zeros)
+        padded = _padded(half_sums, -(-n_groups // 16) * 16)
+        return cls(group_of, n_groups, background.half_sum(params), padded, of_zeros)
 
 
 def _padded(values: Float64, k: int) -> Float32:
