@@ -3,7 +3,7 @@
 `ItemIndex` holds item vectors and finds, for each user vector, the items with the largest inner product: exactly, or
 in inverted lists when there are millions of items. It also finds similar items, leaves out items that a user has seen,
 and takes new items without a new fit. `recommend` goes through the users of a feature matrix in batches, and returns
-scores as the model predicts them.
+scores as the model predicts them. `CooccurrenceReranker` re-ranks what a search has found.
 
 Examples
 --------
@@ -22,8 +22,10 @@ Examples
 
 from fastfm_ext.retrieval.for_users import recommend
 from fastfm_ext.retrieval.index import ItemIndex
+from fastfm_ext.retrieval.reranking import CooccurrenceReranker
 
 __all__ = [
+    "CooccurrenceReranker",
     "ItemIndex",
     "recommend",
 ]
