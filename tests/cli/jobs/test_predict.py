@@ -95,6 +95,25 @@ def test_bayesian_models_predict_with_a_standard_deviation(run, tmp_path):
     assert "draws kept" in out
 
 
+def test_a_config_file_centers_a_bayesian_model(run, tmp_path):
+    rng = np.random.default_rng(0)
+    user, film = rng.integers(0, 20, 400), rng.integers(0, 15, 400)
+    stars = 3 + user % 3 + np.cos(film) + 0.3 * rng.normal(size=400)
+    lines = [f"{u},{u % 3},{f},{s:.3f}" for u, f, s in zip(user, film, stars, strict=True)]
+    (tmp_path / "train.csv").write_text("\n".join(["user,job,film,stars", *lines]) + "\n")
+    (tmp_path / "new.csv").write_text("user,job,film,stars\n97,0,3,0\n98,2,3,0\n")
+    (tmp_path / "set.toml").write_text('[settings]\nform = "centered"\nmax_sweeps = 60\nn_factors = 2\n')
+    named = ("--target", "stars", "--user", "user", "job:categorical", "--item", "film", "--bayesian")
+    code, _, err = run("fit", "train.csv", *named, "--config", "set.toml", "--test", "train.csv", "--model", "m.fastfm")
+    assert code == 0, err
+    assert load_model("m.fastfm").model.form == "centered"
+    code, out, _ = run("predict", "m.fastfm", "new.csv", "--quiet")
+    assert code == 0
+    first, second = map(float, out.split())
+    assert second - first > 0.5
+    assert run("recommend", "m.fastfm", "new.csv", "--quiet")[0] == 0
+
+
 def test_a_standard_deviation_needs_a_bayesian_model(run, text_files):
     run("fit", "train.ffm", "--quiet", "--model", "m.fastfm")
     code, _, err = run("predict", "m.fastfm", "test.svm.gz", "--std")

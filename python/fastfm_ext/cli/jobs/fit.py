@@ -75,8 +75,9 @@ class _TextLoader:
 class _TableLoader:
     """Rows of tables, encoded by an encoder of the training rows."""
 
-    def __init__(self, columns: TableColumns) -> None:
+    def __init__(self, columns: TableColumns, *, in_blocks: bool) -> None:
         self._columns = columns
+        self._in_blocks = in_blocks
         self._types = dict[str, str]()
         self.encoder: FMEncoder | None = None
         self.items: Any = None
@@ -96,8 +97,13 @@ class _TableLoader:
         y = targets_of(table, self._columns, str(file.path))
         rows = source.for_encoder(table)
         with refused(file.path):
-            X = self.encoder.fit_transform(rows) if is_first else self.encoder.transform(rows)
+            X = self._encoded(self.encoder, rows, is_first=is_first)
         return _EncodedRows(X, y, weights_of(table, self._columns, str(file.path)))
+
+    def _encoded(self, encoder: FMEncoder, rows: Any, *, is_first: bool) -> Any:
+        if self._in_blocks:
+            return (encoder.fit(rows) if is_first else encoder).transform_blocks(rows)
+        return encoder.fit_transform(rows) if is_first else encoder.transform(rows)
 
     def _source(self, file: DataFile) -> CsvSource | ParquetSource:
         encoder = self._columns.encoder() if self._columns.has_features else None
@@ -108,7 +114,8 @@ def run(settings: FitSettings) -> None:
     """Do the whole job, printing as it goes."""
     say = say_nothing if settings.quiet else print
     files = files_of(settings)
-    loader = _TextLoader() if files["train"].is_text else _TableLoader(settings.columns)
+    in_blocks = settings.bayesian and settings.hyperparameters.get("form") == "centered"
+    loader = _TextLoader() if files["train"].is_text else _TableLoader(settings.columns, in_blocks=in_blocks)
     data = {}
     for part, file in files.items():
         started = perf_counter()
