@@ -179,7 +179,8 @@ class Units:
 
     def with_target_center(self, scores: Float32) -> Float32 | Float64:
         """Return scores of targets, in double precision where these are far from zero."""
-        return scores + np.float64(self.target_center) if self.target_center else scores
+        # By its type: NumPy 1 adds a number to an array of float32 in float32.
+        return np.add(scores, self.target_center, dtype=np.float64) if self.target_center else scores
 
     def ranking_weights(self, params: Parameters) -> Float32:
         """Return the w of values as they are, (n_features,), that ranks items as `params` rank centered ones.
