@@ -39,7 +39,7 @@ def model_of(seed):
 
 @contextmanager
 def serving(path, *words):
-    """Run the service as its page says; give its port, and its process."""
+    """Run the service as its page says; give its port, and its process, which has its `log` afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -52,7 +52,7 @@ def serving(path, *words):
             yield port, process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.log = process.communicate(timeout=30)[1]
 
 
 def wait_until(holds, seconds=60):
@@ -136,11 +136,14 @@ def test_a_bad_file_and_bad_rows_leave_the_model_in_service(tmp_path):
         np.testing.assert_allclose(answer["predictions"], clicks.predict_proba(ROWS))
         (tmp_path / "next").write_bytes(b"no model")
         os.replace(tmp_path / "next", path)
-        assert any("still serving the model of" in line for line in process.stderr)
+        time.sleep(1.5)  # three looks at the file
         assert ask(connection, "POST", "/predict", ROWS) == (status, answer)
         status, error = ask(connection, "POST", "/predict", {"user_id": [1]})
         assert status == 422
         assert "film_id" in error["detail"]
+        save_model(path, clicks)
+        wait_until(lambda: ask(connection, "GET", "/health")[1]["model"] == os.stat(path).st_mtime_ns)
+    assert f"still serving the model of {answer['model']}" in process.log
 
 
 def test_all_processes_end_together(tmp_path):
@@ -160,7 +163,38 @@ def test_all_processes_end_together(tmp_path):
     assert answers(port) is None
 
 
-def test_the_unit_of_systemd_starts_the_service_with_words_that_it_knows(monkeypatch, tmp_path):
+@pytest.fixture
+def app(monkeypatch, tmp_path):
+    """The module of the service, in this process."""
+    save_model(tmp_path / "m.fastfm", model_of(1))
+    monkeypatch.setenv("FASTFM_EXT_MODEL", str(tmp_path / "m.fastfm"))
+    spec = importlib.util.spec_from_file_location("serving_app", FOLDER / "app.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_answer_names_the_model_that_made_it_when_another_comes_meanwhile(app):
+    old, new = app.served, app.served._replace(stamp=app.served.stamp._replace(mtime_ns=7))
+
+    class Slow:
+        def predict(self, columns):
+            app.served = new
+            return old.model.predict(columns)
+
+    app.served = old._replace(model=Slow())
+    answer = app.predict(ROWS)
+    assert app.served is new
+    assert answer == {"model": old.stamp.mtime_ns, "predictions": old.model.predict(ROWS).tolist()}
+
+
+def test_the_socket_is_one_of_tcp_by_name(app):
+    # Else asyncio leaves Nagle's algorithm on.
+    with app.listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_the_unit_of_systemd_starts_the_service_with_words_that_it_knows(app):
     page = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"^```ini\n(.+?)^```", page, re.M | re.S)
     unit = configparser.ConfigParser(strict=True)
@@ -170,13 +204,5 @@ def test_the_unit_of_systemd_starts_the_service_with_words_that_it_knows(monkeyp
     python, script, *words = shlex.split(unit["Service"]["ExecStart"])
     assert python.endswith("/bin/python")
     assert script.endswith("/app.py")
-    save_model(tmp_path / "m.fastfm", model_of(1))
-    monkeypatch.setenv("FASTFM_EXT_MODEL", str(tmp_path / "m.fastfm"))
-    spec = importlib.util.spec_from_file_location("serving_app", FOLDER / "app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    # Else asyncio would leave Nagle's algorithm on.
-    with module.listen("127.0.0.1", 0) as listener:
-        assert listener.proto == socket.IPPROTO_TCP
-    assert isinstance(module.parser().parse_args(words), argparse.Namespace)
+    assert isinstance(app.parser().parse_args(words), argparse.Namespace)
     assert dict(setting.split("=") for setting in unit["Service"]["Environment"].split()).keys() >= {"FASTFM_EXT_MODEL"}

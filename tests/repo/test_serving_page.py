@@ -35,7 +35,7 @@ def test_the_table_for_pgvector_has_a_row_for_each_item(page):
     assert all(re.fullmatch(r"\[[-+0-9.e]+(, [-+0-9.e]+)*\]", vector) for _, vector in rows)
     np.testing.assert_array_equal(np.array([json.loads(v) for _, v in rows], dtype=np.float32), names["vectors"])
     statement = (folder / "search.sql").read_text()
-    query = np.array(json.loads(re.search(r"ORDER BY vector <#> '(.+?)'", statement)[1]), dtype=np.float32)
+    query = np.array(json.loads(re.match(r"\\set user '(.+?)'\n", statement)[1]), dtype=np.float32)
     np.testing.assert_array_equal(query, names["user"])
     assert f"vector vector({len(query)})" in PAGE.read_text(encoding="utf-8")
 
