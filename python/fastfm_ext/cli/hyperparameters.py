@@ -126,6 +126,6 @@ def add_hyperparameters_of_rankings(rankings: Any) -> list[str]:
         "--user-history",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="represent users by what they chose, not by their ids, so that new ones are served alike (default: no)",
+        help="represent users by what they chose, also after training, and not by their ids (default: no)",
     )
     return ["similarity", *with_value, "user_history"]

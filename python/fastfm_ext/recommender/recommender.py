@@ -65,8 +65,8 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
     of whom nothing is known see `recommend`.
 
     With ``FMRanker(user_history=True)``, users are represented by what they chose, and by the columns that describe
-    them, but not by their ids: `fold_in` then costs nothing, and users who come later are ranked for as well as those
-    of training. Only items of training count in histories.
+    them, but not by their ids: `fold_in` is then an addition, and what was chosen since training counts exactly as it
+    would have in it. Only items of training count in histories.
 
     ``set_params(model__n_factors=32)`` and scikit-learn's `clone` work as for a Pipeline.
 
