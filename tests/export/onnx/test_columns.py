@@ -67,6 +67,9 @@ SPECS = {
     "tokens as they are": multi("tags", norm=None),
     "integers in cells": multi("codes"),
     "integers in cells, with shared features": multi("codes", missing="feature", unknown="feature"),
+    "sets": implicit("user", of="city"),
+    "sets of texts": implicit("city", of="user", norm="l1"),
+    "sets as they are": implicit("shop", of="user", norm=None),
     "pair": crossed("user", "city"),
     "pair with shared features": crossed("user", "job", missing="feature", unknown="feature"),
     "rare pairs": crossed("user", "city", min_count=3, unknown="rare"),
@@ -150,6 +153,27 @@ def test_one_column_may_be_categories_and_numbers():
     np.testing.assert_allclose(missing, model.predict(encoder.transform({"user": [None, 3.5]})), atol=1e-5)
 
 
+def test_sets_in_which_a_column_is_centered_are_encoded():
+    """A film that most users have is a numeric column far from zero, since its value depends on the user's set."""
+    numbers = np.random.default_rng(0)
+    table = {"user": numbers.integers(0, 30, 400), "film": numbers.integers(0, 8, 400)}
+    encoder = FMEncoder(user=["user", implicit("user", of="film")], item=["film"])
+    model = FMRegressor(n_factors=4, max_iter=3, random_state=0).fit(
+        encoder.fit_transform(table), 3.0 + table["film"] + numbers.normal(size=400)
+    )
+    assert len(model._units.centers)
+    later = {"user": [3, 99, -1, 12], "film": [2, 2, 99, 7]}
+    graph = exported(model, encoder)
+    for rows in (table, later):
+        expected = model.predict(encoder.transform(rows))
+        np.testing.assert_allclose(run(graph, tensors(graph, rows))["score"], expected, atol=1e-5)
+    for side in ("user", "item"):
+        graph = exported(model, encoder, what=f"{side}_vector")
+        found = run(graph, tensors(graph, later))["vector"]
+        expected = getattr(model, f"{side}_vector")(encoder.transform(later, side=side))
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("ids", [[5, 6, 8], [5, 10**9, -(2**62)]], ids=["near", "far apart"])
 def test_missing_integers_are_told_from_unknown_ones(ids):
     encoder = FMEncoder([categorical("x", missing="feature", unknown="feature")]).fit({"x": [*ids, None]})
@@ -196,7 +220,6 @@ def test_a_ranker_scores_the_users_and_items_of_rows():
     ("spec", "column", "message"),
     [
         (hashed("x", 8), ["a", "b"], r"field 'x' is hashed\('x', n_features=8\), of a kind"),
-        (implicit("x", of="y"), ["a", "b"], "field 'x has y' is implicit"),
         ("x", [0.5, 1.25], "column 'x' has categories that are neither all text"),
         ("x", [datetime.date(2024, 1, 1)] * 2, "column 'x' has categories that are neither all text"),
         (crossed("y", "x"), [0.5, 1.25], "column 'x' has categories that are neither all text"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from fastfm_ext._common.arrays import AnyArray, Int32
 from fastfm_ext._tables.vocabulary import join_values
@@ -13,12 +14,13 @@ from fastfm_ext.encoding.columns.base import FittedColumn
 from fastfm_ext.encoding.columns.binned import FittedBinned
 from fastfm_ext.encoding.columns.categorical import FittedCategorical
 from fastfm_ext.encoding.columns.crossed import FittedCrossed
+from fastfm_ext.encoding.columns.implicit import FittedImplicit
 from fastfm_ext.encoding.columns.levels import Levels
-from fastfm_ext.encoding.columns.multi import FittedMulti
+from fastfm_ext.encoding.columns.multi import FittedMulti, weights_of_cells
 from fastfm_ext.encoding.columns.numeric import FittedNumeric
 from fastfm_ext.export.onnx.graph import NO_INTEGER, Graph
 from fastfm_ext.export.onnx.inputs import NO_TEXT, ColumnInputs, InputKind, InputRequest, kind_of_categories
-from fastfm_ext.export.onnx.scores import GraphEntries
+from fastfm_ext.export.onnx.scores import GraphEntries, KeptRows
 
 # Of values without a feature, and of codes of missing ones.
 NOTHING, MISSING = -1, -2
@@ -34,10 +36,13 @@ class FieldEntries(NamedTuple):
         int64 of shape (n, n_entries); negative for none.
     weights : str or None
         float32 of the same shape; None for ones.
+    kept : KeptRows or None
+        Besides.
     """
 
     features: str
     weights: str | None = None
+    kept: KeptRows | None = None
 
 
 def encoded_columns(
@@ -53,7 +58,7 @@ def encoded_columns(
     fields = list(zip(layout.groups, layout.fitted, layout.features, strict=True))
     wanted = {group for groups in group_lists for group in groups}
     requests = [request for group, column, _ in fields if group in wanted for request in _requests(column)]
-    inputs = ColumnInputs(graph, requests)
+    inputs = ColumnInputs(graph, requests, layout.n_features)
     found = []
     for groups in group_lists:
         own = [
@@ -79,6 +84,8 @@ def _requests(column: FittedColumn) -> list[InputRequest]:
         if kind == "truth value":
             raise ValueError(_cannot(f"column {name!r}", "holds cells of truth values"))
         return [InputRequest(name, "texts" if kind == "text" else "integers")]
+    if isinstance(column, FittedImplicit):
+        return [InputRequest(column.spec.column, _checked_kind(column.spec.column, column.owners.values))]
     if isinstance(column, FittedCrossed):
         parts = zip(column.spec.columns, column.parts, strict=True)
         return [InputRequest(part, _checked_kind(part, vocabulary.values)) for part, vocabulary in parts]
@@ -114,7 +121,8 @@ def _joined(graph: Graph, fields: list[FieldEntries]) -> GraphEntries:
         one, nothing = graph.constant(1.0, np.float32), graph.constant(0.0, np.float32)
         weights = [field.weights or _filled(graph, field.features, one) for field in fields]
         values = graph.node("Where", is_there, _side_by_side(graph, weights), nothing)
-    return GraphEntries(graph.node("Max", features, graph.constant(0, np.int64)), values)
+    kept = tuple(field.kept for field in fields if field.kept is not None)
+    return GraphEntries(graph.node("Max", features, graph.constant(0, np.int64)), values, kept)
 
 
 def _side_by_side(graph: Graph, parts: list[str]) -> str:
@@ -237,10 +245,23 @@ def _binned(graph: Graph, inputs: ColumnInputs, column: FittedBinned, features: 
     return FieldEntries(graph.unsqueezed(graph.node("Where", graph.node("IsNaN", x), missing, found), 1))
 
 
+def _implicit(graph: Graph, inputs: ColumnInputs, column: FittedImplicit, features: Int32) -> FieldEntries:
+    codes = {key: code for code, key in enumerate(_keys(column.owners.values))}
+    nobody = len(codes)  # whose set is empty
+    owner = graph.looked_up(inputs.keys(column.spec.column), codes or {NO_INTEGER: nobody}, nobody)
+    indptr = np.append(column.indptr, column.indptr[-1])
+    weights = weights_of_cells(np.diff(indptr), column.spec.norm)
+    data = np.ones(len(column.positions), dtype=np.float32) if weights is None else weights
+    matrix = sparse.csr_array((data, features[column.positions], indptr), shape=(nobody + 1, inputs.n_features))
+    nothing = _filled(graph, graph.unsqueezed(owner, 1), graph.constant(NOTHING, np.int64))
+    return FieldEntries(nothing, kept=KeptRows(owner, matrix))
+
+
 _FIELDS: dict[type[FittedColumn], Callable[..., FieldEntries]] = {
     FittedCategorical: _categorical,
     FittedMulti: _multi,
     FittedCrossed: _crossed,
     FittedNumeric: _numeric,
     FittedBinned: _binned,
+    FittedImplicit: _implicit,
 }

@@ -41,6 +41,8 @@ class ColumnInputs:
     graph : Graph
     requests : iterable of InputRequest
         Of all fields. A column of integers and of numbers is one of numbers.
+    n_features : int
+        Of the encoder.
 
     Raises
     ------
@@ -48,8 +50,9 @@ class ColumnInputs:
         If fields read one column as two types.
     """
 
-    def __init__(self, graph: Graph, requests: Iterable[InputRequest]) -> None:
+    def __init__(self, graph: Graph, requests: Iterable[InputRequest], n_features: int) -> None:
         self.graph = graph
+        self.n_features = n_features
         self.kinds: dict[str, InputKind] = {}
         for column, kind in requests:
             before = self.kinds.setdefault(column, kind)

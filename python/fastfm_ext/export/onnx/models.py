@@ -50,7 +50,7 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
         If the model, or a step of the Pipeline, is of another class.
     ValueError
         If `what` is another; if the encoder is of another number of features; if a column cannot be encoded in ONNX:
-        `hashed`, `implicit`, and categories that are neither text, int64 nor truth values; if there is an encoder, but
+        `hashed`, and categories that are neither text, int64 nor truth values; if there is an encoder, but
         none of its columns are of the side of the vector; for vectors of more than two classes; for tables of more than
         2 GiB, which an ONNX file cannot hold.
     sklearn.exceptions.NotFittedError
@@ -70,7 +70,7 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
     Inputs with an encoder, named as the columns, a value a row: text, int64 or bool as the categories are, float64 for
     `numeric` and `binned` columns, times in seconds since 1970 in UTC. The tokens of `multi` columns are split before,
     (n, n_tokens), filled up with the missing one. Missing are the text ``""``, the number NaN, and the integer -2^63.
-    Unknown values count as in the encoder. There are no errors for values that the encoder refuses, such as infinite.
+    The sets of `implicit` columns are in the graph. Unknown values count as in the encoder. There are no errors for values that the encoder refuses, such as infinite.
 
     Outputs: ``score`` (n,) of regressors and rankers; ``label`` (n,) and ``probabilities`` (n, n_classes) of
     classifiers; ``vector`` (n, n_factors + 1), and ``bias`` (n,) of the users of models that are no ranker. All are

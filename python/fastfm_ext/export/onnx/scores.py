@@ -13,10 +13,25 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._engine.centers import Centers
 from fastfm_ext.export.onnx.graph import Graph
+
+
+class KeptRows(NamedTuple):
+    """Rows of features that the graph holds, of which each of its rows has one.
+
+    Attributes
+    ----------
+    which : str
+        The kept row of each row, int64 of shape (n,).
+    matrix : csr_array of shape (n_kept, n_features)
+    """
+
+    which: str
+    matrix: sparse.csr_array
 
 
 class GraphEntries(NamedTuple):
@@ -28,10 +43,13 @@ class GraphEntries(NamedTuple):
         int64 of shape (n, n_entries).
     values : str
         float32 of the same shape; 0 for no feature.
+    kept : tuple of KeptRows
+        Besides; none of their features is among the ids.
     """
 
     ids: str
     values: str
+    kept: tuple[KeptRows, ...] = ()
 
 
 class PooledEntries(NamedTuple):
@@ -64,30 +82,34 @@ class Machine:
 
     def __init__(self, graph: Graph, w: Float32, V: Float32) -> None:
         self.graph, self.w, self.V = graph, w, V
-        self.n_scores, n_features, self.n_factors = V.shape
-        side_by_side = V.transpose(1, 0, 2).reshape(n_features, -1)
-        self._sums_table = graph.constant(np.concatenate([side_by_side, w.T], axis=1))
+        self.n_scores, _, self.n_factors = V.shape
+        self._sums_table = graph.constant(self._side_by_side())
 
     def pooled(self, entries: GraphEntries, centers: Centers, *, with_pairs: bool) -> PooledEntries:
         """Return the terms of rows; `own` is the linear part alone unless it is to have the pairs of their features."""
         graph = self.graph
         values = graph.cast(entries.values, np.float64)
         if not len(centers):
-            return self._pooled(entries.ids, values, with_pairs=with_pairs)
-        ids, values = _centered(graph, entries.ids, values, centers)
+            return self._pooled(entries.ids, values, entries.kept, with_pairs=with_pairs)
+        ids, values, kept = _without_kept(graph, entries, values, centers)
+        ids, values = _centered(graph, ids, values, centers)
         c, columns = centers.values, centers.columns
         V = self.V[:, columns].astype(np.float64) * c[:, None]
         sums_of_zeros = -V.sum(axis=1)
         own_of_zeros = -(self.w[:, columns] * c).sum(axis=1)
         if with_pairs:
             own_of_zeros = own_of_zeros + 0.5 * ((sums_of_zeros**2).sum(axis=1) - (V**2).sum(axis=(1, 2)))
-        rows = self._pooled(ids, values, with_pairs=with_pairs)
+        rows = self._pooled(ids, values, kept, with_pairs=with_pairs)
         return rows._replace(of_zeros=(own_of_zeros, sums_of_zeros))
 
-    def _pooled(self, ids: str, values: str, *, with_pairs: bool) -> PooledEntries:
+    def _pooled(self, ids: str, values: str, kept: tuple[KeptRows, ...], *, with_pairs: bool) -> PooledEntries:
         graph, k = self.graph, self.n_factors
         table = graph.cast(graph.node("Gather", self._sums_table, ids), np.float64)
         products = graph.node("MatMul", graph.unsqueezed(values, 1), table)
+        for rows in kept:
+            own_products = graph.constant(rows.matrix.astype(np.float64) @ self._side_by_side())
+            found = graph.node("Gather", own_products, rows.which)
+            products = graph.node("Add", products, graph.unsqueezed(found, 1))
         if not k:
             return PooledEntries(self._of_scores(products), None)
         widths = graph.constant([k * self.n_scores, self.n_scores], np.int64)
@@ -99,14 +121,42 @@ class Machine:
             table = graph.node("Gather", graph.constant(squares_of_factors), ids)
             squares = graph.unsqueezed(graph.node("Mul", values, values), 1)
             of_squares = self._of_scores(graph.node("MatMul", squares, table))
+            for rows in kept:
+                own_squares = graph.constant(rows.matrix.astype(np.float64).power(2) @ squares_of_factors)
+                of_squares = graph.node("Add", of_squares, graph.node("Gather", own_squares, rows.which))
             of_sums = graph.node("ReduceSumSquare", sums, axes=[2], keepdims=0)
             twice = graph.node("Sub", of_sums, of_squares)
             own = graph.node("Add", own, graph.node("Mul", twice, graph.constant(0.5, np.float64)))
         return PooledEntries(own, sums)
 
+    def _side_by_side(self) -> Float32:
+        """Return [V | w] of all scores, (n_features, n_scores n_factors + n_scores)."""
+        return np.concatenate([self.V.transpose(1, 0, 2).reshape(self.V.shape[1], -1), self.w.T], axis=1)
+
     def _of_scores(self, products: str) -> str:
         """Bring (n, 1, n_scores) to (n, n_scores)."""
         return self.graph.node("Squeeze", products, self.graph.constant([1], np.int64))
+
+
+def _without_kept(
+    graph: Graph, entries: GraphEntries, values: str, centers: Centers
+) -> tuple[str, str, tuple[KeptRows, ...]]:
+    """Return ids, values and kept rows that have no centered columns: those of kept rows are among the ids."""
+    all_ids, all_values, kept = [entries.ids], [values], []
+    for which, matrix in entries.kept:
+        in_columns = matrix[:, centers.columns].toarray().astype(np.float64)
+        is_used = in_columns.any(axis=0)
+        if is_used.any():
+            found = graph.node("Gather", graph.constant(in_columns[:, is_used]), which)
+            columns = graph.constant(centers.columns[is_used], np.int64)
+            all_ids.append(graph.node("Expand", columns, graph.node("Shape", found)))
+            all_values.append(found)
+            matrix = matrix.copy()
+            matrix.data[np.isin(matrix.indices, centers.columns)] = 0.0
+        kept.append(KeptRows(which, matrix))
+    if len(all_ids) == 1:
+        return entries.ids, values, tuple(kept)
+    return graph.node("Concat", *all_ids, axis=1), graph.node("Concat", *all_values, axis=1), tuple(kept)
 
 
 def _centered(graph: Graph, ids: str, values: str, centers: Centers) -> tuple[str, str]:
