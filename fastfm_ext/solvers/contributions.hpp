@@ -22,7 +22,8 @@ struct Ahead {
     int64_t n;
 
     Ahead(const Fm<K>& fm, const Csr& X, int64_t first, int64_t last) : fm(fm), end(X.indices + X.indptr[last]), n(0) {
-        if (first < last) n = prefetch_ahead * (X.indptr[last] - X.indptr[first]) / (last - first);
+        if (first == last) return;  // not covered: every thread has rows; without any, the division below would fail
+        n = prefetch_ahead * (X.indptr[last] - X.indptr[first]) / (last - first);
     }
 
     void ask(const int32_t* at) const {

@@ -58,6 +58,17 @@ def test_groups_match_the_reference(isa, k, ones):
         np.testing.assert_allclose(engine.group_contributions(as_csr(rows), params, groups), expected, **TOLERANCE)
 
 
+def test_more_groups_than_a_register_has_lanes(isa):
+    rng = np.random.default_rng(4)
+    rows, B, params = random_rows(rng), random_rows(rng, n_rows=9), random_machine(rng, 16)
+    group_of = (3 * np.arange(N_FEATURES)).astype(np.int32)  # 37 groups, most of them empty
+    groups = engine.GroupSums.of(group_of, 37, params, engine.Background.of(as_csr(B), params))
+    found = engine.group_contributions(as_csr(rows), params, groups)
+    expected = reference.contributions(rows, B, params.w.astype(float), params.V.astype(float))
+    np.testing.assert_allclose(found[:, group_of], expected, **TOLERANCE)
+    assert not np.delete(found, group_of, axis=1).any()
+
+
 @pytest.mark.parametrize("solver", ["sgd", "adagrad", "ftrl", "adam"])
 def test_the_optimizers_state_is_passed_over(isa, solver):
     rng = np.random.default_rng(2)

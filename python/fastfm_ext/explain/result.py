@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,9 +63,9 @@ class Contributions:
     names: AnyArray
     classes: AnyArray | None
     std: Any
-    _X: Any
-    _columns: Columns
-    _table: Any = None
+    _X: Any = field(repr=False)
+    _columns: Columns = field(repr=False)
+    _table: Any = field(repr=False, default=None)
 
     def __len__(self) -> int:
         return int(self._X.shape[0])
