@@ -183,6 +183,8 @@ def test_what_does_not_fit_the_histories_is_an_error(chosen):
     items = sp.eye_array(N_ITEMS, format="csr")
     with pytest.raises(ValueError, match="interactions must have two dimensions"):
         FMRanker(user_history=True).fit(None, items, np.ones(3))
+    with pytest.raises(ValueError, match="X_user is None; only with user_history=True"):
+        FMRanker().fit(None, items, chosen)
     model = fit(chosen)
     with pytest.raises(ValueError, match="X must have the 30 features and behind them the 30 items of histories"):
         model.user_vector(items)

@@ -159,7 +159,9 @@ class RankingEstimator(HistoriesMixin, VectorsMixin, FMEstimator):
         X_user, X_item, interactions = data
         units = None if call.is_first else self._units
         centers, item_centers = (units.centers, units.item_centers) if units else (NO_CENTERS, NO_CENTERS)
-        if X_user is None and self.user_history:
+        if X_user is None:
+            if not self.user_history:
+                raise ValueError("X_user is None; only with user_history=True do users need no features.")
             X_user = no_features(interactions, X_item)
         users = to_csr(self, X_user, reset=call.is_first, name="X_user", centers=centers)
         items = to_csr(self, X_item, name="X_item", centers=item_centers)

@@ -53,8 +53,9 @@ class FMRanker(NewcomersMixin, RankingEstimator):
         Whether users are represented by what they chose: to S_u, beside the features in `X_user` (which may be None),
         are added ``|H|^(-1/2) sum_{j in H} h_j``, h_j being factors that each item has for this, and H what the user
         chose, less the choices that are learned from at the moment. Whoever comes after training is then served by a
-        sum of vectors, and the model does not grow with the number of users. For cosines only; ids of users among the
-        features would know the rest.
+        sum of vectors, and the model does not grow with the number of users. For cosines only. Rows must be users, not
+        requests, which would have but their own choices as a history; ids of users among the features would know the
+        rest.
     n_negatives : int, optional
         Items drawn to stand against a choice. Default: 1024 for cosines, which 256 visits share, to up to 8 choices of
         one user each (with as many as there are items, all take part, and nothing is drawn); 256 for softmax without,
