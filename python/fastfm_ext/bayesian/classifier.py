@@ -35,6 +35,10 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
     their sum. So the time grows with the number of classes. For classes in an order there is
     `BayesianFMOrdinalClassifier`.
 
+    It suits ids and categories. Numeric columns that go together, as pixels do, are drawn one after the other, and so
+    their draws move slowly; and the scores of classes that can be told apart spread for hundreds of sweeps. For tables
+    of both kinds, `FMClassifier` is the better choice, and the faster one.
+
     Parameters
     ----------
     n_factors : int, default=16
