@@ -70,7 +70,8 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
     Inputs with an encoder, named as the columns, a value a row: text, int64 or bool as the categories are, float64 for
     `numeric` and `binned` columns, times in seconds since 1970 in UTC. The tokens of `multi` columns are split before,
     (n, n_tokens), filled up with the missing one. Missing are the text ``""``, the number NaN, and the integer -2^63.
-    The sets of `implicit` columns are in the graph. Unknown values count as in the encoder. There are no errors for values that the encoder refuses, such as infinite.
+    The sets of `implicit` columns are in the graph. Unknown values count as in the encoder. There are no errors for
+    values that the encoder refuses, such as infinite.
 
     Outputs: ``score`` (n,) of regressors and rankers; ``label`` (n,) and ``probabilities`` (n, n_classes) of
     classifiers; ``vector`` (n, n_factors + 1), and ``bias`` (n,) of the users of models that are no ranker. All are
