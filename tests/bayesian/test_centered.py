@@ -1,11 +1,13 @@
 """Centered form: ids around a mean that other features add up to, of known ids and unknown ones."""
 
+import copy
 import io
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 
 from fastfm_ext import (
     BayesianFMClassifier,
@@ -285,6 +287,8 @@ def test_rows_that_cannot_be_centered_are_refused(ratings):
         model.fit(BlockMatrix([(films, changed)]), y)
     with pytest.raises(ValueError, match="has no field of them"):
         model.fit(X_new, truth_new)
+    with pytest.raises(ValueError, match=r"X has 0 sample\(s\)"):
+        model.fit(X[:0], y[:0])
     with pytest.raises(ValueError, match="form of BayesianFMRegressor"):
         BayesianFMRegressor(form="macau").fit(X, y)
 
@@ -301,6 +305,12 @@ def test_rows_with_two_ids_are_refused(ratings, fitted):
 
 
 def test_explanations_of_interactions_are_refused(ratings, fitted):
-    for explain in (lambda: top_interactions(fitted, n=3), lambda: contributions(fitted, ratings[0])):
-        with pytest.raises(ValueError, match='this one is centered; fit with form="fm"'):
-            explain()
+    other = clone(fitted).set_params(form="fm", max_sweeps=5, tol=1.0).fit(ratings[0], ratings[1])
+    other.set_params(form="centered")  # for the next fit
+    assert len(contributions(other, ratings[0][:2])) == 2
+    fitted = copy.deepcopy(fitted)
+    for form in ("centered", "fm"):
+        fitted.set_params(form=form)
+        for explain in (lambda: top_interactions(fitted, n=3), lambda: contributions(fitted, ratings[0])):
+            with pytest.raises(ValueError, match='this one is centered; fit with form="fm"'):
+                explain()

@@ -75,6 +75,10 @@ def test_rows_must_fit_each_other(encoded):
         ranking_contributions(model, users[:2], items[:3])
     with pytest.raises(ValueError, match="n must be a positive integer, or None for all; got 0"):
         ranking_contributions(model, users[:2], items[:2], 0)
+    with pytest.raises(ValueError, match="user_vectors contains NaN"):
+        ranking_contributions(model, users[:1], items[:1], user_vectors=np.full((1, 3), np.nan))
+    with pytest.raises(TypeError, match="model must be a fitted model with user and item vectors; got a NoneType"):
+        ranking_contributions(None, users[:1], items[:1])
 
 
 def test_choices_of_users_are_features_where_these_represent_users(encoded):
@@ -86,3 +90,5 @@ def test_choices_of_users_are_features_where_these_represent_users(encoded):
     assert sum(part.value for part in parts) == pytest.approx(expected, rel=1e-4, abs=1e-5)
     chosen = {f"has item {item}" for item in CHOICES[[2]].indices}
     assert chosen <= {part.user_feature for part in parts} <= chosen | {"(anybody)", "(all else)"}
+    # What the model was trained with counts, whatever the next fit will do.
+    assert ranking_contributions(model.set_params(user_history=False), rows, items[:1], None, encoder) == [parts]

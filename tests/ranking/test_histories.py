@@ -190,7 +190,14 @@ def test_what_does_not_fit_the_histories_is_an_error(chosen):
         model.user_vector(items)
     with pytest.raises(ValueError, match="history must have a row for each row of X_user and a column for each"):
         model.with_history(chosen[:, :4])
+    for history in ([[1, 2], [3]], None, "all"):
+        with pytest.raises(ValueError, match=r"history must be a matrix.*30 items.*fold_in takes lists of items"):
+            model.with_history(history)
     with pytest.raises(ValueError, match="interactions has 4 items, and histories hold the 30 of training"):
         model.partial_fit(None, items[:4], chosen[:, :4])
+    ids = sp.eye_array(N_USERS + N_ITEMS, format="csr")
+    other = FMRanker(2, max_iter=1).fit(ids[:N_USERS], ids[N_USERS:], chosen).set_params(user_history=True)
+    with pytest.raises(ValueError, match="with_history needs a ranker that was trained with user_history=True"):
+        other.with_history(chosen)
     with pytest.raises(ValueError, match="user_history is now False"):
         model.set_params(user_history=False).partial_fit(items[:3], items, chosen[:3])

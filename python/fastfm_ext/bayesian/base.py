@@ -27,7 +27,7 @@ from fastfm_ext._learning.solvers.gibbs import Chain
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import Likelihood
 from fastfm_ext._learning.units import FeatureScale, TargetUnits, Units
-from fastfm_ext._validation.matrices import to_csr
+from fastfm_ext._validation.matrices import check_not_empty, to_csr
 from fastfm_ext._validation.rows import counted_rows, numeric_values, targets_and_weights
 from fastfm_ext.bayesian import saving
 from fastfm_ext.bayesian.centered import CenteredForm, check_form_of
@@ -223,6 +223,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
     def _rows_of_blocks(self, X: BlockMatrix, y: Any, sample_weight: Any) -> LearnedRows:
         """Return rows that are in blocks, whose columns are taken as they are."""
         validate_data(self, X, reset=True, skip_check_array=True)
+        check_not_empty(X.shape, "X")
         blocks = X.to_blocks()
         y, weight = targets_and_weights(self, blocks.n_rows, y, sample_weight, self._check_target)
         if weight is not None and not weight.all():

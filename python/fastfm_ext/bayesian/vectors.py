@@ -191,8 +191,8 @@ class SampledVectorsMixin(VectorsMixin):
             return model
         n = model.n_samples_
         if not is_integer(0)(sample) or sample >= n:
-            advice = "" if n else ' The model keeps none: fit with keep="samples".'
-            raise ValueError(f"sample must be the number of a kept draw, 0 to {n - 1}; got {sample!r}.{advice}")
+            which = f"0 to {n - 1}" if n else 'and the model keeps none: fit with keep="samples"'
+            raise ValueError(f"sample must be the number of a kept draw, {which}; got {sample!r}.")
         assert model._draws is not None
         assert model._means is not None
         pairs = zip(model._draws, model._means, strict=True)

@@ -80,7 +80,7 @@ def importance(
     if by_feature:
         columns = columns.of_features
     rows = opened.rows(X)
-    given = rows if background is None else opened.rows(background)
+    given = rows if background is None else opened.rows(background, "background")
     with estimator._scorers.access.reading():
         games = Games.of(estimator, given, columns, effective_n_jobs(n_jobs))
         csr = games.rows_of(rows)

@@ -105,7 +105,7 @@ def field_interactions(
             f"{MOST_COLUMNS:,}. Give the encoder or fields; top_interactions finds pairs among any number of features."
         )
     rows = opened.rows(X)
-    given = rows if background is None else opened.rows(background)
+    given = rows if background is None else opened.rows(background, "background")
     with estimator._scorers.access.reading():
         games = Games.of(estimator, given, columns, effective_n_jobs(n_jobs))
         csr = games.rows_of(rows)

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import AnyArray, Int32, object_array
-from fastfm_ext._common.checks import kind_of
+from fastfm_ext._common.checks import errors_that_name, kind_of
+from fastfm_ext._validation.matrices import check_not_empty
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class OpenedModel:
             found = next((step for step in steps if hasattr(step, "field_names_")), None)
             encoder = found if encoder is None else encoder
             before, model = (model[:-1] if len(steps) > 1 else None), steps[-1]
+        if encoder is not None:
+            if not hasattr(encoder, "get_feature_names_out") or isinstance(encoder, type):
+                raise TypeError(f"encoder must be the FMEncoder that has encoded the rows; got {kind_of(encoder)}")
+            check_is_fitted(encoder, "fields_")
         return cls(model, encoder, before)
 
     def scorer(self, wanted_by: str) -> Any:
@@ -57,7 +62,7 @@ class OpenedModel:
                 f"{wanted_by} takes models that score rows, and {type(self.estimator).__name__} scores pairs of a user "
                 "and an item: explain these with ranking_contributions."
             )
-        if not hasattr(self.estimator, "_as_it_is"):
+        if not hasattr(self.estimator, "_as_it_is") or isinstance(self.estimator, type):
             got = kind_of(self.estimator)
             raise TypeError(f"{wanted_by} takes models of fastfm_ext, or Pipelines that end with one; got {got}.")
         model = self.estimator._as_it_is()
@@ -67,15 +72,23 @@ class OpenedModel:
 
     def check_form(self, wanted_by: str) -> None:
         """Raise ValueError for a Bayesian model in the centered form, where features of one block do not interact."""
-        if getattr(self.estimator, "form", "fm") != "fm":
+        if getattr(self.estimator, "_centered", None) is not None:  # form may have been set since
             raise ValueError(
                 f"{wanted_by} takes factorization machines as they are written, and this one is centered; fit with "
                 'form="fm" to explain it'
             )
 
-    def rows(self, X: Any) -> Any:
-        """Return rows as the estimator takes them."""
-        rows = X if self.before is None else self.before.transform(X)
+    def rows(self, X: Any, name: str = "X") -> Any:
+        """Return rows as the estimator takes them; what is wrong with them is said of this argument."""
+        rows = X
+        if self.before is not None:
+            # One row, such as the mean of a background, is a matrix of one row.
+            some = X[None] if isinstance(X, np.ndarray) and X.ndim == 1 else X
+            with errors_that_name(name):
+                rows = self.before.transform(some)
+        shape = getattr(rows, "shape", None)
+        if shape:
+            check_not_empty(shape, name)
         return rows.tocsr() if hasattr(rows, "to_blocks") else rows
 
 
@@ -121,7 +134,10 @@ class Columns:
         if given.ndim != 1:
             raise ValueError(f"fields must hold one field a feature; got an array of shape {given.shape}")
         _check_size("fields", len(given), n_features)
-        values, group_of = np.unique(given, return_inverse=True)
+        try:
+            values, group_of = np.unique(given, return_inverse=True)
+        except TypeError as error:
+            raise ValueError("fields must be all of one kind, numbers or text, and none may be missing") from error
         return cls(n_features, names, group_of.astype(np.int32), object_array(map(str, values.tolist())))
 
     @property

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import check_array
 
 from fastfm_ext._common.arrays import object_array
-from fastfm_ext._common.checks import is_integer
+from fastfm_ext._common.checks import errors_that_name, is_integer, kind_of
 from fastfm_ext.explain.opened import Columns, OpenedModel
 from fastfm_ext.explain.vector_parts import pairs_of, parts_of, with_shares
 
@@ -63,6 +64,8 @@ def ranking_contributions(
     ------
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
+    TypeError
+        If the model has no vectors.
     ValueError
         If `n` is not positive, or the rows do not fit the model or each other.
 
@@ -85,11 +88,17 @@ def ranking_contributions(
         raise ValueError(f"n must be a positive integer, or None for all; got {n!r}")
     opened = OpenedModel.of(model, encoder)
     ranker = opened.estimator
+    if not hasattr(ranker, "item_vector") or isinstance(ranker, type):
+        raise TypeError(f"model must be a fitted model with user and item vectors; got {kind_of(ranker)}")
     items = ranker.item_vector(X_item)
-    users = ranker.user_vector(X_user) if user_vectors is None else np.asarray(user_vectors)
+    if user_vectors is None:
+        users = ranker.user_vector(X_user)
+    else:
+        with errors_that_name("user_vectors"):
+            users = check_array(user_vectors, dtype=np.float64, input_name="user_vectors")
     n_pairs = max(len(users), len(items))
     wanted = (items.shape[1], {1, n_pairs})
-    if users.ndim != 2 or users.shape[1] != wanted[0] or not {len(users), len(items)} <= wanted[1]:
+    if users.shape[1] != wanted[0] or not {len(users), len(items)} <= wanted[1]:
         raise ValueError(
             f"X_user, X_item and user_vectors must be of as many users as items, or of one; got vectors of shapes "
             f"{users.shape} and {items.shape}"
@@ -99,7 +108,7 @@ def ranking_contributions(
         raise ValueError(f"X_user has {given_users.shape[0]} rows, and there are {n_pairs} pairs")
     names, V = Columns.of(opened, ranker.n_features_in_).feature_names, ranker.V_
     names_of_users, V_of_users = names, V
-    if getattr(ranker, "user_history", False):
+    if hasattr(ranker, "n_items_in_"):
         given_users = sparse.vstack([with_shares(row, len(V)) for row in _rows(given_users)], format="csr")
         V_of_users = np.concatenate([V, ranker.history_V_])
         names_of_users = np.append(names, object_array([f"has item {item}" for item in range(len(ranker.history_V_))]))

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.ranking import with_histories
 from fastfm_ext._engine.scipy_matrices import as_scipy
@@ -26,6 +27,13 @@ def no_features(interactions: Any, X_item: Any) -> sp.csr_array:
         if len(shape) != 2:
             raise ValueError(f"{name} must have two dimensions; got shape {shape}.")
     return sp.csr_array((shapes[0][0], shapes[1][1]), dtype=np.float32)
+
+
+def _n_dimensions(values: Any) -> int:
+    try:
+        return np.ndim(values)
+    except ValueError:  # lists of several lengths
+        return 1
 
 
 class HistoriesMixin:
@@ -71,8 +79,13 @@ class HistoriesMixin:
         """
         check_is_fitted(self, "_scorers")
         model = self._as_it_is()
-        if not model.user_history:
+        if not hasattr(model, "n_items_in_"):
             raise ValueError("with_history needs a ranker that was trained with user_history=True.")
+        if not sp.issparse(history) and _n_dimensions(history) != 2:
+            raise ValueError(
+                f"history must be a matrix with a row a user and the {model.n_items_in_} items of fit in columns; "
+                f"got {kind_of(history)} of another shape. fold_in takes lists of items."
+            )
         n_users = np.shape(history)[0] if X_user is None else np.shape(X_user)[0]
         chosen = to_interactions(history, n_users, model.n_items_in_, "history", may_be_empty=True)
         if X_user is None:
