@@ -16,6 +16,7 @@ from fastfm_ext._engine.blocks import Blocks
 from fastfm_ext._engine.centers import Centers
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
+from fastfm_ext._estimators.scoring_form import ScoringForm
 from fastfm_ext._estimators.vectors import PooledRows, VectorsMixin, check_single_score
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import to_csr
@@ -173,6 +174,21 @@ class SampledVectorsMixin(VectorsMixin):
             return super()._per_output(get)
         columns = np.arange(form.n_features)  # without those of unknown ids
         return super()._per_output(lambda params, units: get(Parameters(params.part(columns), params.n_factors), units))
+
+    def _scoring_form(self) -> ScoringForm:
+        """Return what the machine of the draws computes of a row.
+
+        Raises
+        ------
+        ValueError
+            For the centered form, whose features within a block do not interact.
+        """
+        if self._centered is not None:
+            raise ValueError(
+                'form="centered" is no single factorization machine of the features, and cannot be exported to ONNX: '
+                'fit with form="fm", or serve the model file.'
+            )
+        return VectorsMixin._scoring_form(self)
 
     @property
     def n_samples_(self) -> int:

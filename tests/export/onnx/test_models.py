@@ -10,10 +10,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fastfm_ext import (
+    BayesianFMRegressor,
     FMClassifier,
     FMEncoder,
     FMRecommender,
     FMRegressor,
+    numeric,
     write_onnx,
 )
 from fastfm_ext.export.onnx import graph as graphs
@@ -102,6 +104,15 @@ def test_models_that_cannot_be_exported_are_refused(fitted):
     several = FMClassifier(max_iter=2).fit(np.eye(3), [0, 1, 2])
     with pytest.raises(ValueError, match="one for each of 3 classes"):
         exported(several, what="user_vector")
+
+
+def test_the_centered_form_of_a_bayesian_model_is_refused():
+    table = {"user": np.arange(60) % 12, "age": 20.0 + np.arange(60) % 12, "film": np.arange(60) % 7}
+    encoder = FMEncoder(user=["user", numeric("age")], item=["film"])
+    X = encoder.fit(table).transform_blocks(table)
+    model = BayesianFMRegressor(n_factors=2, form="centered", max_sweeps=5, random_state=0).fit(X, np.arange(60) % 5)
+    with pytest.raises(ValueError, match='form="centered" is no single factorization machine'):
+        exported(model)
 
 
 def test_tables_beyond_what_a_file_holds_are_an_error(fitted, monkeypatch):

@@ -50,9 +50,9 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
         If the model, or a step of the Pipeline, is of another class.
     ValueError
         If `what` is another; if the encoder is of another number of features; if a column cannot be encoded in ONNX:
-        `hashed`, and categories that are neither text, int64 nor truth values; if there is an encoder, but
-        none of its columns are of the side of the vector; for vectors of more than two classes; for tables of more than
-        2 GiB, which an ONNX file cannot hold.
+        `hashed`, and categories that are neither text, int64 nor truth values; if there is an encoder, but none of its
+        columns are of the side of the vector; for vectors of more than two classes; for ``form="centered"`` of a
+        Bayesian model; for tables of more than 2 GiB, which an ONNX file cannot hold.
     sklearn.exceptions.NotFittedError
         If the model or the encoder is not fitted.
 
