@@ -103,6 +103,16 @@ def test_values_are_those_of_the_definition(case, background):
     assert found.base_value == pytest.approx(score_of(model, B).mean(axis=0), rel=1e-4, abs=tolerance)
 
 
+@pytest.mark.parametrize(
+    "as_given", [np.asarray, list, lambda row: row[None], lambda row: sp.csr_matrix(row[None]).mean(axis=0)]
+)
+def test_one_row_is_a_background_in_any_form(as_given):
+    mean = X.mean(axis=0)
+    found = contributions(fitted("regressor"), X[:2], as_given(mean))
+    expected = contributions(fitted("regressor"), X[:2], mean[None])
+    np.testing.assert_array_equal(dense(found.values), dense(expected.values))
+
+
 def test_ten_features_need_all_coalitions_of_ten():
     rng = np.random.default_rng(1)
     model = FMRegressor.from_parameters(0.5, rng.normal(size=10), rng.normal(size=(10, 4)))

@@ -213,8 +213,9 @@ def _background_rows(model: Any, background: Any) -> Csr | None:
         # What is 0 in a centered column is less than its center.
         background = sp.csr_array((1, model.n_features_in_), dtype=np.float64)
         return to_csr(model, background, centers=centers)
-    if getattr(background, "ndim", 2) == 1 and not sp.issparse(background):
-        background = np.asarray(background)[None]
+    # One row may come without its second dimension, or as the matrix that the mean of a sparse one is.
+    if isinstance(background, list | tuple | np.ndarray):
+        background = np.atleast_2d(np.asarray(background))
     return to_csr(model, background, name="background", centers=centers)
 
 
