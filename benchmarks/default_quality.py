@@ -1,6 +1,8 @@
 """Quality of the default settings of each solver and loss, on test rows that no search of them has read.
 
     python benchmarks/default_quality.py rankings          NDCG@20 of each loss, and of LightFM if installed
+    python benchmarks/default_quality.py similarities      cosines beside inner products by softmax, on training choices
+                                                           that are held out; --only names data sets
     python benchmarks/default_quality.py classification    log loss of each solver, of a constant, and of
                                                            scikit-learn's SGDClassifier
     python benchmarks/default_quality.py regression        RMSE of the same, and of SGDRegressor
@@ -30,6 +32,7 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 sys.path.insert(0, os.fspath(Path(__file__).parent))
 from defaults import rankings, rows
+from defaults.similarities import PARTS, compare_similarities
 from fastfm_ext import FMClassifier, FMRanker, FMRegressor
 from fastfm_ext.metrics import ndcg_at_k
 from tables import markdown_table
@@ -146,9 +149,10 @@ def compare_rows(task: str, data: Path, factors: int, seeds: list[int]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("job", choices=["rankings", *rows.DATA_SETS])
+    parser.add_argument("job", choices=["rankings", "similarities", *rows.DATA_SETS])
     parser.add_argument("--factors", type=int, default=16)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="data sets of similarities")
     parser.add_argument("--again", action="store_true", help="rank after training on all choices for the best epoch")
     asked = parser.parse_args()
     data = os.environ.get("FASTFM_EXT_DATA")
@@ -157,6 +161,8 @@ def main() -> None:
     started = time.perf_counter()
     if asked.job == "rankings":
         compare_rankings(Path(data), asked.factors, asked.seeds, asked.again)
+    elif asked.job == "similarities":
+        compare_similarities(Path(data), asked.factors, asked.seeds, asked.only)
     else:
         compare_rows(asked.job, Path(data), asked.factors, asked.seeds)
     print(f"\n{time.perf_counter() - started:.0f} s")

@@ -2,6 +2,7 @@
 
     python benchmarks/ranking_quality.py gowalla      Recall@20 and NDCG@20 over all items that a user has not seen, on
                                                       the split of NGCF and LightGCN
+    python benchmarks/ranking_quality.py gowalla-part the same for a quarter of the users: pairwise losses beside others
     python benchmarks/ranking_quality.py frappe       HR@10 and NDCG@10 of the last choice of each context among all
     python benchmarks/ranking_quality.py lastfm       items but those that this very context has in training, on the
                                                       splits of CFM (Xin et al. 2019)

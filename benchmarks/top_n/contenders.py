@@ -49,14 +49,12 @@ def epochs(max_iter: int, **others: Any) -> Settings:
 
 
 LIGHTFM_GRID = [
-    *grid(learning_rate=(0.05,), item_alpha=(0.0, 1e-6, 1e-5)),
+    *grid(item_alpha=(1e-6, 1e-5)),
     *grid(learning_rate=(0.02, 0.1), item_alpha=(0.0,)),
 ]
 
 
-def lightfm(
-    loss: str, factors: int, n_epochs: int, changes: Sequence[Settings] = LIGHTFM_GRID, **best: Any
-) -> Contender:
+def lightfm(loss: str, factors: int, n_epochs: int, **best: Any) -> Contender:
     """Return LightFM; its search tries the same L2 for users and for items."""
     changes = [change | {"user_alpha": change["item_alpha"]} for change in LIGHTFM_GRID]
     return Contender(
@@ -107,6 +105,13 @@ CONTENDERS: dict[str, list[Contender]] = {
         ranker("WARP, 64", {"n_factors": 64, "loss": "warp"}),
         als(64),
         als(256),
+        implicit_bpr(64),
+        lightfm("bpr", 64, 30),
+        lightfm("warp", 64, 30),
+    ],
+    "gowalla-part": [
+        ranker("BPR, 64", {"n_factors": 64, "loss": "bpr"}),
+        ranker("WARP, 64", {"n_factors": 64, "loss": "warp"}),
         implicit_bpr(64),
         lightfm("bpr", 64, 30),
         lightfm("warp", 64, 30),

@@ -135,6 +135,16 @@ def gowalla(folder: Path, seed: int) -> Protocol:
     return Protocol(*data.ids_only(*train.shape), train, test, 20)
 
 
+def gowalla_part(folder: Path, seed: int) -> Protocol:
+    """Return a quarter of Gowalla's users, and the items that they chose."""
+    train, test = data.read_gowalla(folder / "gowalla")
+    users = np.random.default_rng(seed).choice(train.shape[0], train.shape[0] // 4, replace=False)
+    train, test = train[users], test[users]
+    items = np.flatnonzero(np.bincount(train.indices, minlength=train.shape[1]))
+    train, test = train[:, items], test[:, items]
+    return Protocol(*data.ids_only(*train.shape), train, test, 20)
+
+
 def context(name: str, folder: Path) -> Protocol:
     """Return the split of CFM (Xin et al. 2019): the last choice among all items."""
     *sides, test, owners = data.read_cfm(folder / "cfm", name)
@@ -162,6 +172,7 @@ def cold_start(folder: Path, seed: int) -> Protocol:
 
 PROTOCOLS: dict[str, Callable[[Path, int], Protocol]] = {
     "gowalla": gowalla,
+    "gowalla-part": gowalla_part,
     "frappe": lambda folder, seed: context("frappe", folder),
     "lastfm": lambda folder, seed: context("lastfm", folder),
     "ml-1m": ml_1m,

@@ -15,6 +15,8 @@ from .contenders import Contender
 from .fits import OURS, Outcome, fit_ours, fit_peer
 from .protocols import PROTOCOLS, Protocol, validation
 
+SEARCH_EPOCHS = [5, 15, 30, 60]  # of other libraries
+
 
 def outcomes(
     protocol: Protocol, contender: Contender, seed: int, n_jobs: int, home: Path, **measuring: Any
@@ -66,6 +68,8 @@ def search(name: str, folder: Path, contenders: Sequence[Contender], n_jobs: int
     protocol = validation(PROTOCOLS[name](folder, 0))
     for contender in contenders:
         for change in [{}, *contender.grid]:
+            if contender.library not in (OURS, "EASE"):
+                change = change | {"epochs": SEARCH_EPOCHS}
             tried = Contender(contender.title, contender.settings | change, (), contender.library)
             for _, outcome in outcomes(protocol, tried, 0, n_jobs, home):
                 values = ", ".join(f"{m} {v:.4f}" for m, v in zip(protocol.metrics, outcome.values, strict=True))
