@@ -30,7 +30,7 @@ from fastfm_ext._learning.solvers.all_pairs import AllPairsLeastSquares, default
 from fastfm_ext._learning.solvers.cosine_softmax import EPOCHS, CosineSoftmax
 from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
 from fastfm_ext._learning.spectral import start_spectrally
-from fastfm_ext._learning.temperature import at_temperature, best_temperature
+from fastfm_ext._learning.temperature import at_temperature, best_temperature, suited_to
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import FeatureScale, Units
 from fastfm_ext._validation.interactions import to_interactions
@@ -130,7 +130,7 @@ class RankingEstimator(HistoriesMixin, VectorsMixin, FMEstimator):
             self.temperature_ = None
             return problem, solver
         if self.temperature is None and self._similarity.temperature is None and problem.held_out is not None:
-            self.temperature_ = best_temperature(problem, solver)
+            self.temperature_ = suited_to(problem.data.items, best_temperature(problem, solver))
         else:
             self.temperature_ = solver.temperature
         return at_temperature(problem, self.temperature_), self._solver
