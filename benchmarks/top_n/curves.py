@@ -29,7 +29,13 @@ from top_n.protocols import PROTOCOLS, Protocol, validation
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-EPOCHS = {"cosine softmax": (3, 8, 15, 30), "least squares": (1, 2, 4, 8), "implicit, ALS": (1, 2, 4, 8)}
+EPOCHS = {
+    "cosine softmax": (3, 8, 15, 30),
+    "least squares": (1, 2, 4, 8),
+    "implicit, ALS": (1, 2, 4, 8),
+    "LightFM": (3, 8, 15, 30, 60),
+    "implicit, BPR": (8, 15, 30, 60, 100),
+}
 OTHER_EPOCHS = (1, 3, 8, 15, 25)
 OUR_COLORS = ("#c0392b", "#7b241c", "#e59866", "#e67e22", "#af601a", "#f1948a", "#d98880")
 OTHER_COLORS = ("#1b5e9c", "#5aa0d8", "#2e8b57", "#8e44ad", "#4d4d4d")
