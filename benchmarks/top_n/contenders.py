@@ -106,7 +106,7 @@ CONTENDERS: dict[str, list[Contender]] = {
         als(64, alpha=60.0, regularization=3.0),
         als(256, alpha=60.0, regularization=30.0),
         implicit_bpr(64, learning_rate=0.05, regularization=0.003),
-        lightfm("bpr", 64, 60, item_alpha=1e-5, user_alpha=1e-5),
+        lightfm("bpr", 64, 60),
         lightfm("warp", 64, 60, learning_rate=0.02),
     ],
     "gowalla-part": [
