@@ -6,6 +6,8 @@ from scipy.stats import kstest
 from sklearn.linear_model import BayesianRidge
 
 from chain_cases import RELATIONS, ROWS, case_of, chain_of, one_hot, reference_at, set_state_of_chain, state_of_chain
+from fastfm_ext._engine import sweep
+from fastfm_ext._learning import block_model
 from fastfm_ext._learning.solvers import likelihoods
 from fastfm_ext._learning.solvers.gibbs import WIDEST_JOINT_OF_MANY, is_by_coordinate
 from gibbs_cases import (
@@ -31,14 +33,8 @@ CHI_SQUARED = PRIORS._replace(kind="normal-wishart", degrees=None, scale=1)
 WEIGHTED = {"weighted": True, "unweighted": False}
 
 
-@pytest.mark.parametrize("is_weighted", WEIGHTED.values(), ids=WEIGHTED)
-@pytest.mark.parametrize("rows", ROWS)
-@pytest.mark.parametrize("k", [0, 1, 3, 8, 16, 17, 32, 40, 64])
-def test_conditional_means_follow_the_reference(isa, k, rows, is_weighted):
-    case, y = case_of(rows, k, priors=CHI_SQUARED if is_weighted else PRIORS)
-    if is_weighted:
-        case = case.having(sample_weight=np.random.default_rng(0).integers(1, 9, len(y)) / 4)
-    chain = chain_of(case, y, seed=k)
+def assert_conditional_means_follow(chain, case, y):
+    """Compare the conditional means of a chain after a few sweeps with the reference's."""
     for _ in range(3):
         chain.sweep()
     model, means = reference_at(chain, case, y), chain.conditional_means()
@@ -47,6 +43,28 @@ def test_conditional_means_follow_the_reference(isa, k, rows, is_weighted):
         # Errors of float32 sums of some size 1, which the solution magnifies by the condition of the matrix.
         tolerance = 1e-6 * (10 + np.linalg.cond(precision))
         np.testing.assert_allclose([means.w[j], *means.V[j]], expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("is_weighted", WEIGHTED.values(), ids=WEIGHTED)
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("k", [0, 1, 3, 8, 16, 17, 32, 40, 64])
+def test_conditional_means_follow_the_reference(isa, k, rows, is_weighted):
+    case, y = case_of(rows, k, priors=CHI_SQUARED if is_weighted else PRIORS)
+    if is_weighted:
+        case = case.having(sample_weight=np.random.default_rng(0).integers(1, 9, len(y)) / 4)
+    chain = chain_of(case, y, seed=k)
+    assert_conditional_means_follow(chain, case, y)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("k", [3, 17])
+def test_without_room_for_copies_and_sums_the_conditional_means_are_the_same(isa, k, rows, monkeypatch):
+    case, y = case_of(rows, k, priors=PRIORS)
+    case = case.having(sample_weight=np.random.default_rng(0).integers(1, 9, len(y)) / 4)
+    monkeypatch.setattr(block_model, "MOST_BYTES_OF_COPIES", 0)
+    monkeypatch.setattr(sweep, "MOST_BYTES_OF_SUMS", 0)
+    chain = chain_of(case, y, seed=k)
+    assert_conditional_means_follow(chain, case, y)
 
 
 @pytest.mark.parametrize("n_rows", [300, 5_000], ids=["short", "long"])
