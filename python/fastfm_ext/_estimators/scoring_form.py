@@ -56,6 +56,8 @@ class ScoringForm:
         Of all rows, or of those of users.
     item_centers : Centers
         Of the rows of items, where these are apart.
+    n_history_items : int
+        Items of histories, whose factors are the last ones; each of H counts ``|H|^(-1/2)`` in a row of a user.
     """
 
     w0: Float64
@@ -65,6 +67,7 @@ class ScoringForm:
     target_center: float = 0.0
     centers: Centers = NO_CENTERS
     item_centers: Centers = NO_CENTERS
+    n_history_items: int = 0
 
     @classmethod
     def of(cls, scorers: list[Parameters], units: Units, link: Link) -> Self:
@@ -88,8 +91,8 @@ class ScoringForm:
 
     @property
     def n_features(self) -> int:
-        """Number of features."""
-        return int(self.V.shape[1])
+        """Number of features, without the items of histories."""
+        return int(self.V.shape[1]) - self.n_history_items
 
     @property
     def n_factors(self) -> int:

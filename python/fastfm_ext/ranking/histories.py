@@ -16,6 +16,7 @@ from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.ranking import with_histories
 from fastfm_ext._engine.scipy_matrices import as_scipy
 from fastfm_ext._estimators.scorers import Scorers
+from fastfm_ext._estimators.scoring_form import ScoringForm
 from fastfm_ext._validation.interactions import to_interactions
 from fastfm_ext._validation.matrices import check_not_misread, checked_csr, to_csr
 
@@ -126,6 +127,10 @@ class HistoriesMixin:
         self.__dict__.pop("n_items_in_", None)
         if self.user_history:
             self.n_items_in_ = n_items
+
+    def _scoring_form(self) -> ScoringForm:
+        form: ScoringForm = super()._scoring_form()  # type: ignore[misc]
+        return replace(form, n_history_items=form.V.shape[1] - self.n_features_in_)
 
     def _widened(self, X: Csr) -> Csr:
         """Return rows of features with room for the items of histories behind them, if there are any."""

@@ -13,6 +13,7 @@ from fastfm_ext import (
     BayesianFMRegressor,
     FMClassifier,
     FMEncoder,
+    FMRanker,
     FMRecommender,
     FMRegressor,
     numeric,
@@ -113,6 +114,17 @@ def test_the_centered_form_of_a_bayesian_model_is_refused():
     model = BayesianFMRegressor(n_factors=2, form="centered", max_sweeps=5, random_state=0).fit(X, np.arange(60) % 5)
     with pytest.raises(ValueError, match='form="centered" is no single factorization machine'):
         exported(model)
+
+
+def test_no_column_holds_what_users_chose():
+    table = {"user": [0, 0, 1, 1, 2, 2] * 2, "film": list("abbcca") * 2}
+    recommender = FMRecommender(FMRanker(n_factors=2, user_history=True, max_iter=1, random_state=0))
+    recommender.fit(table, user="user", item="film")
+    graph = exported(recommender.model, recommender.encoder, what="item_vector")
+    assert [value.name for value in graph.graph.input] == ["film"]
+    for what in ("prediction", "user_vector"):
+        with pytest.raises(ValueError, match=r"users are what they chose.*give the graph rows of with_history"):
+            exported(recommender.model, recommender.encoder, what=what)
 
 
 def test_tables_beyond_what_a_file_holds_are_an_error(fitted, monkeypatch):

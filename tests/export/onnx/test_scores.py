@@ -161,6 +161,24 @@ def test_a_ranker_scores_pairs_and_has_its_vectors(name, with_years):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * max(1.0, np.abs(expected).max()))
 
 
+def test_users_that_are_what_they_chose_are_scored_by_their_histories():
+    rng = np.random.default_rng(0)
+    traits = np.zeros((40, 33), np.float32)
+    traits[:, :3] = np.column_stack([rng.normal(size=(40, 2)), 2000 + rng.integers(0, 9, 40)])
+    films = np.eye(30, 33, 3)
+    chosen = sparse.random_array((40, 30), density=0.2, rng=0, format="csr")
+    model = FMRanker(n_factors=4, user_history=True, max_iter=3, random_state=0).fit(traits, films, chosen)
+    nobody = sparse.csr_array((1, 30))
+    rows_of_users = model.with_history(sparse.vstack([chosen[:29], nobody]), traits[:30])
+    users, items = model.user_vector(rows_of_users), model.item_vector(films)
+    found = run(exported(model, what="user_vector"), ids_and_values(rows_of_users))["vector"]
+    np.testing.assert_allclose(found, users, rtol=1e-4, atol=1e-4)
+    found = run(exported(model, what="item_vector"), ids_and_values(films))["vector"]
+    np.testing.assert_allclose(found, items, rtol=1e-4, atol=1e-5)
+    inputs = ids_and_values(rows_of_users, "user_") | ids_and_values(films, "item_")
+    np.testing.assert_allclose(run(exported(model), inputs)["score"], (users * items).sum(axis=1), atol=1e-4)
+
+
 def test_one_row_and_rows_without_features_are_scored():
     X, rng = rows()
     model = REGRESSORS["FM"].fit(X, targets_of(X, rng))

@@ -65,7 +65,8 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
     Inputs without an encoder: ``ids``, int64 of shape (n, n_entries), the features (columns of X) of each row, from 0
     on, none of them twice; and ``values``, float32 of the same shape. Rows of fewer features are filled up with any id
     and the value 0. The predictions of an FMRanker take ``user_ids``, ``user_values``, ``item_ids`` and
-    ``item_values``: the score of the user and the item of a row is the inner product of their vectors.
+    ``item_values``: the score of the user and the item of a row is the inner product of their vectors. Rows of users of
+    a model with ``user_history`` are those of `with_history`, the items being features n_features_in_ and on.
 
     Inputs with an encoder, named as the columns, a value a row: text, int64 or bool as the categories are, float64 for
     `numeric` and `binned` columns, times in seconds since 1970 in UTC. The tokens of `multi` columns are split before,
@@ -114,6 +115,11 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
             raise ValueError(
                 f"encoder has {encoder.n_features_out_} features and the model {form.n_features}: pass the model's own "
                 "encoder."
+            )
+        if form.n_history_items and "user" in sides:
+            raise ValueError(
+                "users are what they chose (user_history=True), which no column of the encoder holds. Leave the "
+                "encoder out, and give the graph rows of with_history as ids and values."
             )
         entries, kinds = encoded_columns(graph, encoder._layout, [GROUPS_OF_SIDE[side] for side in sides])
         holds = {name: str(kind) for name, kind in kinds.items()}

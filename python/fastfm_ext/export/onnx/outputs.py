@@ -55,6 +55,8 @@ def _compared(graph: Graph, form: ScoringForm, machine: Machine, side: Side | No
     temperature = form.link.temperature
     is_user = side == "user"
     centers = form.centers if is_user else form.item_centers
+    if is_user and form.n_history_items:
+        entries = _with_shares(graph, entries, form.n_features)
     rows: PooledEntries = machine.pooled(entries, centers, with_pairs=not is_user and temperature is None)
     first = _ones(graph, rows.own) if is_user else graph.cast(rows.own, np.float32)
     sums = rows.sums and _of_first_score(graph, rows.sums)
@@ -63,6 +65,17 @@ def _compared(graph: Graph, form: ScoringForm, machine: Machine, side: Side | No
         if is_user:
             sums = graph.node("Mul", sums, graph.constant(1.0 / temperature, np.float32))
     return _vector(graph, first, sums)
+
+
+def _with_shares(graph: Graph, entries: GraphEntries, n_features: int) -> GraphEntries:
+    """Return entries in which each of the items H behind the features has the value ``|H|^(-1/2)``."""
+    zero = graph.constant(0.0, np.float32)
+    is_item = graph.node("GreaterOrEqual", entries.ids, graph.constant(n_features, np.int64))
+    is_there = graph.node("Not", graph.node("Equal", entries.values, zero))
+    chosen = graph.cast(graph.node("And", is_item, is_there), np.float32)
+    count = graph.node("Max", graph.summed(chosen, 1, keep=True), graph.constant(1.0, np.float32))
+    shares = graph.node("Div", chosen, graph.node("Sqrt", count))
+    return GraphEntries(entries.ids, graph.node("Where", is_item, shares, entries.values))
 
 
 def _vector(graph: Graph, first: str, sums: str | None) -> str:
