@@ -84,3 +84,24 @@ def test_draws_have_no_losses():
         LearningCurveDisplay.from_estimator(model)
     with pytest.raises(ValueError, match="'a' must have seconds for each epoch"):
         QualityTimeDisplay({"a": {"train_loss": [1.0]}}).plot()
+
+
+def test_epochs_of_partial_fit_have_no_validation_loss():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    model = FMRegressor(n_factors=2, max_iter=4, early_stopping=True, n_iter_no_change=9, refit=False, random_state=0)
+    model.fit(X, y).partial_fit(X, y)
+    n_epochs = len(model.history_["train_loss"])
+    assert len(model.history_["val_loss"]) == n_epochs - 1
+    curve, dashed = LearningCurveDisplay.from_estimator(model).ax_.get_lines()[:2]
+    assert len(curve.get_xdata()) == n_epochs - 1
+    assert dashed.get_xdata().tolist() == list(range(1, n_epochs + 1))
+    (line,) = QualityTimeDisplay.from_estimator(model).ax_.get_lines()
+    np.testing.assert_allclose(line.get_xdata(), np.cumsum(model.history_["seconds"])[:-1])
+
+
+def test_names_stand_in_the_legend_as_they_are():
+    for display in (LearningCurveDisplay, QualityTimeDisplay):
+        drawn = display({"$5-$10": SMALL, "_": LARGE}).plot()
+        drawn.figure_.draw_without_rendering()  # where a formula would be read
+        assert [text.get_text() for text in drawn.ax_.get_legend().get_texts()] == [r"\$5-\$10: 0.45", " _: 0.4"]

@@ -59,3 +59,14 @@ def test_labels_must_be_one_for_each():
         VectorMapDisplay(np.ones((3, 2)), ["a", "b"])
     with pytest.raises(ValueError, match="vectors must have shape"):
         VectorMapDisplay(np.ones(3))
+
+
+def test_dollars_are_no_formulas_and_underscores_hide_no_group():
+    display = VectorMapDisplay(RNG.normal(size=(3, 2)), ["$5^ to $10", "a", "b"], ["$$", "_x", "_x"]).plot()
+    display.figure_.draw_without_rendering()
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == [" _x", r"\$\$"]
+
+
+def test_vectors_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="vectors must be finite"):
+        VectorMapDisplay([[0.0, np.nan], [1.0, 2.0]])

@@ -31,5 +31,10 @@ def tidy(ax: Axes, grid: str | None = "both") -> None:
 
 
 def shortened(text: str, most: int = 40) -> str:
-    """Return a label of at most so many characters."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+    """Return a label of at most so many characters, in which a dollar is no sign of a formula."""
+    return (text if len(text) <= most else text[: most - 1] + "…").replace("$", r"\$")
+
+
+def in_legend(name: str) -> str:
+    """Return a name for a legend, which leaves out what begins with an underscore."""
+    return (" " if name.startswith("_") else "") + shortened(name)

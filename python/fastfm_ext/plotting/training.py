@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fastfm_ext._common.arrays import Float64
+from fastfm_ext._common.arrays import Float64, Int64
 from fastfm_ext._common.extras import require
-from fastfm_ext.plotting.axes import COLORS, new_axes, tidy
+from fastfm_ext.plotting.axes import COLORS, in_legend, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,12 +94,14 @@ class LearningCurveDisplay:
         ax = new_axes() if ax is None else ax
         for (name, history), color in zip(self.histories.items(), _colors(self.histories), strict=True):
             values = np.asarray(history[key], dtype=np.float64)
-            epochs = np.arange(1, len(values) + 1)
-            label = f"{name}: {_best(values, key):.4g}"
-            ax.plot(epochs, values, color=color, linewidth=2.0, marker="o" if len(values) == 1 else "", label=label)
-            if key != "train_loss" and key != "val_score":
+            label = f"{in_legend(name)}: {_best(values, key):.4g}"
+            ax.plot(
+                _epochs(values), values, color=color, linewidth=2.0, marker="o" if len(values) == 1 else "", label=label
+            )
+            if key == "val_loss" and "train_loss" in history:
+                # After partial_fit there are more epochs of it.
                 train = np.asarray(history["train_loss"], dtype=np.float64)
-                ax.plot(epochs, train, "--", color=color, linewidth=1.0, label="_training rows")
+                ax.plot(_epochs(train), train, "--", color=color, linewidth=1.0, label="_training rows")
             if np.isfinite(values).any():
                 at = _best_epoch(values, key)
                 ax.plot([at + 1], [values[at]], "o", color=color, label="_best epoch")
@@ -181,10 +183,11 @@ class QualityTimeDisplay:
         key = quality_key(self.histories)
         ax = new_axes() if ax is None else ax
         for (name, history), color in zip(self.histories.items(), _colors(self.histories), strict=True):
-            if len(history.get("seconds", ())) != len(history[key]):
+            values, seconds = np.asarray(history[key], dtype=np.float64), np.cumsum(history.get("seconds", ()))
+            if len(seconds) < len(values):
                 raise ValueError(f"the history of {name!r} must have seconds for each epoch")
-            values, seconds = np.asarray(history[key], dtype=np.float64), np.cumsum(history["seconds"])
-            ax.plot(seconds, values, "o-", color=color, markersize=3.5, label=f"{name}: {_best(values, key):.4g}")
+            label = f"{in_legend(name)}: {_best(values, key):.4g}"
+            ax.plot(seconds[: len(values)], values, "o-", color=color, markersize=3.5, label=label)
         ax.set_xlabel("seconds of training")
         ax.set_ylabel(QUALITIES[key])
         ax.set_xlim(left=0.0)
@@ -231,6 +234,11 @@ def _history(estimator: Any) -> Any:
 
 def _colors(histories: Histories) -> list[str]:
     return [COLORS[number % len(COLORS)] for number in range(len(histories))]
+
+
+def _epochs(values: Float64) -> Int64:
+    """Return the numbers of the epochs, from 1."""
+    return np.arange(1, len(values) + 1)
 
 
 def _best_epoch(values: Float64, key: str) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfm_ext._common.arrays import AnyArray, Float64
-from fastfm_ext.plotting.axes import COLORS, PLAIN_COLOR, new_axes, shortened, tidy
+from fastfm_ext.plotting.axes import COLORS, PLAIN_COLOR, in_legend, new_axes, shortened, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +67,8 @@ class VectorMapDisplay:
         given = np.asarray(vectors, dtype=np.float64)
         if given.ndim != 2 or not len(given):
             raise ValueError(f"vectors must have shape (n_items, n_factors); got {given.shape}")
+        if not np.isfinite(given).all():
+            raise ValueError("vectors must be finite")
         for name, values in (("labels", labels), ("groups", groups)):
             if values is not None and len(values) != len(given):
                 raise ValueError(f"{name} must have one value for each of {len(given)} items; got {len(values)}")
@@ -125,7 +127,9 @@ class VectorMapDisplay:
         ax = new_axes(8.0, 6.4) if ax is None else ax
         for name, color, members in self._parts():
             points = self.points[members]
-            ax.scatter(points[:, 0], points[:, 1], s=14, color=color, alpha=0.75, linewidths=0, label=name)
+            ax.scatter(
+                points[:, 0], points[:, 1], s=14, color=color, alpha=0.75, linewidths=0, label=name and in_legend(name)
+            )
         ax.margins(0.08)
         self._write_labels(ax)
         first, second = 100 * self.explained_variance_ratio
