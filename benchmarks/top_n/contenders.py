@@ -106,8 +106,8 @@ CONTENDERS: dict[str, list[Contender]] = {
         als(64, alpha=60.0, regularization=3.0),
         als(256, alpha=60.0, regularization=30.0),
         implicit_bpr(64, learning_rate=0.05, regularization=0.003),
-        lightfm("bpr", 64, 60),
-        lightfm("warp", 64, 60, learning_rate=0.02),
+        lightfm("bpr", 64, 30),
+        lightfm("warp", 64, 30),
     ],
     "gowalla-part": [
         ranker("BPR, 64", {"n_factors": 64, "loss": "bpr"}),

@@ -33,7 +33,6 @@ EPOCHS = {
     "cosine softmax": (3, 8, 15, 30),
     "least squares": (1, 2, 4, 8),
     "implicit, ALS": (1, 2, 4, 8),
-    "LightFM": (3, 8, 15, 30, 60),
     "implicit, BPR": (8, 15, 30, 60, 100),
 }
 OTHER_EPOCHS = (1, 3, 8, 15, 25)
