@@ -55,6 +55,8 @@ class Served(NamedTuple):
             stamp = Stamp.now()
             # Mapped: processes share the memory, and loading takes milliseconds.
             model = load_model(PATH, mmap=True).model
+            if not hasattr(model, "named_steps"):
+                raise ModelFileError(f"{PATH} holds a {type(model).__name__}, not a Pipeline of FMEncoder and a model")
             if Stamp.now() == stamp:  # else the file was replaced in between
                 return cls(model, stamp)
 
@@ -63,7 +65,7 @@ served = Served.load()  # when the module is imported: before the processes fork
 
 
 def keep_looking(stop: threading.Event) -> None:
-    """Serve the new model where the file has been replaced; a file that cannot be read changes nothing."""
+    """Serve the new model where the file has been replaced; a file without such a model changes nothing."""
     global served
     refused = None
     while not stop.wait(SECONDS_BETWEEN_LOOKS):
@@ -141,18 +143,25 @@ def main() -> None:
             sys.exit(0)
         children.append(child)
 
+    is_told = False
+
     def end(*_: object) -> None:
         for child in children:
             os.kill(child, signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    def end_as_told(*_: object) -> None:
+        nonlocal is_told
+        is_told = True
+        end()
+
+    signal.signal(signal.SIGTERM, end_as_told)
+    signal.signal(signal.SIGINT, end_as_told)
     ended, status = os.wait()
     children.remove(ended)
     end()
     for child in children:
         os.waitpid(child, 0)
-    sys.exit(os.waitstatus_to_exitcode(status))
+    sys.exit(0 if is_told else abs(os.waitstatus_to_exitcode(status)) or 1)
 
 
 if __name__ == "__main__":

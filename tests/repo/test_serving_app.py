@@ -138,12 +138,17 @@ def test_a_bad_file_and_bad_rows_leave_the_model_in_service(tmp_path):
         os.replace(tmp_path / "next", path)
         time.sleep(1.5)  # three looks at the file
         assert ask(connection, "POST", "/predict", ROWS) == (status, answer)
+        save_model(path, clicks[-1])  # without its encoder
+        time.sleep(1.5)
+        assert ask(connection, "POST", "/predict", ROWS) == (status, answer)
         status, error = ask(connection, "POST", "/predict", {"user_id": [1]})
         assert status == 422
         assert "film_id" in error["detail"]
         save_model(path, clicks)
         wait_until(lambda: ask(connection, "GET", "/health")[1]["model"] == os.stat(path).st_mtime_ns)
     assert f"still serving the model of {answer['model']}" in process.log
+    assert "holds a FMClassifier, not a Pipeline" in process.log
+    assert process.returncode == 0  # as it was told to end
 
 
 def test_all_processes_end_together(tmp_path):
@@ -159,7 +164,7 @@ def test_all_processes_end_together(tmp_path):
         wait_until(both_answered)
         assert process.pid not in workers
         os.kill(workers.pop(), signal.SIGTERM)
-        process.wait(timeout=30)
+        assert process.wait(timeout=30) > 0  # for systemd to start it again
     assert answers(port) is None
 
 

@@ -22,7 +22,7 @@ def page(tmp_path_factory):
 
 def test_the_graph_takes_what_the_page_says_and_predicts_as_the_model(page):
     printed = page[0]["A graph without Python"].printed.splitlines()
-    assert f"```text\n{printed[0]}\n```" in PAGE.read_text(encoding="utf-8")
+    assert f"```text\n{printed[0]}\n" in PAGE.read_text(encoding="utf-8")
     assert printed[1] == printed[2]
 
 

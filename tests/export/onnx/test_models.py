@@ -98,6 +98,10 @@ def test_models_that_cannot_be_exported_are_refused(fitted):
         exported(FMRecommender())
     with pytest.raises(TypeError, match="this one has a StandardScaler, too"):
         exported(make_pipeline(StandardScaler(), FMRegressor()))
+    with pytest.raises(TypeError, match="encoder must be an FMEncoder, got an ndarray"):
+        exported(fitted[0], np.eye(3))
+    with pytest.raises(TypeError, match="got a type"):
+        exported(FMRegressor)
     with pytest.raises(NotFittedError):
         exported(FMRegressor())
     with pytest.raises(NotFittedError):

@@ -98,9 +98,11 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
         if encoder is not None:
             raise ValueError("encoder must be left out with a Pipeline, which has its own.")
         model, encoder = _taken_apart(model)
-    if not hasattr(model, "_scoring_form"):
+    if not hasattr(model, "_scoring_form") or isinstance(model, type):
         advice = "; of a recommender pass recommender.model and recommender.encoder" * hasattr(model, "recommend_to")
         raise TypeError(f"model must be a regressor, a classifier or a ranker, got {kind_of(model)}{advice}.")
+    if encoder is not None and not isinstance(encoder, FMEncoder):
+        raise TypeError(f"encoder must be an FMEncoder, got {kind_of(encoder)}.")
     form: ScoringForm = model._scoring_form()
     if what != "prediction" and form.n_scores > 1:
         raise ValueError(f"vectors need a single score, and this model has one for each of {form.n_scores} classes.")
