@@ -6,7 +6,7 @@ import pytest
 
 import model_parts
 from fastfm_ext.model_io import ModelFileError, container, load_model, save_model
-from fastfm_ext.model_io.container import ModelFileReader
+from fastfm_ext.model_io.container import FORMAT_VERSION, ModelFileReader
 from model_parts import Picky, Weights, example, rewrite, save_and_load
 
 # pytest finds fixtures among the names of the test's module.
@@ -107,8 +107,9 @@ class TestForeignFiles:
 class TestManifest:
     def test_a_newer_format(self, path):
         save_model(path, example())
-        rewrite(path, lambda manifest: manifest.update(format_version=4, library_version="9.1", parts="?"))
-        with pytest.raises(ModelFileError, match=r"written by fastfm-ext 9\.1 in format 4, .* upgrade it"):
+        newer = FORMAT_VERSION + 1
+        rewrite(path, lambda manifest: manifest.update(format_version=newer, library_version="9.1", parts="?"))
+        with pytest.raises(ModelFileError, match=rf"written by fastfm-ext 9\.1 in format {newer}, .* upgrade it"):
             load_model(path)
 
     @pytest.mark.parametrize("name", ["FMGhost", "os.system", ["Weights"], None])

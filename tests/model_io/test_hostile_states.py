@@ -7,12 +7,18 @@ import pytest
 
 import hostile_states
 
+ESTIMATORS = [
+    "FMRegressor",
+    "FMClassifier",
+    "FMRanker",
+    "FMRanker of histories",
+    "BayesianFMRegressor",
+    "BayesianFMRegressor distilled",
+]
 INDEXES = ["ItemIndex", "ItemIndex of lists", "ItemIndex of codes"]
 
 
-@pytest.mark.parametrize(
-    "class_name", ["FMRegressor", "FMClassifier", "FMRanker", "FMRecommender", "FMEncoder", *INDEXES]
-)
+@pytest.mark.parametrize("class_name", [*ESTIMATORS, "FMRecommender", "FMEncoder", *INDEXES])
 def test_hostile_states_do_no_harm(class_name, tmp_path):
     if class_name in INDEXES[1:]:
         pytest.importorskip("faiss", reason="needs faiss-cpu")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastfm_ext import (
+    BayesianFMRegressor,
     FMClassifier,
     FMEncoder,
     FMRanker,
@@ -46,7 +47,7 @@ ROWS = {
     "genres": ["a|b", "b", "a"],
     "price": [1.0, 2.0, 9.0],
 }
-EVENTS = {"user_id": ["a", "a", "b", "c"], "item_id": [1, 2, 2, 3], "hour": [1, 2, 1, 2], "day": [5, 6, 7, 8]}
+EVENTS = {"user_id": ["a", "a", "b", "c"], "item_id": [1, 2, 2, 3], "hour": [1, 2, 1, 2]}
 ITEMS = {"item_id": [1, 2, 3, 4], "genre": ["x", "y", "x", "y"], "title": ["A", "B", None, "D"]}
 MORE_ROWS = ROWS | {"user": [3, 0, 2], "city": ["c", "c", "d"]}
 
@@ -60,10 +61,16 @@ def fitted(name: str) -> Any:
         )
     if name == "FMRanker":
         return FMRanker(n_factors=3, max_iter=2, random_state=0).fit(X[:4], X[4:9], CHOSEN)
+    if name == "FMRanker of histories":
+        ranker = FMRanker(n_factors=3, max_iter=2, user_history=True, random_state=0)
+        return ranker.fit(X[:4], X[4:9], CHOSEN)
+    if name.startswith("BayesianFMRegressor"):
+        form = {"keep": "distilled"} if name.endswith("distilled") else {}
+        return BayesianFMRegressor(n_factors=3, max_sweeps=12, random_state=0, **form).fit(X, X[:, 0])
     if name == "FMRecommender":
         ranker = FMRanker(n_factors=3, max_iter=2, random_state=0)
-        roles = {"context": ["hour"], "time": "day", "items": ITEMS}
-        return FMRecommender(ranker).fit(EVENTS, **roles).fold_in({"user_id": ["d"], "item_id": [1], "day": [9]})
+        roles = {"context": ["hour"], "items": ITEMS}
+        return FMRecommender(ranker).fit(EVENTS, **roles).fold_in({"user_id": ["d"], "item_id": [1]})
     if name == "FMEncoder":
         user = ["user", categorical("city", min_count=2, missing="feature"), numeric("age"), hashed("url", 64)]
         item = [multi("genres", unknown="feature"), binned("price", 3), crossed("user", "city", "genres")]
@@ -88,7 +95,7 @@ def use(part: Any) -> None:
         part.recommend_to(part.index.ids[:1])
         part.explain(part.user_ids_[0], part.index.ids[0])
         part.evaluate(EVENTS, k=2, metrics=["recall"], exclude_seen=False)
-        part.fold_in({"user_id": ["a", "d", "e"], "item_id": [3, 2, 1], "day": [9, 9, 9]})
+        part.fold_in({"user_id": ["a", "d", "e"], "item_id": [3, 2, 1]})
         part.add_items({"item_id": [1, 9], "genre": ["y", "x"], "title": ["Z", "Z"]})
         part.recommend(["e", "z"])
     elif isinstance(part, FMEncoder):
@@ -98,6 +105,15 @@ def use(part: Any) -> None:
         for feature in {0, part.n_features_out_ // 2, part.n_features_out_ - 1}:
             part.feature_at(feature)
         part.partial_fit(ROWS | {"user": [7, 8, 9]})
+    elif isinstance(part, BayesianFMRegressor):
+        part.predict(X, return_std=part.keep == "samples")
+        if part.keep == "samples":
+            part.sample_predictions(X, 2)
+        part.user_vector(X)
+        _ = part.V_, part.hyperparameters_
+    elif isinstance(part, FMRanker) and part.user_history:
+        part.user_vector(part.with_history(CHOSEN, X[:4]))
+        part.partial_fit(X[:4], X[4:9], CHOSEN)
     elif isinstance(part, FMRanker):
         part.fold_in([1, 3], part.item_vector(X[4:9]), X[:1])
         part.partial_fit(X[:4], X[4:9], CHOSEN)

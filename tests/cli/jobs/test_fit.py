@@ -281,7 +281,8 @@ def test_it_runs_as_a_program_and_in_a_pipe(text_files):
 
 
 def test_the_page_about_the_command_line_can_be_followed(run, text_files, tables, tmp_path):
-    pytest.importorskip("pyarrow", reason="needs pyarrow")
+    for package in ("pyarrow", "onnx"):
+        pytest.importorskip(package, reason=f"needs {package}")
     for name in ("train", "valid", "test"):
         (tmp_path / f"{name}.libsvm").write_bytes(gzip.decompress((tmp_path / f"{name}.svm.gz").read_bytes()))
     for name in ("ratings", "users"):
@@ -293,7 +294,7 @@ def test_the_page_about_the_command_line_can_be_followed(run, text_files, tables
     page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     page = re.sub(r"^## Who chose what\n.+?(?=^## )", "", page, flags=re.M | re.S)  # followed by a test of its own
     lines = [line for block in re.findall(r"^```sh\n(.+?)^```", page, re.M | re.S) for line in block.splitlines()]
-    assert len(lines) == 9
+    assert len(lines) == 10
     for line in lines:
         program, *words = shlex.split(line)
         assert program == "fastfm-ext"
