@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastfm_ext import FMEncoder, FMRegressor
 from fastfm_ext.explain import contributions, field_interactions, importance, interactions
+from fastfm_ext.explain.opened import Columns
 
 X = np.random.default_rng(0).normal(size=(30, 3))
 Y = X[:, 0] * X[:, 1] + X[:, 2]
@@ -39,6 +40,22 @@ def test_encoders_that_have_encoded_nothing_are_refused(model, explain):
 def test_no_rows_are_an_error_that_names_x(model, explain):
     with pytest.raises(ValueError, match=r"X has 0 sample\(s\)"):
         explain(model, X[:0])
+
+
+def test_the_mean_of_a_data_frame_is_a_background():
+    pd = pytest.importorskip("pandas", reason="needs pandas")
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    model = FMRegressor(**SETTINGS).fit(frame, Y)
+    found, expected = contributions(model, frame, frame.mean()), contributions(model, frame, frame.mean().to_frame().T)
+    np.testing.assert_array_equal(found.values.toarray(), expected.values.toarray())
+
+
+def test_importance_asks_for_all_names_at_once(monkeypatch, model):
+    asked = []
+    names = Columns.names
+    monkeypatch.setattr(Columns, "names", property(lambda self: asked.append(self) or names.fget(self)))
+    assert len(importance(model, X)) == 3
+    assert len(asked) == 1
 
 
 def test_a_class_is_no_model():

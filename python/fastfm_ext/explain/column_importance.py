@@ -93,5 +93,5 @@ def importance(
                 matrix = games.as_matrix(some, values.parts)
                 size = abs(matrix) if sp.issparse(matrix) else np.abs(matrix)
                 total += np.asarray(size.sum(axis=0, dtype=np.float64)) / (csr.n_rows * len(games.scores))
-    order = np.argsort(-total, kind="stable")
-    return {str(columns.names[i]): float(total[i]) for i in order}
+    names, order = columns.names, np.argsort(-total, kind="stable")
+    return {str(names[i]): float(total[i]) for i in order}

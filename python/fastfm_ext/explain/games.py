@@ -214,6 +214,8 @@ def _background_rows(model: Any, background: Any) -> Csr | None:
         background = sp.csr_array((1, model.n_features_in_), dtype=np.float64)
         return to_csr(model, background, centers=centers)
     # One row may come without its second dimension, or as the matrix that the mean of a sparse one is.
+    if hasattr(background, "to_frame") and hasattr(background, "index"):  # the mean of a data frame of pandas
+        background = background.to_frame().T
     if isinstance(background, list | tuple | np.ndarray):
         background = np.atleast_2d(np.asarray(background))
     return to_csr(model, background, name="background", centers=centers)
