@@ -149,6 +149,11 @@ def fields(rng):
     return X, groups
 
 
+def joined(rng):
+    """Small fields, of which two groups are joined, and one that stays alone."""
+    return one_hot(rng, [2, 2, 2, 2, 2, 2, 3], 80)
+
+
 def valued(rng):
     """Fields of values, one with a number for all rows; rows that lack some fields, and one that lacks all."""
     X, groups = one_hot(rng, [5, 4, 1], 80)
@@ -165,7 +170,7 @@ def sets(rng):
     return X, groups
 
 
-ROWS = {rows.__name__: rows for rows in [pair, fields, valued, sets]}
+ROWS = {rows.__name__: rows for rows in [pair, fields, joined, valued, sets]}
 
 
 def case_of(name, k, **changes):

@@ -50,7 +50,7 @@ class ModelBlock:
     block : Block
     rows : BlockedRows
         In which this block is the first, and others may be joined.
-    joined : JoinedBlocks or None
+    joined : list of JoinedBlocks
     by_block : RowsByBlock
         The rows of each block row, among `rows`.
     order : int32 ndarray of shape (n_rows,), or None
@@ -69,7 +69,7 @@ class ModelBlock:
 
     block: Block
     rows: BlockedRows
-    joined: JoinedBlocks | None
+    joined: list[JoinedBlocks]
     by_block: RowsByBlock
     order: Int32 | None
     table: BlockTable
@@ -126,7 +126,7 @@ class BlockModel:
     parts : list of ModelBlock
     rows : BlockedRows
         In an order of their own, of which `order` has the numbers.
-    joined : JoinedBlocks or None
+    joined : list of JoinedBlocks
         Of `rows`.
     order : ndarray of shape (n_rows,)
     n_factors, n_features : int
@@ -136,7 +136,7 @@ class BlockModel:
 
     parts: list[ModelBlock]
     rows: BlockedRows
-    joined: JoinedBlocks | None
+    joined: list[JoinedBlocks]
     order: Int32
     n_factors: int
     n_features: int
@@ -203,8 +203,8 @@ class BlockModel:
         return result
 
     def _residuals(self) -> Float32:
-        if self.joined is not None:
-            self.joined.add_up()
+        for joined in self.joined:
+            joined.add_up()
         return sweep.residuals(self.rows, self.n_threads)
 
     def errors(self) -> Errors:
@@ -269,8 +269,8 @@ class BlockModel:
         ``priors`` has one for each group; for the rows of a centered relation, and a block without one, it has its own
         alone. Returns the errors behind the draw if they are wanted and come with it.
         """
-        if part.joined is not None:
-            part.joined.add_up()
+        for joined in part.joined:
+            joined.add_up()
         if part.relation is not None and not part.is_centered:
             parameters = part.features
             to = parameters if out is None else out
@@ -316,7 +316,8 @@ def _entries(X: Csr) -> tuple[Float32, NDArray[np.intp]]:
 def _part_of(number: int, block: Block, rows: BlockedRows, groups: Int32) -> ModelBlock:
     """Return a block's part of the model, with a copy of the rows in its order unless that takes much memory."""
     table, groups = rows.tables[number], groups[block.features]
-    by_block, order, joined = RowsByBlock.of(number, rows.ids[:, number], block.n_block_rows), None, None
+    by_block, order = RowsByBlock.of(number, rows.ids[:, number], block.n_block_rows), None
+    joined: list[JoinedBlocks] = []
     if len(rows.tables) * rows.ids.nbytes <= MOST_BYTES_OF_COPIES:
         rows, joined = with_joined(rows, number)
         by_block = by_block._replace(block=0)

@@ -6,7 +6,7 @@ block row like others: its S_f are the sums of its members', and its own terms h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,8 +53,8 @@ class JoinedBlocks:
         terms[:, 0] += terms[:, 1]
 
 
-def with_joined(rows: BlockedRows, kept: int | None) -> tuple[BlockedRows, JoinedBlocks | None]:
-    """Return rows whose smallest blocks are one, the last; block number ``kept``, if not None, becomes the first.
+def with_joined(rows: BlockedRows, kept: int | None) -> tuple[BlockedRows, list[JoinedBlocks]]:
+    """Return rows whose small blocks are joined, and come last; block number ``kept``, if not None, becomes the first.
 
     Parameters
     ----------
@@ -63,35 +63,58 @@ def with_joined(rows: BlockedRows, kept: int | None) -> tuple[BlockedRows, Joine
         A block that stays as it is.
     """
     others = [number for number in range(len(rows.tables)) if number != kept]
-    members, codes = _members(rows, [number for number in others if rows.values[number] is None])
-    first = [] if kept is None else [kept]
-    if len(members) < 2:
-        return _chosen(rows, first + others), None
-    at = np.unique(codes, return_index=True)[1]
-    combinations = rows.ids[at][:, members]
-    table = BlockTable.empty(len(at), rows.k)
-    joined = JoinedBlocks([rows.tables[number] for number in members], combinations, table)
-    alone = _chosen(rows, first + [number for number in others if number not in members])
-    ids = np.column_stack([alone.ids, codes])
-    return replace(alone, ids=ids, values=[*alone.values, None], tables=[*alone.tables, table]), joined
+    joined, codes, members = [], [], set()
+    for group, codes_of_group in _groups(rows, [number for number in others if rows.values[number] is None]):
+        at = np.unique(codes_of_group, return_index=True)[1]
+        table = BlockTable.empty(len(at), rows.k)
+        joined.append(JoinedBlocks([rows.tables[number] for number in group], rows.ids[at][:, group], table))
+        codes.append(codes_of_group)
+        members.update(group)
+    alone = _chosen(rows, [*([] if kept is None else [kept]), *(number for number in others if number not in members)])
+    if not joined:
+        return alone, []
+    return replace(
+        alone,
+        ids=np.column_stack([alone.ids, *codes]),
+        values=[*alone.values, *([None] * len(joined))],
+        tables=[*alone.tables, *(of_group.table for of_group in joined)],
+    ), joined
 
 
-def _members(rows: BlockedRows, numbers: Sequence[int]) -> tuple[list[int], Int32]:
-    """Return the smallest blocks that have few combinations, and the number of each row's, (n_rows,)."""
+def _groups(rows: BlockedRows, numbers: Sequence[int]) -> Iterator[tuple[list[int], Int32]]:
+    """Give groups of blocks that have few combinations, from the smallest on, and the number of each row's, (n_rows,).
+
+    One group after the other takes blocks as long as its combinations stay few; those of one block are left out.
+    """
     most = min(MOST_COMBINATIONS, len(rows.ids) // ROWS_A_COMBINATION)
-    codes, n_codes, members = np.zeros(len(rows.ids), dtype=np.int32), 1, []
+    members: list[int] = []
+    codes, n_codes = np.zeros(len(rows.ids), dtype=np.int32), 1
     for number in sorted(numbers, key=lambda number: len(rows.tables[number].S)):
-        n_block_rows = len(rows.tables[number].S)
-        if n_codes * n_block_rows > MOST_CODES:
-            break
-        wider = codes * np.int32(n_block_rows) + rows.ids[:, number]
-        occurs = np.zeros(n_codes * n_block_rows, dtype=bool)
-        occurs[wider] = True
-        if np.count_nonzero(occurs) > most:
-            break
-        codes, n_codes = (np.cumsum(occurs, dtype=np.int32) - 1)[wider], int(np.count_nonzero(occurs))
+        wider = _combined(codes, n_codes, rows.ids[:, number], len(rows.tables[number].S), most)
+        if wider is None and members:
+            if len(members) > 1:
+                yield members, codes
+            members, codes, n_codes = [], np.zeros(len(rows.ids), dtype=np.int32), 1
+            wider = _combined(codes, n_codes, rows.ids[:, number], len(rows.tables[number].S), most)
+        if wider is None:
+            return
+        codes, n_codes = wider
         members.append(number)
-    return members, codes
+    if len(members) > 1:
+        yield members, codes
+
+
+def _combined(codes: Int32, n_codes: int, ids: Int32, n_block_rows: int, most: int) -> tuple[Int32, int] | None:
+    """Return the number of each row's pair of a code and a block row, and how many occur; None if more than `most`."""
+    if n_codes * n_block_rows > MOST_CODES:
+        return None
+    wider = codes * np.int32(n_block_rows) + ids
+    occurs = np.zeros(n_codes * n_block_rows, dtype=bool)
+    occurs[wider] = True
+    n_occurring = int(np.count_nonzero(occurs))
+    if n_occurring > most:
+        return None
+    return (np.cumsum(occurs, dtype=np.int32) - 1)[wider], n_occurring
 
 
 def _chosen(rows: BlockedRows, numbers: Sequence[int]) -> BlockedRows:
