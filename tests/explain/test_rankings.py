@@ -68,6 +68,13 @@ def test_a_regressor_ranks_by_inner_products(encoded):
     assert sum(part.value for part in parts) == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
+def test_without_factors_an_item_scores_by_itself(encoded):
+    _, users, items = encoded
+    model = FMRanker(0, random_state=0, max_iter=3).fit(users, items, CHOICES)
+    for parts, vector in zip(ranking_contributions(model, users[:1], items), model.item_vector(items), strict=True):
+        assert parts == [("(anybody)", "(item alone)", pytest.approx(vector[0]))]
+
+
 def test_rows_must_fit_each_other(encoded):
     _, users, items = encoded
     model = FMRanker(2, random_state=0, max_iter=1).fit(users, items, CHOICES)

@@ -43,7 +43,7 @@ def parts_of(vector_of: Any, V: Float32, row: sparse.csr_array, vector: Float32)
     nothing = vector_of(sparse.csr_array((1, row.shape[1]), dtype=np.float32))[:, 1:].astype(np.float64)
     own = vector_of(row)[0, 1:].astype(np.float64)
     parts = vector_of(alone)[:, 1:].astype(np.float64) - nothing if len(features) else np.zeros((0, len(own)))
-    if not np.allclose(parts.sum(axis=0) + nothing[0], own, rtol=1e-3, atol=1e-4 * max(1e-30, np.abs(own).max())):
+    if not np.allclose(parts.sum(axis=0) + nothing[0], own, rtol=1e-3, atol=1e-4 * np.abs(own).max(initial=1e-30)):
         # A vector that is scaled to a length is no sum; its direction is that of the factors' sum.
         parts = V[features].astype(np.float64) * row.data[:, None]
         length = np.linalg.norm(parts.sum(axis=0))
