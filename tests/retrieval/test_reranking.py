@@ -95,3 +95,18 @@ def test_what_does_not_fit_is_an_error(chosen):
         reranker.rerank(ids, scores, chosen[:3], n=2)
     with pytest.raises(ValueError, match="ids must be the numbers of the items"):
         reranker.rerank(ids.astype(str), scores, chosen, n=2)
+
+
+def test_what_would_change_nothing_in_silence_is_an_error(chosen):
+    ids, scores = np.array([[3, 1, 2]]), np.array([[0.5, 0.4, np.nan]])
+    reranker = CooccurrenceReranker().fit(chosen)
+    with pytest.raises(ValueError, match="scores must not be NaN"):
+        reranker.rerank(ids, scores, chosen[[0]], n=2)
+    with pytest.raises(ValueError, match="fit knew none of the ids, such as 103"):
+        reranker.rerank(ids + 100, np.zeros((1, 3)), chosen[[0]], n=2)
+    nothing = np.full((1, 3), -1), np.full((1, 3), -np.inf)
+    assert reranker.rerank(*nothing, chosen[[0]], n=2)[0].tolist() == [[-1, -1]]
+    with pytest.raises(ValueError, match="weight of CooccurrenceReranker must be"):
+        reranker.set_params(weight=-3.0).rerank(ids, np.zeros((1, 3)), chosen[[0]], n=2)
+    with pytest.raises(ValueError, match="interactions must have at least one item"):
+        CooccurrenceReranker().fit(sparse.csr_array((3, 0)))

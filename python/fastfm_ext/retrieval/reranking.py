@@ -95,11 +95,13 @@ class CooccurrenceReranker(BaseEstimator):
         ValueError
             If a parameter is out of its range, or there is not one id for each item.
         """
-        check_param(self, "weight", is_real(0), "a finite number of at least 0")
+        self._check_weight()
         check_param(self, "n_neighbors", is_integer(1), "an integer of at least 1")
         matrix = check_interactions(interactions, "interactions").astype(np.float32)
         n_items = matrix.shape[1]
         matrix.data[:] = 1.0
+        if n_items == 0:
+            raise ValueError(f"interactions must have at least one item, got shape {matrix.shape}.")
         known = None if ids is None else as_id_array(ids)
         if known is not None and len(known) != n_items:
             raise ValueError(f"ids must have one id for each of {n_items} items, got {len(known)}.")
@@ -142,25 +144,34 @@ class CooccurrenceReranker(BaseEstimator):
         TypeError
             If `histories` is not a sparse matrix.
         ValueError
-            For shapes that do not fit.
+            For shapes that do not fit, scores that are NaN, a weight out of its range, or ids of which `fit` knew none.
         """
         check_is_fitted(self, "neighbors_")
+        self._check_weight()
         ids, found, n = np.asarray(ids), np.array(scores, dtype=np.float32), check_count(n, "n")
         if ids.ndim != 2 or ids.shape != found.shape or n > ids.shape[1]:
             raise ValueError(
                 "ids and scores must both have shape (n_users, n_found), and n_found be at least "
                 f"n={n}; got {ids.shape} and {found.shape}."
             )
+        if np.isnan(found).any():
+            raise ValueError("scores must not be NaN; where nothing is found, ItemIndex.search has -inf.")
         n_items = self.neighbors_.shape[0]
         chosen = check_interactions(histories, "histories", (len(ids), n_items)).astype(np.float32)
         chosen.data[:] = 1.0
         places = self._places(ids)
+        unknown = ids[np.isfinite(found) & (places < 0)].tolist()
+        if unknown and len(unknown) == np.isfinite(found).sum():
+            raise ValueError(f"fit knew none of the ids, such as {unknown[0]!r}; give fit the ids of ItemIndex.fit.")
         size = max(1, _BATCH_VALUES // n_items)
         for first in range(0, len(ids), size):
             some = slice(first, first + size)
             found[some] += _spread(found[some, :n])[:, None] * self._shares(places[some], chosen[some])
         order = np.argsort(-found, axis=1, kind="stable")[:, :n]
         return np.take_along_axis(ids, order, axis=1), np.take_along_axis(found, order, axis=1)
+
+    def _check_weight(self) -> None:
+        check_param(self, "weight", is_real(0), "a finite number of at least 0")
 
     def _shares(self, places: Int64, chosen: sparse.csr_array) -> Float32:
         """Return what items at these places, (n_users, n_found), gain as multiples of the spread of the scores."""
