@@ -14,7 +14,6 @@ from fastfm_ext import _engine
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from limit import __main__ as command
-from limit.goals import Goal, goal_for_reached, goal_for_two_threads, verdicts_on_reached
 from limit.measure import Plan, Result, measure
 from limit.report import markdown
 from limit.touch import FACTORS, PREFETCH_DISTANCES, CompilerError, Touch
@@ -120,20 +119,6 @@ def test_parameters_that_do_not_fit_into_memory_are_left_out(
 def test_reached_is_the_touch_limit_over_the_kernel_in_the_same_round() -> None:
     assert RESULT.reached == [0.5, 0.8, 0.75]
     assert RESULT.million_rows_per_second == pytest.approx(1e3 / 440)
-
-
-def test_verdicts_compare_the_value_as_printed() -> None:
-    assert Goal(0.60, 0.80).verdicts(0.597) == ("0.60 met", "0.80 MISSED")
-    assert Goal(0.60, 0.80).verdicts(0.594) == ("0.60 MISSED", "0.80 MISSED")
-    assert verdicts_on_reached(RESULT) == ("0.60 met", "0.80 MISSED")
-
-
-@pytest.mark.parametrize("change", [{"k": 8}, {"task": "predict"}, {"order": "file"}], ids=str)
-def test_goals_are_for_epochs_in_random_order_with_16_factors(change: dict[str, object]) -> None:
-    other = replace(RESULT, **change)  # type: ignore[arg-type]
-    assert goal_for_reached(other) is None
-    assert goal_for_two_threads(other) is None
-    assert verdicts_on_reached(other) == ("", "")
 
 
 def test_the_report_has_a_row_for_each_result() -> None:

@@ -47,10 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             else:
                 notes.append(outcome)
     if asked.quick:
-        notes.append(
-            "Quick mode: so few rows use a part of the parameters only, which stays in the caches. "
-            "The goals are for all rows."
-        )
+        notes.append("Quick mode: so few rows use a part of the parameters only, which stays in the caches.")
     if not results:
         raise SystemExit("\n".join(notes))
     _write(results, notes, asked.output)

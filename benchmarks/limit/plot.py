@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from fastfm_ext._common.extras import require
 
-from .goals import Goal, goal_for_reached, goal_for_two_threads
 from .measure import Result
 
 if TYPE_CHECKING:
@@ -62,7 +61,6 @@ def _save(epochs: Sequence[Result], predictions: Sequence[Result], k: int, file:
 def _draw_reached(ax: Axes, results: Sequence[Result], title: str) -> None:
     values = [100 * median(one.reached) for one in results]
     _draw_bars(ax, results, values, [f"{value:.0f} %" for value in values])
-    _draw_goals(ax, results, [goal_for_reached(one) for one in results], scale=100)
     right = max(103.0, 1.03 * max(values))
     for place, one in zip(_places(results), results, strict=True):
         ax.text(right, place, _rate(one), va="center", fontsize=8)
@@ -77,7 +75,6 @@ def _draw_two_threads(ax: Axes, results: Sequence[Result]) -> None:
     threaded = [one for one in results if 2 in one.speedups]
     values = [median(one.speedups[2]) for one in threaded]
     _draw_bars(ax, threaded, values, [f"{value:.2f}" for value in values])
-    _draw_goals(ax, threaded, [goal_for_two_threads(one) for one in threaded], scale=1)
     ax.axvline(1, color="#333333", linewidth=1.2)
     ax.set_xlim(0, max(2.1, 1.1 * max(values)))
     ax.set_title("Two threads, one training epoch", fontsize=11)
@@ -91,7 +88,7 @@ def _draw_bars(ax: Axes, results: Sequence[Result], values: Sequence[float], lab
         chosen = [number for number, one in enumerate(results) if one.solver == solver]
         lengths = [values[number] for number in chosen]
         ax.barh([places[number] for number in chosen], lengths, height=0.86, color=color, label=name)
-    # At the foot of the bar, where no goal is marked and no other bar's end is near.
+    # At the foot of the bar, where no other bar's end is near.
     foot = 0.015 * max(values)
     for place, label in zip(places, labels, strict=True):
         ax.text(foot, place, label, va="center", fontsize=8, color="white", fontweight="bold")
@@ -103,17 +100,6 @@ def _draw_bars(ax: Axes, results: Sequence[Result], values: Sequence[float], lab
     ax.tick_params(axis="y", length=0)
     ax.invert_yaxis()
     ax.spines[["top", "right", "left"]].set_visible(False)
-
-
-def _draw_goals(ax: Axes, results: Sequence[Result], goals: Sequence[Goal | None], scale: float) -> None:
-    marked = [(place, goal) for place, goal in zip(_places(results), goals, strict=True) if goal]
-    for name, line in (("must", "-"), ("aim", ":")):
-        label = {"must": "must reach", "aim": "aim"}[name]
-        for number, (place, goal) in enumerate(marked):
-            x = scale * getattr(goal, name)
-            ax.plot(
-                [x, x], [place - 0.46, place + 0.46], line, color="#111111", linewidth=2.2, label="_" * number + label
-            )
 
 
 def _places(results: Sequence[Result]) -> list[float]:

@@ -7,7 +7,6 @@ from statistics import median
 
 from tables import markdown_table, median_and_range, three_digits
 
-from .goals import GOAL_FACTORS, verdicts_on_reached, verdicts_on_two_threads
 from .measure import Result
 
 EXPLANATION = """\
@@ -39,10 +38,8 @@ def _sources(results: Sequence[Result]) -> str:
 
 def _against_touch(results: Sequence[Result]) -> str:
     headings = ["workload", "solver", "order", "ISA", "kernel ns/row", "touch ns/row", "M rows/s", "reached / touch"]
-    with_goals = any(one.k == GOAL_FACTORS and one.task == "epoch" for one in results)
-    rows = []
-    for one in results:
-        row = [
+    rows = [
+        [
             one.workload,
             one.solver,
             one.order,
@@ -52,17 +49,16 @@ def _against_touch(results: Sequence[Result]) -> str:
             three_digits(one.million_rows_per_second),
             median_and_range(one.reached),
         ]
-        rows.append(row + list(verdicts_on_reached(one)) if with_goals else row)
-    return markdown_table([*headings, "must", "aim"] if with_goals else headings, rows)
+        for one in results
+    ]
+    return markdown_table(headings, rows)
 
 
 def _threads(results: Sequence[Result]) -> str:
-    with_goals = any(one.k == GOAL_FACTORS and one.task == "epoch" and 2 in one.speedups for one in results)
-    rows = []
-    for one in results:
-        for threads, gains in one.speedups.items():
-            row = [one.workload, one.solver, one.task, one.order, one.isa, str(threads), median_and_range(gains)]
-            goals = verdicts_on_two_threads(one) if threads == 2 else ("", "")
-            rows.append(row + list(goals) if with_goals else row)
+    rows = [
+        [one.workload, one.solver, one.task, one.order, one.isa, str(threads), median_and_range(gains)]
+        for one in results
+        for threads, gains in one.speedups.items()
+    ]
     headings = ["workload", "solver", "task", "order", "ISA", "threads", "times as fast as one (wall)"]
-    return markdown_table([*headings, "must", "aim"] if with_goals else headings, rows)
+    return markdown_table(headings, rows)
