@@ -47,7 +47,8 @@ Status tiles(const Kernels& kernels, const RankingData& data, const Params& para
         const auto n_floats = static_cast<size_t>(tile_floats(tile, params.tables[V_table].width));
         if (floats.size() < n_floats) floats.resize(n_floats);
         double loss = 0.0;
-        const Status status = kernels.cosine_step(maker.users(), data.items, tile, params, options, floats.data(), &loss);
+        const Status status =
+            kernels.cosine_step(maker.users(), data.items, tile, params, options, floats.data(), &loss);
         if (status.code != StatusCode::ok) return status;
         *loss_sum += loss;
     }
@@ -90,8 +91,7 @@ Status cosine_epoch(const Kernels& kernels, const RankingData& data, const Param
         std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
         std::vector<double> sums(n_threads, 0.0);
         split(n_tiles, n_threads, [&](int t, int64_t first, int64_t last) {
-            status[t] =
-                guarded([&] { return tiles(kernels, data, params, options, tiling, first, last, &sums[t]); });
+            status[t] = guarded([&] { return tiles(kernels, data, params, options, tiling, first, last, &sums[t]); });
         });
         *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
         for (const Status& s : status)
