@@ -14,7 +14,12 @@ from .measure import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SOLVERS = {"sgd": ("SGD", "#1b5e9c"), "adagrad": ("AdaGrad", "#e08214"), "ftrl": ("FTRL", "#5aae61")}
+SOLVERS = {
+    "sgd": ("SGD", "#1b5e9c"),
+    "adagrad": ("AdaGrad", "#e08214"),
+    "ftrl": ("FTRL", "#5aae61"),
+    "adam": ("Adam", "#8073ac"),
+}
 OTHER_COLOR = "#888888"
 
 WORKLOADS = {
