@@ -118,10 +118,17 @@ def noise_behind(chain, case, y):
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("k", [0, 2, BY_COORDINATE])
 def test_draws_have_the_conditional_distribution_of_the_reference(k, rows):
+    assert_draws_have_independent_noise(*case_of(rows, k), 250 if k < 9 else 60)
+
+
+def test_draws_by_coordinates_follow_a_prior_whose_factors_depend_on_each_other():
+    assert_draws_have_independent_noise(*case_of("fields", BY_COORDINATE, priors=CHI_SQUARED), 60)
+
+
+def assert_draws_have_independent_noise(case, y, n_sweeps):
     """Behind correct draws are independent standard normal numbers: of factors, features, and sweeps."""
-    case, y = case_of(rows, k)
     chain = chain_of(case, y, seed=3)
-    noise = np.array([noise_behind(chain, case, y) for _ in range(250 if k < 9 else 60)])
+    noise = np.array([noise_behind(chain, case, y) for _ in range(n_sweeps)])
     assert kstest(noise.ravel(), "norm").pvalue > 1e-3
     n, columns = noise.shape
     assert np.abs(noise.mean(axis=0)).max() * np.sqrt(n) < 4.5
