@@ -66,7 +66,7 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
     on, none of them twice; and ``values``, float32 of the same shape. Rows of fewer features are filled up with any id
     and the value 0. The predictions of an FMRanker take ``user_ids``, ``user_values``, ``item_ids`` and
     ``item_values``: the score of the user and the item of a row is the inner product of their vectors. Rows of users of
-    a model with ``user_history`` are those of `with_history`, the items being features n_features_in_ and on.
+    a model with ``user_history`` are those of `with_history`, the items being features ``n_features_in_`` and on.
 
     Inputs with an encoder, named as the columns, a value a row: text, int64 or bool as the categories are, float64 for
     `numeric` and `binned` columns, times in seconds since 1970 in UTC. The tokens of `multi` columns are split before,
