@@ -223,6 +223,6 @@ def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
     for _ in range(5):
         _engine.train_epoch(renamed, y, None, None, params, options, 2, hot)
         errors.append(np.mean((_engine.predict(csr, params) - y) ** 2))
-    # Once the gradients are small, Adam makes a leap now and then, with one thread as well.
-    assert np.median(errors) < 0.05 * y.var()
+    # Once the gradients are small, Adam alone makes a leap now and then, with one thread as well.
+    assert (np.median(errors) if solver == "adam" else errors[-1]) < 0.05 * y.var()
     assert not params.tables["V"][:, 0, k:].any()
