@@ -1,8 +1,7 @@
 import subprocess
 import sys
 import threading
-from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from fastfm_ext import datasets
 from fastfm_ext.datasets import movielens
 
 put = archive_cases.put
+site = archive_cases.site
 
 pd = pytest.importorskip("pandas")
 
@@ -20,32 +20,10 @@ CLOSED_PORT = "http://127.0.0.1:9/"
 
 
 @pytest.fixture
-def serve(tmp_path, monkeypatch):
-    """Serve a folder as the official site; `fail_first` requests are answered by error 503."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    state = {"requests": 0, "fail_first": 0}
-
-    class Handler(SimpleHTTPRequestHandler):
-        def do_GET(self):
-            state["requests"] += 1
-            if state["requests"] <= state["fail_first"]:
-                self.send_error(503)
-            else:
-                super().do_GET()
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    monkeypatch.setattr(movielens, "_BASE_URL", f"http://127.0.0.1:{server.server_port}/")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    yield folder, state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def serve(site, monkeypatch):
+    """Serve a folder as the official site."""
+    monkeypatch.setattr(movielens, "_BASE_URL", site.url)
+    return site.folder, site.state
 
 
 @pytest.fixture

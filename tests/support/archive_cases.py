@@ -1,9 +1,12 @@
-"""Small archives of MovieLens, and a data home to put them into."""
+"""Small archives of data sets, a data home to put them into, and a site that serves them."""
 
 import hashlib
 import io
+import threading
 import zipfile
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
 import pytest
 
@@ -57,3 +60,39 @@ TINY_1M = {
     "ml-1m/movies.dat": "661::James and the Giant Peach (1996)::Animation|Children's\n"
     "1193::Caf\u00e9: One (1975)::Drama\n",
 }
+
+
+class Site(NamedTuple):
+    """A folder that is served, where, and how many requests came; the first `fail_first` are answered by error 503."""
+
+    folder: object
+    url: str
+    state: dict
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """Serve a folder on the loopback."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    state = {"requests": 0, "fail_first": 0}
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            state["requests"] += 1
+            if state["requests"] <= state["fail_first"]:
+                self.send_error(503)
+            else:
+                super().do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    yield Site(folder, f"http://127.0.0.1:{server.server_port}/", state)
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -1,53 +1,38 @@
 """MovieLens data sets: where each archive comes from, and the tables that are made of it."""
 
-import zipfile
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Literal, NamedTuple
-from warnings import warn
-from zipfile import ZipFile
+from typing import Literal
 
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
 from fastfm_ext._common.extras import require
-from fastfm_ext.datasets import movielens_archives as archives
-from fastfm_ext.datasets.download import Digest, download_url, download_with_pip, problem_with
-from fastfm_ext.datasets.movielens_csv import Source, Tables, read_csv_tables
+from fastfm_ext.datasets import movielens_archives as readers
+from fastfm_ext.datasets.archives import Archive, Fetching, fetched
+from fastfm_ext.datasets.csv_text import CsvFile
+from fastfm_ext.datasets.download import Digest
+from fastfm_ext.datasets.movielens_csv import Tables, read_csv_tables
 
 Variant = Literal["100k", "1m", "latest-small"]
 
 _BASE_URL = "https://files.grouplens.org/datasets/movielens/"
 
 
-class _Archive(NamedTuple):
-    """A zip file that holds a variant: from GroupLens, or, with a `requirement`, from a wheel that pip can get."""
-
-    file_name: str
-    digest: Digest | None
-    read: Callable[[ZipFile], Tables]
-    requirement: str | None = None
-
-    @property
-    def origin(self) -> str:
-        return f"pip download {self.requirement}" if self.requirement else _BASE_URL + self.file_name
-
-
 # The first archive of a variant is the official one. ml-latest-small changes over time, so it has no fixed checksum;
 # the checksum that a zip file keeps of every member is verified on reading.
-_ARCHIVES: dict[str, list[_Archive]] = {
+_ARCHIVES: dict[str, list[Archive[Tables]]] = {
     "100k": [
-        _Archive("ml-100k.zip", Digest("md5", "0e33842e24a9c977be4e0107933c0723"), archives.read_ml_100k),
-        _Archive(
+        Archive("ml-100k.zip", Digest("md5", "0e33842e24a9c977be4e0107933c0723"), readers.read_ml_100k),
+        Archive(
             "recbole-1.2.1-py3-none-any.whl",
             Digest("sha256", "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"),
-            archives.read_ml_100k_from_recbole,
+            readers.read_ml_100k_from_recbole,
             requirement="recbole==1.2.1",
         ),
     ],
-    "1m": [_Archive("ml-1m.zip", Digest("md5", "c4d9eecfca2ab87c1945afe126590906"), archives.read_ml_1m)],
-    "latest-small": [_Archive("ml-latest-small.zip", None, archives.read_ml_latest_small)],
+    "1m": [Archive("ml-1m.zip", Digest("md5", "c4d9eecfca2ab87c1945afe126590906"), readers.read_ml_1m)],
+    "latest-small": [Archive("ml-latest-small.zip", None, readers.read_ml_latest_small)],
 }
 
 _DESCRIPTION = """MovieLens {variant}: {n_ratings:,} ratings of {n_movies:,} films by {n_users:,} users.
@@ -134,14 +119,9 @@ def fetch_movielens(
     if variant not in _ARCHIVES:
         raise ValueError(f"variant must be one of {', '.join(map(repr, _ARCHIVES))}, got {variant!r}")
     folder = Path(get_data_home(data_home)) / "movielens"
-    archive = _archive_on_disk(variant, folder)
-    if archive is None:
-        if not download_if_missing:
-            expected = folder / _ARCHIVES[variant][0].file_name
-            raise OSError(f"MovieLens {variant} is not on this machine ({expected}) and download_if_missing is False")
-        archive = _download(variant, folder, n_retries, delay)
-    tables = _read(archive, folder / archive.file_name)
-    return _bunch(tables, _describe(variant, tables, archive.origin), archive.origin)
+    fetching = Fetching(download_if_missing, n_retries, delay)
+    tables, origin = fetched(f"MovieLens {variant}", _ARCHIVES[variant], folder, _BASE_URL, fetching)
+    return _bunch(tables, _describe(variant, tables, origin), origin)
 
 
 def load_movielens_csv(ratings_path: str | PathLike[str], movies_path: str | PathLike[str]) -> Bunch:
@@ -189,53 +169,9 @@ def load_movielens_csv(ratings_path: str | PathLike[str], movies_path: str | Pat
     >>> data.movies[["movie_id", "year", "genres"]].values.tolist()
     [[31, 1995, 'Drama']]
     """
-    tables = read_csv_tables(*(Source(Path(path), str(path)) for path in (ratings_path, movies_path)))
+    tables = read_csv_tables(*(CsvFile(Path(path), str(path)) for path in (ratings_path, movies_path)))
     origin = f"{ratings_path}, {movies_path}"
     return _bunch(tables, f"Ratings and films from {origin}", origin)
-
-
-def _archive_on_disk(variant: str, folder: Path) -> _Archive | None:
-    """Find an archive that an earlier call, or the user by hand, has put into the folder."""
-    for archive in _ARCHIVES[variant]:
-        path = folder / archive.file_name
-        if path.exists():
-            with path.open("rb") as file:
-                problem = problem_with(file, archive.digest)
-            if problem is None:
-                return archive
-            warn(f"{path} is not used: {problem}", stacklevel=3)
-    return None
-
-
-def _download(variant: str, folder: Path, n_retries: int, delay: float) -> _Archive:
-    """Try the sources of a variant in turn."""
-    folder.mkdir(parents=True, exist_ok=True)
-    failures = []
-    for archive in _ARCHIVES[variant]:
-        target = folder / archive.file_name
-        try:
-            if archive.requirement is None:
-                download_url(archive.origin, target, digest=archive.digest, n_retries=n_retries, delay=delay)
-            else:
-                assert archive.digest is not None
-                download_with_pip(archive.requirement, target, digest=archive.digest)
-        except OSError as error:
-            failures.append(f"{archive.origin}: {error}")
-        else:
-            return archive
-    official = _ARCHIVES[variant][0]
-    raise OSError(
-        f"MovieLens {variant} could not be downloaded ({'; '.join(failures)}). Check the network, or get "
-        f"{official.origin} by other means and save it as {folder / official.file_name}"
-    )
-
-
-def _read(archive: _Archive, path: Path) -> Tables:
-    try:
-        with ZipFile(path) as opened:
-            return archive.read(opened)
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise OSError(f"{path} is damaged, or not {archive.file_name}: {error}. Delete it and try again") from error
 
 
 def _describe(variant: str, tables: Tables, origin: str) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 from fastfm_ext._common.extras import require
-from fastfm_ext.datasets.movielens_csv import Source, Tables, movies_table, read_csv_tables
+from fastfm_ext.datasets.csv_text import CsvFile
+from fastfm_ext.datasets.movielens_csv import Tables, movies_table, read_csv_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,7 @@ def read_ml_1m(archive: ZipFile) -> Tables:
 def read_ml_latest_small(archive: ZipFile) -> Tables:
     """Read GroupLens's ml-latest-small.zip."""
     names = ("ml-latest-small/ratings.csv", "ml-latest-small/movies.csv")
-    ratings, movies = (Source(io.BytesIO(archive.read(name)), name) for name in names)
+    ratings, movies = (CsvFile(io.BytesIO(archive.read(name)), name) for name in names)
     return read_csv_tables(ratings, movies)
 
 

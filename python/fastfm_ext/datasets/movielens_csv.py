@@ -1,12 +1,10 @@
 """Reader of CSV files in MovieLens form: ratings and films as tidy tables."""
 
-import lzma
 import warnings
-import zlib
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastfm_ext._common.extras import require
+from fastfm_ext.datasets.csv_text import CsvFile, read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,14 +24,7 @@ class Tables(NamedTuple):
     movies: "pd.DataFrame"
 
 
-class Source(NamedTuple):
-    """A CSV file, as a path or opened, and the name that errors give it."""
-
-    file: Path | IO[bytes]
-    name: str
-
-
-def read_csv_tables(ratings_source: Source, movies_source: Source) -> Tables:
+def read_csv_tables(ratings_source: CsvFile, movies_source: CsvFile) -> Tables:
     """Read and check both files; see `fastfm_ext.datasets.load_movielens_csv`."""
     pd = require("pandas", "pandas")
     raw_ratings = _read(ratings_source, ["userId", "movieId", "rating"])
@@ -71,23 +62,9 @@ def users_of(ratings: "pd.DataFrame") -> "pd.DataFrame":
     return ratings[["user_id"]].drop_duplicates().sort_values("user_id", ignore_index=True)
 
 
-def _read(source: Source, required: list[str]) -> "pd.DataFrame":
+def _read(source: CsvFile, required: list[str]) -> "pd.DataFrame":
     """Read a CSV file as text, its known columns renamed to the names of MovieLens, and check what must be there."""
-    pd = require("pandas", "pandas")
-    try:
-        with warnings.catch_warnings():
-            # pandas only warns when the first rows are longer than the header, and then drops the rest of them.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(source.file, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    except pd.errors.EmptyDataError as error:
-        raise ValueError(f"{source.name}: the file is empty") from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{source.name}: not a well-formed CSV file: {str(error).strip()}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{source.name}: not a UTF-8 text file: {error}") from error
-    except (lzma.LZMAError, zlib.error, EOFError) as error:
-        raise ValueError(f"{source.name}: the compressed file is damaged: {error}") from error
-
+    table = read_text(source)
     known = {_simplified(name): name for name in [*required, "timestamp"]}
     table = table.rename(columns={name: known.get(_simplified(name), name) for name in table.columns})
     for name in required:
