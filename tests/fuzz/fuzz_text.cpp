@@ -17,12 +17,12 @@ using namespace fastfm::text;
 
 namespace {
 
-#define PROMISE(condition)                                             \
-    do {                                                               \
-        if (!(condition)) {                                            \
-            std::fprintf(stderr, "broken: %s\n", #condition);          \
-            std::abort();                                              \
-        }                                                              \
+#define PROMISE(condition)                                    \
+    do {                                                      \
+        if (!(condition)) {                                   \
+            std::fprintf(stderr, "broken: %s\n", #condition); \
+            std::abort();                                     \
+        }                                                     \
     } while (0)
 
 struct Rows {
