@@ -11,6 +11,7 @@ from fastfm_ext._common.arrays import MAX_INT32, AnyArray, Int32
 from fastfm_ext.encoding.assemble import assemble_rows, count_of_several
 from fastfm_ext.encoding.columns.base import ColumnsByName, ColumnSpec, Feature, FittedColumn, State, arrays_under
 from fastfm_ext.encoding.columns.implicit import FittedImplicit
+from fastfm_ext.encoding.columns.statistics import Statistics
 from fastfm_ext.encoding.declare import spec_from_meta, spec_to_meta
 from fastfm_ext.encoding.field_names import field_names
 
@@ -48,7 +49,18 @@ class Layout:
         ValueError
             If there are none.
         """
-        fitted = [spec.fit(columns) for _, spec in specs]
+        return cls.decided(specs, [spec.statistics(columns) for _, spec in specs])
+
+    @classmethod
+    def decided(cls, specs: list[tuple[str, ColumnSpec]], statistics: list[Statistics]) -> Self:
+        """Choose all features by what each spec's statistics say.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        fitted = [spec.decide(own) for (_, spec), own in zip(specs, statistics, strict=True)]
         layout = cls.side_by_side([group for group, _ in specs], fitted)
         if not layout.n_features:
             raise ValueError(f"nothing to encode: every value of {', '.join(layout.names)} is missing")
@@ -65,7 +77,7 @@ class Layout:
 
     def grown(self, columns: ColumnsByName) -> Self:
         """Learn new features behind the old, of one field after the other."""
-        fitted = [column.grown(columns) for column in self.fitted]
+        fitted = [column.grown(column.spec.statistics(columns)) for column in self.fitted]
         start, features = self.n_features, []
         for column, old in zip(fitted, self.features, strict=True):
             stop = start + column.n_features - len(old)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from encoding_cases import fitted
@@ -10,6 +10,10 @@ from fastfm_ext.encoding import binned
 from fastfm_ext.encoding.columns.quantiles import quantile_edges
 
 COLUMNS = st.lists(st.integers(-5, 5) | st.floats(-9, 9), min_size=1, max_size=60)
+
+
+def edges_of(numbers, n_bins):
+    return quantile_edges(*np.unique(numbers, return_counts=True), n_bins)
 
 
 def rows_in_bins(numbers, edges):
@@ -22,7 +26,7 @@ def test_a_column_that_is_mostly_zeros_keeps_them_apart_and_bins_the_rest(place)
     rest = np.random.default_rng(0).lognormal(size=80)
     rest *= {"below": 1, "between": np.where(np.arange(80) % 2, 1, -1), "above": -1}[place]
     numbers = np.concatenate([np.zeros(920), rest])
-    counts = rows_in_bins(numbers, quantile_edges(numbers, 10))
+    counts = rows_in_bins(numbers, edges_of(numbers, 10))
     assert 920 in counts
     others = np.delete(counts, counts.argmax())
     assert len(others) >= 8
@@ -31,20 +35,20 @@ def test_a_column_that_is_mostly_zeros_keeps_them_apart_and_bins_the_rest(place)
 
 def test_several_frequent_numbers_have_bins_of_their_own():
     numbers = np.concatenate([np.zeros(900), np.full(60, 7.0), 10 * np.random.default_rng(0).normal(size=40)])
-    counts = rows_in_bins(numbers, quantile_edges(numbers, 10)).tolist()
+    counts = rows_in_bins(numbers, edges_of(numbers, 10)).tolist()
     assert 900 in counts
     assert 60 in counts
 
 
 def test_with_too_few_bins_the_most_frequent_number_comes_first():
     numbers = np.concatenate([np.zeros(900), np.full(60, 7.0), 10 * np.random.default_rng(0).normal(size=40)])
-    assert 900 in rows_in_bins(numbers, quantile_edges(numbers, 3))
-    assert 900 not in rows_in_bins(numbers, quantile_edges(numbers, 2))
+    assert 900 in rows_in_bins(numbers, edges_of(numbers, 3))
+    assert 900 not in rows_in_bins(numbers, edges_of(numbers, 2))
 
 
 @given(COLUMNS, st.integers(2, 9))
 def test_there_are_never_more_bins_than_asked_for(numbers, n_bins):
-    edges = quantile_edges(np.array(numbers, dtype=float), n_bins)
+    edges = edges_of(np.array(numbers, dtype=float), n_bins)
     assert len(edges) < n_bins
     assert (np.diff(edges) > 0).all()
 
@@ -53,3 +57,11 @@ def test_there_are_never_more_bins_than_asked_for(numbers, n_bins):
 def test_no_bin_of_the_fitted_rows_is_empty(numbers, n_bins):
     encoder = fitted(binned("x", n_bins), numbers)
     assert set(encoder.transform({"x": numbers}).indices.tolist()) == set(range(encoder.n_features_out_))
+
+
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=50), st.integers(2, 9))
+def test_without_frequent_numbers_edges_are_the_quantiles_of_numpy(numbers, n_bins):
+    distinct = np.unique(np.array(numbers) + 0.0)
+    assume(len(distinct) >= n_bins)
+    expected = np.unique(np.quantile(distinct, np.linspace(0, 1, n_bins + 1)[1:-1]))
+    assert quantile_edges(distinct, np.ones(len(distinct), dtype=np.int64), n_bins).tobytes() == expected.tobytes()

@@ -10,6 +10,7 @@ import numpy as np
 from fastfm_ext._common.arrays import AnyArray, Int32, Int64
 from fastfm_ext._tables.column import Column
 from fastfm_ext.encoding.assemble import Entries
+from fastfm_ext.encoding.columns.statistics import Statistics
 
 State = tuple[dict[str, Any], dict[str, AnyArray]]
 ColumnsByName = Mapping[str, Column]
@@ -63,8 +64,16 @@ class ColumnSpec(ABC):
         return self.columns
 
     @abstractmethod
+    def statistics(self, columns: ColumnsByName) -> Statistics:
+        """Find out what `decide` needs to know of the rows."""
+
+    @abstractmethod
+    def decide(self, statistics: Any) -> "FittedColumn":
+        """Choose the features, by the statistics that `statistics` returns."""
+
     def fit(self, columns: ColumnsByName) -> "FittedColumn":
         """Learn the features."""
+        return self.decide(self.statistics(columns))
 
     @abstractmethod
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedColumn":
@@ -150,8 +159,8 @@ class FittedColumn(ABC):
     def state(self) -> State:
         """Return JSON-able metadata and arrays without Python objects."""
 
-    def grown(self, columns: ColumnsByName) -> Self:
-        """Learn new features behind the old, which keep their positions; here: none."""
+    def grown(self, statistics: Any) -> Self:
+        """Choose new features behind the old, which keep their positions, by the spec's statistics; here: none."""
         return self
 
 

@@ -18,8 +18,9 @@ from fastfm_ext.encoding.columns.base import (
     State,
     features_at,
 )
-from fastfm_ext.encoding.columns.numeric import present_numbers
+from fastfm_ext.encoding.columns.numeric import check_any_present, present_numbers
 from fastfm_ext.encoding.columns.quantiles import quantile_edges
+from fastfm_ext.encoding.columns.statistics import Counts
 
 Strategy = Literal["quantile", "uniform"]
 
@@ -46,18 +47,26 @@ class Binned(SingleColumn):
         if self.edges is not None and not _are_edges(np.asarray(self.edges)):
             raise ValueError(f"edges of binned({self.column!r}) must be finite numbers that rise, got {self.edges!r}")
 
-    def fit(self, columns: ColumnsByName) -> "FittedBinned":
-        """Learn where the bins end."""
+    def statistics(self, columns: ColumnsByName) -> Counts | None:
+        """Count the rows of each number, unless the edges are given."""
+        if self.edges is not None:
+            return None
+        numbers = columns[self.column].numbers
+        return Counts.of_values(*np.unique(present_numbers(numbers[~np.isinf(numbers)]) + 0.0, return_counts=True))
+
+    def decide(self, statistics: Counts | None) -> "FittedBinned":
+        """Choose where the bins end."""
         if self.edges is not None:
             return FittedBinned(self, np.array(self.edges, dtype=np.float64))
-        numbers = columns[self.column].numbers
-        numbers = present_numbers(self.column, numbers[~np.isinf(numbers)])
+        assert statistics is not None
+        numbers = statistics.values
+        check_any_present(self.column, len(numbers))
         if self.strategy == "uniform":
-            edges = np.unique(np.linspace(numbers.min(), numbers.max(), self.n_bins + 1)[1:-1])
+            edges = np.unique(np.linspace(numbers[0], numbers[-1], self.n_bins + 1)[1:-1])
         else:
-            edges = quantile_edges(numbers, self.n_bins)
+            edges = quantile_edges(numbers, statistics.counts, self.n_bins)
         # Below an edge at the least number the bin would be empty.
-        return FittedBinned(self, edges[edges > numbers.min()])
+        return FittedBinned(self, edges[edges > numbers[0]])
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedBinned":
         """Undo `FittedColumn.state`."""

@@ -1,10 +1,9 @@
 """Categorical columns: a feature for each distinct value."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Int32, Int64
 from fastfm_ext._tables.coding import Coded
@@ -23,16 +22,17 @@ from fastfm_ext.encoding.columns.base import (
     features_at,
 )
 from fastfm_ext.encoding.columns.levels import LevelOptions, Levels, check_level_options, counts_of
+from fastfm_ext.encoding.columns.statistics import Counts
 
 # Where the values stood that an encoder knows, for messages.
 _PLACE = "that the encoder was fitted on"
 
 
-def counted(coded: Coded, options: LevelOptions) -> tuple[AnyArray, NDArray[np.intp]]:
-    """Return the distinct values (n,), and how many rows have each (n,); 1 for any number where that is enough."""
+def counted(coded: Coded, options: LevelOptions) -> Counts:
+    """Return the distinct values, and how many rows have each; 1 for any number where that is enough."""
     if options.min_count <= 1 and coded.all_used:
-        return coded.values, np.ones(len(coded.values), dtype=np.intp)
-    return coded.values, counts_of(coded.codes, len(coded.values))
+        return Counts.of_values(coded.values, np.ones(len(coded.values), dtype=np.intp))
+    return Counts.of_values(coded.values, counts_of(coded.codes, len(coded.values)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,16 +59,20 @@ class Categorical(WithLevels):
 
     written_as: ClassVar[str] = "categorical"
 
-    def fit(self, columns: ColumnsByName) -> "FittedCategorical":
-        """Learn the distinct values."""
-        options = self.level_options
-        return FittedCategorical(self, Levels.learn(options, *counted(columns[self.column].coded, options)))
+    def statistics(self, columns: ColumnsByName) -> Counts:
+        """Count the rows of each value."""
+        return counted(columns[self.column].coded, self.level_options)
+
+    def decide(self, statistics: Counts) -> "FittedCategorical":
+        """Give a feature to each value that is frequent enough."""
+        return FittedCategorical(self, Levels.learn(self.level_options, statistics.values, statistics.counts))
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedCategorical":
         """Undo `FittedColumn.state`."""
         return FittedCategorical(self, Levels.restore(self.level_options, meta, arrays))
 
 
+@dataclass(frozen=True)
 class FittedLevels(FittedColumn):
     """Base of fitted columns whose features are values, one a cell or several."""
 
@@ -91,6 +95,10 @@ class FittedLevels(FittedColumn):
         if code < 0:
             return Feature(self.spec.name, kind, None)
         return Feature(self.spec.name, kind, self.levels.vocabulary.value(code))
+
+    def grown(self, statistics: Counts) -> Self:
+        """Give features to new values."""
+        return replace(self, levels=self.levels.grown(statistics.values, statistics.counts))
 
     def position(self, value: Any) -> int:
         """Return the position of a value's feature, or -1."""
@@ -142,8 +150,3 @@ class FittedCategorical(FittedLevels):
         codes, values, _ = columns[self.spec.column].coded
         positions = np.concatenate(([self.levels.missing_position], self._find(values)))
         return Entries(EntryKind.ONE, codes, features_at(features, positions))
-
-    def grown(self, columns: ColumnsByName) -> "FittedCategorical":
-        """Learn new values."""
-        found = counted(columns[self.spec.column].coded, self.levels.options)
-        return replace(self, levels=self.levels.grown(*found))

@@ -1,5 +1,6 @@
 """Crossed columns: a feature for each combination of several columns' values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,7 +24,8 @@ from fastfm_ext.encoding.columns.base import (
     features_at,
 )
 from fastfm_ext.encoding.columns.categorical import check_found
-from fastfm_ext.encoding.columns.levels import LevelOptions, Levels, check_level_options, counts_of
+from fastfm_ext.encoding.columns.levels import LevelOptions, Levels, check_level_options
+from fastfm_ext.encoding.columns.statistics import Counts, seen_values
 
 # A pair of codes, each below 2^31, as one number.
 _SHIFT = 32
@@ -63,12 +65,16 @@ class Crossed(ColumnSpec):
         """The options that say which combinations have features."""
         return LevelOptions(self.min_count, self.missing, self.unknown)
 
-    def fit(self, columns: ColumnsByName) -> "FittedCrossed":
-        """Learn the combinations."""
+    def statistics(self, columns: ColumnsByName) -> Counts:
+        """Count the rows of each combination."""
+        return Counts.of_combinations([columns[name].coded for name in self.columns])
+
+    def decide(self, statistics: Counts) -> "FittedCrossed":
+        """Give a feature to each combination that is frequent enough."""
         nothing = Vocabulary(np.empty(0, dtype=object))
         parts, pairs = [nothing] * len(self.columns), [nothing] * (len(self.columns) - 2)
         levels = Levels.learn(self.level_options, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-        return FittedCrossed(self, parts, pairs, levels).grown(columns)
+        return FittedCrossed(self, parts, pairs, levels).grown(statistics)
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedCrossed":
         """Undo `FittedColumn.state`."""
@@ -120,16 +126,16 @@ class FittedCrossed(FittedColumn):
 
         The last code is that of a combination with an unknown value; -1 stands for one with a missing value.
         """
-        keys, is_missing, is_known = self._keys(columns)
+        keys, is_missing, is_known = self._keys([columns[name].coded for name in self.spec.columns])
         codes = np.where(is_known, keys.codes, np.int32(len(keys.values)))
         codes[is_missing] = -1
         return codes, np.append(self.levels.find(keys.values), self.levels.unknown_position)
 
-    def _keys(self, columns: ColumnsByName) -> tuple[Coded, Bools, Bools]:
+    def _keys(self, columns: Sequence[Coded]) -> tuple[Coded, Bools, Bools]:
         """Return the rows' keys, and which rows (n_rows,) miss a value, and which hold no unknown one."""
-        found, is_missing = self._found(columns, 0)
+        found, is_missing = self._found(columns[0], 0)
         for number in range(1, len(self.parts)):
-            other, other_missing = self._found(columns, number)
+            other, other_missing = self._found(columns[number], number)
             is_missing |= other_missing
             is_known = (found >= 0) & (other >= 0)
             keys = (found << _SHIFT) | other
@@ -139,29 +145,24 @@ class FittedCrossed(FittedColumn):
                 found = np.append(self.pairs[number - 1].find(values), -1)[codes]
         return Coded(codes, values), is_missing, is_known
 
-    def _found(self, columns: ColumnsByName, number: int) -> tuple[Int64, Bools]:
+    def _found(self, column: Coded, number: int) -> tuple[Int64, Bools]:
         """Return the code (n_rows,) of each row's value among those known, -1 if it is none, and if it is missing."""
-        codes, values, _ = columns[self.spec.columns[number]].coded
+        codes, values, _ = column
         check_found(self.spec.columns[number], self.parts[number], values)
         return np.append(self.parts[number].find(values), -1)[codes], codes < 0
 
-    def grown(self, columns: ColumnsByName) -> "FittedCrossed":
-        """Learn new combinations."""
-        coded = [columns[name].coded for name in self.spec.columns]
-        # A value counts only where no other column is missing.
-        complete = np.logical_and.reduce([codes >= 0 for codes, _, _ in coded])
-        parts = []
-        for (codes, values, _), part in zip(coded, self.parts, strict=True):
-            parts.append(part.grown(values[counts_of(codes[complete], len(values)) > 0]))
+    def grown(self, statistics: Counts) -> "FittedCrossed":
+        """Give features to new combinations."""
+        columns, counts = statistics
+        parts = [part.grown(seen_values(coded)) for part, coded in zip(self.parts, columns, strict=True)]
         grown = FittedCrossed(self.spec, parts, list(self.pairs), self.levels)
         for number in range(len(self.pairs)):
             shorter = FittedCrossed(self.spec, parts[: number + 2], grown.pairs[:number], self.levels)
-            found, is_missing, _ = shorter._keys(columns)
-            used = counts_of(found.codes[complete & ~is_missing], len(found.values)) > 0
-            grown.pairs[number] = self.pairs[number].grown(found.values[used])
+            grown.pairs[number] = self.pairs[number].grown(shorter._keys(columns)[0].values)
         found, _, _ = grown._keys(columns)
-        counts = counts_of(found.codes[complete], len(found.values))
-        return FittedCrossed(self.spec, parts, grown.pairs, self.levels.grown(found.values, counts))
+        totals = np.zeros(len(found.values), dtype=np.int64)
+        np.add.at(totals, found.codes, counts)
+        return FittedCrossed(self.spec, parts, grown.pairs, self.levels.grown(found.values, totals))
 
     def check(self) -> None:
         """Raise ValueError unless every combination is one of known values."""

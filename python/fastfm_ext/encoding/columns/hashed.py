@@ -47,8 +47,11 @@ class Hashed(SingleColumn):
         check_separator(self)
         self._check_choice("missing", Missing)
 
-    def fit(self, columns: ColumnsByName) -> "FittedHashed":
-        """Learn nothing."""
+    def statistics(self, columns: ColumnsByName) -> None:
+        """Need nothing of the rows."""
+
+    def decide(self, statistics: None) -> "FittedHashed":
+        """Give a feature to each hash."""
         return FittedHashed(self)
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedHashed":

@@ -5,10 +5,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastfm_ext._common.arrays import AnyArray, Bools, Int32, Int64
-from fastfm_ext._tables.coding import Coded
+from fastfm_ext._common.arrays import AnyArray, Int32, Int64
 from fastfm_ext._tables.column import ArrayColumn
-from fastfm_ext._tables.vocabulary import Vocabulary, canonical
+from fastfm_ext._tables.vocabulary import Vocabulary
 from fastfm_ext.encoding.assemble import Entries, EntryKind
 from fastfm_ext.encoding.columns.base import (
     ColumnsByName,
@@ -20,8 +19,8 @@ from fastfm_ext.encoding.columns.base import (
     check_column_name,
 )
 from fastfm_ext.encoding.columns.categorical import check_found
-from fastfm_ext.encoding.columns.levels import counts_of
 from fastfm_ext.encoding.columns.multi import Norm, check_norm, weights_of_cells
+from fastfm_ext.encoding.columns.statistics import Counts, seen_values
 
 # An owner and a member of its set, each below 2^31, as one number.
 _SHIFT = 32
@@ -52,12 +51,15 @@ class Implicit(SingleColumn):
         """Columns that fit reads."""
         return (self.column, self.of)
 
-    def fit(self, columns: ColumnsByName) -> "FittedImplicit":
-        """Learn the sets."""
+    def statistics(self, columns: ColumnsByName) -> Counts:
+        """Find the pairs of a value and a member of its set."""
+        return Counts.of_combinations([columns[self.column].coded, columns[self.of].coded])
+
+    def decide(self, statistics: Counts) -> "FittedImplicit":
+        """Take the sets, with a feature for each member."""
         nothing = Vocabulary(np.empty(0, dtype=object))
-        return FittedImplicit(self, nothing, nothing, np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int32)).grown(
-            columns
-        )
+        no_sets = FittedImplicit(self, nothing, nothing, np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int32))
+        return no_sets.grown(statistics)
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedImplicit":
         """Undo `FittedColumn.state`."""
@@ -110,18 +112,16 @@ class FittedImplicit(FittedColumn):
             weights_of_cells(np.diff(self.indptr), self.spec.norm),
         )
 
-    def grown(self, columns: ColumnsByName) -> "FittedImplicit":
-        """Learn new members behind the old, and add to the sets of the old owners."""
-        owners, members = columns[self.spec.column].coded, columns[self.spec.of].coded
-        complete = (owners.codes >= 0) & (members.codes >= 0)
-        known_owners = self.owners.grown(_seen(owners, complete))
-        known_members = self.members.grown(_seen(members, complete))
-        of_rows = [
-            np.append(known.find(coded.values), -1)[coded.codes[complete]]
-            for known, coded in ((known_owners, owners), (known_members, members))
+    def grown(self, statistics: Counts) -> "FittedImplicit":
+        """Put new members behind the old, and add to the sets of the old owners."""
+        owners, members = statistics.columns
+        known_owners = self.owners.grown(seen_values(owners))
+        known_members = self.members.grown(seen_values(members))
+        of_pairs = [
+            known.find(coded.values)[coded.codes] for known, coded in ((known_owners, owners), (known_members, members))
         ]
         old_owners = np.repeat(np.arange(len(self.owners)), np.diff(self.indptr))
-        pairs = np.sort(np.concatenate((old_owners << _SHIFT | self.positions, of_rows[0] << _SHIFT | of_rows[1])))
+        pairs = np.sort(np.concatenate((old_owners << _SHIFT | self.positions, of_pairs[0] << _SHIFT | of_pairs[1])))
         pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]  # some versions of np.unique are slow
         indptr = np.searchsorted(pairs, np.arange(len(known_owners) + 1) << _SHIFT).astype(np.int64)
         positions = (pairs & (2**_SHIFT - 1)).astype(np.int32)
@@ -171,9 +171,3 @@ class FittedImplicit(FittedColumn):
                 raise TypeError(f"column {column!r}: {error}") from None
             arrays |= {f"{part}_{name}": array for name, array in own.items()}
         return meta, arrays
-
-
-def _seen(coded: Coded, rows: Bools) -> AnyArray:
-    """Return the distinct values that stand in these rows."""
-    is_seen = counts_of(coded.codes[rows], len(coded.values)) > 0
-    return coded.values if is_seen.all() else canonical(coded.values[is_seen])

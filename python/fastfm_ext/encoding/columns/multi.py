@@ -1,10 +1,9 @@
 """Multi-valued columns: a feature for each distinct value, several of them in a row."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Bools, Float32, Int32, Int64
 from fastfm_ext._tables.column import Cells
@@ -12,6 +11,7 @@ from fastfm_ext.encoding.assemble import Entries, EntryKind, tidy_cells
 from fastfm_ext.encoding.columns.base import ColumnsByName, features_at
 from fastfm_ext.encoding.columns.categorical import FittedLevels, WithLevels
 from fastfm_ext.encoding.columns.levels import Levels, counts_of
+from fastfm_ext.encoding.columns.statistics import Counts
 
 Norm = Literal["l2", "l1"]
 
@@ -30,10 +30,13 @@ class Multi(WithLevels):
         check_separator(self)
         check_norm(self)
 
-    def fit(self, columns: ColumnsByName) -> "FittedMulti":
-        """Learn the distinct values."""
-        cells = columns[self.column].cells(self.sep)
-        return FittedMulti(self, Levels.learn(self.level_options, *_counted_tokens(cells)))
+    def statistics(self, columns: ColumnsByName) -> Counts:
+        """Count the rows of each value."""
+        return _counted_tokens(columns[self.column].cells(self.sep))
+
+    def decide(self, statistics: Counts) -> "FittedMulti":
+        """Give a feature to each value that is frequent enough."""
+        return FittedMulti(self, Levels.learn(self.level_options, statistics.values, statistics.counts))
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedMulti":
         """Undo `FittedColumn.state`."""
@@ -63,14 +66,14 @@ def weights_of_cells(counts: Int64, norm: Norm | None) -> Float32 | None:
     return np.repeat(weights, counts)
 
 
-def _counted_tokens(cells: Cells) -> tuple[AnyArray, NDArray[np.intp]]:
+def _counted_tokens(cells: Cells) -> Counts:
     """Return the distinct tokens but the empty one, and in how many rows each stands, repeats included."""
     codes, values, _ = cells.tokens
     rows_of_cell = counts_of(cells.codes, len(cells.lengths))
     rows_of_token = np.repeat(rows_of_cell, cells.lengths).astype(np.float64)
     counts = np.bincount(codes + 1, weights=rows_of_token, minlength=len(values) + 1)[1:].astype(np.intp)
     counts[is_empty_text(values)] = 0
-    return values, counts
+    return Counts.of_values(values, counts)
 
 
 def is_empty_text(values: AnyArray) -> Bools:
@@ -94,10 +97,6 @@ class FittedMulti(FittedLevels):
         entries = entries_of_cells(cells, features_at(features, positions))
         assert entries.indptr is not None
         return entries._replace(values=weights_of_cells(np.diff(entries.indptr), self.spec.norm))
-
-    def grown(self, columns: ColumnsByName) -> "FittedMulti":
-        """Learn new values."""
-        return replace(self, levels=self.levels.grown(*_counted_tokens(columns[self.spec.column].cells(self.spec.sep))))
 
 
 def entries_of_cells(cells: Cells, features: Int32, weights: Float32 | None = None) -> Entries:

@@ -16,6 +16,7 @@ from fastfm_ext.encoding.columns.base import (
     State,
     features_at,
 )
+from fastfm_ext.encoding.columns.statistics import NumberSummary
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,17 +38,18 @@ class Numeric(SingleColumn):
         """Return the numbers, or sign(x) log(1 + |x|) of them."""
         return np.copysign(np.log1p(np.abs(numbers)), numbers) if self.log else numbers
 
-    def fit(self, columns: ColumnsByName) -> "FittedNumeric":
-        """Learn mean and standard deviation."""
+    def statistics(self, columns: ColumnsByName) -> NumberSummary:
+        """Sum up the numbers."""
         numbers = columns[self.column].numbers
         _require_finite(self.column, numbers, np.isinf(numbers))
-        numbers = self.unscaled(present_numbers(self.column, numbers))
-        largest = max(abs(float(numbers.max())), abs(float(numbers.min()))) or 1.0
-        # Divided by the largest value first, so that the squares can't overflow.
-        unit = numbers / largest
-        if np.ptp(unit) <= 10 * np.finfo(np.float64).eps:
-            return FittedNumeric(self, float(numbers[0]), 1.0)
-        return FittedNumeric(self, float(unit.mean() * largest), float(unit.std() * largest))
+        return NumberSummary.of(self.unscaled(present_numbers(numbers)))
+
+    def decide(self, statistics: NumberSummary) -> "FittedNumeric":
+        """Take mean and standard deviation."""
+        check_any_present(self.column, statistics.n)
+        if statistics.is_constant:
+            return FittedNumeric(self, statistics.first, 1.0)
+        return FittedNumeric(self, statistics.mean, statistics.std)
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedNumeric":
         """Undo `FittedColumn.state`."""
@@ -103,12 +105,15 @@ class FittedNumeric(FittedColumn):
         return {}, {"mean_scale": np.array([self.mean, self.scale])}
 
 
-def present_numbers(column: str, numbers: Float64) -> Float64:
+def present_numbers(numbers: Float64) -> Float64:
     """Return the numbers (n_present,) that are there, of n_rows with NaN for missing ones."""
-    present = numbers[~np.isnan(numbers)] if np.isnan(numbers).any() else numbers
-    if not len(present):
+    return numbers[~np.isnan(numbers)] if np.isnan(numbers).any() else numbers
+
+
+def check_any_present(column: str, n_present: int) -> None:
+    """Raise ValueError unless a column has at least one number."""
+    if not n_present:
         raise ValueError(f"column {column!r} is declared numeric but has no value: all rows are missing")
-    return present
 
 
 def _require_finite(column: str, numbers: Float64, bad: Bools) -> None:

@@ -1,11 +1,17 @@
 """Quantiles as edges of bins, where a frequent number has a bin of its own."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import Bools, Float64
+from fastfm_ext._common.arrays import Bools, Float64, Int64
+
+# How many rows have each of some numbers.
+RowCounts = NDArray[np.integer[Any]]
 
 
-def quantile_edges(numbers: Float64, n_bins: int) -> Float64:
+def quantile_edges(values: Float64, counts: RowCounts, n_bins: int) -> Float64:
     """Return where bins end that hold equally many of the numbers, in rising order.
 
     A number that fills more than a bin, such as the 0 of a column that mostly has none, has a bin of its own, and the
@@ -13,8 +19,10 @@ def quantile_edges(numbers: Float64, n_bins: int) -> Float64:
 
     Parameters
     ----------
-    numbers : float64 ndarray of shape (n,)
-        Finite.
+    values : float64 ndarray of shape (n_values,)
+        The distinct numbers, finite, in rising order; at least one.
+    counts : int ndarray of shape (n_values,)
+        How many rows have each, at least 1.
     n_bins : int
         At least 2.
 
@@ -23,7 +31,6 @@ def quantile_edges(numbers: Float64, n_bins: int) -> Float64:
     float64 ndarray of shape (n_edges,)
         n_edges < n_bins; bin b holds ``edges[b - 1] <= x < edges[b]``.
     """
-    values, counts = np.unique(numbers, return_counts=True)
     alone = _filling_a_bin(counts, n_bins)
     while alone.any():
         for n_others in range(n_bins - int(alone.sum()), 0, -1):
@@ -31,10 +38,38 @@ def quantile_edges(numbers: Float64, n_bins: int) -> Float64:
             if len(edges) < n_bins:
                 return edges
         alone[np.where(alone, counts, counts.max() + 1).argmin()] = False
-    return np.unique(np.quantile(numbers, np.linspace(0, 1, n_bins + 1)[1:-1]))
+    return np.unique(_interpolated(values, counts, _shares(n_bins)))
 
 
-def _filling_a_bin(counts: np.ndarray[tuple[int], np.dtype[np.intp]], n_bins: int) -> Bools:
+def _shares(n_bins: int) -> Float64:
+    """Return the share (n_bins - 1,) of the rows that lies below each edge."""
+    inner: Float64 = np.linspace(0, 1, n_bins + 1)[1:-1]
+    return inner
+
+
+def _interpolated(values: Float64, counts: RowCounts, shares: Float64) -> Float64:
+    """Return the quantiles (n_shares,), as `numpy.quantile` does of the values repeated so often."""
+    ends = np.cumsum(counts)
+    places = (ends[-1] - 1) * shares
+    below = np.floor(places).astype(np.int64)
+    pairs = np.stack([_number_at(values, ends, np.minimum(below + step, ends[-1] - 1)) for step in (0, 1)], axis=1)
+    # NumPy's own interpolation between two numbers, so that the last bit is the same.
+    return np.array([np.quantile(pair, [place % 1])[0] for pair, place in zip(pairs, places, strict=True)])
+
+
+def _at_or_above(values: Float64, counts: RowCounts, shares: Float64) -> Float64:
+    """Return the quantiles (n_shares,) that are themselves values: ``method="higher"`` of `numpy.quantile`."""
+    ends = np.cumsum(counts)
+    return _number_at(values, ends, np.ceil((ends[-1] - 1) * shares).astype(np.int64))
+
+
+def _number_at(values: Float64, ends: RowCounts, places: Int64) -> Float64:
+    """Return the number (n,) at each place (n,) of the sorted rows; those of value i end at ``ends[i]``."""
+    found: Float64 = values[np.searchsorted(ends, places, side="right")]
+    return found
+
+
+def _filling_a_bin(counts: RowCounts, n_bins: int) -> Bools:
     """Return which values, of these counts (n_values,), have more rows than a bin of the rest would have."""
     alone: Bools = np.zeros(len(counts), dtype=bool)
     while True:
@@ -45,14 +80,12 @@ def _filling_a_bin(counts: np.ndarray[tuple[int], np.dtype[np.intp]], n_bins: in
         alone |= more
 
 
-def _edges_around(
-    values: Float64, counts: np.ndarray[tuple[int], np.dtype[np.intp]], alone: Bools, n_others: int
-) -> Float64:
+def _edges_around(values: Float64, counts: RowCounts, alone: Bools, n_others: int) -> Float64:
     """Return the edges that part the values `alone` from all others, and these into quantiles."""
     starts = alone | np.append(False, alone[:-1])
-    rest = np.repeat(values[~alone], counts[~alone])
+    rest = values[~alone]
     # Of the values themselves: an edge between two of them could leave an empty bin beside a value that is alone.
-    cuts = np.quantile(rest, np.linspace(0, 1, n_others + 1)[1:-1], method="higher") if len(rest) else rest
+    cuts = _at_or_above(rest, counts[~alone], _shares(n_others)) if len(rest) else rest
     edges = np.union1d(values[starts], cuts)
     above_the_least: Float64 = edges[edges > values[0]]
     return above_the_least
