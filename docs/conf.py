@@ -1,19 +1,39 @@
 """How Sphinx makes the site: `make docs`. It needs no network, and every warning is an error."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from sphinx.util import logging
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+from page_data import missing_data  # noqa: E402
 
 project = "fastfm-ext"
 author = "The fastfm-ext developers"
 copyright = author
 version = release = installed_version("fastfm-ext")
 
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "fastfm-ext"
 
-myst_enable_extensions = ["dollarmath", "deflist"]
+myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 4
+
+# Pages that start with `file_format: mystnb` are run, and run again when their code has changed.
+INCOMPLETE = {page.stem: missing for page in DOCS.glob("*.md") if (missing := missing_data(page))}
+KERNEL = "kernelspec: {name: python3, language: python}"
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(DOCS.parent / "build" / "pages")
+nb_execution_excludepatterns = [f"{name}.md" for name in INCOMPLETE]
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_execution_timeout = 120
+nb_merge_streams = True
 
 # Types stand in the docstrings, in words.
 autodoc_typehints = "none"
@@ -34,6 +54,24 @@ def link_to_pages(app, docname, source):
         source[0] = source[0].replace(f"]({file}", f"]({page}")
 
 
+def name_the_language(app, docname, source):
+    """Give executed pages the language of their cells, which nobody can tell where they are not run."""
+    source[0] = source[0].replace("\nfile_format: mystnb\n", f"\nfile_format: mystnb\n{KERNEL}\n", 1)
+
+
+def say_what_is_missing(app, docname, source):
+    """Tell the reader why a page has no results."""
+    if docname in INCOMPLETE:
+        data = " ".join(INCOMPLETE[docname])
+        note = f"\n:::{{note}}\nMade without the data of this page ({data}), and so its results are missing.\n:::\n"
+        head, title, text = source[0].partition("\n# ")
+        first, end, rest = text.partition("\n")
+        source[0] = head + title + first + end + note + rest
+        logging.getLogger(__name__).info("%s is not run: %s is not here", docname, data)
+
+
 def setup(app):
     """Register what this site does beyond Sphinx."""
     app.connect("source-read", link_to_pages)
+    app.connect("source-read", name_the_language)
+    app.connect("source-read", say_what_is_missing)

@@ -14,6 +14,7 @@ from fastfm_ext._learning.solvers.registry import SOLVERS
 from fastfm_ext._names import PUBLIC_MODULES
 from fastfm_ext.cli import program
 from markdown_examples import commands, examples, run_examples
+from page_data import data_of, missing_data
 from repository import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,7 +31,11 @@ LOOKED_AT = {ROOT / "README.md", ROOT / "docs" / "retrieval.md", ROOT / "docs" /
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in LOOKED_AT], ids=page_id)
 def test_the_examples_of_a_page_run(page, tmp_path):
-    pytest.importorskip("pandas", reason="needs pandas")
+    for package in ("pandas", "matplotlib"):
+        pytest.importorskip(package, reason=f"needs {package}")
+    missing = missing_data(page)
+    if missing:
+        pytest.skip(f"no {', '.join(missing)} on this machine")
     run_examples(page, tmp_path)
 
 
@@ -71,6 +76,29 @@ def test_blocks_are_found_with_their_headings_and_run_in_order(tmp_path):
         ("One", 1, "1\n"),
         ("Two", 2, "2\n"),
     ]
+
+
+def test_cells_of_executed_pages_are_examples(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "---\nfile_format: mystnb\n---\n# One\n```{code-cell}\nx = 1\n```\n"
+        "```{code-cell} ipython3\n:tags: [a, b]\n\nx += 1\n```\n"
+        "```{code-cell}\n---\nmystnb:\n  image: {alt: none}\n---\n# add\nx += 1\n```\n```python\nprint(x)\n```\n"
+    )
+    assert run_examples(page, tmp_path)["One"].printed == "3\n"
+
+
+def test_a_page_names_its_data(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text("---\nfile_format: mystnb\ndata: tables/bikes.csv movielens-1m\n---\n# One\n")
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "none"))
+    assert data_of(page) == missing_data(page) == ["tables/bikes.csv", "movielens-1m"]
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "bikes.csv").touch()
+    monkeypatch.setenv("FASTFM_EXT_DATA", str(tmp_path))
+    assert missing_data(page) == ["movielens-1m"]
+    page.write_text("# One\ndata: none\n")
+    assert data_of(page) == missing_data(page) == []
 
 
 def test_an_example_that_fails_is_an_error_that_names_its_page_and_heading(tmp_path):

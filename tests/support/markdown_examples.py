@@ -1,4 +1,7 @@
-"""What a page in Markdown shows: its Python blocks, which can be run one after the other, and its commands."""
+"""What a page in Markdown shows: its Python blocks, which can be run one after the other, and its commands.
+
+Cells of executed pages are blocks, too: ```` ```{code-cell} ````, perhaps with options at their top.
+"""
 
 import contextlib
 import io
@@ -6,6 +9,9 @@ import re
 import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
+
+_OPTIONS = r"(?:---\n.*?^---\n|(?::[\w-]+:[^\n]*\n)+)?"
+_BLOCK = re.compile(rf"^```(?:python|\{{code-cell\}}[^\n]*)\n{_OPTIONS}(.+?)^```", re.M | re.S)
 
 
 class Result(NamedTuple):
@@ -18,9 +24,7 @@ class Result(NamedTuple):
 def examples(page: Path) -> list[tuple[str, str]]:
     """The Python blocks, each with the heading above it."""
     sections = re.findall(r"^#+ (.+?)\n(.*?)(?=^#+ |\Z)", _without_comments_in_code(page), re.M | re.S)
-    return [
-        (title, block) for title, text in sections for block in re.findall(r"^```python\n(.+?)^```", text, re.M | re.S)
-    ]
+    return [(title, block) for title, text in sections for block in _BLOCK.findall(text)]
 
 
 def _without_comments_in_code(page: Path) -> str:

@@ -12,12 +12,13 @@ from fastfm_ext._common.arrays import AnyArray, Float64
 from fastfm_ext._common.checks import is_integer
 from fastfm_ext.explain import Contribution, contributions, field_interactions, importance
 from fastfm_ext.plotting.axes import COLORS, NEGATIVE_COLOR, PLAIN_COLOR, POSITIVE_COLOR, new_axes, shortened, tidy
+from fastfm_ext.plotting.display import Display
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class ImportanceDisplay:
+class ImportanceDisplay(Display):
     """Importance of columns or features as bars.
 
     Create one with `from_estimator`.
@@ -41,7 +42,6 @@ class ImportanceDisplay:
     """
 
     ax_: Axes
-    figure_: Any
 
     def __init__(self, values: Mapping[str, float]) -> None:
         self.values = dict(values)
@@ -113,7 +113,7 @@ class ImportanceDisplay:
         return self
 
 
-class FieldInteractionDisplay:
+class FieldInteractionDisplay(Display):
     """Interactions of columns as a heat map.
 
     Create one with `from_estimator`.
@@ -138,7 +138,6 @@ class FieldInteractionDisplay:
     """
 
     ax_: Axes
-    figure_: Any
 
     def __init__(self, names: Sequence[Any] | AnyArray, values: ArrayLike) -> None:
         self.names = [str(name) for name in names]
@@ -215,7 +214,7 @@ class FieldInteractionDisplay:
         return self
 
 
-class WaterfallDisplay:
+class WaterfallDisplay(Display):
     """The way from the mean score of a background to the score of one row, column by column.
 
     Create one with `from_estimator`.
@@ -241,7 +240,6 @@ class WaterfallDisplay:
     """
 
     ax_: Axes
-    figure_: Any
 
     def __init__(self, base_value: float, steps: Sequence[Contribution]) -> None:
         self.base_value = float(base_value)

@@ -10,6 +10,7 @@ import numpy as np
 from fastfm_ext._common.arrays import Float64, Int64
 from fastfm_ext._common.extras import require
 from fastfm_ext.plotting.axes import COLORS, in_legend, new_axes, tidy
+from fastfm_ext.plotting.display import Display
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ QUALITIES = {
 }
 
 
-class LearningCurveDisplay:
+class LearningCurveDisplay(Display):
     """Learning curves of several models: the loss of every epoch.
 
     Create one with `from_estimator`.
@@ -48,7 +49,6 @@ class LearningCurveDisplay:
     """
 
     ax_: Axes
-    figure_: Any
 
     def __init__(self, histories: Histories) -> None:
         self.histories = {name: dict(history) for name, history in histories.items()}
@@ -114,7 +114,7 @@ class LearningCurveDisplay:
         return self
 
 
-class QualityTimeDisplay:
+class QualityTimeDisplay(Display):
     """Quality of several models against the seconds of their training.
 
     Create one with `from_estimator`.
@@ -139,7 +139,6 @@ class QualityTimeDisplay:
     """
 
     ax_: Axes
-    figure_: Any
 
     def __init__(self, histories: Histories) -> None:
         self.histories = {name: dict(history) for name, history in histories.items()}

@@ -11,12 +11,13 @@ from scipy.special import ndtr
 from fastfm_ext._common.arrays import Float64
 from fastfm_ext._common.checks import is_integer
 from fastfm_ext.plotting.axes import COLORS, PLAIN_COLOR, new_axes, tidy
+from fastfm_ext.plotting.display import Display
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class UncertaintyDisplay:
+class UncertaintyDisplay(Display):
     """Calibration and sharpness of predicted standard deviations.
 
     Calibration: the share of the targets in intervals of each probability; on the diagonal if the std is right.
@@ -57,7 +58,6 @@ class UncertaintyDisplay:
     """
 
     axes_: Any
-    figure_: Any
 
     def __init__(self, y: ArrayLike, mean: ArrayLike, std: ArrayLike, n_groups: int = 5) -> None:
         targets, means, stds = (np.asarray(values, dtype=np.float64) for values in (y, mean, std))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastfm_ext._common.arrays import AnyArray, Float64
 from fastfm_ext.plotting.axes import COLORS, PLAIN_COLOR, in_legend, new_axes, shortened, tidy
+from fastfm_ext.plotting.display import Display
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ LETTER_WIDTH, LINE_HEIGHT = 0.56, 1.15
 SIDES = {"left": (4.0, 2.0), "right": (-4.0, 2.0)}
 
 
-class VectorMapDisplay:
+class VectorMapDisplay(Display):
     """Vectors of items as points of a plane, with labels.
 
     The plane is that of the two first principal components, which keeps as much of the vectors' differences as a plane
@@ -56,7 +57,6 @@ class VectorMapDisplay:
     """
 
     ax_: Axes
-    figure_: Any
 
     def __init__(
         self,
