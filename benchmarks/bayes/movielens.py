@@ -30,7 +30,7 @@ def movielens_1m(features: str = "ids", held_out: str = "validation") -> Rows:
     ratings = ratings.rename(columns={"user_id": "user", "movie_id": "film"})
     order = np.random.RandomState(0).permutation(len(ratings))
     test, train = np.split(order, [len(order) // 10])
-    return _encoded(ratings, train, test, held_out, features, _known_of_1m)
+    return _encoded(ratings, train, test, held_out, features, known_of_1m)
 
 
 def movielens_100k(fold: int, features: str = "ids", held_out: str = "validation") -> Rows:
@@ -75,7 +75,7 @@ def _encoded(
     return Rows(encoder.transform_blocks(table), y, len(train), has_relations=features != "ids")
 
 
-def _known_of_1m() -> tuple[pd.DataFrame, pd.DataFrame]:
+def known_of_1m() -> tuple[pd.DataFrame, pd.DataFrame]:
     with open_data("ml-1m/users.dat") as stream:
         users = _split_lines(stream.read().decode(), ["user", "gender", "age", "occupation", "zip"])
     with open_data("ml-1m/movies.dat") as stream:
