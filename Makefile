@@ -53,7 +53,7 @@ check-release:  ## all that a release does but the upload, on each Python that i
 	$(PYTHON) .ci/check_release.py --tests
 
 clean:  ## remove everything that a build or a test run leaves behind
-	rm -rf build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache python/*.egg-info
+	rm -rf build dist docs/api .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache python/*.egg-info
 	find python fastfm_ext tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 	find python -type f \( -name '*.so' -o -name '*.pyd' \) -delete
 	rm -f fastfm_ext/boundary/*.cpp

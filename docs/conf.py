@@ -1,5 +1,6 @@
 """How Sphinx makes the site: `make docs`. It needs no network, and every warning is an error."""
 
+import inspect
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -15,8 +16,9 @@ author = "The fastfm-ext developers"
 copyright = author
 version = release = installed_version("fastfm-ext")
 
-extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
-exclude_patterns = ["_build"]
+extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax"]
+exclude_patterns = ["templates"]
+templates_path = ["templates"]
 html_theme = "furo"
 html_title = "fastfm-ext"
 
@@ -39,6 +41,10 @@ nb_merge_streams = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+# docs/api.md names all public objects, and each has a page.
+autosummary_generate = True
+autosummary_imported_members = True
+add_module_names = False
 
 # What is a file of its own in the repository is a page here.
 FILES_THAT_ARE_PAGES = {
@@ -70,8 +76,16 @@ def say_what_is_missing(app, docname, source):
         logging.getLogger(__name__).info("%s is not run: %s is not here", docname, data)
 
 
+def skip_what_is_not_ours(app, what, name, member, skip, options):
+    """Leave out methods that scikit-learn and Python hand down; attributes are sections of docstrings."""
+    if what == "class":
+        return not (inspect.isroutine(member) and str(getattr(member, "__module__", "")).startswith("fastfm_ext"))
+    return None
+
+
 def setup(app):
     """Register what this site does beyond Sphinx."""
+    app.connect("autodoc-skip-member", skip_what_is_not_ours)
     app.connect("source-read", link_to_pages)
     app.connect("source-read", name_the_language)
     app.connect("source-read", say_what_is_missing)

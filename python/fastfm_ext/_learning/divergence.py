@@ -23,6 +23,17 @@ class DivergenceError(ArithmeticError):
     kept_epoch : int or None
         The epoch whose parameters the estimator has now: with validation rows the best one before. None where no epoch
         was validated; the estimator is then as it was before.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastfm_ext import DivergenceError, FMRegressor
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> try:
+    ...     FMRegressor(n_factors=2, learning_rate=1e6, random_state=0).fit(X, X[:, 0] * X[:, 1])
+    ... except DivergenceError as error:
+    ...     print(error.epoch, error.learning_rate)
+    1 1000000.0
     """
 
     def __init__(

@@ -32,6 +32,15 @@ class FieldInteractions:
     values : ndarray of shape (n_columns, n_columns)
         Off the diagonal the mean size of the interaction of two columns, which is symmetric; on the diagonal that of
         what a column adds alone.
+
+    Examples
+    --------
+    >>> from fastfm_ext import FMRegressor
+    >>> from fastfm_ext.explain import field_interactions
+    >>> model = FMRegressor.from_parameters(0.0, [1.0, 0.0], [[2.0], [2.0]])
+    >>> found = field_interactions(model, [[1, 1], [-1, 1], [1, -1], [-1, -1]])
+    >>> found.names.tolist(), found.values[0, 1].item()
+    (['0', '1'], 4.0)
     """
 
     names: AnyArray

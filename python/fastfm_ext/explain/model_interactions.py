@@ -28,6 +28,14 @@ class Interaction(NamedTuple):
         Numbers of the features.
     label : object
         The class whose score this is, for a classifier of more than two classes; else None.
+
+    Examples
+    --------
+    >>> from fastfm_ext import FMRegressor, top_interactions
+    >>> model = FMRegressor.from_parameters(0.0, [0.0] * 3, [[1.0], [2.0], [-3.0]])
+    >>> pair = top_interactions(model, n=1)[0]
+    >>> pair.first, pair.second, pair.value
+    ('1', '2', -6.0)
     """
 
     first: str

@@ -23,6 +23,17 @@ class PairContribution(NamedTuple):
         Names of the features. "(anybody)" and "(item alone)" stand for what the item scores whoever asks, "(all else)"
         for what no feature gives: choices that were folded in, and means of centered columns.
     value : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastfm_ext import FMRanker
+    >>> from fastfm_ext.explain import ranking_contributions
+    >>> users, items = np.eye(5)[:2], np.eye(5)[2:]
+    >>> model = FMRanker(2, similarity="dot", random_state=0, max_iter=3).fit(users, items, np.eye(2, 3))
+    >>> part = max(ranking_contributions(model, users[:1], items[:1])[0], key=lambda part: part.value)
+    >>> part.user_feature, part.item_feature
+    ('(anybody)', '(item alone)')
     """
 
     user_feature: str

@@ -31,6 +31,15 @@ class Contribution(NamedTuple):
         What it adds.
     std : float or None
         How far that may be off, for models that keep draws from a posterior.
+
+    Examples
+    --------
+    >>> from fastfm_ext import FMRegressor
+    >>> from fastfm_ext.explain import contributions
+    >>> model = FMRegressor.from_parameters(1.0, [2.0, 0.0, 0.0], [[1.0], [3.0], [0.0]])
+    >>> step = contributions(model, [[1, 1, 0]]).top(0)[0]
+    >>> step.name, step.value
+    ('0', 3.5)
     """
 
     name: str
@@ -56,6 +65,17 @@ class Contributions:
         Of more than two classes.
     std : of the shape of `values`, or None
         Standard deviation of the values over the draws of a Bayesian model that keeps them.
+
+    Examples
+    --------
+    >>> from fastfm_ext import FMEncoder, FMRegressor
+    >>> from fastfm_ext.explain import contributions
+    >>> table = {"city": ["Oslo", "Rome"] * 20, "day": ["sun", "mon", "mon", "sun"] * 10}
+    >>> encoder = FMEncoder().fit(table)
+    >>> model = FMRegressor(n_factors=2, random_state=0).fit(encoder.transform(table), [1.0, 5.0] * 20)
+    >>> found = contributions(model, encoder.transform(table), encoder.transform(table), encoder=encoder)
+    >>> found.values.shape, [step.name for step in found.top(0, 1)]
+    ((40, 2), ['city'])
     """
 
     values: Any

@@ -56,7 +56,18 @@ _ARRAY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 class ModelFileError(ValueError):
-    """The file cannot be loaded: it is not a model file, is damaged or incomplete, or is too new."""
+    """The file cannot be loaded: it is not a model file, is damaged or incomplete, or is too new.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastfm_ext import ModelFileError, load_model
+    >>> try:
+    ...     load_model(io.BytesIO(b"something else"))
+    ... except ModelFileError as error:
+    ...     print(error)
+    BytesIO: not a fastfm-ext model file. Such files are written by fastfm_ext.model_io.save_model.
+    """
 
 
 class Part(Protocol):

@@ -25,6 +25,16 @@ class SavedModel(NamedTuple):
     model : FMRegressor, FMClassifier, FMRanker, Pipeline of FMEncoder and one of them, FMRecommender, or None
     encoder : FMEncoder or None
     index : ItemIndex or None
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastfm_ext import ItemIndex, load_model, save_model
+    >>> file = io.BytesIO()
+    >>> save_model(file, index=ItemIndex().fit([[1.0, 0.0], [0.0, 1.0]], ids=["Alien", "Brazil"]))
+    >>> model, encoder, index = load_model(file)
+    >>> model is None, encoder is None, index.ids.tolist()
+    (True, True, ['Alien', 'Brazil'])
     """
 
     model: Any = None

@@ -28,6 +28,13 @@ class Interactions(NamedTuple):
         The time of each pair's last event, with the entries of `matrix`; dates in seconds since 1970.
     n_left_out : int
         Events of users and items that are not among those asked for.
+
+    Examples
+    --------
+    >>> from fastfm_ext import interactions_from_table
+    >>> found = interactions_from_table({"user_id": ["ann", "bob"], "item_id": [7, 9]})
+    >>> found.matrix.shape, found.user_ids.tolist(), found.item_ids.tolist(), found.n_left_out
+    ((2, 2), ['ann', 'bob'], [7, 9], 0)
     """
 
     matrix: sparse.csr_array

@@ -19,7 +19,7 @@ _FIRST_ROWS, _FIRST_VALUES = 1 << 12, 1 << 16
 
 
 class TextFormatError(ValueError):
-    """A line of libsvm or libffm text that cannot be read.
+    r"""A line of libsvm or libffm text that cannot be read.
 
     Attributes
     ----------
@@ -27,6 +27,15 @@ class TextFormatError(ValueError):
         Name of the file.
     line, column : int
         Where the error is, both counted from 1; the column in bytes.
+
+    Examples
+    --------
+    >>> from fastfm_ext.text_formats import TextFormatError, read_libsvm
+    >>> try:
+    ...     read_libsvm(b"1 3:0.5\n1 four:1\n")
+    ... except TextFormatError as error:
+    ...     print(error.line, error.column)
+    2 3
     """
 
     def __init__(self, source: str, line: int, column: int, reason: str) -> None:
@@ -74,7 +83,23 @@ class Ids:
 
 @dataclass
 class Summary:
-    """Counts and ranges of the rows read so far; ids as in the text, -1 where there are none."""
+    r"""Counts and ranges of the rows read so far; ids as in the text, -1 where there are none.
+
+    Attributes
+    ----------
+    n_rows, n_values : int
+        Rows, and values in them.
+    min_id, max_id : int
+        The smallest and the largest id of a feature.
+    max_field : int
+        The largest field, of libffm text.
+
+    Examples
+    --------
+    >>> from fastfm_ext.text_formats import scan_text
+    >>> scan_text(b"1 1:1 7:1\n-1 2:1\n")
+    Summary(n_rows=2, n_values=3, min_id=1, max_id=7, max_field=-1)
+    """
 
     n_rows: int = 0
     n_values: int = 0

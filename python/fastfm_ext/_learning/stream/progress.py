@@ -25,6 +25,17 @@ class StreamProgress:
         Since the present epoch began or was taken up again.
     seconds_left : float or None
         At this speed, for all epochs; None as long as `n_rows` is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastfm_ext import FMRegressor
+    >>> X = np.random.default_rng(0).normal(size=(500, 3))
+    >>> seen = []
+    >>> model = FMRegressor(n_factors=2, random_state=0)
+    >>> _ = model.fit_stream(lambda: iter([(X, X[:, 0])]), n_epochs=2, progress=seen.append)
+    >>> seen[-1].epoch, seen[-1].rows
+    (2, 500)
     """
 
     epoch: int

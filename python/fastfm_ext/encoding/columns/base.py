@@ -31,6 +31,13 @@ class Feature(NamedTuple):
         hash, for all rare values, for a missing or for an unknown value.
     value : object
         The value; of crossed columns a tuple; (low, high) of a bin, the number of a hash, None for other kinds.
+
+    Examples
+    --------
+    >>> from fastfm_ext import FMEncoder
+    >>> encoder = FMEncoder(["city"]).fit({"city": ["Oslo", "Rome"]})
+    >>> encoder.feature_at(1)
+    Feature(field='city', kind='value', value='Rome')
     """
 
     field: str
