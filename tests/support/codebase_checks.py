@@ -63,6 +63,18 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "_common",
     },
     "plotting": {"explain", "_common"},
+    "spark": {
+        "_tables",
+        "encoding",
+        "_estimators",
+        "_learning",
+        "_engine",
+        "fm",
+        "retrieval",
+        "model_io",
+        "_validation",
+        "_common",
+    },
     "__init__": {
         "_names",
         "_engine",

@@ -1,0 +1,183 @@
+"""Vectors of Spark DataFrames as sparse rows: Arrow's buffers become the arrays of a CSR matrix, with no object a row.
+
+A column of `pyspark.ml.linalg` vectors reaches Python as a struct of ``type`` (0 sparse, 1 dense), ``size``,
+``indices`` and ``values``, the last two as lists: offsets and flat values, which are a CSR matrix already.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext._common.arrays import MAX_INT32, Bools, Float64
+from fastfm_ext._engine.csr import Csr, csr_at_once
+
+_SPARSE = 0
+
+
+class BadRowError(ValueError):
+    """A row that cannot be used, and why.
+
+    Parameters
+    ----------
+    row : int
+        Its number in the batch.
+    reason : str
+    """
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(row, reason)
+        self.row = row
+        self.reason = reason
+
+
+def csr_of_vectors(vectors: Any, n_features: int) -> Csr:
+    """Return a column of vectors as sparse rows.
+
+    Parameters
+    ----------
+    vectors : pyarrow.StructArray of shape (n_rows,)
+        As `pyspark.sql.functions.unwrap_udt` gives them, or a column of vectors in `mapInArrow`.
+    n_features : int
+        The size that each has to be.
+
+    Returns
+    -------
+    Csr of shape (n_rows, n_features)
+
+    Raises
+    ------
+    BadRowError
+        For a null, a vector of another size, and values that are NaN, infinite or beyond float32.
+    """
+    _check_no_nulls(vectors, "the vector of features is null")
+    is_dense = vectors.field("type").to_numpy(zero_copy_only=False) != _SPARSE
+    starts, values = _flat(vectors.field("values"))
+    lengths = np.diff(starts)
+    sizes = np.where(is_dense, lengths, _sizes(vectors)) if is_dense.any() else _sizes(vectors)
+    _check_all(sizes == n_features, lambda row: f"the vector has size {sizes[row]}, and others {n_features}")
+    indices = _indices(vectors, is_dense, starts, lengths)
+    with np.errstate(over="ignore"):
+        data = values.astype(np.float32)
+    csr = csr_at_once(starts, indices, data, n_features)
+    if csr is not None:
+        return csr
+    return _checked(starts, indices, values, data, n_features)
+
+
+def _sizes(vectors: Any) -> NDArray[Any]:
+    """Return the sizes that sparse vectors name, (n_rows,); 0 for dense ones, whose size is that of their values."""
+    import pyarrow.compute as pc
+
+    sizes: NDArray[Any] = pc.fill_null(vectors.field("size"), 0).to_numpy(zero_copy_only=False)
+    return sizes
+
+
+def _flat(lists: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return where each list begins, (n_rows + 1,) from 0, and the values of all."""
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    first, last = int(offsets[0]), int(offsets[-1])
+    return offsets - first, lists.values.slice(first, last - first).to_numpy(zero_copy_only=False)
+
+
+def _indices(
+    vectors: Any, is_dense: NDArray[np.bool_], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """Return the feature of each value, (n_values,); dense vectors name none."""
+    named_starts, named = _flat(vectors.field("indices"))
+    named = named.astype(np.int32, copy=False)
+    if not is_dense.any():
+        _check_all(np.diff(named_starts) == lengths, lambda row: "the vector has more indices than values, or fewer")
+        return named
+    counted = np.arange(starts[-1], dtype=np.int64) - np.repeat(starts[:-1], lengths)
+    if is_dense.all():
+        return counted.astype(np.int32)
+    indices = counted.astype(np.int32)
+    indices[np.repeat(~is_dense, lengths)] = named
+    return indices
+
+
+def _checked(
+    starts: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    values: Float64,
+    data: NDArray[np.float32],
+    n_features: int,
+) -> Csr:
+    """Return rows whose zeros are left out, or raise `BadRowError` for what no kernel may read."""
+    lengths = np.diff(starts)
+
+    def row_of(value: int) -> int:
+        return int(np.searchsorted(starts, value, side="right")) - 1
+
+    def check(good: NDArray[np.bool_], fault: str) -> None:
+        if not good.all():
+            bad = int(np.argmin(good))
+            raise BadRowError(row_of(bad), f"{fault.format(values[bad])} at index {indices[bad]} of the vector")
+
+    check(np.isfinite(values), "{} stands")
+    check(np.isfinite(data), "{} stands, which is beyond the range of float32,")
+    check((indices >= 0) & (indices < n_features), "the value {} stands")
+    rises = np.ones(len(indices), dtype=bool)
+    rises[1:] = indices[1:] > indices[:-1]
+    rises[starts[:-1][lengths > 0]] = True
+    check(rises, "the value {} stands out of order")
+    kept = data != 0
+    kept_before = np.concatenate([[0], np.cumsum(kept)])
+    data = data[kept]
+    return Csr(kept_before[starts], indices[kept], None if (data == 1).all() else data, n_features)
+
+
+def _check_no_nulls(column: Any, fault: str) -> None:
+    """Raise `BadRowError` for the first null of a column."""
+    if column.null_count:
+        raise BadRowError(int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))), fault)
+
+
+def _check_all(good: NDArray[np.bool_], fault_of: Any) -> None:
+    """Raise `BadRowError` for the first row that is not good."""
+    if not good.all():
+        row = int(np.argmin(good))
+        raise BadRowError(row, fault_of(row))
+
+
+def numbers_of(column: Any, name: str) -> Float64:
+    """Return a column of numbers, (n_rows,).
+
+    Raises
+    ------
+    BadRowError
+        For a null, NaN or an infinite value.
+    """
+    _check_no_nulls(column, f"{name} is null")
+    numbers: Float64 = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    _check_all(np.isfinite(numbers), lambda row: f"{name} is {numbers[row]}")
+    return numbers
+
+
+def flags_of(column: Any, name: str) -> Bools:
+    """Return a column of booleans, (n_rows,).
+
+    Raises
+    ------
+    BadRowError
+        For a null.
+    """
+    _check_no_nulls(column, f"{name} is null")
+    flags: Bools = column.to_numpy(zero_copy_only=False)
+    return flags
+
+
+def checked_size(n_features: int) -> int:
+    """Return a number of features that rows can have.
+
+    Raises
+    ------
+    ValueError
+        For one beyond the range of int32.
+    """
+    if not 0 < n_features <= MAX_INT32:
+        raise ValueError(f"vectors of size {n_features}; a model has 1 to {MAX_INT32} features.")
+    return n_features
