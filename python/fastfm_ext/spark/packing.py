@@ -40,7 +40,7 @@ PACKED_SCHEMA = (
 PACKED_COLUMNS = tuple(column.split()[0] for column in PACKED_SCHEMA.split(", "))
 
 
-class Block(NamedTuple):
+class SampleBlock(NamedTuple):
     """Samples of a block.
 
     Attributes
@@ -62,14 +62,14 @@ class Block(NamedTuple):
         """Samples."""
         return self.X.n_rows
 
-    def take(self, rows: Int64) -> Block:
+    def take(self, rows: Int64) -> SampleBlock:
         """Return a copy of these samples, (n_taken,), in this order."""
         weights = None if self.weights is None else self.weights[rows]
-        return Block(take_rows(self.X, rows), self.labels[rows], weights, self.held_out)
+        return SampleBlock(take_rows(self.X, rows), self.labels[rows], weights, self.held_out)
 
 
 @dataclass(frozen=True)
-class PackedRows:
+class PackedSamples:
     """Samples of a DataFrame as packed rows, kept by Spark.
 
     Each partition of the frame holds its own blocks, so that a function of `mapInArrow` sees the blocks of one.
@@ -84,7 +84,7 @@ class PackedRows:
         Samples of positive weight in each partition: to train on, and held out.
     label_range : tuple of float
         The lowest and the highest label.
-    first : Block
+    first : SampleBlock
         Samples of all partitions, taken at random: a model learns its units from them.
     """
 
@@ -93,7 +93,7 @@ class PackedRows:
     n_partitions: int
     n_rows_of: Int64
     label_range: tuple[float, float]
-    first: Block
+    first: SampleBlock
 
     @property
     def to_train(self) -> DataFrame:
@@ -110,7 +110,7 @@ class PackedRows:
         self.frame.unpersist()
 
 
-def unpacked(batches: Iterable[Any], n_features: int) -> Iterator[Block]:
+def unpacked(batches: Iterable[Any], n_features: int) -> Iterator[SampleBlock]:
     """Give the blocks in Arrow batches of packed rows, over the batches' memory.
 
     Parameters
@@ -131,10 +131,10 @@ def unpacked(batches: Iterable[Any], n_features: int) -> Iterator[Block]:
                 n_features,
             )
             of_rows = None if weights is None else np.frombuffer(weights, dtype=np.float32)
-            yield Block(X, np.frombuffer(labels, dtype=np.float64), of_rows, held_out[row])
+            yield SampleBlock(X, np.frombuffer(labels, dtype=np.float64), of_rows, held_out[row])
 
 
-def packed_block(part: int, number: int, block: Block) -> Any:
+def packed_block(part: int, number: int, block: SampleBlock) -> Any:
     """Return a block as a `pyarrow.RecordBatch`, one row of `PACKED_SCHEMA`.
 
     Parameters
@@ -143,7 +143,7 @@ def packed_block(part: int, number: int, block: Block) -> Any:
         Number of its partition.
     number : int
         Its own number there.
-    block : Block
+    block : SampleBlock
     """
     import pyarrow as pa
 
@@ -181,12 +181,12 @@ def _bytes_of(array: AnyArray) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def joined(blocks: Iterable[Block], n_features: int) -> Block:
+def joined(blocks: Iterable[SampleBlock], n_features: int) -> SampleBlock:
     """Return the samples of all blocks, one below the other; either all are held out, or none is.
 
     Parameters
     ----------
-    blocks : iterable of Block
+    blocks : iterable of SampleBlock
     n_features : int
         Of the result where there is no block.
     """
@@ -195,10 +195,10 @@ def joined(blocks: Iterable[Block], n_features: int) -> Block:
     parts = list(blocks)
     if not parts:
         empty = Csr(np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int32), None, n_features)
-        return Block(empty, np.zeros(0), None)
+        return SampleBlock(empty, np.zeros(0), None)
     weights = [part.weights for part in parts]
     all_ones = all(w is None for w in weights)
-    return Block(
+    return SampleBlock(
         concat_csr([part.X for part in parts]),
         np.concatenate([part.labels for part in parts]),
         None if all_ones else concat_weights(weights, [part.n_rows for part in parts]),

@@ -17,8 +17,8 @@ from fastfm_ext._engine.csr import Csr, permutation
 from fastfm_ext.spark.packing import (
     BLOCK_ROWS,
     PACKED_SCHEMA,
-    Block,
-    PackedRows,
+    PackedSamples,
+    SampleBlock,
     extended,
     joined,
     packed_block,
@@ -60,7 +60,7 @@ class Partitioning(NamedTuple):
 
 def pack_rows(
     frame: DataFrame, columns: SourceColumns, n_features: int, labels: LabelRule, partitioning: Partitioning
-) -> PackedRows:
+) -> PackedSamples:
     """Return the rows of a DataFrame, checked, partitioned and packed; the caller unpersists them.
 
     The DataFrame is computed once.
@@ -89,7 +89,7 @@ def pack_rows(
         source.unpersist()
 
 
-def _partitioned(source: DataFrame, n_features: int, partitioning: Partitioning) -> PackedRows:
+def _partitioned(source: DataFrame, n_features: int, partitioning: Partitioning) -> PackedSamples:
     from pyspark.sql import functions
 
     total = source.agg(
@@ -120,7 +120,7 @@ def _partitioned(source: DataFrame, n_features: int, partitioning: Partitioning)
     for part, held_out, count in frame.groupBy("part", "held_out").agg(functions.sum("n_rows")).collect():
         n_rows_of[part, int(held_out)] = count
     label_range = float(total["lowest"]), float(total["highest"])
-    return PackedRows(frame, n_features, n_partitions, n_rows_of, label_range, first)
+    return PackedSamples(frame, n_features, n_partitions, n_rows_of, label_range, first)
 
 
 def _tasks_at_once(frame: DataFrame, n_parts: int) -> int:
@@ -201,7 +201,7 @@ class _Cutter:
                         key = self._key_of_part[part]
                         yield extended(packed_block(part, number, taken), key=key, source=source)
 
-    def _parts(self, block: Block, keys: Int64 | None, rng: np.random.Generator) -> NDArray[np.int64]:
+    def _parts(self, block: SampleBlock, keys: Int64 | None, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return the partition of each row, (n_rows,)."""
         n_partitions = len(self._key_of_part)
         if keys is None:
@@ -225,7 +225,7 @@ class _Mixer:
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         part, n_given = -1, 0
-        waiting: dict[bool, list[Block]] = {False: [], True: []}
+        waiting: dict[bool, list[SampleBlock]] = {False: [], True: []}
         for batch in batches:
             parts = set(batch.column("part").to_pylist())
             part = min(parts) if part < 0 and parts else part
@@ -247,7 +247,7 @@ class _Mixer:
                 yield mixed
                 n_given += 1
 
-    def _mixed(self, part: int, n_given: int, pieces: list[Block]) -> Iterator[Any]:
+    def _mixed(self, part: int, n_given: int, pieces: list[SampleBlock]) -> Iterator[Any]:
         """Give the packed blocks of these pieces' rows, numbered from `n_given` on."""
         if not pieces:
             return

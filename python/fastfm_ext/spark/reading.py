@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastfm_ext._common.arrays import Bools, Float32, Float64, Int64
-from fastfm_ext.spark.packing import BLOCK_ROWS, PACKED_SCHEMA, Block, extended, joined, packed_block
+from fastfm_ext.spark.packing import BLOCK_ROWS, PACKED_SCHEMA, SampleBlock, extended, joined, packed_block
 from fastfm_ext.spark.vectors import BadRowError, checked_size, csr_of_vectors, flags_of, numbers_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class LabelRule(NamedTuple):
 class KeyedBlock(NamedTuple):
     """Samples of a block, with the keys to partition them by, (n_rows,), if there are any."""
 
-    block: Block
+    block: SampleBlock
     keys: Int64 | None
 
     def part(self, chosen: Bools, *, held_out: bool) -> KeyedBlock:
@@ -136,7 +136,7 @@ class Reader:
         weights = None if columns.weight is None else _checked_weights(batch.column("weight"), columns.weight)
         counted = np.ones(len(labels), dtype=bool) if weights is None else weights > 0
         keys = None if columns.key is None else batch.column("key").to_numpy(zero_copy_only=False)
-        whole = KeyedBlock(Block(X, labels, weights), keys)
+        whole = KeyedBlock(SampleBlock(X, labels, weights), keys)
         if columns.held_out is None:
             return iter([whole.part(counted, held_out=False)])
         flags = flags_of(batch.column("held_out"), f"the indicator in column {columns.held_out!r}")

@@ -15,7 +15,7 @@ from fastfm_ext._estimators.streamed import EstimatorAsLearner
 from fastfm_ext._learning.divergence import DivergenceError
 from fastfm_ext._learning.loop import Monitor, Run, Schedule, run_epochs
 from fastfm_ext._validation.rows import CountedRows
-from fastfm_ext.spark.packing import PackedRows
+from fastfm_ext.spark.packing import PackedSamples
 from fastfm_ext.spark.training.worker import (
     LEARNED_SCHEMA,
     VALIDATED_SCHEMA,
@@ -25,7 +25,7 @@ from fastfm_ext.spark.training.worker import (
     counts_of,
 )
 
-Estimator = TypeVar("Estimator", bound=Any)
+Trained = TypeVar("Trained", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TrainingSettings:
     classes: Any = None
 
 
-def train(estimator: Estimator, rows: PackedRows, settings: TrainingSettings) -> Estimator:
+def train(estimator: Trained, rows: PackedSamples, settings: TrainingSettings) -> Trained:
     """Return an estimator with these hyperparameters, trained on packed rows.
 
     With held-out rows, the best epoch's parameters are kept, and training ends when the loss no longer falls there;
@@ -58,7 +58,7 @@ def train(estimator: Estimator, rows: PackedRows, settings: TrainingSettings) ->
     estimator : RowEstimator
         Of one scorer; `n_iter_no_change`, `tol`, `n_jobs`, `shuffle`, `random_state` and the hyperparameters of the
         model and of the solver are its own.
-    rows : PackedRows
+    rows : PackedSamples
     settings : TrainingSettings
 
     Raises

@@ -19,7 +19,7 @@ from fastfm_ext._learning.mean_loss import mean_loss
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.solvers.descent import ShuffledRows, descend
 from fastfm_ext._validation.rows import CountedRows
-from fastfm_ext.spark.packing import Block, joined, unpacked
+from fastfm_ext.spark.packing import SampleBlock, joined, unpacked
 
 # Columns of what a worker has learned in an epoch; binary ones are arrays in the machine's byte order.
 #   features  int32 (n_touched,): the features that its rows have
@@ -59,7 +59,7 @@ class Task:
     seed: int
     on_all: bool
 
-    def samples(self, block: Block) -> Samples:
+    def samples(self, block: SampleBlock) -> Samples:
         """Return the samples of a block in the units of training."""
         estimator = self.estimator
         units = estimator._units
