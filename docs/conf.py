@@ -83,9 +83,16 @@ def skip_what_is_not_ours(app, what, name, member, skip, options):
     return None
 
 
+def name_the_language_of_chinese_pages(app, pagename, templatename, context, doctree):
+    """Say in HTML that pages of `zh/` are Chinese, for screen readers and the choice of fonts."""
+    if pagename.startswith("zh/"):
+        context["language"] = "zh-CN"
+
+
 def setup(app):
     """Register what this site does beyond Sphinx."""
     app.connect("autodoc-skip-member", skip_what_is_not_ours)
     app.connect("source-read", link_to_pages)
     app.connect("source-read", name_the_language)
     app.connect("source-read", say_what_is_missing)
+    app.connect("html-page-context", name_the_language_of_chinese_pages)

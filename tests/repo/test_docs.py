@@ -19,6 +19,8 @@ from repository import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHER_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", ROOT / "fastfm_ext" / "README.md"]
+# Their code is that of the English pages: test_translations.py
+TRANSLATIONS = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs" / "zh").glob("*.md"))]
 
 
 def page_id(page):
@@ -48,7 +50,7 @@ def test_the_command_line_knows_the_words_of_a_command(command):
         program._parser().parse_args(command[1:])
 
 
-@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=page_id)
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES, *TRANSLATIONS], ids=page_id)
 def test_links_to_files_lead_somewhere(page):
     text = re.sub(r"^```.+?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     targets = re.findall(r"\]\(([^)#]+)", text)

@@ -7,6 +7,7 @@ import contextlib
 import io
 import re
 import shlex
+import tokenize
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,3 +56,26 @@ def commands(page: Path) -> list[list[str]]:
     shell = [command for block in blocks for command in re.split(r"&&|\n", block)]
     words = [shlex.split(command) for command in [*shell, *re.findall(r"`([^`\n]+)`", text)]]
     return [command for command in words if command and command[0] == "fastfm-ext" and len(command) > 1]
+
+
+def fences(text: str) -> list[tuple[str, str]]:
+    """Language and text of every fenced block; of Python without comments, and cells are Python."""
+    found = []
+    for language, block in re.findall(rf"^```(\S+)[^\n]*\n{_OPTIONS}(.*?)^```$", text, re.M | re.S):
+        is_python = language in ("python", "{code-cell}")
+        found.append(("python", _without_comments(block)) if is_python else (language, block.strip()))
+    return found
+
+
+def without_fences(text: str) -> str:
+    """The text that is no fenced block."""
+    return re.sub(r"^```.+?^```$", "", text, flags=re.M | re.S)
+
+
+def _without_comments(code: str) -> str:
+    lines = code.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    return "\n".join(line for line in lines if line)
