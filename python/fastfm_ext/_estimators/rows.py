@@ -16,10 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64, Int64
-from fastfm_ext._engine import csr
 from fastfm_ext._engine.centers import NO_CENTERS
 from fastfm_ext._engine.options import Options
-from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import streamed
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
 from fastfm_ext._estimators.batch_methods import if_on_batches
@@ -28,18 +26,16 @@ from fastfm_ext._estimators.first_rows import learned_samples
 from fastfm_ext._estimators.growing import grow, grow_to_fit
 from fastfm_ext._estimators.hyperparameters import check_solver
 from fastfm_ext._estimators.listeners import Callback, Listeners
-from fastfm_ext._learning.held_out import HeldOutSamples, RowSplit
+from fastfm_ext._estimators.row_problems import problem_of_rows, validation_rows
 from fastfm_ext._learning.losses import Loss
-from fastfm_ext._learning.mean_loss import mean_loss_of_constants
 from fastfm_ext._learning.problem import Problem
-from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.solvers.base import Solver
 from fastfm_ext._learning.solvers.registry import solver_named
 from fastfm_ext._learning.stream.progress import StreamProgress
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr
-from fastfm_ext._validation.rows import CountedRows, all_rows, counted_rows, numeric_values
+from fastfm_ext._validation.rows import CountedRows, counted_rows, numeric_values
 
 
 class RowEstimator(FMEstimator):
@@ -348,45 +344,13 @@ class RowEstimator(FMEstimator):
         rows = counted_rows(self, X, y, sample_weight, self._check_target, reset=call.is_first, centers=centers)
         in_double = partial(numeric_values, rows, X, rows.X.n_features)
         samples = learned_samples(self, rows, in_double, classes, call)
-        problem_without, seed = partial(self._problem, samples, call, undo), self._seed()
+        problem_without, seed = partial(problem_of_rows, self, samples, call, undo), self._seed()
         rng = np.random.default_rng(seed)
         if call.is_batch or validation is not None:
             problem = problem_without(None, rng)
-            return problem if validation is None else replace(problem, held_out=self._validation_rows(*validation))
+            return problem if validation is None else replace(problem, held_out=validation_rows(self, *validation))
         splits = splits_of_rows(self, samples, self._strata(samples.targets), rng, is_first=call.is_first)
         return self._problem_of_parts(problem_without, splits, rng, seed, call)
-
-    def _validation_rows(self, X: Any, y: Any, sample_weight: Any) -> HeldOutSamples:
-        """Return rows that the user gave to validate on."""
-        centers = self._units.centers
-        rows = all_rows(self, X, y, sample_weight, self._check_target, suffix="_val", centers=centers)
-        samples = self._units.samples(rows, self._encode_target(rows.y, "y_val"))
-        return HeldOutSamples(samples, self._loss, self._options().delta)
-
-    def _problem(
-        self, samples: Samples, call: TrainingCall, undo: list[Undo], split: RowSplit | None, rng: np.random.Generator
-    ) -> Problem:
-        """Return the problem of training on all of these samples, or on those that a split leaves."""
-        n, options = samples.X.n_rows, self._options()
-        if split is None:
-            visited = csr.permutation(n, rng) if self.shuffle else np.arange(n, dtype=np.int64)
-        else:
-            visited = split.trained if self.shuffle else np.sort(split.trained)
-        touched = _engine.features_in(samples.X, self._units.features.columns) if call.is_batch else None
-        w0 = self._first_w0(samples.targets, samples.sample_weight, visited, options) if call.is_first else None
-        trained = csr.features_of_rows(samples.X, None if split is None else split.held_out.X)
-        scorers = self._scorers_for(call, options, samples.X.n_features, w0, rng, trained, touched, undo)
-        return Problem(
-            data=samples,
-            visited=visited,
-            scorers=scorers,
-            options=options,
-            schedule=self._schedule(call),
-            guard=self._guard(self._typical_loss(scorers, samples.targets, samples.sample_weight, options)),
-            rng=rng,
-            held_out=None if split is None else HeldOutSamples(split.held_out, self._loss, options.delta),
-            touched=touched,
-        )
 
     def _first_w0(self, targets: Float32, sample_weight: Float32 | None, visited: Int64, options: Options) -> Float64:
         """Return the w0 to begin with, (n_scorers,), for `targets` (n_scorers, n_rows), of the visited rows alone."""
@@ -394,14 +358,6 @@ class RowEstimator(FMEstimator):
         of_visited = np.take(targets, visited, axis=1, mode="clip")
         best = self._loss.best_constants(of_visited, weight, options.delta)
         return best if self.fit_intercept else np.zeros_like(best)
-
-    def _typical_loss(
-        self, scorers: list[Parameters], targets: Float32, sample_weight: Float32 | None, options: Options
-    ) -> float:
-        """Return about the mean loss of a constant prediction for `targets`, (n_scorers, n_rows)."""
-        loss, constants = self._loss, [params.w0 for params in scorers]
-        of_w0 = mean_loss_of_constants(constants, targets, sample_weight, loss, options.delta)
-        return max(of_w0, self._units.loss(loss.typical))
 
     def _show_validation(self, value: float) -> str:
         return self._loss.show(value)

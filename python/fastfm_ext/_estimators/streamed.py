@@ -19,6 +19,7 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.first_rows import learned_samples
 from fastfm_ext._estimators.listeners import Listeners
+from fastfm_ext._estimators.row_problems import typical_loss
 from fastfm_ext._estimators.saving import plain_params
 from fastfm_ext._learning.learner import Terms
 from fastfm_ext._learning.loop import History
@@ -189,7 +190,7 @@ def _first_scorers(
     return scorers, StreamPosition(
         settings=fixed,
         seed=seed,
-        typical_loss=estimator._typical_loss(scorers, targets, weight, options),
+        typical_loss=typical_loss(estimator, scorers, targets, weight, options),
         first_rows=checksum(samples, settings.buffer_rows),
         cache_name=f"rows-{secrets.token_hex(8)}",
     )

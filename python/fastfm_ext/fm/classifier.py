@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int64
@@ -21,7 +20,8 @@ from fastfm_ext._estimators.vectors import VectorsMixin
 from fastfm_ext._learning.losses import LOGISTIC, MULTINOMIAL, JointLoss, Loss
 from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext._validation.rows import CountedRows
-from fastfm_ext.fm.labels import check_labels, classes_of, codes_of, encoded, named_classes
+from fastfm_ext.fm.labels import check_labels, classes_of, codes_of, encoded, named_classes, rising_classes
+from fastfm_ext.fm.probabilities import probabilities_of
 
 
 class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
@@ -244,9 +244,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
         >>> model.predict([[1.0, 0.0], [1.0, 1.0]]).tolist()
         ['no', 'yes']
         """
-        named = np.asarray(classes)
-        if named.ndim != 1 or len(named) < 2 or not np.array_equal(named, np.unique(named)):
-            raise ValueError(f"classes must hold two or more different classes in rising order, got {classes!r}.")
+        named = rising_classes(classes)
         model = model_of(cls, w0, w, V, hyperparameters, 1 if len(named) == 2 else len(named))
         model.classes_ = named
         return model
@@ -353,17 +351,7 @@ class FMClassifier(VectorsMixin, ClassifierMixin, RowEstimator):
             what is computed of them is beyond float32.
         """
         model = self._as_it_is()
-        scores = model._raw_predictions(X).astype(np.float64)
-        if len(scores) == 1:
-            return np.stack([expit(-scores[0]), expit(scores[0])], axis=1)
-        if isinstance(model._loss, JointLoss):
-            of_softmax: Float64 = softmax(scores, axis=0).T
-            return of_softmax
-        # Dividing by the largest first keeps rows apart where every class is improbable.
-        log_p = -np.logaddexp(0.0, -scores)
-        p = np.exp(log_p - log_p.max(axis=0))
-        probabilities: Float64 = (p / p.sum(axis=0)).T
-        return probabilities
+        return probabilities_of(model._raw_predictions(X), is_softmax=isinstance(model._loss, JointLoss))
 
     # --- what the base asks ------------------------------------------------------------------------------------------
 

@@ -85,3 +85,11 @@ def codes_of(targets: Float32, n_classes: int) -> AnyArray:
     codes = targets[0] if len(targets) == 1 else targets.argmax(axis=0)
     small: AnyArray = codes.astype(np.min_scalar_type(n_classes))
     return small
+
+
+def rising_classes(classes: Any) -> AnyArray:
+    """Return the classes of a model that was trained elsewhere, (n_classes,), or raise ValueError."""
+    named = np.asarray(classes)
+    if named.ndim != 1 or len(named) < 2 or not np.array_equal(named, np.unique(named)):
+        raise ValueError(f"classes must hold two or more different classes in rising order, got {classes!r}.")
+    return named
