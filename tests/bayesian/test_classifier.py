@@ -135,6 +135,17 @@ def test_probabilities_are_those_of_rows_of_these_weights():
     assert model.predict_proba(X)[1:, 1].mean() == pytest.approx(200 / 650, abs=0.01)
 
 
+def test_weights_beyond_all_counts_are_those_of_a_class_that_is_all_there_is():
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 2, size=(100, 4)).astype(float), rng.integers(0, 2, size=100)
+    heavy = [
+        BayesianFMClassifier(2, class_weight={1: weight}, max_sweeps=40, random_state=0).fit(X, y).predict_proba(X)
+        for weight in (1e15, 1e30)
+    ]
+    assert heavy[1][:, 1].min() > 0.9
+    np.testing.assert_allclose(*heavy, atol=1e-3)
+
+
 @pytest.mark.parametrize("value", ["even", {True: 0.0}, {True: np.nan}, [(True, 2.0)]], ids=str)
 def test_other_class_weights_are_refused_by_name(clicks, value):
     with pytest.raises(ValueError, match=r'^class_weight of BayesianFMClassifier must be None, "balanced" or a dict'):

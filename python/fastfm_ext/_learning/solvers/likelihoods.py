@@ -26,6 +26,8 @@ from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int64
 LOG_2PI = float(np.log(2 * np.pi))
 # A row that counts more often has the mean of so many latents drawn as a normal number.
 MOST_LATENTS = 16
+# So many latents have a mean that does not vary any more, and int64 holds their number.
+MOST_COUNTS = 2.0**62
 # Of each cut point, around 0.
 CUT_PRECISION = 0.01
 
@@ -233,7 +235,7 @@ def _counts(sample_weight: Float32 | None) -> Int64 | None:
     """Return how many latents a row has: one for each time that it counts, and one at least."""
     if sample_weight is None or (sample_weight <= 1).all():
         return None
-    return np.maximum(np.rint(sample_weight), 1).astype(np.int64)
+    return np.clip(np.rint(sample_weight), 1, MOST_COUNTS).astype(np.int64)
 
 
 def _means_of_truncated(low: Float64, high: Float64, counts: Int64 | None, rng: np.random.Generator) -> Float64:
