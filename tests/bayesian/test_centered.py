@@ -192,6 +192,20 @@ def test_vectors_score_as_the_model_does_also_of_unknown_users(ratings, fitted, 
     assert index.search(fitted.user_vector(users), 3)[0].shape == (40, 3)
 
 
+def test_a_vector_does_not_depend_on_the_other_rows(ratings, fitted):
+    rows = ratings[0][:3].tocsr().toarray()
+    films = np.zeros((4, rows.shape[1]))
+    films[1:, FILMS] = rows[:, FILMS]
+    users = np.zeros_like(films)
+    users[1:, USERS] = rows[:, USERS]
+    mixed = np.vstack([films, users[1:]])
+    alone = np.vstack([fitted.item_vector(row[None]) for row in mixed])
+    np.testing.assert_allclose(fitted.item_vector(mixed), alone, atol=1e-6)
+    np.testing.assert_array_equal(fitted.item_vector(films)[0], 0)
+    np.testing.assert_array_equal(fitted.user_vector(users)[0, 1:], 0)
+    np.testing.assert_allclose(fitted.user_bias(users)[1:], fitted.user_bias(users[1:]), atol=1e-6)
+
+
 def test_one_machine_predicts_as_the_draws_do(ratings, fitted):
     X, y, X_new, _ = ratings
     one = BayesianFMRegressor(**SETTINGS | {"max_sweeps": 150, "keep": "distilled"}).fit(X, y)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import scipy.sparse as sp
 
-from fastfm_ext._common.arrays import Int32
+from fastfm_ext._common.arrays import Bools, Int32
 from fastfm_ext._common.checks import kind_of
 from fastfm_ext._engine.block_columns import as_csr, gathered, in_one_block, without
 from fastfm_ext._engine.blocks import Block, Blocks
@@ -89,10 +89,26 @@ class CenteredForm(NamedTuple):
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
-    def applied(self, X: Rows, *, skips_absent: bool = False) -> Blocks:
+    def present(self, X: Rows) -> Bools:
+        """Return of rows in any arrangement whether they have a feature of each block: (n_rows, n_blocks).
+
+        Raises
+        ------
+        ValueError
+            As `applied` does.
+        """
+        blocks = in_one_block(X) if isinstance(X, Csr) else X
+        result = np.empty((blocks.n_rows, len(self.blocks)), dtype=bool)
+        for number in range(len(self.blocks)):
+            block, rows = self._block(number, blocks)
+            result[:, number] = np.diff(rows.indptr)[block.ids] > 0
+        return result
+
+    def applied(self, X: Rows, among: Bools | None = None) -> Blocks:
         """Return rows of any arrangement in these blocks, (n_rows, n_parameters).
 
-        With ``skips_absent``, a block whose features no row has is left out; else all its rows are of unknown ids.
+        Rows without an id of a block are of its unknown one; `among`, (n_blocks,), leaves out the blocks where it is
+        False.
 
         Raises
         ------
@@ -102,9 +118,8 @@ class CenteredForm(NamedTuple):
         blocks = in_one_block(X) if isinstance(X, Csr) else X
         result = without(blocks, np.concatenate([features for block in self.blocks for features in block]))
         for number in range(len(self.blocks)):
-            block, rows = self._block(number, blocks)
-            if not skips_absent or np.diff(rows.indptr)[block.ids].any():
-                result.append(block)
+            if among is None or among[number]:
+                result.append(self._block(number, blocks)[0])
         return Blocks(blocks.n_rows, self.n_parameters, tuple(result), self.groups(blocks.groups))
 
     def learned(self, blocks: Blocks) -> Blocks:

@@ -12,8 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import is_integer
+from fastfm_ext._engine.block_columns import in_one_block
 from fastfm_ext._engine.blocks import Blocks
 from fastfm_ext._engine.centers import Centers
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._estimators.scoring_form import ScoringForm
@@ -22,7 +24,7 @@ from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import to_csr
 from fastfm_ext.bayesian.centered import CenteredForm
 from fastfm_ext.bayesian.draws import PosteriorDraws
-from fastfm_ext.bayesian.rows import check_scores, pooled_blocks
+from fastfm_ext.bayesian.rows import Rows, check_scores, pooled_blocks
 from fastfm_ext.blocks.matrix import BlockMatrix
 
 
@@ -82,7 +84,8 @@ class SampledVectorsMixin(VectorsMixin):
         -------
         ndarray of shape (n_rows, n_factors + 1), float32
             ``[sum_i w_i x_i + 1/2 sum_f ((sum_i v_if x_i)^2 - sum_i v_if^2 x_i^2) ; sum_i v_i x_i]`` of each row: what
-            the item scores by itself, then its pooled factors.
+            the item scores by itself, then its pooled factors. A row without any feature is 0, also in the centered
+            form, where `predict` takes what it lacks for an unknown id.
 
         Raises
         ------
@@ -151,15 +154,33 @@ class SampledVectorsMixin(VectorsMixin):
         check_is_fitted(model, "_scorers")
         rows = model._blocks_of(X)
         if model._centered is not None:
-            rows = model._centered.applied(to_csr(model, X) if rows is None else rows, skips_absent=True)
+            return model._pool_centered(to_csr(model, X) if rows is None else rows, model._centered)
         if rows is None:
             return VectorsMixin._pool(model, X.tocsr() if isinstance(X, BlockMatrix) else X, of_z, pool)
-        check_single_score(model._scorers)
-        (params,) = model._scorers
+        return model._pool_blocks(rows)
+
+    def _pool_centered(self, rows: Rows, form: CenteredForm) -> PooledRows:
+        """Return the terms of rows that have nothing of a block where they have none of its features.
+
+        Such a row may be of the other side. Rows that have the same blocks are pooled together.
+        """
+        blocks = in_one_block(rows) if isinstance(rows, Csr) else rows
+        patterns, pattern_of = np.unique(form.present(blocks), axis=0, return_inverse=True)
+        parts = [np.flatnonzero(pattern_of.ravel() == number) for number in range(len(patterns))]
+        pooled = [
+            self._pool_blocks(form.applied(blocks.take(part), pattern))
+            for part, pattern in zip(parts, patterns, strict=True)
+        ]
+        back = np.argsort(np.concatenate(parts))
+        return PooledRows(*(np.concatenate(terms)[back] for terms in zip(*pooled, strict=True)))
+
+    def _pool_blocks(self, rows: Blocks) -> PooledRows:
+        check_single_score(self._scorers)
+        (params,) = self._scorers
         own, sum_vx = pooled_blocks(rows, params, effective_n_jobs(self.n_jobs))
         check_scores(own, rows)
         check_scores(sum_vx, rows, "vector")
-        return PooledRows(own, sum_vx, model._units.with_target_center(np.float32(params.w0) + own))
+        return PooledRows(own, sum_vx, self._units.with_target_center(np.float32(params.w0) + own))
 
     def _blocks_of(self, X: Any) -> Blocks | None:
         """Return the blocks of a matrix that can be scored as they are; None for one that is to be written out."""
