@@ -8,6 +8,8 @@ import export_cases
 import ranking_files
 from export_cases import loaded
 from fastfm_ext import (
+    FMRanker,
+    FMRecommender,
     ItemIndex,
     cli,
     load_model,
@@ -99,3 +101,16 @@ def test_users_as_what_they_chose_have_vectors(run, files):
     (files / "some.csv").write_text("user\nu3\nnobody\n")
     code, _, err = run("export", "m.fastfm", "v.npz", "--what", "users", "--rows", "some.csv")
     assert (code, "some.csv: nothing is known of 'nobody'" in err) == (1, True)
+
+
+def test_users_who_are_what_they_chose_are_no_graph_of_columns(run):
+    pytest.importorskip("onnx", reason="needs onnx")
+    table = {"user": [0, 0, 1, 1, 2, 2] * 2, "film": list("abbcca") * 2}
+    recommender = FMRecommender(FMRanker(n_factors=2, user_history=True, max_iter=1, random_state=0))
+    recommender.fit(table, user="user", item="film").save("h.fastfm")
+    for words in ((), ("--what", "users")):
+        code, _, message = run("export", "h.fastfm", "h.onnx", *words)
+        assert code == 1
+        assert "--what items writes the graph of the items; --what users --rows FILE" in message
+        assert "write_onnx(path, model) without the encoder" in message
+    assert run("export", "h.fastfm", "h.onnx", "--what", "items")[0] == 0

@@ -24,6 +24,13 @@ def run(settings: ExportSettings) -> None:
         if settings.rows is not None:
             raise ValueError("--rows names users or items for a table of vectors; a graph computes those of any")
         what = _GRAPHS[settings.what]
+        if what != "item_vector" and loaded.encoder is not None and getattr(loaded.model, "user_history", False):
+            raise ValueError(
+                f"{settings.model} has users who are what they chose (user_history=True), and no column holds that. "
+                "--what items writes the graph of the items; --what users --rows FILE, to a table such as users.npz, "
+                "the vectors of the users in a file. In Python, write_onnx(path, model) without the encoder makes a "
+                "graph of ids and values."
+            )
         write_onnx(settings.output, loaded.model, loaded.encoder, what=what)
         if not settings.quiet:
             print(f"graph of {what.replace('_', ' ')}s written to {settings.output}")
