@@ -120,6 +120,14 @@ def test_the_centered_form_of_a_bayesian_model_is_refused():
         exported(model)
 
 
+def test_a_column_without_a_name_is_refused():
+    table = {"": ["a", "b", "a"], "film": ["x", "y", "y"]}
+    encoder = FMEncoder(["", "film"])
+    model = FMRegressor(2, max_iter=1, random_state=0).fit(encoder.fit_transform(table), [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"an input of ONNX must have a name.*column under a name"):
+        exported(model, encoder)
+
+
 def test_no_column_holds_what_users_chose():
     table = {"user": [0, 0, 1, 1, 2, 2] * 2, "film": list("abbcca") * 2}
     recommender = FMRecommender(FMRanker(n_factors=2, user_history=True, max_iter=1, random_state=0))

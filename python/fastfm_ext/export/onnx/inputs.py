@@ -47,7 +47,7 @@ class ColumnInputs:
     Raises
     ------
     ValueError
-        If fields read one column as two types.
+        If fields read one column as two types, or a column has no name.
     """
 
     def __init__(self, graph: Graph, requests: Iterable[InputRequest], n_features: int) -> None:
@@ -55,6 +55,11 @@ class ColumnInputs:
         self.n_features = n_features
         self.kinds: dict[str, InputKind] = {}
         for column, kind in requests:
+            if not column:
+                raise ValueError(
+                    "an input of ONNX must have a name, and there is a column without one (''): give the encoder a "
+                    "copy of the column under a name."
+                )
             before = self.kinds.setdefault(column, kind)
             if {before, kind} == {"integer", "number"}:
                 self.kinds[column] = "number"
