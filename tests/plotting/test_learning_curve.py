@@ -1,9 +1,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from fastfm_ext import plotting
+from fastfm_ext import FMRegressor, plotting
 
 figure_module = pytest.importorskip("matplotlib.figure")
 
@@ -46,6 +47,16 @@ def test_a_nan_in_the_validation_loss_is_not_the_best_epoch():
     assert "best epoch" not in curves(plotting.plot_learning_curve(history))
 
 
+def test_epochs_of_partial_fit_come_after_those_that_were_validated():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    model = FMRegressor(2, max_iter=3, random_state=0).fit(X, X[:, 0], X_val=X, y_val=X[:, 0]).partial_fit(X, X[:, 0])
+    lines = curves(plotting.plot_learning_curve(model.history_))
+    assert lines["training rows"].get_xdata().tolist() == [1, 2, 3, 4]
+    assert lines["validation rows"].get_xdata().tolist() == [1, 2, 3]
+    of_last = curves(plotting.plot_learning_curve(model.history_, best_epoch=4))["best epoch"]
+    assert of_last.get_ydata()[0] == model.history_["train_loss"][3]
+
+
 def test_one_epoch_can_be_seen():
     lines = curves(plotting.plot_learning_curve({"train_loss": [0.6], "val_loss": [0.7]}))
     assert lines["training rows"].get_marker() == "o"
@@ -81,7 +92,7 @@ def test_it_can_be_saved_and_leaves_the_backend_alone(tmp_path):
         ({}, None, "'train_loss'; it has no keys"),
         ({"loss": [1]}, None, "'train_loss'; it has 'loss'"),
         ({"train_loss": []}, None, r"one number an epoch, got shape \(0,\)"),
-        ({"train_loss": [1, 2], "val_loss": [1]}, None, "equally long"),
+        ({"train_loss": [1, 2], "val_loss": [1, 2, 3]}, None, "must not have more epochs"),
         ({"train_loss": [1, 2]}, 3, "best_epoch must be from 1 to 2, the number of epochs, got 3"),
     ],
 )

@@ -21,7 +21,8 @@ def plot_learning_curve(
     Parameters
     ----------
     history : mapping of str to sequence of float
-        The ``history_`` of a fitted estimator: ``"train_loss"`` (n_epochs,) and perhaps ``"val_loss"`` (n_epochs,).
+        The ``history_`` of a fitted estimator: ``"train_loss"`` (n_epochs,) and perhaps ``"val_loss"`` (n_validated,)
+        of the first epochs, since `partial_fit` makes more that nothing validates.
         Losses are means over the rows: half the squared error for a regressor, log loss for a classifier.
     best_epoch : int, default=None
         The epoch to mark, from 1, such as ``best_epoch_`` of the estimator. By default the one with the lowest
@@ -38,7 +39,8 @@ def plot_learning_curve(
     Raises
     ------
     ValueError
-        If `history` has no ``"train_loss"``, no epochs, or losses of unequal length, or `best_epoch` is not among them.
+        If `history` has no ``"train_loss"``, no epochs, or more validation losses than epochs, or `best_epoch` is not
+        among them.
     ImportError
         If matplotlib is not installed.
 
@@ -59,11 +61,13 @@ def plot_learning_curve(
     marker = "o" if len(epochs) == 1 else ""
     ax.plot(epochs, train_loss, "--", label="training rows", marker=marker, color=PLAIN_COLOR)
     if val_loss is not None:
-        ax.plot(epochs, val_loss, "-", linewidth=2.0, label="validation rows", marker=marker, color=COLORS[0])
+        validated = epochs[: len(val_loss)]
+        ax.plot(validated, val_loss, "-", linewidth=2.0, label="validation rows", marker=marker, color=COLORS[0])
         if best_epoch is None and np.isfinite(val_loss).any():
             best_epoch = int(np.nanargmin(val_loss)) + 1
     if best_epoch is not None:
-        _mark_best_epoch(ax, train_loss if val_loss is None else val_loss, best_epoch)
+        marked = train_loss if val_loss is None or best_epoch > len(val_loss) else val_loss
+        _mark_best_epoch(ax, marked, best_epoch)
     ax.set_xlabel("epoch")
     ax.set_ylabel("mean loss of a row")
     ax.set_title("Learning curve")
@@ -82,9 +86,9 @@ def _losses(history: Mapping[str, Sequence[float]]) -> tuple[NDArray[np.float64]
     val_loss = np.asarray(history.get("val_loss", ()), dtype=np.float64)
     if val_loss.size == 0:
         return train_loss, None
-    if val_loss.shape != train_loss.shape:
-        message = "history['train_loss'] and history['val_loss'] must be equally long, got shapes"
-        raise ValueError(f"{message} {train_loss.shape} and {val_loss.shape}")
+    if val_loss.ndim != 1 or len(val_loss) > len(train_loss):
+        message = "history['val_loss'] must not have more epochs than history['train_loss'], got shapes"
+        raise ValueError(f"{message} {val_loss.shape} and {train_loss.shape}")
     return train_loss, val_loss
 
 
