@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
 from fastfm_ext import FMRanker
 from fastfm_ext.plotting import VectorMapDisplay
@@ -52,6 +53,12 @@ def test_item_vectors_are_drawn_without_what_they_score_alone():
     model = FMRanker(3, random_state=0, max_iter=2).fit(users, items, np.eye(3, 5))
     display = VectorMapDisplay.from_estimator(model, items)
     np.testing.assert_allclose(display.points, VectorMapDisplay(model.item_vector(items)[:, 1:]).points)
+
+
+def test_what_has_no_item_vectors_is_refused_by_name():
+    for estimator in (None, make_pipeline(FMRanker())):
+        with pytest.raises(TypeError, match=r"estimator must have item_vector.*give the last step.*Got a"):
+            VectorMapDisplay.from_estimator(estimator, np.eye(2))
 
 
 def test_labels_must_be_one_for_each():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfm_ext._common.arrays import AnyArray, Float64
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext.plotting.axes import COLORS, PLAIN_COLOR, in_legend, new_axes, shortened, tidy
 from fastfm_ext.plotting.display import Display
 
@@ -105,11 +106,18 @@ class VectorMapDisplay(Display):
 
         Raises
         ------
+        TypeError
+            If the estimator has no `item_vector`.
         ValueError
             If the rows do not fit the model, or labels or groups are not one for each.
         ImportError
             If matplotlib is not installed.
         """
+        if not hasattr(estimator, "item_vector"):
+            raise TypeError(
+                "estimator must have item_vector, as fitted models of fastfm_ext do; of a Pipeline, give the last step "
+                f"and rows that the others have encoded. Got {kind_of(estimator)}."
+            )
         return cls(estimator.item_vector(X_item)[:, 1:], labels, groups).plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> Self:
