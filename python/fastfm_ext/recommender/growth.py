@@ -168,9 +168,8 @@ class LearnsOfMore(ServesRecommendations):
         return replace(known, folded={**known.folded, **dict(zip(users.tolist(), vectors, strict=True))})
 
     def _folded(self, known: Known, users: Int64) -> Float32:
-        items = np.flatnonzero(known.items.is_known(known.trained))
+        items, item_vectors = known.items_of_fold_in(self.model)
         history = sparse.csr_array(known.interactions[users][:, items])
-        item_vectors = self.model.item_vector(known.items.X[items])
         X = known.users.X[users]
         # What only one user of training had, such as the id, is what folding in learns anew.
         is_shared = np.bincount(known.users.X.indices, minlength=X.shape[1]) > 1

@@ -98,6 +98,21 @@ class Known:
         """Number of users who chose each item, (n_items,)."""
         return np.bincount(self.interactions.indices, minlength=len(self.items)).astype(np.int64)
 
+    @cached_property
+    def mean_weight(self) -> float:
+        """Mean weight of a choice."""
+        return float(self.interactions.data.mean()) if self.interactions.nnz else 1.0
+
+    def items_of_fold_in(self, model: Any) -> tuple[Int64, Float32]:
+        """Return the positions of the items that new users may have chosen, (n,), and their vectors."""
+
+        def find() -> tuple[Int64, Float32]:
+            items = np.flatnonzero(self.items.is_known(self.trained))
+            return items, model.item_vector(self.items.X[items])
+
+        found: tuple[Int64, Float32] = self.found("items of folding in", find)
+        return found
+
     def found_for(self, item_ids: AnyArray, name: str, find: Callable[[], Any]) -> Any:
         """Return what `find` returns, found once for an index with these ids, (n_items,)."""
         kept = self._found.get(name)
