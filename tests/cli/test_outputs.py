@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import command_cases
-from fastfm_ext.cli import settings
+from fastfm_ext.cli import film_settings, options, settings
 from fastfm_ext.cli.jobs import output, predict
 
 run = command_cases.run
@@ -160,8 +160,9 @@ def test_lines_that_cannot_be_written_are_no_second_error(tmp_path):
 
 
 def test_every_path_of_a_command_has_a_role():
-    roles = {settings.READ, settings.WRITTEN, settings.PRINTED, settings.KEPT, settings.FOLDER}
-    commands = [kind for name, kind in vars(settings).items() if name.endswith("Settings") and is_dataclass(kind)]
+    roles = {options.READ, options.WRITTEN, options.PRINTED, options.KEPT, options.FOLDER}
+    declared = vars(settings) | vars(film_settings)
+    commands = [kind for name, kind in declared.items() if name.endswith("Settings") and is_dataclass(kind)]
     paths = [setting for kind in commands for setting in fields(kind) if setting.metadata.get("type") is Path]
     assert len(paths) > 15
     assert {setting.metadata.get("role") for setting in paths} <= roles

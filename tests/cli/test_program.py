@@ -10,7 +10,7 @@ import pytest
 
 from fastfm_ext import cli, encoding
 from fastfm_ext.cli.columns import KINDS
-from fastfm_ext.cli.settings import VARIANTS
+from fastfm_ext.cli.film_settings import VARIANTS
 from fastfm_ext.datasets.movielens import Variant
 
 
@@ -74,7 +74,8 @@ def test_help_loads_only_the_modules_of_the_command_line_paths_and_the_lists_of_
     code += "print(*sorted(name for name in set(sys.modules) - before if name.startswith('fastfm_ext.')))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(result.stdout.splitlines()[-1].split())
-    parts = ("columns", "commands", "hyperparameters", "outputs", "pipes", "program", "settings", "words")
+    parts = ["columns", "commands", "film_settings", "hyperparameters", "options", "outputs", "pipes", "program"]
+    parts += ["settings", "words"]
     own = {"fastfm_ext.cli", *(f"fastfm_ext.cli.{part}" for part in parts)}
     assert own <= loaded
     others = {"_common", "_common.files", "_learning", "_learning.losses", "_learning.solvers"}

@@ -107,7 +107,7 @@ def test_the_items_of_folding_in_follow_the_recommender_when_it_grows():
 
 def test_a_guest_who_has_chosen_everything_cannot_be_told_anything():
     recommender = fitted()
-    with pytest.raises(ValueError, match="every item|all items"):
+    with pytest.raises(ValueError, match=r"every item|all items"):
         guest(recommender, recommender.item_ids_.tolist())
 
 

@@ -11,7 +11,7 @@ from packaging.version import Version
 from repository import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = ("test", "pandas", "polars", "arrow", "retrieval", "onnx", "plot", "zstd")  # what the tests install
+EXTRAS = ("test", "pandas", "polars", "arrow", "retrieval", "onnx", "plot", "demo", "zstd")  # what the tests install
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 

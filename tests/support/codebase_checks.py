@@ -75,6 +75,8 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "_validation",
         "_common",
     },
+    # Only the command line starts it.
+    "demo": {"recommender", "plotting", "_common"},
     "__init__": {
         "_names",
         "_engine",
@@ -101,6 +103,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "_learning",
         "bayesian",
         "datasets",
+        "demo",
         "encoding",
         "export",
         "fm",
@@ -154,19 +157,8 @@ ROOMS_WITHOUT_TESTS = {
     "__init__": "every test imports from it",
     "__main__": "the tests of the command line run it",
 }
-OPTIONAL_DEPENDENCIES = {
-    "faiss",
-    "matplotlib",
-    "onnx",
-    "onnxruntime",
-    "pandas",
-    "polars",
-    "pyarrow",
-    "pyspark",
-    "shap",
-    "tqdm",
-    "zstandard",
-}
+OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "onnx", "onnxruntime", "pandas", "polars", "pyarrow", "pyspark"}
+OPTIONAL_DEPENDENCIES |= {"shap", "starlette", "tqdm", "uvicorn", "zstandard"}
 
 
 def arrow_problems(

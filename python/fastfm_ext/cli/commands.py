@@ -10,19 +10,18 @@ from typing import Any
 from fastfm_ext._common.files import is_pipe
 from fastfm_ext._learning.solvers.registry import SOLVERS
 from fastfm_ext.cli.columns import KINDS, SIDES, TableColumns, read_config
+from fastfm_ext.cli.film_settings import DemoSettings, MovielensSettings
 from fastfm_ext.cli.hyperparameters import add_hyperparameters, add_hyperparameters_of_rankings
+from fastfm_ext.cli.options import READ, STANDARD
 from fastfm_ext.cli.outputs import check_outputs, paths_of
 from fastfm_ext.cli.pipes import Spool
 from fastfm_ext.cli.settings import (
-    READ,
-    STANDARD,
     CsvSettings,
     EvaluateSettings,
     ExportSettings,
     FitSettings,
     FitStreamSettings,
     InspectSettings,
-    MovielensSettings,
     PredictSettings,
     RecommendSettings,
 )
@@ -107,6 +106,16 @@ examples:
   fastfm-ext export films.fastfm users.parquet --what users --rows users.csv
   fastfm-ext export films.fastfm films.onnx
 """
+_DEMO_EPILOG = """\
+Serves a page to this machine alone, and opens it in a browser where there is a desktop. MODEL is a file of
+fit --task ranking or of FMRecommender.save. Without one, the films of MovieLens are downloaded once, as by the command
+movielens, and a recommender is trained on them. The server keeps nothing about anybody: likes stand in the address of
+the page.
+
+examples:
+  fastfm-ext demo
+  fastfm-ext demo films.fastfm --port 0 --no-browser
+"""
 
 
 def add_commands(commands: Any) -> None:
@@ -120,6 +129,7 @@ def add_commands(commands: Any) -> None:
     what = "write what a model has learned as NumPy arrays or Parquet"
     _add_job(commands, "export", ExportSettings, what, _EXPORT_EPILOG)
     _add_movielens(commands)
+    _add_demo(commands)
 
 
 def _add_job(commands: Any, job: str, settings: Any, what: str, epilog: str | None = None) -> None:
@@ -267,11 +277,36 @@ def _add_movielens(commands: Any) -> None:
 
 def _movielens(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     given = _given(MovielensSettings, arguments)
+    _check_films(parser, given)
+    run_job("movielens", MovielensSettings(**given))
+
+
+def _check_films(parser: argparse.ArgumentParser, given: dict[str, Any]) -> None:
+    """End with a message if these settings do not say where the films come from."""
     if ("ratings" in given) != ("movies" in given):
         parser.error("--ratings and --movies go together; only one of them was given")
     if "ratings" in given and ("variant" in given or "data_home" in given):
         parser.error("--variant and --data-home choose a download; they cannot go with --ratings")
-    run_job("movielens", MovielensSettings(**given))
+
+
+def _add_demo(commands: Any) -> None:
+    parser = _add(
+        commands, "demo", "open a page that recommends what goes with what you like, and says why", _DEMO_EPILOG
+    )
+    _add_options(parser, DemoSettings, "model")
+    films = parser.add_argument_group("films, without a MODEL")
+    _add_options(films, DemoSettings, "variant", "data_home", "ratings", "movies", "seed", "save")
+    _add_options(parser.add_argument_group("server"), DemoSettings, "host", "port", "no_browser", "quiet")
+    parser.set_defaults(run=lambda arguments: _demo(parser, arguments))
+
+
+def _demo(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    given = _given(DemoSettings, arguments)
+    of_films = [name for name in ("variant", "data_home", "ratings", "movies", "seed", "save") if name in given]
+    if given.get("model") is not None and of_films:
+        parser.error(f"--{of_films[0].replace('_', '-')} is for a recommender of films; it cannot go with a MODEL")
+    _check_films(parser, given)
+    run_job("demo", DemoSettings(**given))
 
 
 def run_job(job: str, settings: Any) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastfm_ext._common.files import descriptor_of, is_stream
-from fastfm_ext.cli.settings import FOLDER, PRINTED, READ, STANDARD
+from fastfm_ext.cli.options import FOLDER, PRINTED, READ, STANDARD
 
 # Of the files in a folder that commands read.
 _DATA_ENDINGS = {".csv", ".tsv", ".parquet", ".pq", ".libsvm", ".svmlight", ".svm", ".libfm", ".libffm", ".ffm", ".txt"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from fastfm_ext._common.files import descriptor_of, is_pipe
-from fastfm_ext.cli.settings import STANDARD
+from fastfm_ext.cli.options import STANDARD
 
 _BLOCK = 1 << 20
 _LONGEST_MAGIC = 6

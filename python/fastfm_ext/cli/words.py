@@ -32,6 +32,7 @@ def integer(low: int) -> Callable[[str], int]:
 
 n_jobs = _type(int, lambda value: value != 0, "a number of threads: 1, 2, ..., or -1 for all")
 number = _type(float, lambda value: 0.0 <= value < math.inf, "a number of at least 0")
+port = _type(int, lambda value: 0 <= value < 65_536, "a port: a whole number from 0 to 65535")
 fraction = _type(float, lambda value: 0.0 < value < 1.0, "a number between 0 and 1")
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fastfm_ext import cli, datasets, model_io
+from fastfm_ext.cli.film_settings import MovielensSettings
 from fastfm_ext.cli.jobs import movielens
-from fastfm_ext.cli.settings import MovielensSettings
 from fastfm_ext.datasets.movielens import Bunch
 
 pd = pytest.importorskip("pandas")

@@ -15,8 +15,8 @@ from sklearn.model_selection import train_test_split
 from fastfm_ext._common.extras import require
 from fastfm_ext._common.files import replacing
 from fastfm_ext.cli.counts import counted
-from fastfm_ext.cli.settings import MovielensSettings
-from fastfm_ext.datasets.movielens import fetch_movielens, load_movielens_csv
+from fastfm_ext.cli.film_settings import MovielensSettings
+from fastfm_ext.cli.jobs.film_ratings import load_ratings
 from fastfm_ext.encoding.declare import multi, numeric
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.fm.regressor import FMRegressor
@@ -50,7 +50,7 @@ class Split:
 def run(settings: MovielensSettings) -> None:
     """Do the whole job, printing as it goes."""
     _check_outputs(settings)
-    data = _load(settings)
+    data = load_ratings(settings)
     user_row = find_user(data.users, settings.user)
     encoder, split = _encode(data, settings)
     if not settings.quiet:
@@ -114,12 +114,6 @@ def _check_outputs(settings: MovielensSettings) -> None:
     """Raise an error before the training if an output could not be made after it."""
     if settings.plot is not None:
         _format_of_plot(settings.plot)
-
-
-def _load(settings: MovielensSettings) -> Bunch:
-    if settings.ratings is not None and settings.movies is not None:
-        return load_movielens_csv(settings.ratings, settings.movies)
-    return fetch_movielens(settings.variant, data_home=settings.data_home)
 
 
 def _encode(data: Bunch, settings: MovielensSettings) -> tuple[FMEncoder, Split]:

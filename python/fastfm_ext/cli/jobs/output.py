@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from fastfm_ext._common.files import is_stream, open_stream, replacing
-from fastfm_ext.cli.settings import STANDARD
+from fastfm_ext.cli.options import STANDARD
 
 
 @contextlib.contextmanager
