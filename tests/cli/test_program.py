@@ -83,7 +83,18 @@ def test_help_loads_only_the_modules_of_the_command_line_paths_and_the_lists_of_
     assert loaded - own - lists == {f"fastfm_ext.{name}" for name in others}
 
 
-JOBS = ["evaluate", "export", "fit", "fit_ranking", "fit_stream", "inspect", "movielens", "predict", "recommend"]
+JOBS = [
+    "demo",
+    "evaluate",
+    "export",
+    "fit",
+    "fit_ranking",
+    "fit_stream",
+    "inspect",
+    "movielens",
+    "predict",
+    "recommend",
+]
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -91,6 +102,7 @@ def test_a_job_imports_no_other_job(job):
     text = (Path(cli.__file__).parent / "jobs" / f"{job}.py").read_text(encoding="utf-8")
     assert set(re.findall(r"fastfm_ext\.cli\.jobs\.(\w+)", text)) <= {
         "data",
+        "film_ratings",
         "hyperparameters",
         "models",
         "output",
