@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE_SUFFIXES = {".c", ".cpp", ".hpp", ".h", ".inc", ".pxi", ".pyx"}
 BUILD_SUFFIXES = {".so", ".pyd", ".o", ".obj", ".a", ".lib", ".pyc"}
+PAGE_OF_THE_DEMO = [f"fastfm_ext/demo/static/{name}" for name in ("index.html", "style.css", "app.js")]
 SMOKE_TEST = """
 import numpy as np
 import fastfm_ext
@@ -40,6 +41,7 @@ def wheel_problems(name: str, members: list[str]) -> list[str]:
         problems.append("wheel holds no compiled module")
     if "fastfm_ext/py.typed" not in members:
         problems.append("wheel holds no py.typed, so its type hints are ignored")
+    problems += [f"wheel lacks {m}, of the page of the demo" for m in PAGE_OF_THE_DEMO if m not in members]
     if "-cp311-abi3-" not in name:
         problems.append(f"{name} is not tagged cp311-abi3: it would serve one Python version only")
     return problems

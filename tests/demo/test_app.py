@@ -63,7 +63,7 @@ BAD = {
     "likes=-1": ("recommend", {"likes": "-1"}, "likes must be numbers of items"),
     "unknown like": ("recommend", {"likes": "3,24"}, "likes: there is no item number 24."),
     "huge like": ("recommend", {"likes": "9" * 200}, "not '999999999999999999999999999999999999999…'."),
-    "too many likes": ("recommend", {"likes": ",".join(map(str, range(101)))}, "likes: at most 100 items, not 101."),
+    "too many likes": ("recommend", {"likes": ",".join(map(str, range(51)))}, "likes: at most 50 items, not 51."),
     "no item": ("similar", {}, "item must be the number of one item, not ''."),
     "two items": ("similar", {"item": "1,2"}, "item must be the number of one item, not '1,2'."),
     "long search": ("search", {"q": "a" * 201}, "q: a search has at most 200 letters; this one has 201."),

@@ -342,8 +342,11 @@ def test_a_working_installation_has_no_problem():
 
 
 def test_a_wheel_with_sources_or_without_the_core_is_found():
-    problems = runpy.run_path(str(ROOT / ".ci" / "check_dist.py"))["wheel_problems"]
+    checks = runpy.run_path(str(ROOT / ".ci" / "check_dist.py"))
+    problems, page = checks["wheel_problems"], checks["PAGE_OF_THE_DEMO"]
+    assert {ROOT / "python" / name for name in page} == {*(ROOT / "python/fastfm_ext/demo/static").iterdir()}
     good = [
+        *page,
         "fastfm_ext/__init__.py",
         "fastfm_ext/py.typed",
         "fastfm_ext/_native/core.abi3.so",
@@ -352,7 +355,7 @@ def test_a_wheel_with_sources_or_without_the_core_is_found():
     assert problems("fastfm_ext-1-cp311-abi3-linux_x86_64.whl", good) == []
     assert problems("fastfm_ext-1-cp312-cp312-linux_x86_64.whl", good)[0].endswith("one Python version only")
     assert len(problems("x-cp311-abi3-any.whl", [*good, "fastfm_ext/boundary/core.pyx", "tests/conftest.py"])) == 2
-    assert len(problems("x-cp311-abi3-any.whl", good[:1])) == 2
+    assert len(problems("x-cp311-abi3-any.whl", [name for name in good if "init" in name])) == 2 + len(page)
 
 
 def test_an_incomplete_or_littered_sdist_is_found():

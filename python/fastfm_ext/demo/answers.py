@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,9 +39,11 @@ class Answers:
         self._known = recommender._fitted()
         encoder = recommender.encoder
         self.catalog = Catalog(self._known, None if encoder is None else encoder.get_feature_names_out())
-        self._vectors = self._model.item_vector(self._known.items.X[self.catalog.places[:1]])
-        if self._vectors.shape[1] < 2:
+        if self._model.n_factors < 1:
             raise ValueError("a ranking with n_factors=0 ranks the same for everybody; the demo has nothing to show")
+        # What takes longer than a click is done before the first one.
+        self._map = self._drawn()
+        self.recommend(self.catalog.places[: min(1, len(self.catalog) - 1)], 1, 1.0)
 
     def about(self) -> dict[str, Any]:
         """Say what is served."""
@@ -139,8 +140,7 @@ class Answers:
         """Return the items that most users chose on a plane: places from 0 to 1000, and groups to color them by."""
         return self._map
 
-    @cached_property
-    def _map(self) -> dict[str, Any]:
+    def _drawn(self) -> dict[str, Any]:
         places = self.catalog.places[:MOST_ON_MAP]
         display = VectorMapDisplay(self._model.item_vector(self._known.items.X[places])[:, 1:])
         points = display.points - display.points.min(axis=0)

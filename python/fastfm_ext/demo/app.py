@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-MOST_LIKES, MOST_ITEMS, LONGEST_SEARCH = 100, 50, 200
+MOST_LIKES, MOST_ITEMS, LONGEST_SEARCH = 50, 50, 200
 HIGHEST_POPULARITY = 2.0
 _FILES = {
     "/": ("index.html", "text/html"),

@@ -8,7 +8,6 @@ import numpy as np
 from scipy import sparse
 
 from fastfm_ext._common.arrays import Float32, Float64, Int64
-from fastfm_ext.explain.vector_parts import parts_of, with_shares
 from fastfm_ext.recommender.known import Known
 
 
@@ -66,16 +65,15 @@ def _by_history(known: Known, model: Any, chosen: Int64) -> Guest:
     assert known.in_histories is not None
     columns, counted = _places_in(known.in_histories, chosen)
     n_features, n_items = known.items.X.shape[1], len(known.in_histories)
-    by_column = np.argsort(columns, kind="stable")
-    entries = np.ones(len(columns)), columns[by_column], [0, len(columns)]
+    entries = np.ones(len(columns)), np.sort(columns), [0, len(columns)]
     history = sparse.csr_array(entries, shape=(1, n_items))
     row = model.with_history(history, sparse.csr_array((1, n_features), dtype=np.float32))
     vector: Float32 = model.user_vector(row)[0]
-    V = np.concatenate([model.V_, model.history_V_])
-    parts = parts_of(model.user_vector, V, with_shares(row, n_features), vector)
+    # The vector is the sum of the choices' factors, scaled to a length: each has its part of it.
+    parts = model.history_V_[columns].astype(np.float64)
+    length = np.linalg.norm(parts.sum(axis=0))
     shares = np.zeros((len(chosen), len(vector) - 1))
-    of_history = parts.features >= n_features
-    shares[counted[by_column]] = parts.vectors[of_history]
+    shares[counted] = parts * (np.linalg.norm(vector[1:]) / length if length else 0.0)
     return Guest(vector, shares)
 
 

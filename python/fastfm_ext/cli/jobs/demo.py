@@ -31,7 +31,6 @@ FILM_RANKER: dict[str, Any] = {
     "temperature": 0.4,
     "max_iter": 17,
     "early_stopping": False,
-    "n_jobs": -1,
 }
 
 

@@ -1,7 +1,7 @@
 "use strict";
 // Page of the demo. All that is chosen stands in the address behind #, so that a reload or a new server loses nothing.
 
-const SEARCH_RESULTS = 8;
+const SEARCH_RESULTS = 6;
 const NEIGHBORS = 10;
 const MILLISECONDS_TO_RETRY = 1500;
 const LABELED = 10;
