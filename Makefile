@@ -42,6 +42,7 @@ bench:  ## compare the kernels with the NumPy reference
 
 docs:  ## make the documentation in build/docs, offline, with every warning an error; needs the extra "docs"
 	$(PYTHON) -m sphinx -W --keep-going -b html docs build/docs
+	$(PYTHON) docs/check_site.py build/docs
 
 wheel:  ## build a wheel into ./dist
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir $(DIST) .

@@ -5,6 +5,7 @@ import importlib
 import io
 import re
 import shlex
+import struct
 
 import pytest
 
@@ -13,12 +14,15 @@ from fastfm_ext._learning.losses import LOSSES
 from fastfm_ext._learning.solvers.registry import SOLVERS
 from fastfm_ext._names import PUBLIC_MODULES
 from fastfm_ext.cli import program
-from markdown_examples import commands, examples, run_examples
+from markdown_examples import commands, examples, fenced_lines, run_examples
 from page_data import data_of, missing_data
 from repository import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-OTHER_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", ROOT / "fastfm_ext" / "README.md"]
+OTHER_PAGES = [
+    ROOT / name
+    for name in ("CONTRIBUTING.md", "benchmarks/README.md", "benchmarks/development.md", "fastfm_ext/README.md")
+]
 # Their code is that of the English pages: test_translations.py
 TRANSLATIONS = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs" / "zh").glob("*.md"))]
 
@@ -56,6 +60,25 @@ def test_links_to_files_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)", text)
     missing = [t for t in targets if not t.startswith("https:") and not (page.parent / t).exists()]
     assert missing == []
+
+
+# What the column of the site holds beside both sidebars on a window of 1400 pixels.
+WIDEST_CODE = 96
+
+
+@pytest.mark.parametrize("page", sorted({*(ROOT / "docs").glob("*.md")} - {ROOT / "docs" / "tables.md"}), ids=page_id)
+def test_the_lines_of_code_fit_the_column_of_the_site(page):
+    assert [line for word, line in fenced_lines(page) if len(line) > WIDEST_CODE and word != "text"] == []
+
+
+def test_the_logo_is_as_its_script_draws_it():
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
+    draw_logo = importlib.import_module("draw_logo")
+    assert (ROOT / "docs" / "static" / "logo.svg").read_text(encoding="utf-8") == draw_logo.logo()
+    width, height = draw_logo.card().get_size_inches() * draw_logo.DPI
+    card = (ROOT / "docs" / "static" / "social-card.png").read_bytes()
+    # The sizes stand in the first chunk of a PNG.
+    assert struct.unpack(">II", card[16:24]) == (width, height) == (1200, 630)
 
 
 def test_the_reference_has_a_page_for_every_public_name():

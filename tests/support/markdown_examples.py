@@ -8,6 +8,7 @@ import io
 import re
 import shlex
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,19 @@ def examples(page: Path) -> list[tuple[str, str]]:
     """The Python blocks, each with the heading above it."""
     sections = re.findall(r"^#+ (.+?)\n(.*?)(?=^#+ |\Z)", _without_comments_in_code(page), re.M | re.S)
     return [(title, block) for title, text in sections for block in _BLOCK.findall(text)]
+
+
+def fenced_lines(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield each line of each block of code, with the word behind the block's first fence."""
+    fence = word = None
+    for line in page.read_text(encoding="utf-8").splitlines():
+        mark = re.match(r"(`{3,})(\S*)", line)
+        if fence is None and mark:
+            fence, word = mark.groups()
+        elif fence is not None and line == fence:
+            fence = None
+        elif fence is not None:
+            yield str(word), line
 
 
 def _without_comments_in_code(page: Path) -> str:
@@ -53,7 +67,7 @@ def commands(page: Path) -> list[list[str]]:
     """Every `fastfm-ext ...` in a block of shell commands or between backticks."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.+?)^```", text, re.M | re.S)
-    shell = [command for block in blocks for command in re.split(r"&&|\n", block)]
+    shell = [command for block in blocks for command in re.split(r"&&|\n", block.replace("\\\n", " "))]
     words = [shlex.split(command) for command in [*shell, *re.findall(r"`([^`\n]+)`", text)]]
     return [command for command in words if command and command[0] == "fastfm-ext" and len(command) > 1]
 

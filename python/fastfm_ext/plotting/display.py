@@ -27,5 +27,5 @@ class Display:
         if figure is None or getattr(figure.canvas, "manager", None) is not None:
             return None
         picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=NOTEBOOK_DPI)
+        figure.savefig(picture, format="png", dpi=NOTEBOOK_DPI, bbox_inches="tight")
         return picture.getvalue()
