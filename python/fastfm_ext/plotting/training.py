@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,7 +25,50 @@ QUALITIES = {
 }
 
 
-class LearningCurveDisplay(Display):
+class HistoryDisplay(Display):
+    """Display of what several models have in their ``history_``.
+
+    Parameters
+    ----------
+    histories : mapping of str to mapping
+        By the model's name, its ``history_``.
+    """
+
+    ax_: Axes
+
+    def __init__(self, histories: Histories) -> None:
+        self.histories = {name: dict(history) for name, history in histories.items()}
+
+    @classmethod
+    def from_estimator(cls, estimators: Any, *, ax: Axes | None = None) -> Self:
+        """Draw fitted estimators by their histories.
+
+        Parameters
+        ----------
+        estimators : estimator, Pipeline, or mapping of str to these
+            Fitted; a mapping gives them names.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw. Default: a new figure, which is made without pyplot.
+
+        Returns
+        -------
+        LearningCurveDisplay or QualityTimeDisplay
+
+        Raises
+        ------
+        ValueError
+            If an estimator has no losses of epochs, as Bayesian ones do not.
+        ImportError
+            If matplotlib is not installed.
+        """
+        return cls(histories_of(estimators)).plot(ax=ax)
+
+    @abstractmethod
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Draw the histories on these axes, or on new ones."""
+
+
+class LearningCurveDisplay(HistoryDisplay):
     """Learning curves of several models: the loss of every epoch.
 
     Create one with `from_estimator`.
@@ -47,35 +91,6 @@ class LearningCurveDisplay(Display):
     >>> display.ax_.get_xlabel()
     'epoch'
     """
-
-    ax_: Axes
-
-    def __init__(self, histories: Histories) -> None:
-        self.histories = {name: dict(history) for name, history in histories.items()}
-
-    @classmethod
-    def from_estimator(cls, estimators: Any, *, ax: Axes | None = None) -> Self:
-        """Draw the learning curves of fitted estimators.
-
-        Parameters
-        ----------
-        estimators : estimator, Pipeline, or mapping of str to these
-            Fitted; a mapping gives them names.
-        ax : matplotlib.axes.Axes, optional
-            Where to draw. Default: a new figure, which is made without pyplot.
-
-        Returns
-        -------
-        LearningCurveDisplay
-
-        Raises
-        ------
-        ValueError
-            If an estimator has no losses of epochs, as Bayesian ones do not.
-        ImportError
-            If matplotlib is not installed.
-        """
-        return cls(histories_of(estimators)).plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw one line for each model, dashed for its training rows, and mark the best epochs.
@@ -114,7 +129,7 @@ class LearningCurveDisplay(Display):
         return self
 
 
-class QualityTimeDisplay(Display):
+class QualityTimeDisplay(HistoryDisplay):
     """Quality of several models against the seconds of their training.
 
     Create one with `from_estimator`.
@@ -137,35 +152,6 @@ class QualityTimeDisplay(Display):
     >>> display.ax_.get_lines()[0].get_xdata().tolist()
     [0.5, 1.0]
     """
-
-    ax_: Axes
-
-    def __init__(self, histories: Histories) -> None:
-        self.histories = {name: dict(history) for name, history in histories.items()}
-
-    @classmethod
-    def from_estimator(cls, estimators: Any, *, ax: Axes | None = None) -> Self:
-        """Draw the quality of fitted estimators against time.
-
-        Parameters
-        ----------
-        estimators : estimator, Pipeline, or mapping of str to these
-            Fitted; a mapping gives them names.
-        ax : matplotlib.axes.Axes, optional
-            Where to draw. Default: a new figure, which is made without pyplot.
-
-        Returns
-        -------
-        QualityTimeDisplay
-
-        Raises
-        ------
-        ValueError
-            If an estimator has no losses of epochs, as Bayesian ones do not.
-        ImportError
-            If matplotlib is not installed.
-        """
-        return cls(histories_of(estimators)).plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw one line for each model, with a dot for each epoch.
