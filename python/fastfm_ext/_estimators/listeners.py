@@ -38,7 +38,9 @@ class FitProgress:
     >>> X = np.random.default_rng(0).normal(size=(200, 3))
     >>> def below_a_tenth(progress):
     ...     return progress.history["train_loss"][-1] < 0.1
-    >>> model = FMRegressor(n_factors=2, random_state=0).fit(X, X[:, 0] * X[:, 1], callback=below_a_tenth)
+    >>> model = FMRegressor(n_factors=2, random_state=0).fit(
+    ...     X, X[:, 0] * X[:, 1], callback=below_a_tenth
+    ... )
     >>> model.history_["train_loss"][-1] < 0.1 < model.history_["train_loss"][-2]
     True
     """

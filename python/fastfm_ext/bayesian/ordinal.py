@@ -116,7 +116,9 @@ class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):
     >>> from fastfm_ext import BayesianFMOrdinalClassifier
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 2))
-    >>> stars = np.digitize(X[:, 0] + X[:, 1] + rng.normal(scale=0.3, size=500), [-2, -1, 0, 2]) + 1
+    >>> stars = (
+    ...     np.digitize(X[:, 0] + X[:, 1] + rng.normal(scale=0.3, size=500), [-2, -1, 0, 2]) + 1
+    ... )
     >>> model = BayesianFMOrdinalClassifier(n_factors=2, random_state=0).fit(X, stars)
     >>> model.predict([[-2.0, -1.0], [0.5, 0.5], [2.0, 2.0]]).tolist()
     [1, 4, 5]

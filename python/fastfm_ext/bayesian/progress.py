@@ -33,7 +33,9 @@ class SweepProgress:
     >>> X = np.random.default_rng(0).normal(size=(200, 3))
     >>> def after_fifty(progress):
     ...     return progress.sweep == 50
-    >>> model = BayesianFMRegressor(n_factors=2, random_state=0).fit(X, X[:, 0] * X[:, 1], callback=after_fifty)
+    >>> model = BayesianFMRegressor(n_factors=2, random_state=0).fit(
+    ...     X, X[:, 0] * X[:, 1], callback=after_fifty
+    ... )
     >>> model.n_sweeps_
     50
     """

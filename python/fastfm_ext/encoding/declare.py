@@ -57,7 +57,9 @@ def categorical(
     Examples
     --------
     >>> from fastfm_ext.encoding import FMEncoder, categorical
-    >>> encoder = FMEncoder(user=[categorical("city", min_count=2, missing="feature", unknown="rare")])
+    >>> encoder = FMEncoder(
+    ...     user=[categorical("city", min_count=2, missing="feature", unknown="rare")]
+    ... )
     >>> X = encoder.fit_transform({"city": ["Rome", "Rome", "Oslo", None]})
     >>> encoder.get_feature_names_out().tolist()
     ['city=<rare>', 'city=<missing>', 'city=Rome']

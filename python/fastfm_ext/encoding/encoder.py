@@ -85,7 +85,11 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
     Examples
     --------
     >>> from fastfm_ext.encoding import FMEncoder, multi, numeric
-    >>> ratings = {"user_id": [1, 1, 2], "age": [20, 20, 40], "genres": ["Action", "Comedy|Drama", "Action|Drama"]}
+    >>> ratings = {
+    ...     "user_id": [1, 1, 2],
+    ...     "age": [20, 20, 40],
+    ...     "genres": ["Action", "Comedy|Drama", "Action|Drama"],
+    ... }
     >>> encoder = FMEncoder(user=["user_id", numeric("age")], item=[multi("genres", sep="|")])
     >>> X = encoder.fit_transform(ratings)
     >>> X.shape
@@ -166,8 +170,12 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
 
         Examples
         --------
-        >>> encoder = FMEncoder(user=["user_id"], item=["film"]).fit({"user_id": [7, 9], "film": ["a", "b"]})
-        >>> encoder.partial_fit({"user_id": [8, 9], "film": ["a", "c"]}).get_feature_names_out().tolist()
+        >>> encoder = FMEncoder(user=["user_id"], item=["film"]).fit(
+        ...     {"user_id": [7, 9], "film": ["a", "b"]}
+        ... )
+        >>> encoder.partial_fit(
+        ...     {"user_id": [8, 9], "film": ["a", "c"]}
+        ... ).get_feature_names_out().tolist()
         ['user_id=7', 'user_id=9', 'film=a', 'film=b', 'user_id=8', 'film=c']
         """
         if not hasattr(self, "fields_"):
@@ -271,8 +279,13 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         Examples
         --------
         >>> from fastfm_ext.encoding import implicit
-        >>> ratings = {"user": [1, 1, 1, 1, 2, 2, 2, 2], "film": ["a", "b", "c", "d", "b", "c", "d", "e"]}
-        >>> encoder = FMEncoder(user=["user", implicit("user", of="film")], item=["film"]).fit(ratings)
+        >>> ratings = {
+        ...     "user": [1, 1, 1, 1, 2, 2, 2, 2],
+        ...     "film": ["a", "b", "c", "d", "b", "c", "d", "e"],
+        ... }
+        >>> encoder = FMEncoder(user=["user", implicit("user", of="film")], item=["film"]).fit(
+        ...     ratings
+        ... )
         >>> encoder.transform_blocks(ratings)
         <BlockMatrix of shape (8, 12) in 2 blocks (2 x 7, 5 x 5), 48 nonzeros>
         """

@@ -30,8 +30,12 @@ class PairContribution(NamedTuple):
     >>> from fastfm_ext import FMRanker
     >>> from fastfm_ext.explain import ranking_contributions
     >>> users, items = np.eye(5)[:2], np.eye(5)[2:]
-    >>> model = FMRanker(2, similarity="dot", random_state=0, max_iter=3).fit(users, items, np.eye(2, 3))
-    >>> part = max(ranking_contributions(model, users[:1], items[:1])[0], key=lambda part: part.value)
+    >>> model = FMRanker(2, similarity="dot", random_state=0, max_iter=3).fit(
+    ...     users, items, np.eye(2, 3)
+    ... )
+    >>> part = max(
+    ...     ranking_contributions(model, users[:1], items[:1])[0], key=lambda part: part.value
+    ... )
     >>> part.user_feature, part.item_feature
     ('(anybody)', '(item alone)')
     """
@@ -90,7 +94,9 @@ def ranking_contributions(
     >>> from fastfm_ext import FMRanker
     >>> from fastfm_ext.explain import ranking_contributions
     >>> users, items = np.eye(5)[:2], np.eye(5)[2:]
-    >>> model = FMRanker(2, similarity="dot", random_state=0, max_iter=3).fit(users, items, np.eye(2, 3))
+    >>> model = FMRanker(2, similarity="dot", random_state=0, max_iter=3).fit(
+    ...     users, items, np.eye(2, 3)
+    ... )
     >>> why = ranking_contributions(model, users[:1], items[:1])[0]
     >>> sorted((part.user_feature, part.item_feature) for part in why)
     [('(anybody)', '(item alone)'), ('0', '2')]

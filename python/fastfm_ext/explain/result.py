@@ -72,8 +72,12 @@ class Contributions:
     >>> from fastfm_ext.explain import contributions
     >>> table = {"city": ["Oslo", "Rome"] * 20, "day": ["sun", "mon", "mon", "sun"] * 10}
     >>> encoder = FMEncoder().fit(table)
-    >>> model = FMRegressor(n_factors=2, random_state=0).fit(encoder.transform(table), [1.0, 5.0] * 20)
-    >>> found = contributions(model, encoder.transform(table), encoder.transform(table), encoder=encoder)
+    >>> model = FMRegressor(n_factors=2, random_state=0).fit(
+    ...     encoder.transform(table), [1.0, 5.0] * 20
+    ... )
+    >>> found = contributions(
+    ...     model, encoder.transform(table), encoder.transform(table), encoder=encoder
+    ... )
     >>> found.values.shape, [step.name for step in found.top(0, 1)]
     ((40, 2), ['city'])
     """

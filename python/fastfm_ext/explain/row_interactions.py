@@ -53,7 +53,10 @@ def interactions(model: Any, X: Any, n: int | None = 10, encoder: Any = None) ->
     >>> from fastfm_ext import FMRegressor
     >>> from fastfm_ext.explain import interactions
     >>> model = FMRegressor.from_parameters(0.0, [0.0] * 3, [[1.0], [2.0], [-3.0]])
-    >>> [[(pair.first, pair.second, pair.value) for pair in row] for row in interactions(model, [[1, 2, 0], [1, 1, 1]])]
+    >>> [
+    ...     [(pair.first, pair.second, pair.value) for pair in row]
+    ...     for row in interactions(model, [[1, 2, 0], [1, 1, 1]])
+    ... ]
     [[('0', '1', 4.0)], [('1', '2', -6.0), ('0', '2', -3.0), ('0', '1', 2.0)]]
     """
     if n is not None and not is_integer(1)(n):

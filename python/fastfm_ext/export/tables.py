@@ -66,7 +66,9 @@ def export_features(path: PathLike, model: Any, encoder: Any = None) -> None:
     >>> from fastfm_ext import FMEncoder, FMRegressor, export_features
     >>> ratings = {"user": ["ann", "bob", "bob"], "film": ["Alien", "Alien", "Brazil"]}
     >>> encoder = FMEncoder(user=["user"], item=["film"])
-    >>> model = FMRegressor(n_factors=2, random_state=0).fit(encoder.fit_transform(ratings), [5.0, 2.0, 3.0])
+    >>> model = FMRegressor(n_factors=2, random_state=0).fit(
+    ...     encoder.fit_transform(ratings), [5.0, 2.0, 3.0]
+    ... )
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "features.npz")
     ...     export_features(path, model, encoder)

@@ -147,7 +147,9 @@ class FMRegressor(VectorsMixin, RegressorMixin, RowEstimator):
     --------
     >>> import numpy as np
     >>> from fastfm_ext import FMRegressor
-    >>> X = np.eye(6)[[0, 0, 1, 1, 2, 2]] + np.eye(6)[[3, 4, 3, 5, 4, 5]]  # one of three users, one of three films
+    >>> X = (
+    ...     np.eye(6)[[0, 0, 1, 1, 2, 2]] + np.eye(6)[[3, 4, 3, 5, 4, 5]]
+    ... )  # one of three users, one of three films
     >>> y = [5.0, 4.0, 3.0, 1.0, 4.0, 2.0]
     >>> model = FMRegressor(n_factors=4, random_state=0).fit(X, y)
     >>> model.predict(X).round().tolist()

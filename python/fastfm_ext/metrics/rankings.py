@@ -134,7 +134,9 @@ def ndcg_at_k(ranked: ArrayLike, relevant: Any, k: int) -> float:
     Examples
     --------
     >>> from fastfm_ext.metrics import ndcg_at_k
-    >>> round(ndcg_at_k([["b", "a", "c"]], [["a", "c"]], k=2), 4)  # (1 / log2 3) / (1 + 1 / log2 3)
+    >>> round(
+    ...     ndcg_at_k([["b", "a", "c"]], [["a", "c"]], k=2), 4
+    ... )  # (1 / log2 3) / (1 + 1 / log2 3)
     0.3869
     """
     return _mean_at_k("ndcg", ranked, relevant, k)
@@ -269,7 +271,11 @@ def auc(scores: ArrayLike, relevant: Any, exclude: Any = None) -> float:
     >>> from fastfm_ext.metrics import auc
     >>> auc([[0.9, 0.1, 0.5, 0.7]], sparse.csr_array([[0, 0, 1, 1]]))
     0.5
-    >>> auc([[0.9, 0.1, 0.5, 0.7]], sparse.csr_array([[0, 0, 1, 1]]), exclude=sparse.csr_array([[1, 0, 0, 0]]))
+    >>> auc(
+    ...     [[0.9, 0.1, 0.5, 0.7]],
+    ...     sparse.csr_array([[0, 0, 1, 1]]),
+    ...     exclude=sparse.csr_array([[1, 0, 0, 0]]),
+    ... )
     1.0
     """
     wanted = check_interactions(relevant, "relevant")
@@ -359,7 +365,9 @@ def values_by_user(metric: str, ranked: ArrayLike, relevant: Any, k: int) -> Flo
     Examples
     --------
     >>> from fastfm_ext.metrics import values_by_user
-    >>> values_by_user("hit_rate", [["b", "a"], ["c", "b"], ["a", "b"]], [["a"], ["a"], []], k=2).tolist()
+    >>> values_by_user(
+    ...     "hit_rate", [["b", "a"], ["c", "b"], ["a", "b"]], [["a"], ["a"], []], k=2
+    ... ).tolist()
     [1.0, 0.0, nan]
     """
     if metric not in PER_USER:

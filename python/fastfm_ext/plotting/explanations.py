@@ -234,7 +234,9 @@ class WaterfallDisplay(Display):
     --------
     >>> from fastfm_ext.explain import Contribution
     >>> from fastfm_ext.plotting import WaterfallDisplay
-    >>> display = WaterfallDisplay(3.5, [Contribution("film", "Alien", 0.8), Contribution("day", "sun", -0.1)]).plot()
+    >>> display = WaterfallDisplay(
+    ...     3.5, [Contribution("film", "Alien", 0.8), Contribution("day", "sun", -0.1)]
+    ... ).plot()
     >>> [label.get_text() for label in display.ax_.get_yticklabels()]
     ['film = Alien', 'day = sun']
     """

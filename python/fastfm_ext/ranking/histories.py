@@ -72,10 +72,18 @@ class HistoriesMixin:
         --------
         >>> import numpy as np
         >>> from fastfm_ext import FMRanker
-        >>> chosen = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]])
-        >>> model = FMRanker(n_factors=4, user_history=True, random_state=0).fit(None, np.eye(6), chosen)
+        >>> chosen = np.array(
+        ...     [[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]]
+        ... )
+        >>> model = FMRanker(n_factors=4, user_history=True, random_state=0).fit(
+        ...     None, np.eye(6), chosen
+        ... )
         >>> newcomer = model.user_vector(model.with_history([[0, 0, 0, 0, 1, 1]]))
-        >>> int(np.argmax(np.where([0, 0, 0, 0, 1, 1], -np.inf, newcomer @ model.item_vector(np.eye(6)).T)))
+        >>> int(
+        ...     np.argmax(
+        ...         np.where([0, 0, 0, 0, 1, 1], -np.inf, newcomer @ model.item_vector(np.eye(6)).T)
+        ...     )
+        ... )
         3
         """
         check_is_fitted(self, "_scorers")

@@ -130,11 +130,15 @@ class NewcomersMixin:
         >>> import numpy as np
         >>> from fastfm_ext import FMRanker
         >>> features = np.eye(10)  # 4 users, then 6 items
-        >>> chosen = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]])
+        >>> chosen = np.array(
+        ...     [[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]]
+        ... )
         >>> model = FMRanker(2, loss="squared", unobserved_weight=0.1, tol=1e-3, random_state=0)
         >>> model = model.fit(features[:4], features[4:], chosen)
         >>> new_items = model.fold_in_items([[1, 0], [1, 0], [0, 1], [0, 1]], features[:4])
-        >>> (model.user_vector(features[:4]) @ new_items.T).argmax(axis=1).tolist()  # which is better for each user
+        >>> (model.user_vector(features[:4]) @ new_items.T).argmax(
+        ...     axis=1
+        ... ).tolist()  # which is better for each user
         [0, 0, 1, 1]
         """
         check_is_fitted(self, "_scorers")

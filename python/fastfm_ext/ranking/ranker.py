@@ -192,21 +192,31 @@ class FMRanker(NewcomersMixin, RankingEstimator):
     >>> import numpy as np
     >>> from fastfm_ext import FMRanker
     >>> features = np.eye(10)  # 4 users, then 6 items
-    >>> chosen = np.array([[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]])
+    >>> chosen = np.array(
+    ...     [[1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1]]
+    ... )
     >>> model = FMRanker(n_factors=4, random_state=0).fit(features[:4], features[4:], chosen)
     >>> items = model.item_vector(features[4:])
     >>> scores = model.user_vector(features[:4]) @ items.T
     >>> bool(scores[0, 2] > scores[0, 5] and scores[2, 5] > scores[2, 2])
     True
-    >>> newcomer = model.fold_in([4, 5], items)  # a user who came after training, and chose the last two items
+    >>> newcomer = model.fold_in(
+    ...     [4, 5], items
+    ... )  # a user who came after training, and chose the last two items
     >>> int(np.argmax(np.where([0, 0, 0, 0, 1, 1], -np.inf, items @ newcomer)))
     3
 
     The same, with users represented by what they chose:
 
-    >>> model = FMRanker(n_factors=4, user_history=True, random_state=0).fit(None, np.eye(6), chosen)
+    >>> model = FMRanker(n_factors=4, user_history=True, random_state=0).fit(
+    ...     None, np.eye(6), chosen
+    ... )
     >>> newcomer = model.user_vector(model.with_history([[0, 0, 0, 0, 1, 1]]))[0]
-    >>> int(np.argmax(np.where([0, 0, 0, 0, 1, 1], -np.inf, model.item_vector(np.eye(6)) @ newcomer)))
+    >>> int(
+    ...     np.argmax(
+    ...         np.where([0, 0, 0, 0, 1, 1], -np.inf, model.item_vector(np.eye(6)) @ newcomer)
+    ...     )
+    ... )
     3
     """
 

@@ -84,7 +84,11 @@ def interactions_from_table(
     Examples
     --------
     >>> from fastfm_ext.recommender import interactions_from_table
-    >>> plays = {"user_id": ["ann", "bob", "ann", "ann"], "item_id": [7, 7, 9, 7], "plays": [2, 1, 5, 1]}
+    >>> plays = {
+    ...     "user_id": ["ann", "bob", "ann", "ann"],
+    ...     "item_id": [7, 7, 9, 7],
+    ...     "plays": [2, 1, 5, 1],
+    ... }
     >>> found = interactions_from_table(plays, weight="plays")
     >>> found.matrix.toarray().tolist(), found.user_ids.tolist(), found.item_ids.tolist()
     ([[3.0, 5.0], [1.0, 0.0]], ['ann', 'bob'], [7, 9])

@@ -82,7 +82,9 @@ class FMRecommender(JudgesRecommendations, LearnsOfMore, BaseEstimator):
     ...     "title": ["Alien", "Dune", "Solaris", "Heat", "Ronin", "Thief", "Brazil"],
     ...     "genre": ["SciFi", "SciFi", "SciFi", "Crime", "Crime", "Crime", "SciFi"],
     ... }
-    >>> recommender = FMRecommender(FMRanker(n_factors=4, l2_V=0.01, random_state=0)).fit(clicks, items=items)
+    >>> recommender = FMRecommender(FMRanker(n_factors=4, l2_V=0.01, random_state=0)).fit(
+    ...     clicks, items=items
+    ... )
     >>> sorted(recommender.recommend("ann", n=2)["title"].tolist())
     ['Brazil', 'Solaris']
     >>> recommender = recommender.fold_in({"user_id": ["eve", "eve"], "item_id": [4, 5]})

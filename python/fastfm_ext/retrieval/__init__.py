@@ -10,13 +10,20 @@ Examples
 >>> import numpy as np
 >>> from fastfm_ext import FMRegressor
 >>> from fastfm_ext.retrieval import ItemIndex, recommend
->>> X = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]])  # two users, two items
+>>> X = np.array(
+...     [[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]]
+... )  # two users, two items
 >>> model = FMRegressor(n_factors=2, random_state=0).fit(X, [5.0, 1.0, 4.0, 2.0])
->>> index = ItemIndex().fit(model.item_vector([[0, 0, 1, 0], [0, 0, 0, 1]]), ids=["Alien", "Brazil"])
+>>> index = ItemIndex().fit(
+...     model.item_vector([[0, 0, 1, 0], [0, 0, 0, 1]]), ids=["Alien", "Brazil"]
+... )
 >>> ids, scores = index.search(model.user_vector([[1, 0, 0, 0]]), n=1)
 >>> ids.tolist()
 [['Alien']]
->>> [batch.ids.tolist() for batch in recommend(model, index, np.array([[1, 0, 0, 0], [0, 1, 0, 0]]), n=1)]
+>>> [
+...     batch.ids.tolist()
+...     for batch in recommend(model, index, np.array([[1, 0, 0, 0], [0, 1, 0, 0]]), n=1)
+... ]
 [[['Alien'], ['Alien']]]
 """
 

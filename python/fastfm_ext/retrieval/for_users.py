@@ -86,10 +86,16 @@ def recommend(
     --------
     >>> import numpy as np
     >>> from fastfm_ext import FMRegressor, ItemIndex, recommend
-    >>> X = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]])  # two users, two items
+    >>> X = np.array(
+    ...     [[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]]
+    ... )  # two users, two items
     >>> model = FMRegressor(n_factors=2, random_state=0).fit(X, [5.0, 1.0, 4.0, 2.0])
-    >>> index = ItemIndex().fit(model.item_vector([[0, 0, 1, 0], [0, 0, 0, 1]]), ids=["Alien", "Brazil"])
-    >>> for batch in recommend(model, index, np.array([[1, 0, 0, 0], [0, 1, 0, 0]]), n=1, batch_size=1):
+    >>> index = ItemIndex().fit(
+    ...     model.item_vector([[0, 0, 1, 0], [0, 0, 0, 1]]), ids=["Alien", "Brazil"]
+    ... )
+    >>> for batch in recommend(
+    ...     model, index, np.array([[1, 0, 0, 0], [0, 1, 0, 0]]), n=1, batch_size=1
+    ... ):
     ...     print(batch.users, batch.ids.tolist())
     range(0, 1) [['Alien']]
     range(1, 2) [['Alien']]

@@ -223,7 +223,9 @@ class ItemIndex(FindsSimilar):
         --------
         >>> from fastfm_ext.retrieval import ItemIndex
         >>> index = ItemIndex().fit([[3.0], [2.0], [1.0]], ids=["Alien", "Brazil", "Casablanca"])
-        >>> index.search([[1.0], [1.0]], n=1, exclude=[["Alien"], []], only=["Alien", "Casablanca"])[0].tolist()
+        >>> index.search([[1.0], [1.0]], n=1, exclude=[["Alien"], []], only=["Alien", "Casablanca"])[
+        ...     0
+        ... ].tolist()
         [['Casablanca'], ['Alien']]
         """
         items = self._items_to_search()

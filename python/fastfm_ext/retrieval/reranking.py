@@ -65,7 +65,9 @@ class CooccurrenceReranker(BaseEstimator):
     >>> from fastfm_ext.retrieval import CooccurrenceReranker
     >>> chosen = sparse.csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 0]])
     >>> reranker = CooccurrenceReranker(weight=4.0).fit(chosen)
-    >>> ids, scores = reranker.rerank(np.array([[2, 1]]), np.array([[0.5, 0.4]]), chosen[[3]], n=2)
+    >>> ids, scores = reranker.rerank(
+    ...     np.array([[2, 1]]), np.array([[0.5, 0.4]]), chosen[[3]], n=2
+    ... )
     >>> ids.tolist()
     [[1, 2]]
     """

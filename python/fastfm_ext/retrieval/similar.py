@@ -81,7 +81,9 @@ class FindsSimilar(ItemStore):
         Examples
         --------
         >>> from fastfm_ext.retrieval import ItemIndex
-        >>> index = ItemIndex().fit([[0.5, 1.0, 0.0], [0.1, 3.0, 0.3], [0.9, 0.0, 2.0]], ids=["a", "b", "c"])
+        >>> index = ItemIndex().fit(
+        ...     [[0.5, 1.0, 0.0], [0.1, 3.0, 0.3], [0.9, 0.0, 2.0]], ids=["a", "b", "c"]
+        ... )
         >>> index.similar_items(["a", "c"], n=1)[0].tolist()
         [['b'], ['b']]
         >>> index.similar_items(["a"], n=1, exclude=["b"])[0].tolist()

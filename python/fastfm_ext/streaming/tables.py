@@ -173,7 +173,10 @@ class ParquetSource(TableSource):
     >>> from fastfm_ext import FMRegressor
     >>> from fastfm_ext.streaming import ParquetSource
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     pq.write_table(pa.table({"x": [0.0, 1.0] * 50, "y": [1.0, 3.0] * 50}), os.path.join(folder, "a.parquet"))
+    ...     pq.write_table(
+    ...         pa.table({"x": [0.0, 1.0] * 50, "y": [1.0, 3.0] * 50}),
+    ...         os.path.join(folder, "a.parquet"),
+    ...     )
     ...     source = ParquetSource(folder, target="y")
     ...     model = FMRegressor(n_factors=2, random_state=0).fit_stream(source, n_epochs=50)
     >>> source.n_rows, len(source), model.predict([[1.0]]).round(1).tolist()

@@ -216,7 +216,10 @@ def iter_libffm(
     Examples
     --------
     >>> from fastfm_ext.text_formats import iter_libffm
-    >>> [fields.tolist() for X, y, fields in iter_libffm(b"1 0:0:1 1:4:1\n0 0:1:1\n", batch_rows=1)]
+    >>> [
+    ...     fields.tolist()
+    ...     for X, y, fields in iter_libffm(b"1 0:0:1 1:4:1\n0 0:1:1\n", batch_rows=1)
+    ... ]
     [[0, 1], [0]]
     """
     form = Form(has_fields=True, has_labels=labels)

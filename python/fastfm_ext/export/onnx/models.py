@@ -84,7 +84,9 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
     >>> from fastfm_ext import FMEncoder, FMRegressor, to_onnx
     >>> ratings = {"user": ["ann", "bob", "bob"], "film": ["Alien", "Alien", "Brazil"]}
     >>> encoder = FMEncoder(user=["user"], item=["film"])
-    >>> model = FMRegressor(n_factors=2, random_state=0).fit(encoder.fit_transform(ratings), [5.0, 2.0, 3.0])
+    >>> model = FMRegressor(n_factors=2, random_state=0).fit(
+    ...     encoder.fit_transform(ratings), [5.0, 2.0, 3.0]
+    ... )
     >>> [value.name for value in to_onnx(model, encoder).graph.input]
     ['user', 'film']
     >>> [value.name for value in to_onnx(model, encoder, what="item_vector").graph.input]
