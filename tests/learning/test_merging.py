@@ -7,7 +7,7 @@ from fastfm_ext import _engine
 from fastfm_ext._engine.csr import Csr, take_rows
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._learning.merging import Learned, Merger
+from fastfm_ext._learning.merging import Learned, Merger, RowsLearned, growth_of_squares
 from fastfm_ext._learning.solvers.gradient import GRADIENT_SOLVERS
 
 N_USERS, N_ITEMS, K = 40, 30, 4
@@ -38,15 +38,15 @@ def learned_from(before, X, y, options, weight=None):
     weights = np.ones(X.n_rows) if weight is None else weight.astype(float)
     visits = np.bincount(X.indices, weights=np.repeat(weights, np.diff(X.indptr)), minlength=X.n_features)
     features = np.flatnonzero(np.bincount(X.indices, minlength=X.n_features)).astype(np.int32)
-    return Learned(
-        features=features,
-        visits=visits[features].astype(np.float32),
-        records=params.part(features),
+    records = params.part(features)
+    rows = RowsLearned(
         loss=loss,
         weight=float(weights.sum()),
         squared_weight=float((weights**2).sum()),
         row_norm=float(np.diff(X.indptr).mean()),
+        growth=growth_of_squares(before, records, features, options),
     )
+    return Learned(features, visits[features].astype(np.float32), records, rows)
 
 
 def merged(before, workers, options):
@@ -141,6 +141,25 @@ def test_ftrl_gives_the_merged_parameters_back():
         np.testing.assert_allclose(from_state, theta, rtol=1e-4, atol=1e-6)
 
 
+def test_parts_of_a_worker_add_up_to_the_worker():
+    options = options_of("adagrad")
+    X, y, users = ratings()
+    before = begun(options)
+    parts = [np.flatnonzero(users % 2 == part).astype(np.int64) for part in range(2)]
+    workers = [learned_from(before, take_rows(X, rows), y[rows], options) for rows in parts]
+    pieces = []
+    for learned in workers:
+        for first in range(0, len(learned.features), 10):
+            some = slice(first, first + 10)
+            records = {name: learned.records[name][some] for name in ("w", "V")}
+            if first == 0:
+                records["w0"] = learned.records["w0"]
+            pieces.append(Learned(learned.features[some], learned.visits[some], records, learned.rows))
+    whole, piecewise = merged(before, workers, options), merged(before, pieces, options)
+    for name, records in whole.tables.items():
+        np.testing.assert_array_equal(piecewise.tables[name], records)
+
+
 def test_nothing_learned_changes_nothing():
     options = options_of("adagrad")
     before = begun(options)
@@ -162,6 +181,6 @@ def test_workers_apart_learn_without_intercept_or_weights(loss, fits):
     for _ in range(20):
         workers = [learned_from(params, take_rows(X, rows), y[rows], options) for rows in parts]
         params = merged(params, workers, options)
-        losses.append(sum(learned.loss for learned in workers) / len(y))
+        losses.append(sum(learned.rows.loss for learned in workers) / len(y))
     assert losses[-1] < 0.7 * losses[0]
     assert max(losses) < 1.5 * losses[0]

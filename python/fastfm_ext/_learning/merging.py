@@ -44,42 +44,84 @@ _CURVATURE_OF_LOSS = {"logistic": 0.25}
 # The mean of g^2 over the mean of the logistic loss, in a calibrated model: .36 where both classes are as likely, .28
 # where one has a tenth of the rows.
 _SQUARE_OF_LOGISTIC = 0.3
+_TINY = 1e-30
 
 
 @dataclass(frozen=True)
-class Learned:
-    """What a worker has learned.
+class RowsLearned:
+    """What the merging has to know of the rows that a worker has trained on.
 
     Attributes
     ----------
-    features : ndarray of shape (n_touched,)
-        Features of the rows that it has trained on, each once.
-    visits : ndarray of shape (n_touched,)
-        For each of them, the sum of the weights of its rows.
-    records : dict of ndarray
-        What `Parameters.part` returns for these features.
     loss : float
         The sum of the loss over the rows, each before its own step.
     weight, squared_weight : float
         The sums of the rows' weights, and of their squares.
     row_norm : float
         The mean squared norm of the rows.
+    growth : dict of float
+        What `growth_of_squares` returns.
+    """
+
+    loss: float
+    weight: float
+    squared_weight: float
+    row_norm: float
+    growth: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a worker has learned, or a part of it.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n_touched,)
+        Features of its rows, each once.
+    visits : ndarray of shape (n_touched,)
+        For each of them, the sum of the weights of its rows.
+    records : dict of ndarray
+        What `Parameters.part` returns for these features. Tables without features stand in one part only.
+    rows : RowsLearned
+        All rows of the worker.
     """
 
     features: NDArray[np.int32]
     visits: Float32
     records: Mapping[str, Float32]
-    loss: float
-    weight: float
-    squared_weight: float
-    row_norm: float
+    rows: RowsLearned
+
+
+def growth_of_squares(
+    before: Parameters, records: Mapping[str, Float32], features: NDArray[np.int32], options: Options
+) -> dict[str, float]:
+    """Return by how much the sums of squared gradients have grown, by the table's name; none where a rule has none.
+
+    Parameters
+    ----------
+    before : Parameters
+    records : dict of ndarray
+        What `Parameters.part` returns for these features after the steps.
+    features : ndarray of shape (n_touched,)
+    options : Options
+    """
+    slot, growth = _RULES[options.solver].slot, {}
+    if not slot:
+        return {}
+    for spec in before.specs:
+        sums, total = before.tables[spec.name][:, slot], 0.0
+        for first in range(0, len(records[spec.name]), _FEATURES_AT_ONCE):
+            some = slice(first, first + _FEATURES_AT_ONCE)
+            sums_before = sums[features[some]] if spec.per_feature else sums
+            total += float((records[spec.name][some, slot] - sums_before).sum(dtype=np.float64))
+        growth[spec.name] = total
+    return growth
 
 
 class Merger:
-    """Merges what workers have learned, which is added one by one.
+    """Merges what workers have learned, which is added one by one, or part by part.
 
-    Holds twice the memory of the parameters, half of it for each parameter's curvature and what follows from it, and of
-    the workers only the one that is being added.
+    Holds some three times the memory of the parameters.
 
     Parameters
     ----------
@@ -99,12 +141,14 @@ class Merger:
         self._is_shared = {name: np.zeros(len(records), dtype=bool) for name, records in before.tables.items()}
 
     def add(self, learned: Learned) -> None:
-        """Take in what a worker has learned."""
-        data_curvature = self._rule.data_curvature(self._before, learned, self._options)
+        """Take in what a worker has learned, or a part of it."""
+        data_curvature = self._rule.data_curvature(learned.rows, self._options)
         for spec in self._before.specs:
             features, visits = learned.features, learned.visits
+            if spec.name not in learned.records:
+                continue
             if not spec.per_feature:
-                features, visits = np.zeros(1, dtype=np.int32), np.array([learned.weight], dtype=np.float32)
+                features, visits = np.zeros(1, dtype=np.int32), np.array([learned.rows.weight], dtype=np.float32)
             for first in range(0, len(features), _FEATURES_AT_ONCE):
                 some = slice(first, first + _FEATURES_AT_ONCE)
                 self._add(spec, features[some], visits[some], learned.records[spec.name][some], data_curvature)
@@ -144,7 +188,11 @@ class _Rule(Protocol):
     ``visits`` (n_features,). What `forces` returns for each worker is summed.
     """
 
-    def data_curvature(self, before: Parameters, learned: Learned, options: Options) -> float:
+    @property
+    def slot(self) -> int:
+        """Which value of a record is the sum of squared gradients; 0 where none is."""
+
+    def data_curvature(self, rows: RowsLearned, options: Options) -> float:
         """Return what `curvature` needs to know of a worker's rows."""
 
     def curvature(
@@ -162,8 +210,10 @@ class _Rule(Protocol):
 class _Sgd:
     """Plain steps: H is bounded by the visits and the norms of rows, as nothing else is measured."""
 
-    def data_curvature(self, before: Parameters, learned: Learned, options: Options) -> float:
-        return _CURVATURE_OF_LOSS.get(options.loss, 1.0) * learned.row_norm
+    slot = 0
+
+    def data_curvature(self, rows: RowsLearned, options: Options) -> float:
+        return _CURVATURE_OF_LOSS.get(options.loss, 1.0) * rows.row_norm
 
     def curvature(
         self, before: Float32, records: Float32, visits: Float32, data_curvature: float, sizes: StepSizes
@@ -192,23 +242,13 @@ class _AdaGrad(_Sgd):
 
     slot = 1
 
-    def data_curvature(self, before: Parameters, learned: Learned, options: Options) -> float:
-        growth = {name: self._growth(spec, before, learned) for name, spec in _by_name(before).items()}
-        squares = growth["w0"] or growth["w"] / max(learned.row_norm, 1e-30) or _squares(learned, options)
+    def data_curvature(self, rows: RowsLearned, options: Options) -> float:
+        growth = rows.growth
+        squares = growth["w0"] or growth["w"] / max(rows.row_norm, _TINY) or _squares(rows, options)
         if not squares:
             return 0.0
         norm = sum(growth.values()) / squares  # |d|^2
-        h = learned.weight / (learned.squared_weight if options.loss == "logistic" else squares)
-        return float(norm * h)
-
-    def _growth(self, spec: TableSpec, before: Parameters, learned: Learned) -> float:
-        """Return by how much the sums of squares of a table have grown, all together."""
-        sums, total = before.tables[spec.name][:, self.slot], 0.0
-        for first in range(0, len(learned.records[spec.name]), _FEATURES_AT_ONCE):
-            some = slice(first, first + _FEATURES_AT_ONCE)
-            sums_before = sums[learned.features[some]] if spec.per_feature else sums
-            total += float((learned.records[spec.name][some, self.slot] - sums_before).sum(dtype=np.float64))
-        return total
+        return norm * rows.weight / (rows.squared_weight if options.loss == "logistic" else squares)
 
     def curvature(
         self, before: Float32, records: Float32, visits: Float32, data_curvature: float, sizes: StepSizes
@@ -254,7 +294,9 @@ class _Ftrl(_AdaGrad):
 class _Averages:
     """Adam, whose state is averages: each record becomes the mean over the workers, weighted by visits."""
 
-    def data_curvature(self, before: Parameters, learned: Learned, options: Options) -> float:
+    slot = 0
+
+    def data_curvature(self, rows: RowsLearned, options: Options) -> float:
         return 1.0
 
     def curvature(
@@ -272,14 +314,10 @@ class _Averages:
 _RULES: dict[str, _Rule] = {"adagrad": _AdaGrad(), "sgd": _Sgd(), "ftrl": _Ftrl(), "adam": _Averages()}
 
 
-def _by_name(params: Parameters) -> dict[str, TableSpec]:
-    return {spec.name: spec for spec in params.specs}
-
-
-def _squares(learned: Learned, options: Options) -> float:
+def _squares(rows: RowsLearned, options: Options) -> float:
     """Return about the sum of g^2 over a worker's rows, from their loss."""
     of_loss = _SQUARE_OF_LOGISTIC if options.loss == "logistic" else 2.0
-    return of_loss * learned.loss * learned.squared_weight / learned.weight
+    return of_loss * rows.loss * rows.squared_weight / rows.weight
 
 
 def _phi(x: Float32) -> Float32:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._learning.loop import History, Monitor, Run
+from fastfm_ext._learning.loop import Run
+from fastfm_ext._learning.run_state import run_of_state, state_of_run
 from fastfm_ext.model_io.container import ModelFileError, ModelFileReader, write_parts
 
 _MODEL, _POSITION = "model", "stream"
@@ -63,14 +63,8 @@ class StreamPosition:
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "run"}
-        history = asdict(self.run.history)
-        history["val_loss"] = history.pop("validation")
-        meta |= {"history": history, "monitor": asdict(self.run.monitor)}
-        meta["n_factors"] = self.run.best[0].n_factors if self.run.best else 0
-        arrays: dict[str, NDArray[Any]] = {}
-        for number, params in enumerate(self.run.best):
-            arrays |= params.to_arrays(f"_{number}")
-        return meta, arrays
+        of_run, arrays = state_of_run(self.run)
+        return meta | of_run, arrays
 
     @classmethod
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
@@ -82,13 +76,10 @@ class StreamPosition:
             For a state that `_to_state` did not make.
         """
         meta = dict(meta)
-        n_factors = meta.pop("n_factors")
         meta.pop("generator", None)  # earlier builds drew the factors of new features from it
-        run = Run(_history_from(meta.pop("history")), Monitor(**meta.pop("monitor")))
-        run.best = [
-            Parameters.from_arrays(arrays, n_factors, suffix=f"_{number}")
-            for number in range(len(arrays) // len(Parameters.specs))
-        ]
+        run = run_of_state(meta, arrays)
+        for name in ("history", "monitor", "n_factors"):
+            del meta[name]
         position = cls(**meta, run=run)
         kinds: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "dict[str, Any]": dict}
         for f in fields(cls):
@@ -96,14 +87,6 @@ class StreamPosition:
             if f.name != "run" and (not isinstance(value, kinds[str(f.type)]) or isinstance(value, bool)):
                 raise ValueError(f"{f.name} is {value!r}")
         return position
-
-
-def _history_from(meta: dict[str, Any]) -> History:
-    history = History(meta["train_loss"], meta["val_loss"], meta["seconds"], meta["best_epoch"])
-    lengths = {len(history.train_loss), len(history.seconds), len(history.validation) or len(history.seconds)}
-    if len(lengths) > 1 or not 0 <= history.best_epoch <= len(history.seconds):
-        raise ValueError(f"a history of {sorted(lengths)} epochs")
-    return history
 
 
 class Checkpoints:
