@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A session of two cores."""
+    """A session of two cores, which tries a task four times, as clusters do."""
     pytest.importorskip("pyspark", reason="no PySpark: install the extra spark")
     pytest.importorskip("pyarrow", reason="no pyarrow: install the extra spark")
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
@@ -45,7 +45,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         warnings.simplefilter("ignore", ResourceWarning)
         from pyspark.sql import SparkSession
 
-        builder = SparkSession.builder.master("local[2]").appName("tests of fastfm-ext")
+        builder = SparkSession.builder.master("local[2,4]").appName("tests of fastfm-ext")
         builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
         for name, value in CONFIGURATION.items():
             builder = builder.config(name, value)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fastfm_ext._estimators.rows import RowEstimator
 
 # Hyperparameters that two runs of one fit may differ in: they play no part in fit_stream, or not in what is learned.
-_MAY_DIFFER = {
+MAY_DIFFER = {
     "max_iter",
     "early_stopping",
     "validation_fraction",
@@ -198,7 +198,7 @@ def _first_scorers(
 
 def _fixed_settings(estimator: RowEstimator, stream: Any, validation: Any, settings: StreamSettings) -> dict[str, Any]:
     """Return by name what must be the same when a fit is taken up again."""
-    fixed = {k: v for k, v in plain_params(estimator).items() if k not in _MAY_DIFFER}
+    fixed = {k: v for k, v in plain_params(estimator).items() if k not in MAY_DIFFER}
     fixed = {k: v for k, v in fixed.items() if k not in _LATER or v != _LATER[k]}
     fixed |= {"buffer_rows": settings.buffer_rows, "cache": settings.cache is not None}
     fixed |= {"validation": validation is not None}

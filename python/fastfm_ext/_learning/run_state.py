@@ -15,7 +15,7 @@ def state_of_run(run: Run) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return values that JSON can hold, and arrays by name."""
     history = asdict(run.history)
     history["val_loss"] = history.pop("validation")
-    meta = {"history": history, "monitor": asdict(run.monitor)}
+    meta: dict[str, Any] = {"history": history, "monitor": asdict(run.monitor)}
     meta["n_factors"] = run.best[0].n_factors if run.best else 0
     arrays: dict[str, NDArray[Any]] = {}
     for number, params in enumerate(run.best):

@@ -6,45 +6,30 @@ import pytest
 pytest.importorskip("pyspark", reason="no PySpark: install the extra spark")
 
 import fastfm_ext
-from fastfm_ext.spark.partitions import Partitioning, pack_rows
-from fastfm_ext.spark.reading import LabelRule, SourceColumns
 from fastfm_ext.spark.training import TrainingSettings, train
-
-N_USERS, N_ITEMS = 60, 30
-
-
-def ratings(spark, n_rows=4000):
-    """Rows of a user and an item, with a label of two factors; and the same as arrays."""
-    from pyspark.ml.linalg import Vectors
-
-    rng = np.random.default_rng(0)
-    users, items = rng.integers(N_USERS, size=n_rows), rng.integers(N_ITEMS, size=n_rows)
-    U, V = rng.normal(size=(N_USERS, 2)), rng.normal(size=(N_ITEMS, 2))
-    y = (U[users] * V[items]).sum(axis=1) + 0.1 * rng.normal(size=n_rows)
-    size = N_USERS + N_ITEMS
-    rows = [
-        (Vectors.sparse(size, [u, N_USERS + i], [1.0, 1.0]), label)
-        for u, i, label in zip(users.tolist(), items.tolist(), y.tolist(), strict=True)
-    ]
-    X = np.zeros((n_rows, size), dtype=np.float32)
-    X[np.arange(n_rows), users] = X[np.arange(n_rows), N_USERS + items] = 1.0
-    return spark.createDataFrame(rows, ["features", "label"]), X, y
+from model_bits import bits
 
 
-@pytest.mark.parametrize("n_partitions", [2])
-def test_it_learns_what_one_machine_learns(spark, n_partitions):
-    frame, X, y = ratings(spark)
+def test_it_learns_what_one_machine_learns(ratings):
     estimator = fastfm_ext.FMRegressor(n_factors=4, random_state=0)
-    packed = pack_rows(
-        frame,
-        SourceColumns("features", "label"),
-        X.shape[1],
-        LabelRule(),
-        Partitioning(n_partitions, share_held_out=lambda n: 0.1),
-    )
-    model = train(estimator, packed, TrainingSettings(n_epochs=4))
-    packed.unpersist()
+    model = train(estimator, ratings.packed, TrainingSettings(n_epochs=12, n_rounds=3))
     assert len(model.history_["val_loss"]) == model.n_iter_
-    alone = fastfm_ext.FMRegressor(n_factors=4, random_state=0, max_iter=4, early_stopping=False).fit(X, y)
-    errors = [np.sqrt(np.mean((each.predict(X) - y) ** 2)) for each in (model, alone)]
-    assert errors[0] < 1.2 * errors[1]
+    alone = fastfm_ext.FMRegressor(n_factors=4, random_state=0, max_iter=12, early_stopping=False)
+    alone.fit(ratings.X, ratings.y)
+    errors = [np.sqrt(np.mean((each.predict(ratings.X) - ratings.y) ** 2)) for each in (model, alone)]
+    assert errors[1] < errors[0] < 0.25 < 0.3 * ratings.y.std()
+
+
+def test_it_keeps_the_best_epoch(ratings):
+    estimator = fastfm_ext.FMRegressor(n_factors=4, learning_rate=1.0, n_iter_no_change=2, random_state=0)
+    model = train(estimator, ratings.packed, TrainingSettings(n_epochs=8, n_rounds=1))
+    losses = model.history_["val_loss"]
+    assert model.best_epoch_ == int(np.argmin(losses)) + 1
+    until_best = train(estimator, ratings.packed, TrainingSettings(n_epochs=model.best_epoch_, n_rounds=1))
+    np.testing.assert_array_equal(bits(model), bits(until_best))
+
+
+def test_a_divergence_says_what_to_try(ratings):
+    estimator = fastfm_ext.FMRegressor(n_factors=4, learning_rate=1e6, solver="sgd", l2_w=0, l2_V=0, random_state=0)
+    with pytest.raises(fastfm_ext.DivergenceError, match="learning_rate"):
+        train(estimator, ratings.packed, TrainingSettings(n_epochs=2))

@@ -1,31 +1,39 @@
-"""Loop over epochs: each worker trains on its partition, and the parameters are averaged after each epoch."""
+"""Loop over epochs of rounds: workers train apart, what they learned is merged, and the driver says when to stop."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from fastfm_ext._common.arrays import Int64
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._estimators.streamed import EstimatorAsLearner
+from fastfm_ext._estimators.saving import plain_params
+from fastfm_ext._estimators.streamed import MAY_DIFFER, EstimatorAsLearner
 from fastfm_ext._learning.divergence import DivergenceError
-from fastfm_ext._learning.loop import Monitor, Run, Schedule, run_epochs
+from fastfm_ext._learning.loop import History, Run, Schedule, run_epochs
+from fastfm_ext._learning.merging import Merger
+from fastfm_ext._learning.samples import Samples
+from fastfm_ext._learning.stream.batches import checksum
 from fastfm_ext._validation.rows import CountedRows
 from fastfm_ext.spark.packing import PackedSamples
+from fastfm_ext.spark.training.checkpoint import Position, PositionStore
+from fastfm_ext.spark.training.rounds import Rounds
+from fastfm_ext.spark.training.sending import SentParameters
 from fastfm_ext.spark.training.worker import (
+    CONTENTS_SCHEMA,
     LEARNED_SCHEMA,
     VALIDATED_SCHEMA,
-    EpochOfPartition,
     LossOfPartition,
+    RoundOfPartition,
     Task,
-    counts_of,
+    contents_of,
+    learned_in,
 )
 
-Trained = TypeVar("Trained", bound=Any)
+AnyRowEstimator = TypeVar("AnyRowEstimator", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -40,18 +48,26 @@ class TrainingSettings:
         Train on the held-out rows, too, for all epochs, and validate on none.
     classes : ndarray of shape (n_classes,), or None
         For classification.
+    n_rounds : int, optional
+        Rounds of an epoch; chosen by the number of rows by default.
+    checkpoint : str, optional
+        A folder of any file system that Spark writes to, for the state after each epoch. A training of the same
+        settings and rows goes on from there, and ends with the same bits as one that was never broken off.
     """
 
     n_epochs: int
     on_all: bool = False
     classes: Any = None
+    n_rounds: int | None = None
+    checkpoint: str | None = None
 
 
-def train(estimator: Trained, rows: PackedSamples, settings: TrainingSettings) -> Trained:
+def train(estimator: AnyRowEstimator, rows: PackedSamples, settings: TrainingSettings) -> AnyRowEstimator:
     """Return an estimator with these hyperparameters, trained on packed rows.
 
     With held-out rows, the best epoch's parameters are kept, and training ends when the loss no longer falls there;
-    without, when the training loss no longer falls.
+    without, when the training loss no longer falls. The result depends on the rows, their partitions, the rounds and
+    the seed alone: not on which task ran where, or how often.
 
     Parameters
     ----------
@@ -63,41 +79,186 @@ def train(estimator: Trained, rows: PackedSamples, settings: TrainingSettings) -
 
     Raises
     ------
+    ValueError
+        For a checkpoint of other settings or rows, or a damaged one.
     DivergenceError
         When a score stops being finite or the loss explodes, and there is no best epoch to fall back on.
     """
     model = copy.copy(estimator)
     model._check_params()
     model.n_features_in_ = rows.n_features
-    validates = bool(rows.n_rows_of[:, 1].any()) and not settings.on_all
-    learner = EstimatorAsLearner(model, settings.classes, is_first=True)
-    first = rows.first
-    samples = learner.learned_samples(
-        CountedRows(first.X, first.labels, first.weights, None), partial(_columns_in_double, first.X)
-    )
-    options, seed = model._options(), model._seed()
-    targets, weight = samples.targets, samples.sample_weight
-    w0 = model._first_w0(targets, weight, np.arange(samples.X.n_rows, dtype=np.int64), options)
-    frame = rows.frame if settings.on_all else rows.to_train
-    counts = _counts(frame, rows.n_features)
-    rng = np.random.default_rng(seed)
-    scorers = model._scorers_for(learner.call, options, rows.n_features, w0, rng, np.flatnonzero(counts), None, [])
-    schedule = Schedule(
-        max_iter=settings.n_epochs,
-        n_iter_no_change=settings.n_epochs if settings.on_all else model.n_iter_no_change,
-        tol=model._units.loss(model.tol),
-        n_threads=model.n_jobs or 1,
-        shuffle=bool(model.shuffle),
-    )
-    guard = model._guard(model._typical_loss(scorers, targets, weight, options))
-    task = Task(model, rows.n_features, options, guard, schedule, seed, settings.on_all)
-    run_epoch = partial(_run_epoch, task, frame, scorers)
-    validate = partial(_validate, task, rows.held_out, scorers) if validates else None
-    run = run_epochs(scorers, run_epoch, validate, schedule, Run(monitor=Monitor()))
-    model._units.to_user(scorers)
-    model._keep(scorers, run.history)
+    training = _DriverLoop.begun(model, rows, settings)
+    run = training.run()
+    model._units.to_user(training.scorers)
+    model._keep(training.scorers, run.history)
     run.raise_divergence()
     return model
+
+
+@dataclass
+class _DriverLoop:
+    """The part of a training that the driver does.
+
+    Attributes
+    ----------
+    task : Task
+    rounds : Rounds
+    to_train, held_out : DataFrame
+        Packed rows; None where nothing is held out.
+    first : Samples
+        The rows that the units are from, for messages.
+    scorers : list of Parameters
+    started_from : Run
+    checkpoints : PositionStore or None
+    fixed : dict
+        Settings that two runs with one checkpoint share.
+    """
+
+    task: Task
+    rounds: Rounds
+    to_train: Any
+    held_out: Any
+    first: Samples
+    scorers: list[Parameters]
+    started_from: Run = field(default_factory=Run)
+    checkpoints: PositionStore | None = None
+    fixed: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def begun(cls, model: Any, rows: PackedSamples, settings: TrainingSettings) -> _DriverLoop:
+        """Return a training at its beginning, or where the checkpoint stands; the model learns its units."""
+        learner = EstimatorAsLearner(model, settings.classes, is_first=True)
+        first = rows.first
+        counted = CountedRows(first.X, first.labels, first.weights, None)
+        samples = learner.learned_samples(counted, partial(_columns_in_double, first.X))
+        checkpoints, position, fixed = None, None, {}
+        if settings.checkpoint is not None:
+            fixed = _fixed(model, rows, settings, samples)
+            checkpoints = PositionStore(rows.frame.sparkSession, settings.checkpoint)
+            position = checkpoints.read(fixed)
+        seed = model._seed() if position is None else position.seed
+        to_train = rows.frame if settings.on_all else rows.to_train
+        contents = to_train.mapInArrow(partial(contents_of, n_features=rows.n_features), CONTENTS_SCHEMA).toArrow()
+        blocks_of, features = _contents(contents.to_pylist(), rows.n_features)
+        scorers = position.scorers if position is not None else _first_scorers(learner, samples, seed, features)
+        schedule = Schedule(
+            max_iter=settings.n_epochs,
+            n_iter_no_change=settings.n_epochs if settings.on_all else model.n_iter_no_change,
+            tol=model._units.loss(model.tol),
+            n_threads=model.n_jobs or 1,
+            shuffle=bool(model.shuffle),
+        )
+        guard = model._guard(model._typical_loss(scorers, samples.targets, samples.sample_weight, model._options()))
+        n_rows_of = rows.n_rows_of.sum(axis=1) if settings.on_all else rows.n_rows_of[:, 0]
+        validates = bool(rows.n_rows_of[:, 1].any()) and not settings.on_all
+        return cls(
+            task=Task(model, rows.n_features, model._options(), guard, schedule, seed),
+            rounds=Rounds.of(settings.n_rounds, n_rows_of, blocks_of, seed if schedule.shuffle else None),
+            to_train=to_train,
+            held_out=rows.held_out if validates else None,
+            first=samples,
+            scorers=scorers,
+            started_from=Run() if position is None else position.run,
+            checkpoints=checkpoints,
+            fixed=fixed,
+        )
+
+    def run(self) -> Run:
+        """Train to the end, and return what happened on the way."""
+        schedule = self.task.schedule
+        if self.checkpoints is not None:
+            schedule = replace(schedule, report=self._write_checkpoint)
+        validate = None if self.held_out is None else self._validate
+        return run_epochs(self.scorers, self._run_epoch, validate, schedule, self.started_from)
+
+    def _run_epoch(self, epoch: int) -> float:
+        loss = weight = 0.0
+        for number in range(self.rounds.n):
+            of_round = self._run_round(epoch, number)
+            loss, weight = loss + of_round[0], weight + of_round[1]
+        self.task.guard.check(loss / weight, epoch, self.first)
+        return loss / weight
+
+    def _run_round(self, epoch: int, number: int) -> tuple[float, float]:
+        """Let all workers train apart, and merge; return the sum of the loss, and of the rows' weights."""
+        blocks = self.rounds.blocks_of(self.to_train, epoch, number)
+        sent = SentParameters(self.to_train.sparkSession, self.scorers)
+        try:
+            work = RoundOfPartition(self.task, sent, epoch, self.rounds.share(number))
+            table = blocks.mapInArrow(work, LEARNED_SCHEMA).toArrow()
+        finally:
+            sent.forget()
+        (params,) = self.scorers
+        merger = Merger(params, self.task.options)
+        sums: dict[int, tuple[float, float]] = {}
+        # Floating-point sums depend on their order, so that of the partitions is the same in each run.
+        for row in _rows_in_order(table):
+            if row["fault"] is not None:
+                raise DivergenceError(row["fault"], epoch, self.task.guard.learning_rate)
+            learned = learned_in(row, params)
+            merger.add(learned)
+            sums[row["part"]] = learned.rows.loss, learned.rows.weight
+        self.scorers[0] = merger.merged()
+        return sum(loss for loss, _ in sums.values()), sum(weight for _, weight in sums.values())
+
+    def _validate(self, epoch: int) -> float:
+        """Return the mean loss of the held-out rows."""
+        sent = SentParameters(self.held_out.sparkSession, self.scorers)
+        try:
+            table = self.held_out.mapInArrow(LossOfPartition(self.task, sent), VALIDATED_SCHEMA).toArrow()
+        finally:
+            sent.forget()
+        parts = sorted(table.to_pylist(), key=lambda row: row["part"])
+        loss = sum(row["loss"] for row in parts) / sum(row["weight"] for row in parts)
+        if not np.isfinite(loss):
+            raise self.task.guard.error("the validation loss became NaN or infinite", epoch, self.first)
+        return float(loss)
+
+    def _write_checkpoint(self, epoch: int, history: History) -> bool:
+        assert self.checkpoints is not None
+        self.checkpoints.write(Position(self.fixed, self.task.seed, self.started_from, self.scorers))
+        return False
+
+
+def _first_scorers(learner: EstimatorAsLearner, samples: Samples, seed: int, features: Any) -> list[Parameters]:
+    """Return the parameters to begin with; `features` are those that rows have."""
+    model, rng = learner.estimator, np.random.default_rng(seed)
+    options, n_features = model._options(), samples.X.n_features
+    all_rows = np.arange(samples.X.n_rows, dtype=np.int64)
+    w0 = model._first_w0(samples.targets, samples.sample_weight, all_rows, options)
+    return model._scorers_for(learner.call, options, n_features, w0, rng, features, None, [])
+
+
+def _fixed(model: Any, rows: PackedSamples, settings: TrainingSettings, first: Samples) -> dict[str, Any]:
+    """Return by name what must be the same when a training is taken up again."""
+    hyperparameters = {name: value for name, value in plain_params(model).items() if name not in MAY_DIFFER}
+    return hyperparameters | {
+        "on_all": settings.on_all,
+        "rounds": settings.n_rounds,
+        "rows of each partition": rows.n_rows_of.tolist(),
+        "first rows": checksum(first, first.X.n_rows),
+    }
+
+
+def _contents(rows: list[dict[str, Any]], n_features: int) -> tuple[dict[int, list[int]], Any]:
+    """Return the blocks of each partition, and the features that rows have, of rows of `CONTENTS_SCHEMA`."""
+    blocks_of, has_rows = {}, np.zeros(n_features, dtype=bool)
+    for row in rows:
+        blocks_of[row["part"]] = np.frombuffer(row["blocks"], dtype=np.int32).tolist()
+        has_rows[np.frombuffer(row["features"], dtype=np.int32)] = True
+    return blocks_of, np.flatnonzero(has_rows)
+
+
+def _rows_in_order(table: Any) -> Any:
+    """Give the rows of a table of `LEARNED_SCHEMA` in the order of their parts and pieces, its bytes as buffers."""
+    import pyarrow as pa
+
+    table = table.sort_by([("part", "ascending"), ("piece", "ascending")])
+    is_binary = {field.name: pa.types.is_binary(field.type) for field in table.schema}
+    for batch in table.to_batches():
+        for number in range(batch.num_rows):
+            scalars = {name: batch.column(name)[number] for name in is_binary}
+            yield {name: value.as_buffer() if is_binary[name] else value.as_py() for name, value in scalars.items()}
 
 
 def _columns_in_double(X: Any, columns: Any) -> Any:
@@ -106,53 +267,3 @@ def _columns_in_double(X: Any, columns: Any) -> Any:
     data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
     whole = sp.csr_array((data, X.indices, X.indptr), shape=(X.n_rows, X.n_features))
     return whole[:, columns].toarray().astype(np.float64)
-
-
-def _counts(frame: Any, n_features: int) -> Int64:
-    """Return the number of rows of each feature, (n_features,)."""
-    counts = np.zeros(n_features, dtype=np.int64)
-    for row in frame.mapInArrow(partial(counts_of, n_features=n_features), "counts binary").collect():
-        counts += np.frombuffer(row["counts"], dtype=np.int64)
-    return counts
-
-
-def _run_epoch(task: Task, frame: Any, scorers: list[Parameters], epoch: int) -> float:
-    """Train all workers for an epoch, and merge: each feature's change weighs as often as the worker met it."""
-    learned = frame.mapInArrow(EpochOfPartition(task, scorers, epoch), LEARNED_SCHEMA).collect()
-    for row in learned:
-        if row["fault"]:
-            raise DivergenceError(row["fault"], epoch, task.guard.learning_rate)
-    params = scorers[0]
-    before = params.copy()
-    weight = sum(row["weight"] for row in learned)
-    met = np.zeros(task.n_features, dtype=np.int64)
-    for row in learned:
-        met[np.frombuffer(row["features"], dtype=np.int32)] += np.frombuffer(row["counts"], dtype=np.int64)
-    for row in learned:
-        features = np.frombuffer(row["features"], dtype=np.int32)
-        share = (np.frombuffer(row["counts"], dtype=np.int64) / met[features]).astype(np.float32)[:, None, None]
-        for name, records in params.tables.items():
-            change = np.frombuffer(row[name], dtype=np.float32)
-            if name == "w0":
-                records += np.float32(row["weight"] / weight) * (change.reshape(records.shape) - before.tables[name])
-            else:
-                change = change.reshape(len(features), *records.shape[1:])
-                records[features] += share * (change - before.tables[name][features])
-    loss = float(sum(row["loss"] for row in learned) / weight)
-    task.guard.check(loss, epoch, _Unknown())
-    return loss
-
-
-class _Unknown:
-    """Data of which the driver has seen too little to describe it."""
-
-    largest = (float("nan"), 1.0)
-
-
-def _validate(task: Task, frame: Any, scorers: list[Parameters], epoch: int) -> float:
-    """Return the mean loss of the held-out rows."""
-    rows = frame.mapInArrow(LossOfPartition(task, scorers), VALIDATED_SCHEMA).collect()
-    loss = float(sum(row["loss"] for row in rows) / sum(row["weight"] for row in rows))
-    if not np.isfinite(loss):
-        raise task.guard.error("the validation loss became NaN or infinite", epoch, _Unknown())
-    return loss
