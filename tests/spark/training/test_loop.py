@@ -29,6 +29,15 @@ def test_it_keeps_the_best_epoch(ratings):
     np.testing.assert_array_equal(bits(model), bits(until_best))
 
 
+def test_what_comes_worker_by_worker_is_merged_to_the_same_bits(ratings, monkeypatch):
+    estimator = fastfm_ext.FMRegressor(n_factors=4, random_state=0)
+    settings = TrainingSettings(n_epochs=1, n_rounds=2)
+    at_once = train(estimator, ratings.packed, settings)
+    monkeypatch.setattr("fastfm_ext.spark.training.loop.MOST_BYTES_AT_ONCE", 0)
+    one_by_one = train(estimator, ratings.packed, settings)
+    np.testing.assert_array_equal(bits(one_by_one), bits(at_once))
+
+
 def test_a_divergence_says_what_to_try(ratings):
     estimator = fastfm_ext.FMRegressor(n_factors=4, learning_rate=1e6, solver="sgd", l2_w=0, l2_V=0, random_state=0)
     with pytest.raises(fastfm_ext.DivergenceError, match="learning_rate"):

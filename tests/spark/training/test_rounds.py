@@ -3,7 +3,21 @@
 import numpy as np
 import pytest
 
-from fastfm_ext.spark.training.rounds import FEWEST_ROUNDS, MOST_ROUNDS, ROWS_OF_ROUND, Rounds, Share
+from fastfm_ext.spark.training.rounds import (
+    BYTES_OF_SMALL_MODEL,
+    FEWEST_ROUNDS,
+    MOST_ROUNDS,
+    ROWS_OF_ROUND,
+    VISITS_OF_ROUND,
+    Contents,
+    Rounds,
+    Share,
+)
+
+
+def rounds_of(n, n_rows_of, blocks_of, nnz=1000, n_features=10, record_bytes=136):
+    contents = Contents(np.array(n_rows_of), blocks_of, nnz, np.arange(n_features))
+    return Rounds.of(n, contents, record_bytes, seed=0)
 
 
 @pytest.mark.parametrize(("n_rows", "n"), [(0, 1), (5, 3), (1000, 7)])
@@ -16,7 +30,7 @@ def test_shares_hold_each_row_once(n_rows, n):
 
 
 def test_small_partitions_visit_a_share_of_each_block():
-    rounds = Rounds.of(4, np.array([100, 100]), {0: [0, 1], 1: [0]}, seed=0)
+    rounds = rounds_of(4, [100, 100], {0: [0, 1], 1: [0]})
     assert not rounds.blocks
     assert [rounds.share(number) for number in range(4)] == [Share(number, 4) for number in range(4)]
     frame = object()
@@ -34,12 +48,20 @@ def test_small_partitions_visit_a_share_of_each_block():
 )
 def test_the_number_of_rounds_follows_the_rows(n_partitions, n_rows, expected):
     blocks_of = {part: [0, 1] for part in range(n_partitions)}
-    assert Rounds.of(None, np.full(n_partitions, n_rows), blocks_of, seed=0).n == expected
+    assert rounds_of(None, [n_rows] * n_partitions, blocks_of).n == expected
+
+
+@pytest.mark.parametrize(("visits", "expected"), [(1, 2), (6 * VISITS_OF_ROUND, 6), (100 * VISITS_OF_ROUND, 10)])
+def test_a_large_model_is_merged_less_often(visits, expected):
+    n_features, n_workers = BYTES_OF_SMALL_MODEL // 100, 2
+    nnz, blocks_of = visits * n_features * n_workers, {0: [0], 1: [0]}
+    rounds = rounds_of(None, [10 * ROWS_OF_ROUND] * 2, blocks_of, nnz, n_features, record_bytes=136)
+    assert rounds.n == expected
 
 
 def test_large_partitions_visit_each_block_once_an_epoch_in_another_order_each(spark):
     blocks = list(range(20))
-    rounds = Rounds.of(5, np.array([100, 100]), {0: blocks, 1: blocks}, seed=0)
+    rounds = rounds_of(5, [100, 100], {0: blocks, 1: blocks})
     frame = spark.range(20).withColumnRenamed("id", "block")
 
     def visited(epoch):

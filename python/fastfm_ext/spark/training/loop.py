@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._estimators.row_problems import typical_loss
 from fastfm_ext._estimators.saving import plain_params
 from fastfm_ext._estimators.streamed import MAY_DIFFER, EstimatorAsLearner
 from fastfm_ext._learning.divergence import DivergenceError
@@ -20,7 +22,7 @@ from fastfm_ext._learning.stream.batches import checksum
 from fastfm_ext._validation.rows import CountedRows
 from fastfm_ext.spark.packing import PackedSamples
 from fastfm_ext.spark.training.checkpoint import Position, PositionStore
-from fastfm_ext.spark.training.rounds import Rounds
+from fastfm_ext.spark.training.rounds import Contents, Rounds
 from fastfm_ext.spark.training.sending import SentParameters
 from fastfm_ext.spark.training.worker import (
     CONTENTS_SCHEMA,
@@ -34,6 +36,9 @@ from fastfm_ext.spark.training.worker import (
 )
 
 AnyRowEstimator = TypeVar("AnyRowEstimator", bound=Any)
+
+# What workers have learned comes to the driver at once up to this, else one worker after the other.
+MOST_BYTES_AT_ONCE = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,8 @@ class _DriverLoop:
     scorers : list of Parameters
     started_from : Run
     checkpoints : PositionStore or None
+    sends_much : bool
+        Whether all that workers learn in a round is too much for the driver to hold at once.
     fixed : dict
         Settings that two runs with one checkpoint share.
     """
@@ -120,6 +127,7 @@ class _DriverLoop:
     held_out: Any
     first: Samples
     scorers: list[Parameters]
+    sends_much: bool = False
     started_from: Run = field(default_factory=Run)
     checkpoints: PositionStore | None = None
     fixed: dict[str, Any] = field(default_factory=dict)
@@ -138,9 +146,9 @@ class _DriverLoop:
             position = checkpoints.read(fixed)
         seed = model._seed() if position is None else position.seed
         to_train = rows.frame if settings.on_all else rows.to_train
-        contents = to_train.mapInArrow(partial(contents_of, n_features=rows.n_features), CONTENTS_SCHEMA).toArrow()
-        blocks_of, features = _contents(contents.to_pylist(), rows.n_features)
-        scorers = position.scorers if position is not None else _first_scorers(learner, samples, seed, features)
+        contents = _contents(rows, to_train, settings)
+        scorers = position.scorers if position is not None else _first_scorers(learner, samples, seed, contents)
+        record_bytes = scorers[0].record_bytes
         schedule = Schedule(
             max_iter=settings.n_epochs,
             n_iter_no_change=settings.n_epochs if settings.on_all else model.n_iter_no_change,
@@ -148,12 +156,12 @@ class _DriverLoop:
             n_threads=model.n_jobs or 1,
             shuffle=bool(model.shuffle),
         )
-        guard = model._guard(model._typical_loss(scorers, samples.targets, samples.sample_weight, model._options()))
-        n_rows_of = rows.n_rows_of.sum(axis=1) if settings.on_all else rows.n_rows_of[:, 0]
+        guard = model._guard(typical_loss(model, scorers, samples.targets, samples.sample_weight, model._options()))
         validates = bool(rows.n_rows_of[:, 1].any()) and not settings.on_all
         return cls(
             task=Task(model, rows.n_features, model._options(), guard, schedule, seed),
-            rounds=Rounds.of(settings.n_rounds, n_rows_of, blocks_of, seed if schedule.shuffle else None),
+            rounds=Rounds.of(settings.n_rounds, contents, record_bytes, seed if schedule.shuffle else None),
+            sends_much=len(contents.features) * record_bytes * rows.n_partitions > MOST_BYTES_AT_ONCE,
             to_train=to_train,
             held_out=rows.held_out if validates else None,
             first=samples,
@@ -183,21 +191,20 @@ class _DriverLoop:
         """Let all workers train apart, and merge; return the sum of the loss, and of the rows' weights."""
         blocks = self.rounds.blocks_of(self.to_train, epoch, number)
         sent = SentParameters(self.to_train.sparkSession, self.scorers)
-        try:
-            work = RoundOfPartition(self.task, sent, epoch, self.rounds.share(number))
-            table = blocks.mapInArrow(work, LEARNED_SCHEMA).toArrow()
-        finally:
-            sent.forget()
         (params,) = self.scorers
         merger = Merger(params, self.task.options)
         sums: dict[int, tuple[float, float]] = {}
-        # Floating-point sums depend on their order, so that of the partitions is the same in each run.
-        for row in _rows_in_order(table):
-            if row["fault"] is not None:
-                raise DivergenceError(row["fault"], epoch, self.task.guard.learning_rate)
-            learned = learned_in(row, params)
-            merger.add(learned)
-            sums[row["part"]] = learned.rows.loss, learned.rows.weight
+        work = RoundOfPartition(self.task, sent, epoch, self.rounds.share(number))
+        try:
+            # Floating-point sums depend on their order: it is that of the partitions in each run.
+            for row in _rows_in_order(blocks.mapInArrow(work, LEARNED_SCHEMA), self.sends_much):
+                if row["fault"] is not None:
+                    raise DivergenceError(row["fault"], epoch, self.task.guard.learning_rate)
+                learned = learned_in(row, params)
+                merger.add(learned)
+                sums[row["part"]] = learned.rows.loss, learned.rows.weight
+        finally:
+            sent.forget()
         self.scorers[0] = merger.merged()
         return sum(loss for loss, _ in sums.values()), sum(weight for _, weight in sums.values())
 
@@ -220,13 +227,13 @@ class _DriverLoop:
         return False
 
 
-def _first_scorers(learner: EstimatorAsLearner, samples: Samples, seed: int, features: Any) -> list[Parameters]:
-    """Return the parameters to begin with; `features` are those that rows have."""
+def _first_scorers(learner: EstimatorAsLearner, samples: Samples, seed: int, contents: Contents) -> list[Parameters]:
+    """Return the parameters to begin with."""
     model, rng = learner.estimator, np.random.default_rng(seed)
     options, n_features = model._options(), samples.X.n_features
     all_rows = np.arange(samples.X.n_rows, dtype=np.int64)
     w0 = model._first_w0(samples.targets, samples.sample_weight, all_rows, options)
-    return model._scorers_for(learner.call, options, n_features, w0, rng, features, None, [])
+    return model._scorers_for(learner.call, options, n_features, w0, rng, contents.features, None, [])
 
 
 def _fixed(model: Any, rows: PackedSamples, settings: TrainingSettings, first: Samples) -> dict[str, Any]:
@@ -240,20 +247,35 @@ def _fixed(model: Any, rows: PackedSamples, settings: TrainingSettings, first: S
     }
 
 
-def _contents(rows: list[dict[str, Any]], n_features: int) -> tuple[dict[int, list[int]], Any]:
-    """Return the blocks of each partition, and the features that rows have, of rows of `CONTENTS_SCHEMA`."""
-    blocks_of, has_rows = {}, np.zeros(n_features, dtype=bool)
-    for row in rows:
+def _contents(rows: PackedSamples, to_train: Any, settings: TrainingSettings) -> Contents:
+    """Return what the partitions hold, by one pass over them."""
+    table = to_train.mapInArrow(partial(contents_of, n_features=rows.n_features), CONTENTS_SCHEMA).toArrow()
+    blocks_of, nnz, has_rows = {}, 0, np.zeros(rows.n_features, dtype=bool)
+    for row in table.to_pylist():
         blocks_of[row["part"]] = np.frombuffer(row["blocks"], dtype=np.int32).tolist()
+        nnz += row["nnz"]
         has_rows[np.frombuffer(row["features"], dtype=np.int32)] = True
-    return blocks_of, np.flatnonzero(has_rows)
+    n_rows_of = rows.n_rows_of.sum(axis=1) if settings.on_all else rows.n_rows_of[:, 0]
+    return Contents(n_rows_of, blocks_of, nnz, np.flatnonzero(has_rows))
 
 
-def _rows_in_order(table: Any) -> Any:
-    """Give the rows of a table of `LEARNED_SCHEMA` in the order of their parts and pieces, its bytes as buffers."""
+def _rows_in_order(learned: Any, one_by_one: bool) -> Iterator[dict[str, Any]]:
+    """Give the rows of a frame of `LEARNED_SCHEMA` in the order of partitions and pieces, with bytes as buffers.
+
+    One by one: all workers train first, at the same time, and leave their rows on disk.
+    """
     import pyarrow as pa
+    from pyspark import StorageLevel
 
-    table = table.sort_by([("part", "ascending"), ("piece", "ascending")])
+    if one_by_one:
+        learned = learned.persist(StorageLevel.DISK_ONLY)
+        try:
+            learned.count()
+            yield from (row.asDict() for row in learned.toLocalIterator())
+        finally:
+            learned.unpersist()
+        return
+    table = learned.toArrow().sort_by([("part", "ascending"), ("piece", "ascending")])
     is_binary = {field.name: pa.types.is_binary(field.type) for field in table.schema}
     for batch in table.to_batches():
         for number in range(batch.num_rows):

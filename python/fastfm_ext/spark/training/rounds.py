@@ -1,6 +1,7 @@
 """Rounds of an epoch: workers train apart for a round, and are merged after each.
 
-The more rounds, the less is lost by training apart, and the more often the parameters travel.
+The more rounds, the less is lost by training apart, and the more often the parameters travel. To send the record of a
+feature, to fetch it from a worker and to merge it takes as long as some tens of steps on it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Int64
 from fastfm_ext._engine.csr import permutation
@@ -19,8 +21,34 @@ if TYPE_CHECKING:
 # Rounds of an epoch: as many as keep a worker's share of a round below `ROWS_OF_ROUND`, within these limits.
 FEWEST_ROUNDS, MOST_ROUNDS = 4, 16
 ROWS_OF_ROUND = 250_000
+# Where the parameters take more bytes than this, rounds are few enough for so many visits of a worker to each feature
+# between two merges, on average.
+BYTES_OF_SMALL_MODEL = 1 << 24
+VISITS_OF_ROUND = 100
+FEWEST_ROUNDS_OF_LARGE_MODEL = 2
 # Rounds take whole blocks where each worker has this many for a round; else all blocks, and a share of each.
 _BLOCKS_OF_ROUND = 4
+
+
+class Contents(NamedTuple):
+    """What the partitions hold.
+
+    Attributes
+    ----------
+    n_rows_of : ndarray of shape (n_partitions,)
+        Samples to train on.
+    blocks_of : dict
+        The numbers of the blocks to train on, by partition.
+    nnz : int
+        Nonzeros of the samples, all together.
+    features : ndarray of shape (n_touched,)
+        Features that rows have.
+    """
+
+    n_rows_of: Int64
+    blocks_of: dict[int, list[int]]
+    nnz: int
+    features: NDArray[np.intp]
 
 
 class Share(NamedTuple):
@@ -53,27 +81,23 @@ class Rounds:
     seed: int | None
 
     @classmethod
-    def of(cls, n: int | None, n_rows_of: Int64, blocks_of: dict[int, list[int]], seed: int | None) -> Rounds:
+    def of(cls, n: int | None, contents: Contents, record_bytes: int, seed: int | None) -> Rounds:
         """Choose the rounds.
 
         Parameters
         ----------
         n : int, optional
-            Default: by the rows of the largest partition; 1 for a single one.
-        n_rows_of : ndarray of shape (n_partitions,)
-            Samples to train on.
-        blocks_of : dict
-            The numbers of the blocks to train on, by partition.
+            Default: by the rows of the largest partition and by the size of the model; 1 for a single partition.
+        contents : Contents
+        record_bytes : int
+            Bytes of a feature's parameters.
         seed : int or None
         """
-        if n is None:
-            largest = int(n_rows_of.max(initial=0))
-            n = 1 if len(blocks_of) <= 1 else int(np.clip(-(-largest // ROWS_OF_ROUND), FEWEST_ROUNDS, MOST_ROUNDS))
-        has_enough = all(len(numbers) >= _BLOCKS_OF_ROUND * n for numbers in blocks_of.values())
-        blocks = (
-            sorted({number for numbers in blocks_of.values() for number in numbers}) if has_enough and n > 1 else []
-        )
-        return cls(n, tuple(blocks), seed)
+        numbers_of = contents.blocks_of.values()
+        n = n or _rounds_for(contents, record_bytes)
+        takes_whole = n > 1 and all(len(numbers) >= _BLOCKS_OF_ROUND * n for numbers in numbers_of)
+        blocks = {number for numbers in numbers_of for number in numbers} if takes_whole else set()
+        return cls(n, tuple(sorted(blocks)), seed)
 
     def blocks_of(self, frame: DataFrame, epoch: int, number: int) -> DataFrame:
         """Return the blocks of a round, from 0, of a frame of packed rows."""
@@ -90,3 +114,16 @@ class Rounds:
     def share(self, number: int) -> Share:
         """Return the share of each of these blocks that a round visits."""
         return Share(0, 1) if self.blocks else Share(number, self.n)
+
+
+def _rounds_for(contents: Contents, record_bytes: int) -> int:
+    """Return the rounds that suit rows and model."""
+    n_workers, n_touched = len(contents.blocks_of), len(contents.features)
+    if n_workers <= 1:
+        return 1
+    largest = int(contents.n_rows_of.max(initial=0))
+    n = int(np.clip(-(-largest // ROWS_OF_ROUND), FEWEST_ROUNDS, MOST_ROUNDS))
+    if n_touched * record_bytes <= BYTES_OF_SMALL_MODEL:
+        return n
+    affordable = contents.nnz // (n_workers * n_touched * VISITS_OF_ROUND)
+    return min(n, max(FEWEST_ROUNDS_OF_LARGE_MODEL, affordable))

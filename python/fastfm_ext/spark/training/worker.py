@@ -37,7 +37,7 @@ LEARNED_SCHEMA = (
     "part int, piece int, features binary, visits binary, w0 binary, w binary, V binary, rows string, fault string"
 )
 VALIDATED_SCHEMA = "part int, loss double, weight double"
-CONTENTS_SCHEMA = "part int, blocks binary, features binary"
+CONTENTS_SCHEMA = "part int, nnz bigint, blocks binary, features binary"
 _PIECE = 1 << 24
 
 
@@ -102,14 +102,15 @@ def contents_of(batches: Iterable[Any], n_features: int) -> Iterator[Any]:
     import pyarrow as pa
 
     has_rows = np.zeros(n_features, dtype=bool)
-    part, blocks = -1, []
+    part, nnz, blocks = -1, 0, []
     for part, number, block in blocks_in(batches, n_features):  # noqa: B007
         blocks.append(number)
+        nnz += block.X.nnz
         has_rows[block.X.indices] = True
     if blocks:
         arrays = np.array(blocks, dtype=np.int32), np.flatnonzero(has_rows).astype(np.int32)
-        columns = [pa.array([part], pa.int32()), *(pa.array([array.tobytes()]) for array in arrays)]
-        yield pa.record_batch(columns, names=["part", "blocks", "features"])
+        columns = [pa.array([part], pa.int32()), pa.array([nnz]), *(pa.array([array.tobytes()]) for array in arrays)]
+        yield pa.record_batch(columns, names=["part", "nnz", "blocks", "features"])
 
 
 @dataclass(frozen=True)
