@@ -242,24 +242,20 @@ def run(table: Table, models: Callable[[Table, int], Iterator[Any]], seed: int) 
 
 
 def report(results: dict[str, dict[str, list[Result]]]) -> str:
-    rows = []
+    """Return a table of errors, one of AUC and R2, and one of seconds."""
+    rows: list[list[list[str]]] = [[], [], []]
     for name, by_model in results.items():
-        for model, found in by_model.items():
+        cells: list[list[str]] = [[name], [name], [name]]
+        for found in by_model.values():
             errors = [result.error for result in found]
-            reference = [result.error for result in by_model[REFERENCE]]
-            wins = sum(a < b for a, b in zip(errors, reference, strict=True))
-            rows.append(
-                [
-                    name,
-                    model,
-                    f"{mean(errors):.4f} ± {stdev(errors) if len(errors) > 1 else 0:.4f}",
-                    f"{mean(result.quality for result in found):.4f}",
-                    "" if model == REFERENCE else f"{wins} of {len(found)}",
-                    three_digits(median(result.seconds for result in found)),
-                ]
-            )
-    headings = ["table", "model", "log loss or RMSE", "AUC or R2", "better than boosting", "seconds of a fit"]
-    return markdown_table(headings, rows)
+            spread = f" ± {stdev(errors):.3f}" if len(errors) > 1 else ""
+            cells[0].append(f"{mean(errors):.4f}{spread}")
+            cells[1].append(f"{mean(result.quality for result in found):.4f}")
+            cells[2].append(three_digits(median(result.seconds for result in found)))
+        for table, line in zip(rows, cells, strict=True):
+            table.append(line)
+    heads = ("log loss or RMSE", "AUC or R2", "seconds of a fit")
+    return "\n\n".join(markdown_table([head, *MODELS], table) for head, table in zip(heads, rows, strict=True))
 
 
 def draw(results: dict[str, dict[str, list[Result]]], path: Path) -> None:
