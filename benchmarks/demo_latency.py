@@ -5,7 +5,8 @@
 
 `fastfm-ext demo` runs in a process of its own; this one asks one question at a time over one connection, as the page
 does. Likes are mostly films that many users chose. The recommender is that of the command, and beside it
-one to which guests are folded in by steps, as is the default of FMRanker. The data is in the folder of FASTFM_EXT_DATA.
+one to which guests are folded in by steps, as is the default of FMRanker. Processor time is that
+of the server, and tells more than the clock where other programs run. The data is in the folder of FASTFM_EXT_DATA.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import argparse
 import csv
 import http.client
 import json
+import math
+import os
 import re
 import signal
 import subprocess
@@ -23,6 +26,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -87,46 +91,66 @@ def save_folded(words: list[str], path: Path) -> list[str]:
 
 
 @contextmanager
-def serving(words: list[str]) -> Iterator[int]:
+def serving(words: list[str]) -> Iterator[tuple[int, int]]:
+    """Run the command; give its port and the number of its process."""
     command = [sys.executable, "-m", "fastfm_ext", "demo", *words, "--no-browser", "--port", "0", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:(\d+)/", process.stdout.readline())
         assert found, "the server has not begun"
         try:
-            yield int(found[1])
+            yield int(found[1]), process.pid
         finally:
             process.send_signal(signal.SIGINT)
 
 
-def milliseconds_of(port: int) -> dict[str, list[float]]:
-    """Return how long each answer took, by kind of question."""
-    rng, found = np.random.default_rng(0), {}
-    with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+def processor_seconds(process: int) -> float:
+    """Return the processor time that a process has had; NaN where the system does not say."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except OSError:
+        return math.nan
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-        def ask(question: str, **words: object) -> tuple[float, dict[str, object]]:
-            began = time.perf_counter()
-            connection.request("GET", f"/api/{question}?{urlencode(words)}")
-            response = connection.getresponse()
-            content = response.read()
-            seconds = time.perf_counter() - began
-            assert response.status == 200, content
-            return 1000 * seconds, json.loads(content)
 
-        items = np.array(ask("map")[1]["items"])
-        # The map has the films that most users chose first.
-        chances = 1.0 / np.arange(10, 10 + len(items))
-        chances /= chances.sum()
-        for n in N_LIKES:
-            words = {"n": 10, "popularity": "1"}
-            likes = [",".join(map(str, rng.choice(items, n, replace=False, p=chances))) for _ in range(QUESTIONS)]
-            found[f"{n} like{'s' if n > 1 else ''}, 10 films with reasons"] = [
-                ask("recommend", likes=given, **words)[0] for given in likes
-            ]
-        found["10 similar films"] = [ask("similar", item=item)[0] for item in rng.choice(items, QUESTIONS)]
-        found["a search"] = [ask("search", q=WORDS[at % len(WORDS)])[0] for at in range(QUESTIONS)]
-        found["the map"] = [ask("map")[0] for _ in range(100)]
+def timed(connection: http.client.HTTPConnection, question: str, **words: object) -> tuple[float, Any]:
+    """Return the milliseconds that an answer took, and the answer."""
+    began = time.perf_counter()
+    connection.request("GET", f"/api/{question}?{urlencode(words)}")
+    response = connection.getresponse()
+    content = response.read()
+    seconds = time.perf_counter() - began
+    assert response.status == 200, content
+    return 1000 * seconds, json.loads(content)
+
+
+def questions(items: list[int]) -> dict[str, list[tuple[str, dict[str, object]]]]:
+    """Return questions by kind, of items of which most users chose the first ones."""
+    rng = np.random.default_rng(0)
+    chances = 1.0 / np.arange(10, 10 + len(items))
+    chances /= chances.sum()
+    found: dict[str, list[tuple[str, dict[str, object]]]] = {}
+    for n in N_LIKES:
+        drawn = [rng.choice(items, n, replace=False, p=chances) for _ in range(QUESTIONS)]
+        found[f"{n} like{'s' if n > 1 else ''}, 10 films with reasons"] = [
+            ("recommend", {"likes": ",".join(map(str, likes)), "n": 10}) for likes in drawn
+        ]
+    found["10 similar films"] = [("similar", {"item": item}) for item in rng.choice(items, QUESTIONS)]
+    found["a search"] = [("search", {"q": WORDS[at % len(WORDS)]}) for at in range(QUESTIONS)]
+    found["the map"] = [("map", {})] * 100
     return found
+
+
+def measure(port: int, process: int) -> Iterator[list[str]]:
+    """Yield the kind of question, its median and 99th percentile, and the mean processor time of an answer."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+        items = timed(connection, "map")[1]["items"]  # what most users chose comes first
+        for kind, asked in questions(items).items():
+            before = processor_seconds(process)
+            taken = [timed(connection, question, **words)[0] for question, words in asked]
+            processor = 1000 * (processor_seconds(process) - before) / len(asked)
+            half, last = np.percentile(taken, [50, 99])
+            yield [kind, f"{half:.1f}", f"{last:.1f}", f"{processor:.1f}"]
 
 
 def main() -> None:
@@ -139,12 +163,12 @@ def main() -> None:
             films = write_csv(name, Path(scratch))
             for kind in ("histories", "folded in"):
                 words = films if kind == "histories" else save_folded(films, Path(scratch) / "folded.fastfm")
-                with serving(words) as port:
-                    for question, milliseconds in milliseconds_of(port).items():
-                        half, last = np.percentile(milliseconds, [50, 99])
-                        rows.append([name, kind, question, f"{half:.1f}", f"{last:.1f}"])
+                with serving(words) as (port, process):
+                    for measured in measure(port, process):
+                        rows.append([name, kind, *measured])
                         print(*rows[-1], flush=True)
-    print(markdown_table(["data", "users by", "question", "median ms", "99th percentile ms"], rows))
+    headings = ["data", "users by", "question", "median ms", "99th percentile ms", "processor ms"]
+    print(markdown_table(headings, rows))
 
 
 if __name__ == "__main__":

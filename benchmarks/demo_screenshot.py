@@ -53,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         for flag in [*FLAGS, f"--user-data-dir={scratch}/profile"]:
             options.add_argument(flag)
-        with serving(write_csv("ml-100k", Path(scratch))) as port:
+        with serving(write_csv("ml-100k", Path(scratch))) as (port, _):
             browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
             try:
                 features = [{"name": "prefers-color-scheme", "value": given.scheme}]

@@ -338,13 +338,13 @@ function draw() {
 
 let color_of_others = color("point");
 
-/** Write titles beside their points where they meet no other title. */
+/** Write titles beside their points where they meet no other title, and no other point that has one. */
 function write_labels(pen, labels, width) {
   pen.font = "600 12px system-ui, 'Liberation Sans', 'DejaVu Sans', sans-serif";
   pen.textBaseline = "middle";
   pen.lineWidth = 4;
   pen.strokeStyle = color("ground");
-  const taken = [];
+  const taken = labels.map(([at]) => [position(at)[0] - 5, position(at)[1], 10]);
   for (const [at, fill] of labels) {
     const title = map.titles[at].length > 34 ? `${map.titles[at].slice(0, 33)}…` : map.titles[at];
     const length = pen.measureText(title).width;
