@@ -7,7 +7,7 @@ import pytest
 
 from fastfm_ext import cli, datasets, model_io
 from fastfm_ext.cli.film_settings import MovielensSettings
-from fastfm_ext.cli.jobs import movielens
+from fastfm_ext.cli.jobs import film_ratings, movielens
 from fastfm_ext.datasets.movielens import Bunch
 
 pd = pytest.importorskip("pandas")
@@ -214,7 +214,7 @@ def test_side_features_of_users_are_used(tables, monkeypatch, capsys, tmp_path):
         age=20 + users["user_id"], gender="F", occupation=np.where(users["user_id"] % 3, "artist", "other")
     )
     bunch = Bunch(ratings=ratings, users=users, movies=movies, origin="nowhere")
-    monkeypatch.setattr(movielens, "fetch_movielens", lambda variant, data_home: bunch)
+    monkeypatch.setattr(film_ratings, "fetch_movielens", lambda variant, data_home: bunch)
     path = tmp_path / "model.fastfm"
     assert cli.main(["movielens", "--variant", "100k", "--save", str(path)]) == 0
     names = list(model_io.load_model(path).encoder.get_feature_names_out())

@@ -23,8 +23,8 @@ from fastfm_ext.recommender.recommender import FMRecommender
 DEFAULT_PORT = 8765
 # Of five stars and of four, the film was liked.
 LIKED = 4.0
-# Chosen on MovieLens 100K, by what 250 users liked beside 1, 3 or 10 films. A higher temperature than held-out
-# likes of known users choose is right for short histories.
+# Chosen by benchmarks/demo_quality.py: people with few likes need a higher temperature than FMRanker finds by what it
+# holds out of users that it knows.
 FILM_RANKER: dict[str, Any] = {
     "n_factors": 32,
     "user_history": True,
