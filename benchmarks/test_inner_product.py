@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastfm_ext import FMClassifier, FMRanker, FMRegressor
+from fastfm_ext import FMClassifier, FMRanker, FMRegressor, evaluate
 from inner_product import models
-from inner_product.__main__ import measure, overlap, quality_table, recall
+from inner_product.__main__ import ALL, measure, overlap, quality_table, recall, some_users
 from inner_product.engines import ENGINES
 from inner_product.models import FITS, RATINGS, Parts
 from inner_product.pairs import DISTANCE, FACTORS, LINEAR, PADDED, WHOLE, by_distance, padded, pairs_of
@@ -63,11 +63,10 @@ def test_there_is_no_pair_within_an_item_of_one_feature(task):
 def test_distances_rank_as_those_of_faiss():
     faiss = pytest.importorskip("faiss")
     users, items = (np.random.default_rng(0).normal(size=(n, 9)).astype(np.float32) for n in (20, 40))
-    for some_users, some_items in ((users, items), padded(users, items)):
-        index = faiss.IndexFlatL2(some_items.shape[1])
-        index.add(some_items)
-        expected = index.search(some_users, 40)[1]
-        np.testing.assert_array_equal(order(by_distance(some_users, some_items)), expected)
+    for pair in ((users, items), padded(users, items)):
+        index = faiss.IndexFlatL2(pair[1].shape[1])
+        index.add(pair[1])
+        np.testing.assert_array_equal(order(by_distance(*pair)), index.search(pair[0], 40)[1])
     lengths = np.linalg.norm(padded(users, items)[1], axis=1)
     np.testing.assert_allclose(lengths, lengths[0], rtol=1e-6)
 
@@ -91,6 +90,13 @@ def test_groups_share_the_choices_and_have_all_items(task):
     assert counts[0].min() >= counts[1].max() >= counts[1].min() >= counts[2].max()
 
 
+def test_measures_are_those_of_evaluate(task, model):
+    pair = pairs_of(Parts.of(model, task))[WHOLE]
+    found = measure(task, pair, some_users(task, N_USERS))
+    expected = evaluate(model, task.X_user, task.X_item, task.held_out, seen=task.seen)
+    assert found[ALL] == pytest.approx((expected["recall@20"], expected["ndcg@20"]))
+
+
 def test_recall_counts_what_is_held_out():
     wanted = sp.csr_array([[1, 1, 0, 0], [0, 0, 0, 1]])
     assert recall(np.array([[0, 2], [0, 1]]), wanted) == 0.25
@@ -99,7 +105,10 @@ def test_recall_counts_what_is_held_out():
 def test_tables_and_pictures_show_every_model(task, model, tmp_path: Path):
     pytest.importorskip("matplotlib")
     pairs = pairs_of(Parts.of(model, task))
-    results = {fit: {name: measure(task, pair) for name, pair in pairs.items()} for fit in (RATINGS, "another")}
+    results = {
+        fit: {name: measure(task, pair, some_users(task, 9)) for name, pair in pairs.items()}
+        for fit in (RATINGS, "another")
+    }
     assert quality_table(results).count("\n") == 2 * len(pairs) + 1
     save_picture({"one": results, "two": results}, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 10_000

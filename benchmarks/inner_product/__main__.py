@@ -23,12 +23,11 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
-from fastfm_ext import evaluate
+from fastfm_ext.metrics import ndcg_at_k, recall_at_k
 from tables import markdown_table
 from top_n.data import ones_at
-from top_n.protocols import Vectors
 
-from .engines import ENGINES, PLACES
+from .engines import ENGINES, PLACES, exact
 from .models import CLICKS, COSINE, DOT, FITS, RATINGS, Parts
 from .pairs import FACTORS, WHOLE, Pair, pairs_of
 from .plot import save_picture
@@ -41,15 +40,18 @@ N_SEARCHING = 1_000
 Measures = dict[str, tuple[float, float]]  # Recall@20 and NDCG@20 of a group of items
 
 
-def measure(task: Task, pair: Pair) -> Measures:
-    """Return Recall@20 and NDCG@20 of what is held out: all of it, and popular, middle and rare items apart."""
-    held_out = {ALL: task.held_out} | {name: only(task.held_out, some) for name, some in task.groups().items()}
-    found = {}
-    for name, wanted in held_out.items():
-        rows = np.flatnonzero(np.diff(wanted.indptr))
-        values = evaluate(Vectors, pair[0][rows], pair[1], wanted[rows], seen=task.seen[rows], k=PLACES)
-        found[name] = values[f"recall@{PLACES}"], values[f"ndcg@{PLACES}"]
-    return found
+def measure(task: Task, pair: Pair, users: np.ndarray) -> Measures:
+    """Return Recall@20 and NDCG@20 of these users: of all that is held out, and of popular, middle and rare items."""
+    found = exact((pair[0][users], pair[1]), task.seen[users])
+    wanted = task.held_out[users]
+    groups = {ALL: wanted} | {name: only(wanted, some) for name, some in task.groups().items()}
+    return {name: (recall_at_k(found, some, PLACES), ndcg_at_k(found, some, PLACES)) for name, some in groups.items()}
+
+
+def some_users(task: Task, n_users: int) -> np.ndarray:
+    """Draw users of whom something is held out; all of them if there are not as many."""
+    users = np.flatnonzero(np.diff(task.held_out.indptr))
+    return np.sort(np.random.default_rng(0).permutation(users)[:n_users])
 
 
 def only(matrix: sp.csr_array, columns: np.ndarray) -> sp.csr_array:
@@ -89,8 +91,7 @@ def quality_table(results: Mapping[str, Mapping[str, Measures]]) -> str:
 
 def engines_table(task: Task, parts: Mapping[str, Parts], n_users: int = N_SEARCHING) -> str:
     """Return a table of searches: how much of the exact answer they find, and Recall@20 of what is held out."""
-    users = np.flatnonzero(np.diff(task.held_out.indptr))
-    users = np.sort(np.random.default_rng(0).choice(users, min(n_users, len(users)), replace=False))
+    users = some_users(task, n_users)
     wanted, rows = task.held_out[users], []
     for fit, of_fit in parts.items():
         pairs = {
@@ -130,6 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("tasks", nargs="*", default=list(TASKS), help=f"of {', '.join(TASKS)}; default: all")
     parser.add_argument("--only", nargs="+", default=[""], help="parts of the names of models")
     parser.add_argument("--engines", action="store_true")
+    parser.add_argument("--users", type=int, default=8_000, help="most users to measure by")
     parser.add_argument("--kept", type=Path, default=Path("build/inner_product"))
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args(arguments)
@@ -148,11 +150,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parts = {fit: parts_of(name, fit, task, asked.kept)[0] for fit in fits if fit in SEARCHED}
             print(f"{TITLES[name]}\n\n{engines_table(task, parts)}\n", flush=True)
             continue
-        print(TITLES[name], flush=True)
+        users = some_users(task, asked.users)
+        print(f"{TITLES[name]}, {len(users):,} users", flush=True)
         results = {}
         for fit in fits:
             parts, seconds = parts_of(name, fit, task, asked.kept)
-            results[fit] = {pair: measure(task, vectors) for pair, vectors in pairs_of(parts).items()}
+            results[fit] = {pair: measure(task, vectors, users) for pair, vectors in pairs_of(parts).items()}
             print(f"{fit}: {seconds:.0f} s of CPU, own terms vary by {parts.items[:, 0].std():.2f}", flush=True)
         (asked.kept / f"{name}.json").write_text(json.dumps(results, indent=1))
         print(f"\n{quality_table(results)}\n", flush=True)

@@ -23,7 +23,7 @@ Search = Callable[[Pair, sp.csr_array], Found]
 def exact(pair: Pair, seen: sp.csr_array) -> Found:
     """Search with our exact index."""
     users, items = pair
-    return ItemIndex().fit(items).search(users, PLACES, exclude=seen)[0]
+    return ItemIndex(n_jobs=-1).fit(items).search(users, PLACES, exclude=seen)[0]
 
 
 def our_lists(pair: Pair, seen: sp.csr_array) -> Found:
