@@ -1,0 +1,1 @@
+"""Training on Spark: see `__main__`."""
