@@ -66,11 +66,7 @@ def test_links_to_files_lead_somewhere(page):
 WIDEST_CODE = 96
 
 
-@pytest.mark.parametrize(
-    "page",
-    [page for page in [*PAGES[1:], *OTHER_PAGES] if page.name not in {"tables.md", "which-model.md"}],
-    ids=page_id,
-)
+@pytest.mark.parametrize("page", [*sorted((ROOT / "docs").rglob("*.md")), *OTHER_PAGES], ids=page_id)
 def test_the_lines_of_code_fit_the_column_of_the_site(page):
     assert [line for word, line in fenced_lines(page) if len(line) > WIDEST_CODE and word != "text"] == []
 
