@@ -70,6 +70,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "_learning",
         "_engine",
         "fm",
+        "recommender",
         "retrieval",
         "model_io",
         "_validation",

@@ -83,12 +83,16 @@ def _inferred(column: Column) -> ColumnSpec:
         codes, values, _ = column.coded
     except TypeError:  # a list cannot be compared
         return Multi(name, sep=None)
+    return inferred_by_values(name, values, len(codes), int((codes >= 0).sum()))
+
+
+def inferred_by_values(name: str, values: AnyArray, n_rows: int, n_present: int) -> ColumnSpec:
+    """Choose a spec for a column by its distinct canonical values (n,), of n_rows rows of which n_present have one."""
     if _any_is(values, COLLECTIONS):
         return Multi(name, sep=None)
     if values.dtype.kind == "M" or _all_are(values, TIME_TYPES) or _has_fraction(values):
         return Numeric(name)
-    n_present = int((codes >= 0).sum())
-    if len(codes) < _MIN_ROWS or n_present >= _ROWS_PER_CATEGORY * len(values):
+    if n_rows < _MIN_ROWS or n_present >= _ROWS_PER_CATEGORY * len(values):
         return Categorical(name)
     return Numeric(name) if values.dtype.kind in "iu" else Categorical(name, min_count=2, unknown="rare")
 

@@ -59,12 +59,13 @@ class Binned(SingleColumn):
         if self.edges is not None:
             return FittedBinned(self, np.array(self.edges, dtype=np.float64))
         assert statistics is not None
-        numbers = statistics.values
-        check_any_present(self.column, len(numbers))
+        check_any_present(self.column, len(statistics.values))
+        order = np.argsort(statistics.values)
+        numbers = statistics.values[order].astype(np.float64)
         if self.strategy == "uniform":
             edges = np.unique(np.linspace(numbers[0], numbers[-1], self.n_bins + 1)[1:-1])
         else:
-            edges = quantile_edges(numbers, statistics.counts, self.n_bins)
+            edges = quantile_edges(numbers, statistics.counts[order], self.n_bins)
         # Below an edge at the least number the bin would be empty.
         return FittedBinned(self, edges[edges > numbers[0]])
 

@@ -1,0 +1,1 @@
+"""Encoder of Spark DataFrames: `FMEncoder` fitted and applied where the rows are."""
