@@ -11,6 +11,8 @@ import pytest
 
 # PySpark says so of pandas 3, which is not used here.
 PANDAS_WARNING = "PySpark does not yet fully support pandas"
+# CrossValidator and TrainValidationSplit leave their pool of threads to the garbage collector.
+POOL_WARNING = "Exception ignored in. <function Pool.__del__"
 CONFIGURATION = {
     "spark.driver.memory": "1g",
     "spark.driver.host": "127.0.0.1",
@@ -19,8 +21,9 @@ CONFIGURATION = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    # Sessions of tests are short: compiling more costs more than it brings.
+    # Sessions of tests are short: compiling costs more than it brings.
     "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
@@ -30,6 +33,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/spark" in item.path.as_posix():
             item.add_marker(pytest.mark.filterwarnings(f"ignore:{PANDAS_WARNING}:FutureWarning"))
+            item.add_marker(
+                pytest.mark.filterwarnings(f"ignore:{POOL_WARNING}:pytest.PytestUnraisableExceptionWarning")
+            )
 
 
 @pytest.fixture(scope="session")

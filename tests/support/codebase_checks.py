@@ -158,6 +158,8 @@ ROOMS_WITHOUT_TESTS = {
     "__init__": "every test imports from it",
     "__main__": "the tests of the command line run it",
 }
+LOADED_ON_DEMAND = {"spark.ml": "pyspark"}  # folders that another module loads, once it has found what they need
+SAME_NAMES = {"FMClassifier", "FMRegressor"}  # of pyspark.ml, too, so that an import line is all that changes
 OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "onnx", "onnxruntime", "pandas", "polars", "pyarrow", "pyspark"}
 OPTIONAL_DEPENDENCIES |= {"shap", "starlette", "tqdm", "uvicorn", "zstandard"}
 
@@ -240,7 +242,8 @@ def repeated_type_names(package: Path) -> list[str]:
     for module, path in module_names(package).items():
         for name in type_names(ast.parse(path.read_text(encoding="utf-8"))):
             modules.setdefault(name, []).append(module)
-    return [f"{name} is in {', '.join(found)}" for name, found in sorted(modules.items()) if len(found) > 1]
+    repeated = {name: found for name, found in sorted(modules.items()) if len(found) > 1 and name not in SAME_NAMES}
+    return [f"{name} is in {', '.join(found)}" for name, found in repeated.items()]
 
 
 def upward_arrows(arrows: dict[str, set[str]]) -> list[str]:
@@ -332,7 +335,8 @@ def eager_import_problems(package: Path) -> list[str]:
                 names = [node.module or ""]
             elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("require", "import_module")):
                 names = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            eager = {name.split(".")[0] for name in names} & OPTIONAL_DEPENDENCIES
+            folder = ".".join(path.parent.relative_to(package).parts)
+            eager = {name.split(".")[0] for name in names} & OPTIONAL_DEPENDENCIES - {LOADED_ON_DEMAND.get(folder)}
             problems += [f"{path.name}:{node.lineno} imports {name} when it is loaded" for name in sorted(eager)]  # type: ignore[attr-defined]
     return problems
 

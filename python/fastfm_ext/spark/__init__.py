@@ -1,4 +1,35 @@
 """Factorization machines on Spark: the estimators of `pyspark.ml`, trained and applied by the kernels of this package.
 
-Needs the extra ``spark``.
+Needs the extra ``spark``, and Java for a Spark of one's own.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fastfm_ext._common.extras import require
+
+if TYPE_CHECKING:
+    from fastfm_ext.spark.ml.classification import FMClassificationModel, FMClassifier
+    from fastfm_ext.spark.ml.regression import FMRegressionModel, FMRegressor
+
+__all__ = ["FMClassificationModel", "FMClassifier", "FMRegressionModel", "FMRegressor"]
+
+# These modules define classes of Spark's, and so need it when they are loaded.
+_MODULE_OF = {
+    "FMClassificationModel": "fastfm_ext.spark.ml.classification",
+    "FMClassifier": "fastfm_ext.spark.ml.classification",
+    "FMRegressionModel": "fastfm_ext.spark.ml.regression",
+    "FMRegressor": "fastfm_ext.spark.ml.regression",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for module in ("pyspark.ml", "pyarrow"):
+        require(module, "spark")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,8 @@ where they lie, blocks are cut by the ids of their rows, and only packed rows ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -48,20 +49,58 @@ class Partitioning(NamedTuple):
     ----------
     n_partitions : int, optional
         Default: as many as tasks run at once, but no more than one for each `LEAST_ROWS_OF_PARTITION` rows.
-    share_held_out : callable
-        Takes the number of rows to train on, and returns the share of them to hold out.
+    share_held_out : float
+        Share of the rows to hold out at random.
     seed : int
     """
 
     n_partitions: int | None = None
-    share_held_out: Callable[[int], float] = lambda n_rows: 0.0
+    share_held_out: float = 0.0
     seed: int = 0
 
 
-def pack_rows(
-    frame: DataFrame, columns: SourceColumns, n_features: int, labels: LabelRule, partitioning: Partitioning
-) -> PackedSamples:
-    """Return the rows of a DataFrame, checked, partitioned and packed; the caller unpersists them.
+@dataclass(frozen=True)
+class PackedSource:
+    """Rows of a DataFrame, checked and packed where they lie, kept by Spark.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Of `SOURCE_SCHEMA`; persisted.
+    n_features : int
+    n_rows, n_held_out : int
+        Samples of positive weight: to train on, and held out.
+    nnz : int
+        Nonzeros of both.
+    label_range : tuple of float
+        The lowest and the highest label.
+    n_parts : int
+        Partitions of the DataFrame that have rows.
+    """
+
+    frame: DataFrame
+    n_features: int
+    n_rows: int
+    n_held_out: int
+    nnz: int
+    label_range: tuple[float, float]
+    n_parts: int
+
+    def collected(self) -> tuple[SampleBlock, SampleBlock]:
+        """Return all rows to train on, and all held-out ones, in the order of the DataFrame."""
+        table = self.frame.drop("keys", "lowest", "highest").orderBy("part", "block").toArrow()
+        blocks = list(unpacked(table.to_batches(), self.n_features))
+        kinds = ([block for block in blocks if block.held_out is flag] for flag in (False, True))
+        rows, held_out = (joined(kind, self.n_features) for kind in kinds)
+        return rows, held_out
+
+    def unpersist(self) -> None:
+        """Let Spark forget the rows."""
+        self.frame.unpersist()
+
+
+def packed_source(frame: DataFrame, columns: SourceColumns, n_features: int, labels: LabelRule) -> PackedSource:
+    """Return the rows of a DataFrame, checked and packed; the caller unpersists them.
 
     The DataFrame is computed once.
 
@@ -69,48 +108,73 @@ def pack_rows(
     ----------
     frame : DataFrame
     columns : SourceColumns
-        Without a key, rows are partitioned by the id that has the most different values among the ids at one place of
-        each row, which is the user in rows of users, items and their properties; and at random where there is none.
     n_features : int
     labels : LabelRule
-    partitioning : Partitioning
 
     Raises
     ------
     ValueError
-        For columns that are not there or of another type, and where no row is of positive weight.
+        For columns that are not there or of another type, and where no row to train on is of positive weight.
     pyspark.errors.PythonException
         For a row that cannot be trained on; the message names it.
     """
-    source = selected(frame, columns).mapInArrow(Reader(columns, n_features, labels), SOURCE_SCHEMA).persist()
+    from pyspark.sql import functions
+
+    rows = selected(frame, columns).mapInArrow(Reader(columns, n_features, labels), SOURCE_SCHEMA).persist()
+    is_held_out = functions.col("held_out")
     try:
-        return _partitioned(source, n_features, partitioning)
+        total = rows.agg(
+            functions.sum(functions.when(~is_held_out, functions.col("n_rows"))).alias("n_rows"),
+            functions.sum(functions.when(is_held_out, functions.col("n_rows"))).alias("n_held_out"),
+            functions.sum("nnz").alias("nnz"),
+            functions.min("lowest").alias("lowest"),
+            functions.max("highest").alias("highest"),
+            functions.countDistinct("part").alias("n_parts"),
+        ).first()
+        if total is None or not total["n_rows"]:
+            raise ValueError("the DataFrame has no rows of positive weight to train on.")
+    except BaseException:
+        rows.unpersist()
+        raise
+    n_rows, n_held_out, nnz, n_parts = (int(total[name] or 0) for name in ("n_rows", "n_held_out", "nnz", "n_parts"))
+    return PackedSource(rows, n_features, n_rows, n_held_out, nnz, (total["lowest"], total["highest"]), n_parts)
+
+
+def pack_rows(
+    frame: DataFrame, columns: SourceColumns, n_features: int, labels: LabelRule, partitioning: Partitioning
+) -> PackedSamples:
+    """Return the rows of a DataFrame, checked, partitioned and packed: `packed_source` and `partitioned` in one."""
+    source = packed_source(frame, columns, n_features, labels)
+    try:
+        return partitioned(source, partitioning)
     finally:
         source.unpersist()
 
 
-def _partitioned(source: DataFrame, n_features: int, partitioning: Partitioning) -> PackedSamples:
+def partitioned(source: PackedSource, partitioning: Partitioning) -> PackedSamples:
+    """Return the rows in partitions, in random order; the caller unpersists them.
+
+    Without keys, rows are partitioned by the id that has the most different values among the ids at one place of each
+    row, which is the user in rows of users, items and their properties; and at random where there is none.
+
+    Parameters
+    ----------
+    source : PackedSource
+    partitioning : Partitioning
+    """
     from pyspark.sql import functions
 
-    total = source.agg(
-        functions.sum(functions.when(~functions.col("held_out"), functions.col("n_rows"))).alias("n_rows"),
-        functions.min("lowest").alias("lowest"),
-        functions.max("highest").alias("highest"),
-        functions.countDistinct("part").alias("n_parts"),
-    ).first()
-    if total is None or not total["n_rows"]:
-        raise ValueError("the DataFrame has no rows of positive weight to train on.")
-    n_rows, seed = int(total["n_rows"]), partitioning.seed
+    n_features, n_rows, seed = source.n_features, source.n_rows, partitioning.seed
     n_partitions = partitioning.n_partitions or min(
-        _tasks_at_once(source, int(total["n_parts"])), max(1, n_rows // LEAST_ROWS_OF_PARTITION)
+        _tasks_at_once(source.frame, source.n_parts), max(1, n_rows // LEAST_ROWS_OF_PARTITION)
     )
     sampler = _Sampler(n_features, min(1.0, FIRST_ROWS / n_rows), seed)
-    table = source.where("NOT held_out").mapInArrow(sampler, PACKED_SCHEMA).orderBy("part", "block").toArrow()
+    table = source.frame.where("NOT held_out").mapInArrow(sampler, PACKED_SCHEMA).orderBy("part", "block").toArrow()
     first = joined(unpacked(table.to_batches(), n_features), n_features)
-    place, share = place_of_most_ids(first.X, n_partitions), partitioning.share_held_out(n_rows)
-    cutter = _Cutter(n_features, n_partitions, place, share, seed)
+    place = place_of_most_ids(first.X, n_partitions)
+    cutter = _Cutter(n_features, n_partitions, place, partitioning.share_held_out, seed)
     frame = (
-        source.mapInArrow(cutter, _CUT_SCHEMA)
+        source.frame.mapInArrow(cutter, _CUT_SCHEMA)
         .repartition(n_partitions, "key")
         .sortWithinPartitions(functions.xxhash64("source", "block"), "held_out")
         .mapInArrow(_Mixer(n_features, seed), PACKED_SCHEMA)
@@ -119,8 +183,7 @@ def _partitioned(source: DataFrame, n_features: int, partitioning: Partitioning)
     n_rows_of = np.zeros((n_partitions, 2), dtype=np.int64)
     for part, held_out, count in frame.groupBy("part", "held_out").agg(functions.sum("n_rows")).collect():
         n_rows_of[part, int(held_out)] = count
-    label_range = float(total["lowest"]), float(total["highest"])
-    return PackedSamples(frame, n_features, n_partitions, n_rows_of, label_range, first)
+    return PackedSamples(frame, n_features, n_partitions, n_rows_of, source.label_range, first)
 
 
 def _tasks_at_once(frame: DataFrame, n_parts: int) -> int:

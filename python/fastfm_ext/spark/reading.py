@@ -110,10 +110,7 @@ class Reader:
             try:
                 read = self._blocks(batch)
             except BadRowError as error:
-                raise ValueError(
-                    f"Row {n_rows + error.row} (from 0) of partition {part}: {error.reason}. {_shown(batch, error.row)}"
-                    " Leave out or mend such rows."
-                ) from None
+                raise row_error(error, n_rows, part, batch) from None
             n_rows += batch.num_rows
             for keyed in read:
                 pieces = waiting[keyed.block.held_out]
@@ -187,14 +184,21 @@ def vectors_of(frame: DataFrame, column: str) -> Column:
     """
     from pyspark.sql import functions
 
+    check_holds_vectors(frame, column)
+    return functions.unwrap_udt(functions.col(quoted(column))).alias("features")
+
+
+def check_holds_vectors(frame: DataFrame, column: str) -> None:
+    """Raise ValueError unless a column is there and holds vectors."""
+    from pyspark.ml.linalg import VectorUDT
+
     check_is_there(frame, column)
     kind = frame.schema[column].dataType
-    if kind.typeName() != "vector" and type(kind).__name__ != "VectorUDT":
+    if not isinstance(kind, VectorUDT):
         raise ValueError(
             f"column {column!r} holds {kind.simpleString()}, and vectors are needed. Assemble them with "
             "pyspark.ml.feature.VectorAssembler, or array_to_vector of pyspark.ml.functions."
         )
-    return functions.unwrap_udt(functions.col(quoted(column))).alias("features")
 
 
 def check_is_there(frame: DataFrame, column: str) -> None:
@@ -228,6 +232,7 @@ def size_of_vectors(frame: DataFrame, column: str) -> int:
     """
     from pyspark.sql import functions
 
+    check_holds_vectors(frame, column)
     metadata = frame.schema[column].metadata.get("ml_attr", {})
     if "num_attrs" in metadata:
         return checked_size(int(metadata["num_attrs"]))
@@ -259,14 +264,30 @@ def _checked_weights(column: Any, name: str) -> Float32:
     return weights
 
 
+def row_error(error: BadRowError, n_rows_before: int, part: int, batch: Any) -> ValueError:
+    """Return the error that names a row and shows it.
+
+    Parameters
+    ----------
+    error : BadRowError
+    n_rows_before : int
+        Rows of the partition before the batch.
+    part : int
+        The partition.
+    batch : pyarrow.RecordBatch
+    """
+    row = f"Row {n_rows_before + error.row} (from 0) of partition {part}"
+    return ValueError(f"{row}: {error.reason}. {_shown(batch, error.row)} Leave out or mend such rows.")
+
+
 def _shown(batch: Any, row: int) -> str:
     """Return the row as a message shows it, long vectors in part."""
     shown = []
     for name in batch.schema.names:
         if name == "key":
             continue
-        text = str(batch.column(name)[row].as_py()) if name != "features" else _shown_vector(batch.column(name)[row])
-        shown.append(f"{name} {text}")
+        value = batch.column(name)[row]
+        shown.append(f"{name} {_shown_vector(value) if hasattr(value, 'items') else value}")
     return f"The row: {', '.join(shown)}."
 
 

@@ -6,12 +6,13 @@ A column of `pyspark.ml.linalg` vectors reaches Python as a struct of ``type`` (
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import MAX_INT32, Bools, Float64
+from fastfm_ext._common.arrays import MAX_INT32, Bools, Float32, Float64, Int32, Int64
 from fastfm_ext._engine.csr import Csr, csr_at_once
 
 _SPARSE = 0
@@ -33,8 +34,78 @@ class BadRowError(ValueError):
         self.reason = reason
 
 
+class VectorArrays(NamedTuple):
+    """Vectors as the arrays of a CSR matrix, whose values nobody has looked at yet.
+
+    Attributes
+    ----------
+    indptr : ndarray of shape (n_rows + 1,), int64
+    indices : ndarray of shape (n_values,), int32
+    values : ndarray of shape (n_values,), float64
+    n_features : int
+    """
+
+    indptr: Int64
+    indices: Int32
+    values: Float64
+    n_features: int
+
+    @property
+    def matrix(self) -> sp.csr_array:
+        """The rows as a matrix of SciPy, over the same values."""
+        shape = (len(self.indptr) - 1, self.n_features)
+        return sp.csr_array((self.values, self.indices, self.indptr), shape=shape)
+
+    def csr(self) -> Csr:
+        """Return the rows as kernels read them.
+
+        Raises
+        ------
+        BadRowError
+            For values that are NaN, infinite or beyond float32, and for indices that do not rise.
+        """
+        with np.errstate(over="ignore"):
+            data = self.values.astype(np.float32)
+        csr = csr_at_once(self.indptr, self.indices, data, self.n_features)
+        return self._checked(data) if csr is None else csr
+
+    def _checked(self, data: Float32) -> Csr:
+        """Return rows whose zeros are left out, or raise `BadRowError` for what no kernel may read."""
+        indptr, indices, values = self.indptr, self.indices, self.values
+
+        def check(good: Bools, fault: str) -> None:
+            if not good.all():
+                bad = int(np.argmin(good))
+                row = int(np.searchsorted(indptr, bad, side="right")) - 1
+                raise BadRowError(row, fault.format(value=values[bad], index=indices[bad]))
+
+        check(np.isfinite(values), "{value} stands at index {index} of the vector")
+        check(np.isfinite(data), "{value} stands at index {index} of the vector, which is beyond float32")
+        check((indices >= 0) & (indices < self.n_features), f"the vector of size {self.n_features} has index {{index}}")
+        rises = np.ones(len(indices), dtype=bool)
+        rises[1:] = indices[1:] > indices[:-1]
+        rises[indptr[:-1][np.diff(indptr) > 0]] = True
+        check(rises, "index {index} of the vector does not follow a smaller one")
+        kept = data != 0
+        kept_before = np.concatenate([[0], np.cumsum(kept)])
+        data = data[kept]
+        is_all_ones = bool((data == 1).all())
+        return Csr(kept_before[indptr], indices[kept], None if is_all_ones else data, self.n_features)
+
+
 def csr_of_vectors(vectors: Any, n_features: int) -> Csr:
-    """Return a column of vectors as sparse rows.
+    """Return a column of vectors as sparse rows: see `arrays_of_vectors`.
+
+    Raises
+    ------
+    BadRowError
+        For a vector that no model can read.
+    """
+    return arrays_of_vectors(vectors, n_features).csr()
+
+
+def arrays_of_vectors(vectors: Any, n_features: int) -> VectorArrays:
+    """Return the arrays of a column of vectors, over its memory where all of them are sparse.
 
     Parameters
     ----------
@@ -43,28 +114,19 @@ def csr_of_vectors(vectors: Any, n_features: int) -> Csr:
     n_features : int
         The size that each has to be.
 
-    Returns
-    -------
-    Csr of shape (n_rows, n_features)
-
     Raises
     ------
     BadRowError
-        For a null, a vector of another size, and values that are NaN, infinite or beyond float32.
+        For a null, and for a vector of another size.
     """
     _check_no_nulls(vectors, "the vector of features is null")
     is_dense = vectors.field("type").to_numpy(zero_copy_only=False) != _SPARSE
-    starts, values = _flat(vectors.field("values"))
-    lengths = np.diff(starts)
+    indptr, values = _flat(vectors.field("values"))
+    lengths = np.diff(indptr)
     sizes = np.where(is_dense, lengths, _sizes(vectors)) if is_dense.any() else _sizes(vectors)
-    _check_all(sizes == n_features, lambda row: f"the vector has size {sizes[row]}, and others {n_features}")
-    indices = _indices(vectors, is_dense, starts, lengths)
-    with np.errstate(over="ignore"):
-        data = values.astype(np.float32)
-    csr = csr_at_once(starts, indices, data, n_features)
-    if csr is not None:
-        return csr
-    return _checked(starts, indices, values, data, n_features)
+    _check_all(sizes == n_features, lambda row: f"the vector has size {sizes[row]}, and {n_features} is needed")
+    indices = _indices(vectors, is_dense, indptr, lengths)
+    return VectorArrays(indptr, indices, values, n_features)
 
 
 def _sizes(vectors: Any) -> NDArray[Any]:
@@ -97,37 +159,6 @@ def _indices(
     indices = counted.astype(np.int32)
     indices[np.repeat(~is_dense, lengths)] = named
     return indices
-
-
-def _checked(
-    starts: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    values: Float64,
-    data: NDArray[np.float32],
-    n_features: int,
-) -> Csr:
-    """Return rows whose zeros are left out, or raise `BadRowError` for what no kernel may read."""
-    lengths = np.diff(starts)
-
-    def row_of(value: int) -> int:
-        return int(np.searchsorted(starts, value, side="right")) - 1
-
-    def check(good: NDArray[np.bool_], fault: str) -> None:
-        if not good.all():
-            bad = int(np.argmin(good))
-            raise BadRowError(row_of(bad), f"{fault.format(values[bad])} at index {indices[bad]} of the vector")
-
-    check(np.isfinite(values), "{} stands")
-    check(np.isfinite(data), "{} stands, which is beyond the range of float32,")
-    check((indices >= 0) & (indices < n_features), "the value {} stands")
-    rises = np.ones(len(indices), dtype=bool)
-    rises[1:] = indices[1:] > indices[:-1]
-    rises[starts[:-1][lengths > 0]] = True
-    check(rises, "the value {} stands out of order")
-    kept = data != 0
-    kept_before = np.concatenate([[0], np.cumsum(kept)])
-    data = data[kept]
-    return Csr(kept_before[starts], indices[kept], None if (data == 1).all() else data, n_features)
 
 
 def _check_no_nulls(column: Any, fault: str) -> None:

@@ -1,0 +1,160 @@
+"""Saved form of models: Spark's metadata, and a model file of this package in rows of bytes, all in Spark's storage."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Self
+
+from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader, MLWritable, MLWriter
+
+from fastfm_ext.model_io import load_model, save_model
+
+# Bytes of the model file in one row: small enough for any storage, large enough for few rows.
+PIECE_BYTES = 1 << 24
+_FOLDER = "model"
+
+
+class EstimatorWriter(DefaultParamsWriter):
+    """Writer of an estimator's Params."""
+
+    def save(self, path: str) -> None:
+        """Write to a path; it may hold something else only after `overwrite`."""
+        _save(self, path)
+
+
+class ModelWriter(EstimatorWriter):
+    """Writer of a model."""
+
+    def saveImpl(self, path: str) -> None:
+        """Write the Params, and the model file in pieces."""
+        import pyarrow as pa
+
+        super().saveImpl(path)
+        file = io.BytesIO()
+        save_model(file, self.instance.to_local())
+        content = file.getbuffer()
+        pieces = [content[start : start + PIECE_BYTES] for start in range(0, len(content), PIECE_BYTES)]
+        numbers = pa.array(range(len(pieces)), type=pa.int32())
+        table = pa.table({"piece": numbers, "content": pa.array(pieces, type=pa.binary())})
+        self.sparkSession.createDataFrame(table).write.parquet(f"{path}/{_FOLDER}")
+
+
+def _save(writer: Any, path: str) -> None:
+    """Write what a writer writes; replace what is at the path, if it may."""
+    if writer.shouldOverwrite:
+        # Spark clears the path through Java, which Spark Connect has at the server.
+        try:
+            writer._handleOverwrite(path)
+        except Exception as error:
+            raise ValueError(
+                f"cannot replace what is at {path!r}: Spark Connect does not delete files. Name another path, or "
+                f"remove it before ({type(error).__name__}: {error})."
+            ) from error
+    writer.saveImpl(path)
+
+
+class ModelReader(MLReader):
+    """Reader of a model.
+
+    Parameters
+    ----------
+    cls : type
+        The class of the model.
+    """
+
+    def __init__(self, cls: type[Any]) -> None:
+        super().__init__()
+        self.cls = cls
+
+    def load(self, path: str) -> Any:
+        """Return the model at a path.
+
+        Raises
+        ------
+        ValueError
+            For a path that holds something else.
+        ModelFileError
+            For a damaged model file.
+        """
+        metadata = DefaultParamsReader.loadMetadata(path, self.sparkSession)
+        wanted = f"{self.cls.__module__}.{self.cls.__name__}"
+        if metadata["class"] != wanted:
+            raise ValueError(f"{path!r} holds a {metadata['class']}, and not a {wanted}.")
+        table = self.sparkSession.read.parquet(f"{path}/{_FOLDER}").orderBy("piece").toArrow()
+        content = b"".join(piece.as_buffer() for piece in table.column("content"))
+        model = self.cls(load_model(io.BytesIO(content)).model)
+        model._resetUid(metadata["uid"])
+        DefaultParamsReader.getAndSetParams(model, metadata)
+        return model
+
+
+class SavedByParams(MLReadable, MLWritable):
+    """An estimator that is saved as its Params."""
+
+    def write(self) -> MLWriter:
+        """Return the writer.
+
+        Returns
+        -------
+        MLWriter
+            `save` writes to a path, behind `overwrite` also where there is something.
+        """
+        return EstimatorWriter(self)
+
+    @classmethod
+    def read(cls) -> Any:
+        """Return the reader.
+
+        Returns
+        -------
+        MLReader
+            `load` reads from a path.
+        """
+        return DefaultParamsReader(cls)
+
+
+class SavedAsModelFile(MLReadable, MLWritable):
+    """A model that is saved as its Params and a model file."""
+
+    def write(self) -> MLWriter:
+        """Return the writer.
+
+        Returns
+        -------
+        MLWriter
+            `save` writes to a path, behind `overwrite` also where there is something.
+        """
+        return ModelWriter(self)
+
+    @classmethod
+    def read(cls) -> Any:
+        """Return the reader.
+
+        Returns
+        -------
+        MLReader
+            `load` reads from a path.
+        """
+        return ModelReader(cls)
+
+    @classmethod
+    def load(cls, path: str) -> Self:
+        """Return the model that `save` has written.
+
+        Parameters
+        ----------
+        path : str
+
+        Returns
+        -------
+        FMRegressionModel or FMClassificationModel
+
+        Raises
+        ------
+        ValueError
+            For a path that holds something else.
+        ModelFileError
+            For a damaged model file.
+        """
+        model: Self = cls.read().load(path)
+        return model
