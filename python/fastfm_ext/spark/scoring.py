@@ -10,7 +10,7 @@ import numpy as np
 from fastfm_ext._common.arrays import Float64
 from fastfm_ext.spark.reading import quoted, row_error, vectors_of
 from fastfm_ext.spark.shipping import Shipped
-from fastfm_ext.spark.vectors import BadRowError, VectorArrays, arrays_of_vectors
+from fastfm_ext.spark.vectors import BadRowError, VectorArrays, VectorColumns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -53,8 +53,8 @@ class Scorer:
         self._n_features = int(model.n_features_in_)
         self._features = features
 
-    def __call__(self, columns: Iterable[Any]) -> Iterator[Any]:
-        """Give the scores of columns of vectors, pieces of one partition.
+    def __call__(self, pieces: Iterable[tuple[Any, Any, Any]]) -> Iterator[Any]:
+        """Give the scores of the vectors of one partition, which come in pieces, as the parts of `VectorColumns`.
 
         Raises
         ------
@@ -67,12 +67,14 @@ class Scorer:
         context = TaskContext.get()
         part = 0 if context is None else context.partitionId()
         model, n_rows = self._model.get(), 0
-        for vectors in columns:
+        for piece in pieces:
+            vectors = VectorColumns(*piece)
             try:
-                scores = scores_of(model, arrays_of_vectors(vectors, self._n_features))
+                scores = scores_of(model, vectors.arrays(self._n_features))
             except BadRowError as error:
-                raise row_error(error, n_rows, part, pa.record_batch([vectors], names=[self._features])) from None
-            n_rows += len(vectors)
+                row = pa.record_batch([pa.StructArray.from_arrays(piece, vectors._fields)], [self._features])
+                raise row_error(error, n_rows, part, row) from None
+            n_rows += len(scores)
             yield pa.array(scores)
 
 
@@ -102,16 +104,18 @@ def scored(
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions
 
-    vectors = vectors_of(frame, features)
+    column = vectors_of(frame, features)
+    # Spark writes three columns for Arrow in less time than one of structs.
+    vectors = [column[name] for name in VectorColumns._fields]
     names = [name for name in outputs if name]
     for name in names:
         if name in frame.columns:
             raise ValueError(f"column {name!r} is in the DataFrame already; drop or rename it, or name another.")
     score_of_row = _as_function_of_spark(Scorer(model, features))
     if not hasattr(model, "classes_"):
-        return frame.withColumn(outputs.prediction, score_of_row(vectors)) if names else frame
+        return frame.withColumn(outputs.prediction, score_of_row(*vectors)) if names else frame
     # Spark keeps apart what is used several times, so that a row is scored once.
-    scores = frame.withColumn(_SCORE, score_of_row(vectors))
+    scores = frame.withColumn(_SCORE, score_of_row(*vectors))
     score = functions.col(_SCORE)
     zero, one = (1.0 / (1.0 + functions.exp(sign)) for sign in (score, -score))
     made = {
@@ -127,11 +131,14 @@ def _as_function_of_spark(scorer: Scorer) -> Any:
     import pyarrow as pa
     from pyspark.sql.functions import arrow_udf
 
-    def score(columns: Iterator[pa.Array]) -> Iterator[pa.Array]:
-        return scorer(columns)
+    def score(pieces: Any) -> Any:
+        return scorer(pieces)
 
     # Spark reads the kind of the function from its annotations, as objects.
-    score.__annotations__ = {"columns": Iterator[pa.Array], "return": Iterator[pa.Array]}
+    score.__annotations__ = {
+        "pieces": Iterator[tuple[pa.Array, pa.Array, pa.Array]],
+        "return": Iterator[pa.Array],
+    }
     return arrow_udf(score, "double")
 
 

@@ -6,7 +6,7 @@ A column of `pyspark.ml.linalg` vectors reaches Python as a struct of ``type`` (
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fastfm_ext._common.arrays import MAX_INT32, Bools, Float32, Float64, Int32, Int64
 from fastfm_ext._engine.csr import Csr, csr_at_once
 
-_SPARSE = 0
+_NO_VECTOR = "the vector of features is null"
 
 
 class BadRowError(ValueError):
@@ -93,48 +93,72 @@ class VectorArrays(NamedTuple):
         return Csr(kept_before[indptr], indices[kept], None if is_all_ones else data, self.n_features)
 
 
+class VectorColumns(NamedTuple):
+    """Parts of a column of vectors, as Spark stores them.
+
+    Attributes
+    ----------
+    size : pyarrow.Array of shape (n_rows,)
+        Null for dense vectors, which have no indices.
+    indices, values : pyarrow.ListArray of shape (n_rows,)
+    """
+
+    size: Any
+    indices: Any
+    values: Any
+
+    @classmethod
+    def of(cls, vectors: Any) -> Self:
+        """Return the parts of a `pyarrow.StructArray`, as `pyspark.sql.functions.unwrap_udt` gives them.
+
+        Raises
+        ------
+        BadRowError
+            For a null.
+        """
+        _check_no_nulls(vectors, _NO_VECTOR)
+        return cls(*(vectors.field(name) for name in cls._fields))
+
+    def arrays(self, n_features: int) -> VectorArrays:
+        """Return the arrays of a CSR matrix, over the same memory where all vectors are sparse.
+
+        Parameters
+        ----------
+        n_features : int
+            The size that each vector has to be.
+
+        Raises
+        ------
+        BadRowError
+            For a null, and for a vector of another size.
+        """
+        _check_no_nulls(self.values, _NO_VECTOR)
+        indptr, values = _flat(self.values)
+        is_dense = self.indices.is_null().to_numpy(zero_copy_only=False)
+        lengths = np.diff(indptr)
+        sizes = _sizes(self.size)
+        sizes = np.where(is_dense, lengths, sizes) if is_dense.any() else sizes
+        _check_all(sizes == n_features, lambda row: f"the vector has size {sizes[row]}, and {n_features} is needed")
+        return VectorArrays(indptr, _indices(self.indices, is_dense, indptr, lengths), values, n_features)
+
+
 def csr_of_vectors(vectors: Any, n_features: int) -> Csr:
-    """Return a column of vectors as sparse rows: see `arrays_of_vectors`.
+    """Return a column of vectors, a `pyarrow.StructArray` of shape (n_rows,), as sparse rows.
 
     Raises
     ------
     BadRowError
         For a vector that no model can read.
     """
-    return arrays_of_vectors(vectors, n_features).csr()
+    return VectorColumns.of(vectors).arrays(n_features).csr()
 
 
-def arrays_of_vectors(vectors: Any, n_features: int) -> VectorArrays:
-    """Return the arrays of a column of vectors, over its memory where all of them are sparse.
-
-    Parameters
-    ----------
-    vectors : pyarrow.StructArray of shape (n_rows,)
-        As `pyspark.sql.functions.unwrap_udt` gives them, or a column of vectors in `mapInArrow`.
-    n_features : int
-        The size that each has to be.
-
-    Raises
-    ------
-    BadRowError
-        For a null, and for a vector of another size.
-    """
-    _check_no_nulls(vectors, "the vector of features is null")
-    is_dense = vectors.field("type").to_numpy(zero_copy_only=False) != _SPARSE
-    indptr, values = _flat(vectors.field("values"))
-    lengths = np.diff(indptr)
-    sizes = np.where(is_dense, lengths, _sizes(vectors)) if is_dense.any() else _sizes(vectors)
-    _check_all(sizes == n_features, lambda row: f"the vector has size {sizes[row]}, and {n_features} is needed")
-    indices = _indices(vectors, is_dense, indptr, lengths)
-    return VectorArrays(indptr, indices, values, n_features)
-
-
-def _sizes(vectors: Any) -> NDArray[Any]:
-    """Return the sizes that sparse vectors name, (n_rows,); 0 for dense ones, whose size is that of their values."""
+def _sizes(sizes: Any) -> NDArray[Any]:
+    """Return the sizes that sparse vectors name, (n_rows,); 0 for dense ones."""
     import pyarrow.compute as pc
 
-    sizes: NDArray[Any] = pc.fill_null(vectors.field("size"), 0).to_numpy(zero_copy_only=False)
-    return sizes
+    known: NDArray[Any] = pc.fill_null(sizes, 0).to_numpy(zero_copy_only=False)
+    return known
 
 
 def _flat(lists: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -144,21 +168,17 @@ def _flat(lists: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
     return offsets - first, lists.values.slice(first, last - first).to_numpy(zero_copy_only=False)
 
 
-def _indices(
-    vectors: Any, is_dense: NDArray[np.bool_], starts: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> NDArray[np.int32]:
+def _indices(lists: Any, is_dense: Bools, starts: Int64, lengths: Int64) -> Int32:
     """Return the feature of each value, (n_values,); dense vectors name none."""
-    named_starts, named = _flat(vectors.field("indices"))
+    named_starts, named = _flat(lists)
     named = named.astype(np.int32, copy=False)
+    is_even = is_dense | (np.diff(named_starts) == lengths)
+    _check_all(is_even, lambda row: f"the vector has {lengths[row]} values, and another number of indices")
     if not is_dense.any():
-        _check_all(np.diff(named_starts) == lengths, lambda row: "the vector has more indices than values, or fewer")
         return named
-    counted = np.arange(starts[-1], dtype=np.int64) - np.repeat(starts[:-1], lengths)
-    if is_dense.all():
-        return counted.astype(np.int32)
-    indices = counted.astype(np.int32)
-    indices[np.repeat(~is_dense, lengths)] = named
-    return indices
+    counted = (np.arange(starts[-1], dtype=np.int64) - np.repeat(starts[:-1], lengths)).astype(np.int32)
+    counted[np.repeat(~is_dense, lengths)] = named
+    return counted
 
 
 def _check_no_nulls(column: Any, fault: str) -> None:
