@@ -72,7 +72,6 @@ PUBLIC_MODULES = (
     "ranking",
     "recommender",
     "retrieval",
-    "spark",
     "streaming",
     "text_formats",
 )
