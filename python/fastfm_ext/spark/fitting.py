@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -33,11 +34,17 @@ class FitRequest(NamedTuple):
         0 for regression.
     n_workers : int, optional
         Default: as many as tasks run at once, and the driver alone for a few rows.
+    n_rounds : int, optional
+        Rounds of an epoch. Default: by the number of rows.
+    checkpoint : str, optional
+        Folder of checkpoints. The driver alone writes none.
     """
 
     columns: SourceColumns
     n_classes: int
     n_workers: int | None = None
+    n_rounds: int | None = None
+    checkpoint: str | None = None
 
 
 def fit(estimator: Any, frame: DataFrame, request: FitRequest) -> Any:
@@ -67,12 +74,16 @@ def fit(estimator: Any, frame: DataFrame, request: FitRequest) -> Any:
         packed = partitioned(source, partitioning)
     finally:
         source.unpersist()
-    classes = _classes(request)
+    settings = TrainingSettings(
+        estimator.max_iter, classes=_classes(request), n_rounds=request.n_rounds, checkpoint=request.checkpoint
+    )
     try:
-        model = train(estimator, packed, TrainingSettings(estimator.max_iter, classes=classes))
+        model = train(estimator, packed, settings)
         if partitioning.share_held_out and estimator.refit:
-            on_all = TrainingSettings(model.best_epoch_, on_all=True, classes=classes)
-            whole = train(estimator, packed, on_all)
+            folder = None if request.checkpoint is None else f"{request.checkpoint}/refit"
+            whole = train(
+                estimator, packed, replace(settings, n_epochs=model.best_epoch_, on_all=True, checkpoint=folder)
+            )
             whole.history_, whole.n_iter_, whole.best_epoch_ = model.history_, model.n_iter_, model.best_epoch_
             model = whole
     finally:

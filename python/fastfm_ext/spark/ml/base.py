@@ -35,10 +35,13 @@ class TrainsOnSpark(FMSetters, FMParams, SavedByParams):
             key=self._given("partitionCol"),
             held_out=self._given("validationIndicatorCol"),
         )
-        n_workers = self.getNumWorkers()
-        if n_workers is not None and n_workers < 1:
-            raise ValueError(f"numWorkers must be at least 1; got {n_workers}.")
-        fitted = fit(self._local_estimator(), dataset, FitRequest(columns, self._n_classes, n_workers))
+        for name in ("numWorkers", "numRounds"):
+            if self.isDefined(name) and self._given(name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {self._given(name)}.")
+        request = FitRequest(
+            columns, self._n_classes, self._given("numWorkers"), self._given("numRounds"), self._given("checkpoint")
+        )
+        fitted = fit(self._local_estimator(), dataset, request)
         model = self._copyValues(self._model_class(fitted))
         return model._trained_on(dataset)
 

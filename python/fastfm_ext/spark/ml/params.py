@@ -153,6 +153,13 @@ class FMParams(
         TypeConverters.toString,
     )
 
+    numRounds = _param(
+        "numRounds", "how often in an epoch workers merge; by default chosen by the rows", TypeConverters.toInt
+    )
+    checkpoint = _param(
+        "checkpoint", "folder in Spark's storage for the state after each epoch, to go on from", TypeConverters.toString
+    )
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._setDefault(
@@ -181,6 +188,8 @@ class FMParams(
     getFitLinear = _getter("fitLinear", "bool", "whether the linear terms are fitted")
     getMiniBatchFraction = _getter("miniBatchFraction", "float", "what was set, and is not read")
     getNumWorkers = _getter("numWorkers", "int or None", "partitions that train apart, None for the default")
+    getNumRounds = _getter("numRounds", "int or None", "rounds of an epoch, None for the default")
+    getCheckpoint = _getter("checkpoint", "str or None", "folder of checkpoints, None for no checkpoints")
     getPartitionCol = _getter("partitionCol", "str or None", "column to partition by, None for the default")
 
     def getInitStd(self) -> float:
@@ -277,6 +286,8 @@ class FMParams(
 class FMSetters:
     """Setters of the estimators' Params, by the names of `pyspark.ml`."""
 
+    setCheckpoint = _setter("checkpoint", "str", "folder of checkpoints")
+    setNumRounds = _setter("numRounds", "int", "how often in an epoch workers merge")
     setFactorSize = _setter("factorSize", "int", "length of each factor vector")
     setFitIntercept = _setter("fitIntercept", "bool", "whether to fit the intercept")
     setFitLinear = _setter("fitLinear", "bool", "whether to fit the linear terms")

@@ -70,6 +70,11 @@ class FMRegressor(RegressionParams, TrainsOnSpark, Regressor):
     partitionCol : str, optional
         Rows of equal values, such as a user, lie in one partition. Default: the id among the features that has the most
         different values.
+    numRounds : int, optional
+        How often in an epoch the workers' parameters are merged. Default: by the number of rows.
+    checkpoint : str, optional
+        A folder of any file system that Spark writes to: the state is written there after each epoch, and the same fit
+        goes on from there. For trainings in workers, not for those of the driver alone.
     loss, delta, clip_predictions, l2_w, l2_V, l1_w, l1_V, clip_gradient, early_stopping, validation_fraction, \
 n_iter_no_change, refit, shuffle, n_jobs
         As in `fastfm_ext.FMRegressor`.
@@ -117,6 +122,8 @@ n_iter_no_change, refit, shuffle, n_jobs
         validationIndicatorCol: str | None = None,
         numWorkers: int | None = None,
         partitionCol: str | None = None,
+        numRounds: int | None = None,
+        checkpoint: str | None = None,
         **more: Any,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in {"self", "more", "__class__"}}
