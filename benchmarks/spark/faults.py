@@ -1,4 +1,4 @@
-"""Python workers that are killed in the middle of a training: the same bits as without."""
+"""Processes that are killed in the middle of a training: the same bits as without."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from .quality import fit
 from .session import session
 
 sys.path.insert(0, os.fspath(Path(__file__).parents[2] / "tests" / "support"))
-from spark_workers import WorkerKiller
+from spark_workers import WorkerKiller, executors, python_workers
 
 
 def run(options: Any) -> None:
-    """Kill a worker at a random moment of each of several fits, and compare with an undisturbed one.
+    """Kill a worker or an executor at a random moment of each of several fits, and compare with an undisturbed one.
 
     Raises
     ------
     SystemExit
         If the models differ.
     """
-    spark = session()
+    find = executors if options.executors else python_workers
+    spark = session("local-cluster[2,1,1024]", "1g") if options.executors else session()
     rows = data.load("ml-1m-ids", options.folder)
     frame = data.as_frame(spark, rows, Path(options.work))
 
@@ -41,9 +42,9 @@ def run(options: Any) -> None:
     undisturbed, seconds = parameters()
     same = n_killed = 0
     for seed in range(options.times):
-        with WorkerKiller(spark, 1, (0.0, 0.8 * seconds), seed) as killer:
+        with WorkerKiller(spark, 1, (0.0, 0.8 * seconds), seed, find) as killer:
             same += np.array_equal(parameters()[0], undisturbed)
         n_killed += len(killer.killed)
-    print(f"{same} of {options.times} fits ended with the same bits, while {n_killed} workers were killed")
+    print(f"{same} of {options.times} fits ended with the same bits, while {n_killed} processes were killed")
     if same < options.times:
         raise SystemExit(1)

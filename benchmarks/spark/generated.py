@@ -17,17 +17,16 @@ from fastfm_ext.spark.training import TrainingSettings, train
 
 from .session import session
 
-N_FIELDS, VALUES_OF_FIELD = 22, 10_000
-N_FEATURES = N_FIELDS * VALUES_OF_FIELD
+N_FIELDS = 22
 
 
 def run(options: Any) -> None:
     """Print the seconds of an epoch of each, in turn."""
     n_blocks = -(-options.rows // BLOCK_ROWS)
     spark = session(memory=options.memory)
-    packed = generated(spark, n_blocks, options.partitions[0])
+    packed = generated(spark, n_blocks, options.values, options.partitions[0])
     n_rows = int(packed.n_rows_of.sum())
-    print(f"{n_rows} rows, {packed.n_partitions} partitions", flush=True)
+    print(f"{n_rows} rows, {packed.n_features} features, {packed.n_partitions} partitions", flush=True)
     estimator = fastfm_ext.FMClassifier(random_state=0, early_stopping=False)
     classes = np.array([0.0, 1.0])
     for _ in range(options.times):
@@ -38,7 +37,7 @@ def run(options: Any) -> None:
         on_spark = train(estimator, packed, settings).history_
         with tempfile.TemporaryDirectory() as cache:
             alone = fastfm_ext.FMClassifier(random_state=0)
-            alone.fit_stream(lambda: batches(n_blocks), options.epochs, classes=classes, cache=cache)
+            alone.fit_stream(lambda: batches(n_blocks, options.values), options.epochs, classes=classes, cache=cache)
         ours, stream = (float(np.median(history["seconds"][1:])) for history in (on_spark, alone.history_))
         print(
             f"epoch on Spark {ours:.2f} s, stream on one machine {stream:.2f} s, ratio {ours / stream:.2f}; "
@@ -48,28 +47,28 @@ def run(options: Any) -> None:
         )
 
 
-def block_of(number: int) -> SampleBlock:
+def block_of(number: int, n_values: int) -> SampleBlock:
     """Return made-up clicks: ids by a power law, and labels that depend on pairs of them."""
     rng = np.random.default_rng([7, number])
-    ids = (VALUES_OF_FIELD * rng.random((BLOCK_ROWS, N_FIELDS)) ** 4).astype(np.int32)
-    features = ids + VALUES_OF_FIELD * np.arange(N_FIELDS, dtype=np.int32)
+    ids = (n_values * rng.random((BLOCK_ROWS, N_FIELDS)) ** 4).astype(np.int32)
+    features = ids + n_values * np.arange(N_FIELDS, dtype=np.int32)
     tastes = np.sin(ids.astype(np.float32) * (1 + np.arange(N_FIELDS, dtype=np.float32)))
     scores = tastes[:, 0] * tastes[:, 1] + tastes[:, 2] * tastes[:, 3] + 0.5 * tastes[:, 4] - 1.0
     labels = (rng.random(BLOCK_ROWS) < 1 / (1 + np.exp(-scores))).astype(np.float64)
     indptr = np.arange(0, BLOCK_ROWS * N_FIELDS + 1, N_FIELDS, dtype=np.int64)
-    return SampleBlock(Csr(indptr, features.ravel(), None, N_FEATURES), labels, None)
+    return SampleBlock(Csr(indptr, features.ravel(), None, N_FIELDS * n_values), labels, None)
 
 
-def batches(n_blocks: int) -> Iterator[tuple[Any, Any]]:
+def batches(n_blocks: int, n_values: int) -> Iterator[tuple[Any, Any]]:
     """Give the rows as batches of a stream."""
     for number in range(n_blocks):
-        block = block_of(number)
+        block = block_of(number, n_values)
         X = block.X
         data = np.ones(X.nnz, dtype=np.float32)
         yield sp.csr_matrix((data, X.indices, X.indptr), shape=(X.n_rows, X.n_features)), block.labels
 
 
-def generated(spark: Any, n_blocks: int, n_partitions: int) -> PackedSamples:
+def generated(spark: Any, n_blocks: int, n_values: int, n_partitions: int) -> PackedSamples:
     """Return the rows, made in the workers and kept by Spark."""
     from pyspark import StorageLevel
 
@@ -79,14 +78,14 @@ def generated(spark: Any, n_blocks: int, n_partitions: int) -> PackedSamples:
         part, made = TaskContext.get().partitionId(), 0
         for batch in numbers:
             for number in batch.column("id").to_pylist():
-                yield packed_block(part, made, block_of(number))
+                yield packed_block(part, made, block_of(number, n_values))
                 made += 1
 
     ids = spark.range(0, n_blocks, 1, n_partitions)
     frame = ids.mapInArrow(make, PACKED_SCHEMA).persist(StorageLevel.MEMORY_AND_DISK)
     counts = dict(frame.groupBy("part").sum("n_rows").collect())
     n_rows_of = np.array([[counts[part], 0] for part in range(n_partitions)], dtype=np.int64)
-    return PackedSamples(frame, N_FEATURES, n_partitions, n_rows_of, (0.0, 1.0), block_of(0))
+    return PackedSamples(frame, N_FIELDS * n_values, n_partitions, n_rows_of, (0.0, 1.0), block_of(0, n_values))
 
 
 def drained(batches: Iterable[Any]) -> Iterator[Any]:

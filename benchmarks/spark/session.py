@@ -22,6 +22,7 @@ def session(master: str = "local[2,4]", memory: str = "3g") -> Any:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "2",
+        "spark.executorEnv.PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
     for name, value in settings.items():
         builder = builder.config(name, value)

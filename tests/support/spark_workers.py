@@ -1,4 +1,4 @@
-"""Python workers of a Spark session on this machine: found in /proc, and killed at random moments."""
+"""Processes of a Spark session on this machine: found in /proc, and killed at random moments."""
 
 import os
 import signal
@@ -12,12 +12,17 @@ CAN_FIND_WORKERS = Path("/proc/self/task").is_dir()
 
 def python_workers(spark):
     """Return the processes that run tasks: children of the daemons that the session's JVM has started."""
-    daemons = [pid for pid in _children(spark.sparkContext._gateway.proc.pid) if _is_daemon(pid)]
+    daemons = [pid for pid in _children(spark.sparkContext._gateway.proc.pid) if _runs(pid, b"pyspark.daemon")]
     return [worker for daemon in daemons for worker in _children(daemon)]
 
 
+def executors(spark):
+    """Return the JVMs of the executors of a session on ``local-cluster``."""
+    return [pid for pid in _children(spark.sparkContext._gateway.proc.pid) if _runs(pid, b"CoarseGrainedExecutor")]
+
+
 class WorkerKiller:
-    """Kills a Python worker at random moments, a given number of times, while a ``with`` block runs.
+    """Kills a process at random moments, a given number of times, while a ``with`` block runs.
 
     Parameters
     ----------
@@ -26,9 +31,12 @@ class WorkerKiller:
     seconds : tuple of float
         The least and the longest time between two kills.
     seed : int
+    find : callable
+        Takes the session, and returns the processes to choose from.
     """
 
-    def __init__(self, spark, n_kills, seconds, seed=0):
+    def __init__(self, spark, n_kills, seconds, seed=0, find=python_workers):
+        self._find = find
         self.killed = []
         self._spark = spark
         self._n_kills = n_kills
@@ -49,7 +57,7 @@ class WorkerKiller:
         while len(self.killed) < self._n_kills:
             if self._is_done.wait(self._rng.uniform(*self._seconds)):
                 return
-            workers = python_workers(self._spark)
+            workers = self._find(self._spark)
             if workers:
                 worker = int(self._rng.choice(workers))
                 os.kill(worker, signal.SIGKILL)
@@ -65,8 +73,9 @@ def _children(pid):
         return []
 
 
-def _is_daemon(pid):
+def _runs(pid, text):
+    """Return whether a process was started with a text in its command."""
     try:
-        return b"pyspark.daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return text in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False

@@ -43,6 +43,7 @@ def test_small_partitions_visit_a_share_of_each_block():
         (1, 10**9, 1),
         (2, 10, FEWEST_ROUNDS),
         (2, 6 * ROWS_OF_ROUND, 6),
+        (8, 10, 8),
         (8, 10**9, MOST_ROUNDS),
     ],
 )

@@ -18,7 +18,8 @@ from fastfm_ext._engine.csr import permutation
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# Rounds of an epoch: as many as keep a worker's share of a round below `ROWS_OF_ROUND`, within these limits.
+# Rounds of an epoch: as many as there are workers, or as keep a worker's share of a round below `ROWS_OF_ROUND`, within
+# these limits. On MovieLens 1M, 8 workers lost less than half as much in 8 rounds as in 4.
 FEWEST_ROUNDS, MOST_ROUNDS = 4, 16
 ROWS_OF_ROUND = 250_000
 # Where the parameters take more bytes than this, rounds are few enough for so many visits of a worker to each feature
@@ -122,7 +123,7 @@ def _rounds_for(contents: Contents, record_bytes: int) -> int:
     if n_workers <= 1:
         return 1
     largest = int(contents.n_rows_of.max(initial=0))
-    n = int(np.clip(-(-largest // ROWS_OF_ROUND), FEWEST_ROUNDS, MOST_ROUNDS))
+    n = int(np.clip(max(n_workers, -(-largest // ROWS_OF_ROUND)), FEWEST_ROUNDS, MOST_ROUNDS))
     if n_touched * record_bytes <= BYTES_OF_SMALL_MODEL:
         return n
     affordable = contents.nnz // (n_workers * n_touched * VISITS_OF_ROUND)
