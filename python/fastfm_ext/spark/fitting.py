@@ -59,7 +59,8 @@ def fit(estimator: Any, frame: DataFrame, request: FitRequest) -> Any:
     Raises
     ------
     ValueError
-        For columns that are not there or of another type, and where no row is of positive weight.
+        For columns that are not there or of another type, where no row is of positive weight, and for a solver that
+        cannot train in workers.
     pyspark.errors.PythonException
         For a row that cannot be trained on; the message names it.
     DivergenceError
@@ -70,6 +71,11 @@ def fit(estimator: Any, frame: DataFrame, request: FitRequest) -> Any:
     try:
         if request.n_workers is None and _is_small(source):
             return _fit_at_driver(estimator, source, request)
+        if not estimator._solver.trains_on_batches:
+            raise ValueError(
+                f"solver={estimator.solver!r} needs all rows in one place, and workers have some each. Choose another "
+                "solver; or leave out numWorkers, if the rows are few enough for the driver."
+            )
         partitioning = Partitioning(request.n_workers, _share_to_hold_out(estimator, source), estimator.random_state)
         packed = partitioned(source, partitioning)
     finally:

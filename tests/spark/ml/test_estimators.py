@@ -191,6 +191,14 @@ def test_columns_are_checked_before_anything_runs(spark, ratings):
         model.setPredictionCol("label").transform(frame)
 
 
+def test_a_solver_that_needs_all_rows_trains_at_the_driver_alone(spark):
+    frame = spark.createDataFrame([(Vectors.dense(x), 2 * x) for x in (1.0, 2.0, 3.0, 4.0)], ["features", "label"])
+    model = FMRegressor(solver="als", regParam=0.0, factorSize=0).fit(frame)
+    assert model.predict(Vectors.dense(5.0)) == pytest.approx(10.0, rel=0.01)
+    with pytest.raises(ValueError, match="solver='als' needs all rows in one place"):
+        FMRegressor(solver="als", numWorkers=2).fit(frame)
+
+
 def test_settings_of_spark_that_mean_nothing_here_are_named(spark):
     frame = spark.createDataFrame([(Vectors.dense(1.0), 1.0), (Vectors.dense(2.0), 2.0)], ["features", "label"])
     with pytest.warns(UserWarning, match="stepSize=0.001 is not read with solver='adamW'"):

@@ -57,8 +57,8 @@ class FMRegressor(RegressionParams, TrainsOnSpark, Regressor):
         a warning says so: a step there follows a pass over all rows, and here it follows each row.
     tol : float, default=1e-4
         Least gain of an epoch, in units of the loss of labels of unit spread.
-    solver : {"adagrad", "sgd", "ftrl", "adam", "adamW", "gd"}, default="adagrad"
-        The last two are Spark's, and mean "adagrad".
+    solver : {"adagrad", "sgd", "ftrl", "adam", "als", "adamW", "gd"}, default="adagrad"
+        The last two are Spark's, and mean "adagrad". "als" needs all rows at the driver.
     seed : int, default=0
     weightCol : str, optional
         Weights of at least 0; rows of 0 are left out.
