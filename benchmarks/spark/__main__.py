@@ -3,6 +3,7 @@
     python -m benchmarks.spark quality                 against `fit` on one machine: two data sets, three seeds
     python -m benchmarks.spark against-pyspark         time until pyspark.ml's best quality is reached
     python -m benchmarks.spark generated               10 million rows: an epoch against one of `fit_stream`
+    python -m benchmarks.spark encoding                rows a second of the encoder, against one machine
     python -m benchmarks.spark faults                  ten fits, a worker of each killed at a random moment
 
 Run it from the root of the repository, with the extra ``spark`` installed and FASTFM_EXT_DATA set.
@@ -15,12 +16,13 @@ import os
 import tempfile
 from pathlib import Path
 
-from . import against_pyspark, faults, generated, quality
+from . import against_pyspark, encoding, faults, generated, quality
 
 COMMANDS = {
     "quality": quality.run,
     "against-pyspark": against_pyspark.run,
     "generated": generated.run,
+    "encoding": encoding.run,
     "faults": faults.run,
 }
 
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--work", help="a folder for the rows as text; kept, and used again")
     options = parser.parse_args()
     options.folder = Path(os.environ.get("FASTFM_EXT_DATA", ""))
-    if options.command != "generated" and not options.folder.name:
+    if options.command not in ("encoding", "generated") and not options.folder.name:
         raise SystemExit("set FASTFM_EXT_DATA to the folder that holds the data sets")
     if options.data is None:
         options.data = (

@@ -1,20 +1,9 @@
-"""Rows a second of the encoder: on Spark, and on one machine, over one made-up table of clicks in Avazu's shape.
-
-    python -m spark.encoding [--rows 2000000] [--rounds 3]          (in benchmarks/)
-
-Each round times, in turn: on one machine, `fit` and `transform` of a Parquet file, which is read in that time; on Spark
-(`local[2]`), the same of a DataFrame of the file, where the encoded vectors are made and thrown away (Spark's "noop"
-sink). Beside these stands what Spark takes to hand the same columns to Python and back without encoding them.
-"""
+"""Rows a second of the encoder: on Spark, and on one machine, over a made-up table of clicks in Avazu's shape."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
-import sys
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +13,9 @@ import pyarrow.parquet as pq
 
 from fastfm_ext import FMEncoder
 from fastfm_ext.encoding import categorical, multi
-from in_turn import time_in_turn
+
+from ..in_turn import time_in_turn
+from .session import session
 
 # Distinct values of each column; the largest are ids of devices and addresses.
 TEXTS = {
@@ -84,33 +75,17 @@ def encoder() -> FMEncoder:
     return FMEncoder([*names, *rare, multi("tags", sep=None)])
 
 
-def session() -> Any:
-    """Return a session of two cores."""
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder.master("local[2]").config("spark.driver.memory", "2g")
-    for name, value in {
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.sql.shuffle.partitions": "4",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-    }.items():
-        builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
-    return spark
-
-
 def as_they_are(batches: Any) -> Any:
     """Give back the batches."""
     yield from batches
 
 
 def measure(folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each job in each round."""
+    """Return the seconds of each job in each round.
+
+    On one machine, a job reads the file, too. On Spark, what it makes is thrown away (Spark's "noop" sink); the last
+    job hands the same columns to Python and back, and encodes none.
+    """
     from fastfm_ext.spark.encoding.apply import encode
     from fastfm_ext.spark.encoding.fit import fit_encoder
 
@@ -136,20 +111,13 @@ def measure(folder: Path, rounds: int) -> dict[str, list[float]]:
     return {name: times.wall for name, times in taken.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    settings = parser.parse_args()
+def run(options: Any) -> None:
+    """Print the seconds of each job, and its rows a second."""
     with tempfile.TemporaryDirectory() as name:
-        generate(Path(name), settings.rows)
-        taken = measure(Path(name), settings.rounds)
-    print(f"{settings.rows:,} rows, {len(TEXTS) + len(NUMBERS) + 1} columns; median of {settings.rounds} rounds")
+        generate(Path(name), options.rows)
+        taken = measure(Path(name), options.times)
+    print(f"{options.rows:,} rows, {len(TEXTS) + len(NUMBERS) + 1} columns; median of {options.times} rounds")
     for job, times in taken.items():
         median = statistics.median(times)
         spread = f"{min(times):.2f} to {max(times):.2f} s"
-        print(f"{job:27} {median:7.2f} s  {settings.rows / median:11,.0f} rows/s  ({spread})")
-
-
-if __name__ == "__main__":
-    main()
+        print(f"{job:27} {median:7.2f} s  {options.rows / median:11,.0f} rows/s  ({spread})")

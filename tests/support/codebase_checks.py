@@ -159,7 +159,7 @@ ROOMS_WITHOUT_TESTS = {
     "__main__": "the tests of the command line run it",
 }
 LOADED_ON_DEMAND = {"spark.ml": "pyspark"}  # folders that another module loads, once it has found what they need
-SAME_NAMES = {"FMClassifier", "FMRegressor"}  # of pyspark.ml, too, so that an import line is all that changes
+SAME_NAMES = {"FMClassifier", "FMEncoder", "FMRegressor"}  # so that an import line of pyspark.ml is all that changes
 OPTIONAL_DEPENDENCIES = {"faiss", "matplotlib", "onnx", "onnxruntime", "pandas", "polars", "pyarrow", "pyspark"}
 OPTIONAL_DEPENDENCIES |= {"shap", "starlette", "tqdm", "uvicorn", "zstandard"}
 

@@ -10,16 +10,32 @@ from fastfm_ext._common.extras import require
 
 if TYPE_CHECKING:
     from fastfm_ext.spark.ml.classification import FMClassificationModel, FMClassifier
+    from fastfm_ext.spark.ml.encoder import FMEncoder, FMEncoderModel
     from fastfm_ext.spark.ml.regression import FMRegressionModel, FMRegressor
+    from fastfm_ext.spark.serving.recommend import recommend_for_all
+    from fastfm_ext.spark.serving.vectors import vectors_for_all
 
-__all__ = ["FMClassificationModel", "FMClassifier", "FMRegressionModel", "FMRegressor"]
+__all__ = [
+    "FMClassificationModel",
+    "FMClassifier",
+    "FMEncoder",
+    "FMEncoderModel",
+    "FMRegressionModel",
+    "FMRegressor",
+    "recommend_for_all",
+    "vectors_for_all",
+]
 
 # These modules define classes of Spark's, and so need it when they are loaded.
 _MODULE_OF = {
     "FMClassificationModel": "fastfm_ext.spark.ml.classification",
     "FMClassifier": "fastfm_ext.spark.ml.classification",
+    "FMEncoder": "fastfm_ext.spark.ml.encoder",
+    "FMEncoderModel": "fastfm_ext.spark.ml.encoder",
     "FMRegressionModel": "fastfm_ext.spark.ml.regression",
     "FMRegressor": "fastfm_ext.spark.ml.regression",
+    "recommend_for_all": "fastfm_ext.spark.serving.recommend",
+    "vectors_for_all": "fastfm_ext.spark.serving.vectors",
 }
 
 

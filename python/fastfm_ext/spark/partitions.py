@@ -132,6 +132,8 @@ def packed_source(frame: DataFrame, columns: SourceColumns, n_features: int, lab
             functions.countDistinct("part").alias("n_parts"),
         ).first()
         if total is None or not total["n_rows"]:
+            if total is not None and total["n_held_out"]:
+                raise ValueError(f"column {columns.held_out!r} holds out all rows, and leaves none to train on.")
             raise ValueError("the DataFrame has no rows of positive weight to train on.")
     except BaseException:
         rows.unpersist()

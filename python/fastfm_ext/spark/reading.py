@@ -113,6 +113,8 @@ class Reader:
                 raise row_error(error, n_rows, part, batch) from None
             n_rows += batch.num_rows
             for keyed in read:
+                if not keyed.block.n_rows:
+                    continue
                 pieces = waiting[keyed.block.held_out]
                 pieces.append(keyed)
                 if sum(piece.block.n_rows for piece in pieces) >= BLOCK_ROWS:

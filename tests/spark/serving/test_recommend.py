@@ -12,9 +12,8 @@ pytest.importorskip("pyspark", reason="needs PySpark")
 
 from pyspark.sql.functions import lit
 
+from fastfm_ext.spark import recommend_for_all, vectors_for_all
 from fastfm_ext.spark.encoding.apply import encode
-from fastfm_ext.spark.serving.recommend import recommend_for_all
-from fastfm_ext.spark.serving.vectors import vectors_for_all
 
 EVENTS, USERS, FILMS = world()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader, MLWritable, MLWriter
 
@@ -31,7 +31,7 @@ class ModelWriter(EstimatorWriter):
 
         super().saveImpl(path)
         file = io.BytesIO()
-        save_model(file, self.instance.to_local())
+        save_model(file, **{self.instance._saved_as: self.instance.to_local()})
         content = file.getbuffer()
         pieces = [content[start : start + PIECE_BYTES] for start in range(0, len(content), PIECE_BYTES)]
         numbers = pa.array(range(len(pieces)), type=pa.int32())
@@ -76,16 +76,28 @@ class ModelReader(MLReader):
         ModelFileError
             For a damaged model file.
         """
-        metadata = DefaultParamsReader.loadMetadata(path, self.sparkSession)
-        wanted = f"{self.cls.__module__}.{self.cls.__name__}"
-        if metadata["class"] != wanted:
-            raise ValueError(f"{path!r} holds a {metadata['class']}, and not a {wanted}.")
+        metadata = checked_metadata(path, self.sparkSession, self.cls)
         table = self.sparkSession.read.parquet(f"{path}/{_FOLDER}").orderBy("piece").toArrow()
         content = b"".join(piece.as_buffer() for piece in table.column("content"))
-        model = self.cls(load_model(io.BytesIO(content)).model)
+        model = self.cls(getattr(load_model(io.BytesIO(content)), self.cls._saved_as))
         model._resetUid(metadata["uid"])
         DefaultParamsReader.getAndSetParams(model, metadata)
         return model
+
+
+def checked_metadata(path: str, session: Any, cls: type[Any]) -> dict[str, Any]:
+    """Return the metadata at a path.
+
+    Raises
+    ------
+    ValueError
+        If it is that of another class.
+    """
+    metadata: dict[str, Any] = DefaultParamsReader.loadMetadata(path, session)
+    wanted = f"{cls.__module__}.{cls.__name__}"
+    if metadata["class"] != wanted:
+        raise ValueError(f"{path!r} holds a {metadata['class']}, and not a {wanted}.")
+    return metadata
 
 
 class SavedByParams(MLReadable, MLWritable):
@@ -115,6 +127,9 @@ class SavedByParams(MLReadable, MLWritable):
 
 class SavedAsModelFile(MLReadable, MLWritable):
     """A model that is saved as its Params and a model file."""
+
+    # The argument of `save_model` for what `to_local` returns.
+    _saved_as: ClassVar[str] = "model"
 
     def write(self) -> MLWriter:
         """Return the writer.
