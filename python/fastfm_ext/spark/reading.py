@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastfm_ext._common.arrays import Bools, Float32, Float64, Int64
+from fastfm_ext._common.checks import kind_of
 from fastfm_ext.spark.packing import BLOCK_ROWS, PACKED_SCHEMA, SampleBlock, extended, joined, packed_block
 from fastfm_ext.spark.vectors import BadRowError, checked_size, csr_of_vectors, flags_of, numbers_of
 
@@ -203,8 +204,17 @@ def check_holds_vectors(frame: DataFrame, column: str) -> None:
         )
 
 
+def check_is_frame(frame: Any) -> None:
+    """Raise TypeError unless this is a DataFrame of Spark."""
+    from pyspark.sql import DataFrame
+
+    if not isinstance(frame, DataFrame):
+        raise TypeError(f"a pyspark.sql.DataFrame is needed, got {kind_of(frame)}: see spark.createDataFrame.")
+
+
 def check_is_there(frame: DataFrame, column: str) -> None:
     """Raise ValueError for a column that the frame lacks."""
+    check_is_frame(frame)
     if column not in frame.columns:
         raise ValueError(f"column {column!r} is not in the DataFrame, whose columns are {', '.join(frame.columns)}.")
 

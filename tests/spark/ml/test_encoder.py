@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import NotFittedError
 
+from fastfm_ext import FMClassifier as LocalClassifier
 from fastfm_ext import FMEncoder as LocalEncoder
 from fastfm_ext.encoding import numeric
 from spark_tables import TYPED, TYPED_SPECS
@@ -12,7 +14,8 @@ pytest.importorskip("pyspark", reason="needs PySpark")
 
 from pyspark.ml import Pipeline, PipelineModel
 
-from fastfm_ext.spark import FMEncoder, FMEncoderModel
+from fastfm_ext.spark import FMClassificationModel, FMClassifier, FMEncoder, FMEncoderModel
+from fastfm_ext.spark.encoding.fit import fit_encoder
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,13 @@ def test_another_class_is_not_loaded_in_its_place(frame, tmp_path):
     FMEncoder(["text"]).save(str(tmp_path / "encoder"))
     with pytest.raises(ValueError, match=r"holds a .*FMEncoder, and not a .*FMEncoderModel"):
         FMEncoderModel.load(str(tmp_path / "encoder"))
+    with pytest.raises(ValueError, match=r"holds a .*FMEncoder, and not a .*FMClassifier"):
+        FMClassifier.load(str(tmp_path / "encoder"))
+
+
+def test_an_estimator_that_is_not_fitted_is_no_model():
+    with pytest.raises(NotFittedError):
+        FMClassificationModel.from_local(LocalClassifier())
 
 
 @pytest.mark.parametrize(
@@ -86,6 +96,12 @@ def test_a_frame_that_does_not_fit_is_refused(frame, column, names, kind, messag
     model = FMEncoderModel(LocalEncoder(["rare"]).fit(TYPED), column)
     with pytest.raises(kind, match=message):
         model.transform(frame.select(*names))
+
+
+@pytest.mark.parametrize("lists", [{"columns": ["x"]}, {}])
+def test_a_frame_of_another_library_is_refused(lists):
+    with pytest.raises(TypeError, match=r"a pyspark\.sql\.DataFrame is needed, got"):
+        fit_encoder(TYPED.to_pandas(), LocalEncoder(**lists))
 
 
 def test_what_is_no_encoder_is_refused():

@@ -17,6 +17,7 @@ from fastfm_ext.encoding.infer import inferred_by_values
 from fastfm_ext.encoding.sides import GROUPS, given_specs
 from fastfm_ext.spark.encoding.statistics import statistics_of
 from fastfm_ext.spark.encoding.types import check_readable, columns_named, has_fractions, is_list, is_time
+from fastfm_ext.spark.reading import check_is_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -74,6 +75,7 @@ def _counted(frame: DataFrame, specs: Sequence[ColumnSpec]) -> list[Statistics]:
 
 def _inferred(frame: DataFrame) -> tuple[list[ColumnSpec], list[Statistics]]:
     """Return a spec for every column, by the rules of one machine, and their statistics."""
+    check_is_frame(frame)
     if not frame.columns:
         raise ValueError("FMEncoder has no columns to encode: the DataFrame has none")
     fractions = has_fractions(frame)

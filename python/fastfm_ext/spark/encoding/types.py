@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastfm_ext.encoding.columns.base import ColumnSpec
 from fastfm_ext.encoding.columns.hashed import Hashed
 from fastfm_ext.encoding.columns.multi import Multi
-from fastfm_ext.spark.reading import quoted
+from fastfm_ext.spark.reading import check_is_frame, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -26,9 +26,12 @@ def columns_named(frame: DataFrame, names: Sequence[str]) -> DataFrame:
     ------
     ValueError
         If it has no such column, or two.
+    TypeError
+        If it is no DataFrame of Spark.
     """
     from pyspark.sql import functions
 
+    check_is_frame(frame)
     for name in names:
         n_found = frame.columns.count(name)
         if n_found != 1:

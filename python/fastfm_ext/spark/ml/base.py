@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pyspark.ml.linalg import DenseMatrix, DenseVector, Vector
+from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext.spark.fitting import FitRequest, fit
@@ -76,12 +77,15 @@ class ScoresOnSpark(FMParams, SavedAsModelFile):
             For an estimator of another class.
         ValueError
             For a classifier of other classes than 0 and 1.
+        sklearn.exceptions.NotFittedError
+            For an estimator that is not fitted.
         """
         if type(model) is not cls._local_class:
             raise TypeError(
                 f"{cls.__name__} is made of a {cls._local_class.__module__.rsplit('.', 1)[0]}."
                 f"{cls._local_class.__name__}; got a {type(model).__name__}."
             )
+        check_is_fitted(model, "n_features_in_")
         result = cls(copy.deepcopy(model))
         result._adopt(model)
         return result

@@ -100,6 +100,21 @@ def checked_metadata(path: str, session: Any, cls: type[Any]) -> dict[str, Any]:
     return metadata
 
 
+class EstimatorReader(DefaultParamsReader):
+    """Reader of an estimator's Params."""
+
+    def load(self, path: str) -> Any:
+        """Return the estimator at a path.
+
+        Raises
+        ------
+        ValueError
+            For a path that holds something else.
+        """
+        checked_metadata(path, self.sparkSession, self.cls)
+        return super().load(path)
+
+
 class SavedByParams(MLReadable, MLWritable):
     """An estimator that is saved as its Params."""
 
@@ -122,7 +137,7 @@ class SavedByParams(MLReadable, MLWritable):
         MLReader
             `load` reads from a path.
         """
-        return DefaultParamsReader(cls)
+        return EstimatorReader(cls)
 
 
 class SavedAsModelFile(MLReadable, MLWritable):
