@@ -114,7 +114,7 @@ class ScoresOnSpark(FMParams, SavedAsModelFile):
     def factors(self) -> DenseMatrix:
         """The factors V, of n_features rows and `factorSize` columns."""
         V = np.asarray(self._local.V_, dtype=np.float64)
-        return DenseMatrix(*V.shape, V.ravel(), isTransposed=True)
+        return DenseMatrix(*V.shape, V.ravel(), 1)  # row by row; a number, as in matrices that come from Java
 
     @property
     def numFeatures(self) -> int:
