@@ -66,10 +66,15 @@ def run_examples(page: Path, folder: Path) -> dict[str, Result]:
 def commands(page: Path) -> list[list[str]]:
     """Every `fastfm-ext ...` in a block of shell commands or between backticks."""
     text = page.read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.+?)^```", text, re.M | re.S)
-    shell = [command for block in blocks for command in re.split(r"&&|\n", block.replace("\\\n", " "))]
-    words = [shlex.split(command) for command in [*shell, *re.findall(r"`([^`\n]+)`", text)]]
+    words = [*shell_commands(text), *map(shlex.split, re.findall(r"`([^`\n]+)`", text))]
     return [command for command in words if command and command[0] == "fastfm-ext" and len(command) > 1]
+
+
+def shell_commands(text: str) -> list[list[str]]:
+    """The commands in blocks of a shell, as their words."""
+    blocks = re.findall(r"^```sh\n(.+?)^```", text, re.M | re.S)
+    commands = [command for block in blocks for command in re.split(r"&&|\n", block.replace("\\\n", " "))]
+    return [words for words in map(shlex.split, commands) if words]
 
 
 def fences(text: str) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 import gzip
 import re
-import shlex
 import subprocess
 import sys
 
@@ -12,6 +11,7 @@ import pytest
 import command_cases
 from command_cases import COLUMNS, auc, clicks
 from fastfm_ext import FMClassifier, FMRanker, cli, load_model
+from markdown_examples import shell_commands
 from repository import ROOT
 
 run = command_cases.run
@@ -293,10 +293,9 @@ def test_the_page_about_the_command_line_can_be_followed(run, text_files, tables
     (tmp_path / "logs" / "day.libsvm").write_bytes((tmp_path / "train.libsvm").read_bytes())
     page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     page = re.sub(r"^## Who chose what\n.+?(?=^## )", "", page, flags=re.M | re.S)  # followed by a test of its own
-    lines = [line for block in re.findall(r"^```sh\n(.+?)^```", page, re.M | re.S) for line in block.splitlines()]
-    assert len(lines) == 10
-    for line in lines:
-        program, *words = shlex.split(line)
+    commands = shell_commands(page)
+    assert len(commands) == 10
+    for program, *words in commands:
         assert program == "fastfm-ext"
         assert run(*words)[0] == 0
     (config,) = re.findall(r"^```toml\n(.+?)^```", page, re.M | re.S)

@@ -1,7 +1,6 @@
 """`fastfm-ext fit --task ranking`, run as a user would run it."""
 
 import re
-import shlex
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 import command_cases
 import ranking_files
 from fastfm_ext import FMRecommender, load_model
+from markdown_examples import shell_commands
 from ranking_files import FIT, QUICK, ROLES
 from recommender_cases import world
 from repository import ROOT
@@ -154,8 +154,7 @@ def test_the_page_about_rankings_can_be_followed(run, tmp_path):
     films.rename(columns=names)[["movieId", "title", "genres"]].to_csv("movies.csv", index=False)
     page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     (section,) = re.findall(r"^## Who chose what\n(.+?)(?=^## )", page, re.M | re.S)
-    lines = [line for block in re.findall(r"^```sh\n(.+?)^```", section, re.M | re.S) for line in block.splitlines()]
-    printed = [run(*shlex.split(line)[1:]) for line in lines]
+    printed = [run(*words) for _, *words in shell_commands(section)]
     assert [code for code, _, _ in printed] == [0] * 5
     assert len(printed[1][1].splitlines()) == 1 + 2 * 10
     assert printed[2][1].startswith("recall@10 ")
