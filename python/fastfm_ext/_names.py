@@ -72,6 +72,7 @@ PUBLIC_MODULES = (
     "ranking",
     "recommender",
     "retrieval",
+    "spark",
     "streaming",
     "text_formats",
 )

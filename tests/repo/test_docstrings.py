@@ -2,7 +2,6 @@
 
 import doctest
 import importlib
-import importlib.util
 import inspect
 import re
 from collections.abc import Iterator
@@ -12,20 +11,20 @@ from pathlib import Path
 import pytest
 
 import fastfm_ext
-from codebase_checks import LOADED_ON_DEMAND, OPTIONAL_DEPENDENCIES, module_names
+from codebase_checks import OPTIONAL_DEPENDENCIES, module_names
 from fastfm_ext._learning.losses import LOSSES, RANKING_LOSSES
 from fastfm_ext._learning.solvers.base import Defaults
 from fastfm_ext._learning.solvers.negative_sampling import NegativeSampling
 from fastfm_ext._learning.solvers.registry import SOLVERS
 from fastfm_ext._names import PUBLIC_MODULES
+from public_modules import public_module
 
-# What is loaded on demand needs a session of another library for its examples: tests/spark runs them.
+# Examples of Spark need a session: tests/spark/test_documentation.py has one.
 MODULES = sorted(
     name
     for name in module_names(Path(fastfm_ext.__file__).parent)
-    if name not in {"__init__", "__main__"} and not name.startswith(tuple(LOADED_ON_DEMAND))
+    if name not in {"__init__", "__main__"} and not name.startswith("spark.")
 )
-WITHOUT_THEIR_LIBRARY = set() if importlib.util.find_spec("pyspark") else {"fastfm_ext.spark"}
 DATA = {"X", "y", "item_vectors", "user_vectors"}
 DOCTEST_FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -83,12 +82,11 @@ def docstring_problems(name: str, thing: object) -> list[str]:
     [
         (module.__name__, name)
         for module in [fastfm_ext, *(importlib.import_module(f"fastfm_ext.{name}") for name in PUBLIC_MODULES)]
-        if module.__name__ not in WITHOUT_THEIR_LIBRARY
         for name in sorted(module.__all__)
     ],
 )
 def test_public_names_are_documented(module, name):
-    assert docstring_problems(name, getattr(importlib.import_module(module), name)) == []
+    assert docstring_problems(name, getattr(public_module(module), name)) == []
 
 
 def test_missing_documentation_is_found():

@@ -8,8 +8,9 @@ import io
 import re
 import shlex
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 _OPTIONS = r"(?:---\n.*?^---\n|(?::[\w-]+:[^\n]*\n)+)?"
@@ -50,9 +51,12 @@ def _without_comments_in_code(page: Path) -> str:
     )
 
 
-def run_examples(page: Path, folder: Path) -> dict[str, Result]:
-    """Run the blocks in this folder, each going on from those above it; the results by heading."""
-    names: dict[str, Any] = {}
+def run_examples(page: Path, folder: Path, given: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Result]:
+    """Run the blocks in this folder, each going on from those above it; the results by heading.
+
+    The first block may use the names that are given.
+    """
+    names = dict(given)
     found: dict[str, Result] = {}
     with contextlib.chdir(folder):
         for title, block in examples(page):

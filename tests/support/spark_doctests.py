@@ -19,12 +19,8 @@ def is_matched(want: str, got: str) -> bool:
     return re.fullmatch(pattern, structure(got), re.S) is not None
 
 
-def outputs(cls: type, names: dict[str, Any]) -> list[tuple[doctest.Example, str]]:
-    """The examples of a class, each with what it prints if run with these names.
-
-    An exception in an example is an error here, too.
-    """
-    test = doctest.DocTestParser().get_doctest(cls.__doc__ or "", names, cls.__name__, None, None)
+def outputs(test: doctest.DocTest) -> list[tuple[doctest.Example, str]]:
+    """The examples of a test, each with what it prints; an exception in an example is an error here, too."""
     found: list[tuple[doctest.Example, str]] = []
 
     class Runner(doctest.DocTestRunner):

@@ -127,7 +127,17 @@ class ScoresOnSpark(FMParams, SavedAsModelFile):
         return dict(getattr(self._local, "history_", {}))
 
     def copy(self, extra: Any = None) -> Self:
-        """Return a copy with the same parameters, and with the Params of `extra` set."""
+        """Return a copy with the same parameters, and with the Params of `extra` set.
+
+        Parameters
+        ----------
+        extra : dict of Param, optional
+            Values by Param, as in `transform`.
+
+        Returns
+        -------
+        FMRegressionModel or FMClassificationModel
+        """
         that: Self = super().copy(extra)
         return that
 

@@ -152,6 +152,24 @@ class FMClassificationModel(ScoresOnSpark, ProbabilisticClassificationModel):
     local : FMClassifier of `fastfm_ext`
         Fitted; it becomes part of the model.
 
+    Attributes
+    ----------
+    intercept : float
+    linear : DenseVector of size n_features
+    factors : DenseMatrix of shape (n_features, factorSize)
+    numFeatures : int
+    history : dict of str to list of float
+        Losses and seconds of each epoch: `history_` of the estimator of one machine. Empty for a model without one.
+    numClasses : int
+        2.
+    hasSummary : bool
+        Whether the model was trained in this process, so that `summary` knows how.
+
+    Raises
+    ------
+    ValueError
+        For a classifier of other classes than 0 and 1.
+
     Examples
     --------
     >>> import fastfm_ext

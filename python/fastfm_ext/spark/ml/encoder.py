@@ -63,6 +63,13 @@ class FMEncoder(_EncoderParams, SavedByParams, Estimator):
         Columns that `transform` keeps beside it, such as the label; all by default. Each column that is kept travels to
         Python and back.
 
+    Raises
+    ------
+    TypeError
+        If something is no list of specs; from `fit`, for a column of a type that its spec cannot read.
+    ValueError
+        From `fit`, for a DataFrame without rows or without columns to encode, and for a column that is not there.
+
     See Also
     --------
     fastfm_ext.FMEncoder : The encoder of one machine.
@@ -71,11 +78,9 @@ class FMEncoder(_EncoderParams, SavedByParams, Estimator):
     --------
     >>> from fastfm_ext.encoding import numeric
     >>> from fastfm_ext.spark import FMEncoder
-    >>> frame = spark.createDataFrame(
-    ...     [("ann", 20), ("bob", 40)], ["user", "age"]
-    ... )  # doctest: +SKIP
-    >>> model = FMEncoder(["user", numeric("age")]).fit(frame)  # doctest: +SKIP
-    >>> model.to_local().get_feature_names_out().tolist()  # doctest: +SKIP
+    >>> frame = spark.createDataFrame([("ann", 20), ("bob", 40)], ["user", "age"])
+    >>> model = FMEncoder(["user", numeric("age")]).fit(frame)
+    >>> model.to_local().get_feature_names_out().tolist()
     ['user=ann', 'user=bob', 'age']
     """
 
@@ -156,17 +161,31 @@ class FMEncoder(_EncoderParams, SavedByParams, Estimator):
         return copied
 
     def write(self) -> MLWriter:
-        """Return the writer."""
+        """Return the writer.
+
+        Returns
+        -------
+        MLWriter
+            `save` writes to a path, behind `overwrite` also where there is something.
+        """
         return EncoderWriter(self)
 
     @classmethod
     def read(cls) -> Any:
-        """Return the reader."""
+        """Return the reader.
+
+        Returns
+        -------
+        MLReader
+            `load` reads from a path.
+        """
         return EncoderReader(cls)
 
 
 class FMEncoderModel(_EncoderParams, SavedAsModelFile, Model):
-    """Fitted encoder of Spark DataFrames.
+    """Fitted encoder of Spark DataFrames: `transform` appends a column of sparse vectors.
+
+    Made by `FMEncoder.fit`, `load` and `from_local`.
 
     Parameters
     ----------
@@ -175,10 +194,35 @@ class FMEncoderModel(_EncoderParams, SavedAsModelFile, Model):
     outputCol : str, default="features"
         Column of sparse vectors that `transform` appends.
 
+    Attributes
+    ----------
+    numFeatures : int
+        Size of the vectors.
+
     Raises
     ------
+    TypeError
+        For an encoder of another class.
+    ValueError
+        From `transform`, for a column that is not there, and for an `outputCol` that is there already.
     sklearn.exceptions.NotFittedError
         If the encoder is not fitted.
+
+    See Also
+    --------
+    FMEncoder : How it is fitted on Spark.
+
+    Examples
+    --------
+    >>> import fastfm_ext
+    >>> from fastfm_ext.spark import FMEncoderModel
+    >>> local = fastfm_ext.FMEncoder(["user", "color"]).fit(
+    ...     {"user": ["ann", "bob"], "color": ["red", "blue"]}
+    ... )
+    >>> model = FMEncoderModel.from_local(local)
+    >>> frame = spark.createDataFrame([("bob", "red")], ["user", "color"])
+    >>> model.transform(frame).first().features
+    SparseVector(4, {1: 1.0, 3: 1.0})
     """
 
     _saved_as = "encoder"
@@ -234,6 +278,13 @@ class FMEncoderModel(_EncoderParams, SavedAsModelFile, Model):
         Returns
         -------
         FMEncoderModel
+
+        Raises
+        ------
+        TypeError
+            For an encoder of another class.
+        sklearn.exceptions.NotFittedError
+            If the encoder is not fitted.
         """
         return cls(encoder, outputCol)
 

@@ -151,6 +151,15 @@ class FMRegressionModel(RegressionParams, ScoresOnSpark, RegressionModel):
     local : FMRegressor of `fastfm_ext`
         Fitted; it becomes part of the model.
 
+    Attributes
+    ----------
+    intercept : float
+    linear : DenseVector of size n_features
+    factors : DenseMatrix of shape (n_features, factorSize)
+    numFeatures : int
+    history : dict of str to list of float
+        Losses and seconds of each epoch: `history_` of the estimator of one machine. Empty for a model without one.
+
     Examples
     --------
     >>> import fastfm_ext

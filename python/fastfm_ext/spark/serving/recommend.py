@@ -85,6 +85,31 @@ def recommend_for_all(
     -----
     Model and index travel to each executor once, and each Python worker unpacks them once. A task searches with one
     thread, as Spark runs a task on each core. `exclude` is grouped by user and joined to `users` by Spark.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyspark.ml.linalg import Vectors
+    >>> from fastfm_ext import FMRegressor, ItemIndex
+    >>> from fastfm_ext.spark import recommend_for_all
+    >>> V = [[1.0, 0.0], [1.0, 2.0], [2.0, 1.0], [0.0, 3.0]]  # two users, two films
+    >>> model = FMRegressor.from_parameters(0.0, [0.0] * 4, V)
+    >>> films = np.eye(4)[2:]
+    >>> index = ItemIndex().fit(model.item_vector(films), ids=["Alien", "Brazil"])
+    >>> users = spark.createDataFrame(
+    ...     [("ann", Vectors.sparse(4, [0], [1.0])), ("bob", Vectors.sparse(4, [1], [1.0]))],
+    ...     ["user", "features"],
+    ... )
+    >>> best = recommend_for_all(model, index, users, n=2, itemCol="film")
+    >>> best.orderBy("user", "rank").show()
+    +----+----+------+-----+
+    |user|rank|  film|score|
+    +----+----+------+-----+
+    | ann|   1| Alien|  2.0|
+    | ann|   2|Brazil|  0.0|
+    | bob|   1|Brazil|  6.0|
+    | bob|   2| Alien|  4.0|
+    +----+----+------+-----+
     """
     n = check_count(n, "n")
     if isinstance(model, FMRecommender):

@@ -59,6 +59,23 @@ def vectors_for_all(
         If an argument is something else, or a column is of a type that does not fit.
     ValueError
         If `side` is unknown, a column is missing, or the arguments do not fit each other.
+
+    Examples
+    --------
+    >>> from fastfm_ext import FMEncoder, FMRegressor
+    >>> from fastfm_ext.spark import vectors_for_all
+    >>> ratings = {"user": ["ann", "ann", "bob"], "film": ["Alien", "Brazil", "Alien"]}
+    >>> encoder = FMEncoder(user=["user"], item=["film"]).fit(ratings)
+    >>> V = [[1.0, 0.0], [1.0, 2.0], [2.0, 1.0], [0.0, 2.0]]  # two users, two films
+    >>> model = FMRegressor.from_parameters(0.0, [0.0, 0.0, 0.5, 0.25], V)
+    >>> films = spark.createDataFrame([("Alien",), ("Brazil",)], ["film"])
+    >>> vectors_for_all(model, films, "item", encoder=encoder, idCol="film").show()
+    +------+----------------+
+    |    id|          vector|
+    +------+----------------+
+    | Alien| [0.5, 2.0, 1.0]|
+    |Brazil|[0.25, 0.0, 2.0]|
+    +------+----------------+
     """
     from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 
