@@ -11,8 +11,8 @@ import pytest
 
 # PySpark says so of pandas 3, which is not used here.
 PANDAS_WARNING = "PySpark does not yet fully support pandas"
-# CrossValidator and TrainValidationSplit leave their pool of threads to the garbage collector.
-POOL_WARNING = "Exception ignored in. <function Pool.__del__"
+# CrossValidator and TrainValidationSplit leave pools of threads to the garbage collector, and PySpark 4.1 sockets.
+LEFT_BEHIND = r"Exception ignored in. <(function Pool\.__del__|socket\.socket)"
 CONFIGURATION = {
     "spark.driver.memory": "1g",
     "spark.driver.host": "127.0.0.1",
@@ -33,9 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/spark" in item.path.as_posix():
             item.add_marker(pytest.mark.filterwarnings(f"ignore:{PANDAS_WARNING}:FutureWarning"))
-            item.add_marker(
-                pytest.mark.filterwarnings(f"ignore:{POOL_WARNING}:pytest.PytestUnraisableExceptionWarning")
-            )
+            item.add_marker(pytest.mark.filterwarnings(f"ignore:{LEFT_BEHIND}:pytest.PytestUnraisableExceptionWarning"))
 
 
 @pytest.fixture(scope="session")
