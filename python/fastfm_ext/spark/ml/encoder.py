@@ -12,7 +12,6 @@ from pyspark.ml.util import (
     DefaultParamsReader,
     DefaultParamsWriter,
     MLReader,
-    MLWriter,
 )
 from sklearn.utils.validation import check_is_fitted
 
@@ -42,6 +41,48 @@ class _EncoderParams(HasOutputCol):
         "columns that transform keeps beside the vectors; all by default",
         typeConverter=TypeConverters.toListString,
     )
+
+
+class EncoderWriter(EstimatorWriter):
+    """Writer of an encoder's Params, the specs of columns among them."""
+
+    def saveImpl(self, path: str) -> None:
+        """Write the Params, with specs as JSON."""
+        values = {param.name: value for param, value in self.instance._paramMap.items()}
+        for group in GROUPS:
+            if group in values:
+                values[group] = [spec_to_meta(spec) for spec in checked_specs(group, values[group])]
+        DefaultParamsWriter.saveMetadata(self.instance, path, self.sparkSession, paramMap=values)
+
+
+class EncoderReader(MLReader):
+    """Reader of an encoder.
+
+    Parameters
+    ----------
+    cls : type
+        The class of the encoder.
+    """
+
+    def __init__(self, cls: type[Any]) -> None:
+        super().__init__()
+        self.cls = cls
+
+    def load(self, path: str) -> Any:
+        """Return the encoder at a path.
+
+        Raises
+        ------
+        ValueError
+            For a path that holds something else.
+        """
+        metadata = checked_metadata(path, self.sparkSession, self.cls)
+        params = metadata["paramMap"]
+        params |= {group: [spec_from_meta(meta) for meta in params[group]] for group in GROUPS if group in params}
+        encoder = self.cls()
+        encoder._resetUid(metadata["uid"])
+        DefaultParamsReader.getAndSetParams(encoder, metadata)
+        return encoder
 
 
 class FMEncoder(_EncoderParams, SavedByParams, Estimator):
@@ -152,6 +193,9 @@ class FMEncoder(_EncoderParams, SavedByParams, Estimator):
         self._set(outputCol=value)
         return self
 
+    _writer = EncoderWriter
+    _reader = EncoderReader
+
     def _fit(self, dataset: Any) -> FMEncoderModel:
         lists = {group: self.getOrDefault(group) for group in GROUPS if self.isDefined(group)}
         encoder = fit_encoder(dataset, one_machine.FMEncoder(**lists))
@@ -159,27 +203,6 @@ class FMEncoder(_EncoderParams, SavedByParams, Estimator):
         model._resetUid(self.uid)
         copied: FMEncoderModel = self._copyValues(model)
         return copied
-
-    def write(self) -> MLWriter:
-        """Return the writer.
-
-        Returns
-        -------
-        MLWriter
-            `save` writes to a path, behind `overwrite` also where there is something.
-        """
-        return EncoderWriter(self)
-
-    @classmethod
-    def read(cls) -> Any:
-        """Return the reader.
-
-        Returns
-        -------
-        MLReader
-            `load` reads from a path.
-        """
-        return EncoderReader(cls)
 
 
 class FMEncoderModel(_EncoderParams, SavedAsModelFile, Model):
@@ -291,45 +314,3 @@ class FMEncoderModel(_EncoderParams, SavedAsModelFile, Model):
     def _transform(self, dataset: Any) -> Any:
         kept = self.getOrDefault(self.keptCols) if self.isDefined(self.keptCols) else None
         return encode(dataset, self._encoder, self.getOutputCol(), kept)
-
-
-class EncoderWriter(EstimatorWriter):
-    """Writer of an encoder's Params, the specs of columns among them."""
-
-    def saveImpl(self, path: str) -> None:
-        """Write the Params, with specs as JSON."""
-        values = {param.name: value for param, value in self.instance._paramMap.items()}
-        for group in GROUPS:
-            if group in values:
-                values[group] = [spec_to_meta(spec) for spec in checked_specs(group, values[group])]
-        DefaultParamsWriter.saveMetadata(self.instance, path, self.sparkSession, paramMap=values)
-
-
-class EncoderReader(MLReader):
-    """Reader of an encoder.
-
-    Parameters
-    ----------
-    cls : type
-        The class of the encoder.
-    """
-
-    def __init__(self, cls: type[Any]) -> None:
-        super().__init__()
-        self.cls = cls
-
-    def load(self, path: str) -> Any:
-        """Return the encoder at a path.
-
-        Raises
-        ------
-        ValueError
-            For a path that holds something else.
-        """
-        metadata = checked_metadata(path, self.sparkSession, self.cls)
-        params = metadata["paramMap"]
-        params |= {group: [spec_from_meta(meta) for meta in params[group]] for group in GROUPS if group in params}
-        encoder = self.cls()
-        encoder._resetUid(metadata["uid"])
-        DefaultParamsReader.getAndSetParams(encoder, metadata)
-        return encoder

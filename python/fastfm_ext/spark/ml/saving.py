@@ -115,57 +115,48 @@ class EstimatorReader(DefaultParamsReader):
         return super().load(path)
 
 
-class SavedByParams(MLReadable, MLWritable):
+class _Saved(MLReadable, MLWritable):
+    """What is saved by a writer and read by a reader of its own."""
+
+    _writer: ClassVar[type[MLWriter]]
+    _reader: ClassVar[type[Any]]
+
+    def write(self) -> MLWriter:
+        """Return the writer.
+
+        Returns
+        -------
+        MLWriter
+            `save` writes to a path, behind `overwrite` also where there is something.
+        """
+        return self._writer(self)
+
+    @classmethod
+    def read(cls) -> Any:
+        """Return the reader.
+
+        Returns
+        -------
+        MLReader
+            `load` reads from a path.
+        """
+        return cls._reader(cls)
+
+
+class SavedByParams(_Saved):
     """An estimator that is saved as its Params."""
 
-    def write(self) -> MLWriter:
-        """Return the writer.
-
-        Returns
-        -------
-        MLWriter
-            `save` writes to a path, behind `overwrite` also where there is something.
-        """
-        return EstimatorWriter(self)
-
-    @classmethod
-    def read(cls) -> Any:
-        """Return the reader.
-
-        Returns
-        -------
-        MLReader
-            `load` reads from a path.
-        """
-        return EstimatorReader(cls)
+    _writer = EstimatorWriter
+    _reader = EstimatorReader
 
 
-class SavedAsModelFile(MLReadable, MLWritable):
+class SavedAsModelFile(_Saved):
     """A model that is saved as its Params and a model file."""
 
+    _writer = ModelWriter
+    _reader = ModelReader
     # The argument of `save_model` for what `to_local` returns.
     _saved_as: ClassVar[str] = "model"
-
-    def write(self) -> MLWriter:
-        """Return the writer.
-
-        Returns
-        -------
-        MLWriter
-            `save` writes to a path, behind `overwrite` also where there is something.
-        """
-        return ModelWriter(self)
-
-    @classmethod
-    def read(cls) -> Any:
-        """Return the reader.
-
-        Returns
-        -------
-        MLReader
-            `load` reads from a path.
-        """
-        return ModelReader(cls)
 
     @classmethod
     def load(cls, path: str) -> Self:
