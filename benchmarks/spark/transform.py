@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,11 @@ def seconds_of(frame: Any, column: str) -> tuple[float, float]:
     return time.perf_counter() - wall, cpu_seconds() - cpu
 
 
-def run(names: list[str], folder: Path, work: Path, rounds: int) -> None:
-    """Print a line for each data set."""
+def run(names: list[str], folder: Path, work: Path, rounds: int, times: int) -> None:
+    """Print a line for each data set, whose rows stand in the DataFrame several times."""
     from pyspark.ml.classification import FMClassifier as SparkClassifier
     from pyspark.ml.regression import FMRegressor as SparkRegressor
+    from pyspark.sql import DataFrame
 
     from fastfm_ext import FMClassifier, FMRegressor
     from fastfm_ext.spark import FMClassificationModel, FMRegressionModel
@@ -60,7 +62,8 @@ def run(names: list[str], folder: Path, work: Path, rounds: int) -> None:
     for name in names:
         data = load(name, folder)
         is_regression = data.task == "regression"
-        frame = as_frame(spark, data, work)
+        once = as_frame(spark, data, work)
+        frame = reduce(DataFrame.unionByName, [once] * times).persist()
         n_rows = frame.count()
         X, y = data.train
         local = (FMRegressor if is_regression else FMClassifier)(
@@ -73,20 +76,21 @@ def run(names: list[str], folder: Path, work: Path, rounds: int) -> None:
             "fastfm_ext": (ours.transform(frame), "prediction"),
             "pyspark.ml": (theirs.transform(frame), "prediction"),
         }
-        times: dict[str, list[tuple[float, float]]] = {key: [] for key in contenders}
+        seconds_by: dict[str, list[tuple[float, float]]] = {key: [] for key in contenders}
         for round_ in range(rounds + 1):  # the first one warms up
             for key, contender in contenders.items():
                 seconds = seconds_of(*contender)
                 if round_:
-                    times[key].append(seconds)
+                    seconds_by[key].append(seconds)
         print(f"{data.name}: {n_rows:,} rows, {X.nnz / X.shape[0]:.1f} nonzeros each")
         for number, clock in enumerate(("wall", "CPU")):
-            of_clock = {key: np.array(values)[:, number] for key, values in times.items()}
+            of_clock = {key: np.array(values)[:, number] for key, values in seconds_by.items()}
             shown = ", ".join(f"{key} {n_rows / np.median(values):,.0f}" for key, values in of_clock.items())
             ratios = of_clock["pyspark.ml"] / of_clock["fastfm_ext"]
             print(f"  rows a second ({clock}): {shown}; pyspark.ml takes {np.median(ratios):.2f} times as long")
             print(f"    of {rounds} rounds: {np.sort(ratios).round(2).tolist()}", flush=True)
         frame.unpersist()
+        once.unpersist()
     spark.stop()
 
 
@@ -94,6 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", default=["ml-1m", "frappe"])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--times", type=int, default=8, help="how often each row stands in the DataFrame")
     parser.add_argument("--work", help="a folder for the rows as text; kept, and used again")
     options = parser.parse_args()
     folder = os.environ.get("FASTFM_EXT_DATA")
@@ -102,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(os.path.abspath(options.work or temporary))
         work.mkdir(parents=True, exist_ok=True)
-        run(options.data, Path(folder), work, options.rounds)
+        run(options.data, Path(folder), work, options.rounds, options.times)
 
 
 if __name__ == "__main__":

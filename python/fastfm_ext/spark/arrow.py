@@ -1,16 +1,21 @@
-"""Functions of Arrow batches over a Spark DataFrame, whatever its columns are called."""
+"""Functions of Arrow batches over a Spark DataFrame, and the Python workers that run them."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+T = TypeVar("T")
+
+_state = {"is_settled": False}
+
 
 def map_arrow(frame: DataFrame, function: Callable[[Iterable[Any]], Iterator[Any]], schema: Any) -> DataFrame:
-    """Apply a function to the batches of each partition, as ``frame.mapInArrow`` does where names have no dots.
+    """Apply a function to the batches of each partition, whatever the columns of the frame are called.
 
     Parameters
     ----------
@@ -26,7 +31,34 @@ def map_arrow(frame: DataFrame, function: Callable[[Iterable[Any]], Iterator[Any
     """
     names = frame.columns
     plain = frame.toDF(*(f"column_{place}" for place in range(len(names))))
-    return plain.mapInArrow(_Named(function, names), schema)
+    return map_plain(plain, _Named(function, names), schema)
+
+
+def map_plain(frame: DataFrame, function: Callable[[Iterable[Any]], Iterator[Any]], schema: Any) -> DataFrame:
+    """Apply a function as `map_arrow` does, to a frame whose columns have names that Spark reads literally."""
+    return frame.mapInArrow(_Task(function), schema)
+
+
+def partition() -> int:
+    """Return the number of the partition whose task runs here; 0 where none does."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    return 0 if context is None else int(context.partitionId())
+
+
+def in_settled_worker(results: Iterable[T]) -> Iterator[T]:
+    """Give the results of a task, and leave what its imports made out of garbage collections from then on.
+
+    Spark's daemon collects garbage after each task of a worker, before the next can begin: with the libraries that
+    a first task imports, that takes longer than many a task.
+    """
+    from pyspark import TaskContext
+
+    yield from results
+    if not _state["is_settled"] and TaskContext.get() is not None:
+        gc.freeze()
+        _state["is_settled"] = True
 
 
 class _Named:
@@ -38,3 +70,13 @@ class _Named:
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         return self._function(batch.rename_columns(self._names) for batch in batches)
+
+
+class _Task:
+    """Calls a function in a worker that is settled afterwards."""
+
+    def __init__(self, function: Callable[[Iterable[Any]], Iterator[Any]]) -> None:
+        self._function = function
+
+    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
+        return in_settled_worker(self._function(batches))

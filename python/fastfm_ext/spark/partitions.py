@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Int64
 from fastfm_ext._engine.csr import Csr, permutation
+from fastfm_ext.spark.arrow import map_plain
 from fastfm_ext.spark.packing import (
     BLOCK_ROWS,
     PACKED_SCHEMA,
@@ -120,7 +121,8 @@ def packed_source(frame: DataFrame, columns: SourceColumns, n_features: int, lab
     """
     from pyspark.sql import functions
 
-    rows = selected(frame, columns).mapInArrow(Reader(columns, n_features, labels), SOURCE_SCHEMA).persist()
+    reader = Reader(columns, n_features, labels)
+    rows = map_plain(selected(frame, columns), reader, SOURCE_SCHEMA).persist()
     is_held_out = functions.col("held_out")
     try:
         total = rows.agg(
@@ -171,17 +173,17 @@ def partitioned(source: PackedSource, partitioning: Partitioning) -> PackedSampl
         _tasks_at_once(source.frame, source.n_parts), max(1, n_rows // LEAST_ROWS_OF_PARTITION)
     )
     sampler = _Sampler(n_features, min(1.0, FIRST_ROWS / n_rows), seed)
-    table = source.frame.where("NOT held_out").mapInArrow(sampler, PACKED_SCHEMA).orderBy("part", "block").toArrow()
+    to_train = source.frame.where("NOT held_out")
+    table = map_plain(to_train, sampler, PACKED_SCHEMA).orderBy("part", "block").toArrow()
     first = joined(unpacked(table.to_batches(), n_features), n_features)
     place = place_of_most_ids(first.X, n_partitions)
     cutter = _Cutter(n_features, n_partitions, place, partitioning.share_held_out, seed)
-    frame = (
-        source.frame.mapInArrow(cutter, _CUT_SCHEMA)
+    cut = (
+        map_plain(source.frame, cutter, _CUT_SCHEMA)
         .repartition(n_partitions, "key")
         .sortWithinPartitions(functions.xxhash64("source", "block"), "held_out")
-        .mapInArrow(_Mixer(n_features, seed), PACKED_SCHEMA)
-        .persist()
     )
+    frame = map_plain(cut, _Mixer(n_features, seed), PACKED_SCHEMA).persist()
     n_rows_of = np.zeros((n_partitions, 2), dtype=np.int64)
     for part, held_out, count in frame.groupBy("part", "held_out").agg(functions.sum("n_rows")).collect():
         n_rows_of[part, int(held_out)] = count

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastfm_ext._common.arrays import Bools, Float32, Float64, Int64
 from fastfm_ext._common.checks import kind_of
+from fastfm_ext.spark.arrow import partition
 from fastfm_ext.spark.packing import BLOCK_ROWS, PACKED_SCHEMA, SampleBlock, extended, joined, packed_block
 from fastfm_ext.spark.vectors import BadRowError, checked_size, csr_of_vectors, flags_of, numbers_of
 
@@ -101,10 +102,7 @@ class Reader:
         ValueError
             For a row that cannot be trained on; the message names it.
         """
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        part = 0 if context is None else context.partitionId()
+        part = partition()
         waiting: dict[bool, list[KeyedBlock]] = {False: [], True: []}
         n_rows = number = 0
         for batch in batches:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastfm_ext._common.arrays import Float64
+from fastfm_ext.spark.arrow import in_settled_worker, partition
 from fastfm_ext.spark.reading import quoted, row_error, vectors_of
 from fastfm_ext.spark.shipping import Shipped
 from fastfm_ext.spark.vectors import BadRowError, VectorArrays, VectorColumns
@@ -62,11 +63,8 @@ class Scorer:
             For a row that cannot be scored; the message names it.
         """
         import pyarrow as pa
-        from pyspark import TaskContext
 
-        context = TaskContext.get()
-        part = 0 if context is None else context.partitionId()
-        model, n_rows = self._model.get(), 0
+        part, model, n_rows = partition(), self._model.get(), 0
         for piece in pieces:
             vectors = VectorColumns(*piece)
             try:
@@ -132,7 +130,7 @@ def _as_function_of_spark(scorer: Scorer) -> Any:
     from pyspark.sql.functions import arrow_udf
 
     def score(pieces: Any) -> Any:
-        return scorer(pieces)
+        return in_settled_worker(scorer(pieces))
 
     # Spark reads the kind of the function from its annotations, as objects.
     score.__annotations__ = {

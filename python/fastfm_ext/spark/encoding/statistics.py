@@ -14,7 +14,7 @@ from fastfm_ext._tables.read import as_table, read_columns
 from fastfm_ext.encoding.columns.base import ColumnsByName, ColumnSpec
 from fastfm_ext.encoding.columns.numeric import Numeric
 from fastfm_ext.encoding.columns.statistics import Counts, NumberSummary, Statistics
-from fastfm_ext.spark.arrow import map_arrow
+from fastfm_ext.spark.arrow import map_arrow, partition
 from fastfm_ext.spark.encoding.keys import keys_of, values_of
 
 if TYPE_CHECKING:
@@ -105,17 +105,13 @@ def _chunks(batches: Iterable[Any]) -> Iterator[tuple[int, Any]]:
 
 def _check_finite(name: str, columns: ColumnsByName, first: int) -> None:
     """Raise ValueError for an infinite number; the rows' numbers begin with `first`."""
-    from pyspark import TaskContext
-
     numbers = columns[name].numbers
     is_bad = np.isinf(numbers)
     if is_bad.any():
         row = int(np.argmax(is_bad))
-        context = TaskContext.get()
-        part = 0 if context is None else context.partitionId()
         raise ValueError(
-            f"Row {first + row} (from 0) of partition {part}: column {name!r} holds {numbers[row]}. Replace such "
-            "numbers by null, or clip the column."
+            f"Row {first + row} (from 0) of partition {partition()}: column {name!r} holds {numbers[row]}. "
+            "Replace such numbers by null, or clip the column."
         )
 
 

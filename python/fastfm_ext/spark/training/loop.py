@@ -20,6 +20,7 @@ from fastfm_ext._learning.merging import Merger
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.stream.batches import checksum
 from fastfm_ext._validation.rows import CountedRows
+from fastfm_ext.spark.arrow import map_plain
 from fastfm_ext.spark.packing import PackedSamples
 from fastfm_ext.spark.training.checkpoint import Position, PositionStore
 from fastfm_ext.spark.training.rounds import Contents, Rounds
@@ -197,7 +198,7 @@ class _DriverLoop:
         work = RoundOfPartition(self.task, sent, epoch, self.rounds.share(number))
         try:
             # Floating-point sums depend on their order: it is that of the partitions in each run.
-            for row in _rows_in_order(blocks.mapInArrow(work, LEARNED_SCHEMA), self.sends_much):
+            for row in _rows_in_order(map_plain(blocks, work, LEARNED_SCHEMA), self.sends_much):
                 if row["fault"] is not None:
                     raise DivergenceError(row["fault"], epoch, self.task.guard.learning_rate)
                 learned = learned_in(row, params)
@@ -212,7 +213,7 @@ class _DriverLoop:
         """Return the mean loss of the held-out rows."""
         sent = SentParameters(self.held_out.sparkSession, self.scorers)
         try:
-            table = self.held_out.mapInArrow(LossOfPartition(self.task, sent), VALIDATED_SCHEMA).toArrow()
+            table = map_plain(self.held_out, LossOfPartition(self.task, sent), VALIDATED_SCHEMA).toArrow()
         finally:
             sent.forget()
         parts = sorted(table.to_pylist(), key=lambda row: row["part"])
@@ -249,7 +250,7 @@ def _fixed(model: Any, rows: PackedSamples, settings: TrainingSettings, first: S
 
 def _contents(rows: PackedSamples, to_train: Any, settings: TrainingSettings) -> Contents:
     """Return what the partitions hold, by one pass over them."""
-    table = to_train.mapInArrow(partial(contents_of, n_features=rows.n_features), CONTENTS_SCHEMA).toArrow()
+    table = map_plain(to_train, partial(contents_of, n_features=rows.n_features), CONTENTS_SCHEMA).toArrow()
     blocks_of, nnz, has_rows = {}, 0, np.zeros(rows.n_features, dtype=bool)
     for row in table.to_pylist():
         blocks_of[row["part"]] = np.frombuffer(row["blocks"], dtype=np.int32).tolist()
