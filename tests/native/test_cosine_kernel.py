@@ -1,6 +1,7 @@
 """The kernel of the cosine softmax against the NumPy reference: same parameters, same visits, same draws."""
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -35,9 +36,13 @@ def random_rows(rng, n_rows, columns, style):
     return X
 
 
-def train_both(
-    k, style="values", *, n=12, most=3, tile_visits=5, table=False, fit_linear=True, epochs=3, histories_with=None
-):
+@cache
+def trained_reference(k, style, n, most, tile_visits, epochs, histories_with, *, table, fit_linear):
+    """Train the reference, once for all instruction sets; return it, what the kernel gets, and the loss.
+
+    What the kernel gets are the choices, the parameters to begin with, which are not to be changed, the options, and
+    the visits and draws of each epoch.
+    """
     rng = np.random.default_rng(0)
     history = None if histories_with is None else N_FEATURES
     n_features = N_FEATURES + (0 if history is None else N_ITEMS)
@@ -70,15 +75,28 @@ def train_both(
     ]
     w, V = params.w.astype(float), params.V.astype(float)
     reference = CosineRanker(w, V, TEMPERATURE, n, *sizes, fit_linear, alias, history)
+    drawn = []
     for epoch in range(epochs):
         visits = ChoiceVisits.at_random(np.arange(data.interactions.nnz), data.users_of_interactions, most, rng)
         seeded = Negatives(n, negatives.keep, negatives.alias, negatives.log_q, seed=99 + epoch)
-        tiling = Tiling(TEMPERATURE, tile_visits)
-        kernel_loss = _ranking_engine.train_tiles(data, visits, seeded, params, options, tiling)
+        drawn.append((visits, seeded))
         begins = np.arange(len(visits.order) + 1) if visits.begins is None else visits.begins
         pieces = [visits.order[a:b] for a, b in itertools.pairwise(begins)]
         visited = [(data.users_of_interactions[p[0]], data.interactions.indices[p].tolist()) for p in pieces]
         reference_loss = reference.epoch(X_user, X_item, choices, visited, seeded.seed, tile_visits)
+    return reference, (data, params, options, drawn), reference_loss
+
+
+def train_both(
+    k, style="values", *, n=12, most=3, tile_visits=5, table=False, fit_linear=True, epochs=3, histories_with=None
+):
+    trained = trained_reference(
+        k, style, n, most, tile_visits, epochs, histories_with, table=table, fit_linear=fit_linear
+    )
+    reference, (data, params, options, drawn), reference_loss = trained
+    params, tiling = params.copy(), Tiling(TEMPERATURE, tile_visits)
+    for visits, seeded in drawn:
+        kernel_loss = _ranking_engine.train_tiles(data, visits, seeded, params, options, tiling)
     np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
     np.testing.assert_allclose(params.V, reference.V, **TOLERANCE)
     assert kernel_loss == pytest.approx(reference_loss, rel=1e-4)

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -47,7 +48,13 @@ def make_options(**changes):
     return Options(**(defaults | {"init_stdev": 0.3, "initial_acc_w": 0.5, "initial_acc_V": 0.7} | changes))
 
 
-def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True, seed=0):
+@cache
+def trained_reference(loss, k, style, most, seed, *, table, fit_linear):
+    """Train the reference for three epochs, once for all instruction sets; return it, what the kernel gets, the loss.
+
+    What the kernel gets are the choices, the parameters to begin with, which are not to be changed, the options, and
+    the visits and draws of each epoch.
+    """
     rng = np.random.default_rng(seed)
     X_user, X_item, choices = random_problem(rng, style)
     options = make_options(loss=loss, fit_linear=fit_linear)
@@ -66,15 +73,25 @@ def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True,
     w, V = params.w.astype(float), params.V.astype(float)
     positives = (4, 2) if loss == "warp-kos" else (1, 1)
     reference = _reference_ranking.Ranker(w, V, loss, negatives.n, *sizes, fit_linear, alias, *positives)
+    epochs = []
     for epoch in range(3):
         visits = ChoiceVisits.at_random(np.arange(data.interactions.nnz), data.users_of_interactions, most, rng)
         visits = replace(visits, n_positives=positives[0], kth=positives[1])
         seeded = Negatives(negatives.n, negatives.keep, negatives.alias, negatives.log_q, seed=99 + epoch)
-        kernel_loss = _ranking_engine.train_epoch(data, visits, seeded, params, options)
+        epochs.append((visits, seeded))
         begins = np.arange(len(visits.order) + 1) if visits.begins is None else visits.begins
         pieces = [visits.order[a:b] for a, b in itertools.pairwise(begins)]
         visited = [(data.users_of_interactions[p[0]], data.interactions.indices[p].tolist()) for p in pieces]
         reference_loss = reference.epoch(X_user, X_item, choices, visited, seeded.seed)
+    return reference, (data, params, options, epochs), reference_loss
+
+
+def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True, seed=0):
+    trained = trained_reference(loss, k, style, most, seed, table=table, fit_linear=fit_linear)
+    reference, (data, params, options, epochs), reference_loss = trained
+    params = params.copy()
+    for visits, seeded in epochs:
+        kernel_loss = _ranking_engine.train_epoch(data, visits, seeded, params, options)
     np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
     np.testing.assert_allclose(params.V, reference.V, **TOLERANCE)
     assert kernel_loss == pytest.approx(reference_loss, rel=1e-4)

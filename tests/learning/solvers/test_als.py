@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -55,11 +56,12 @@ def make(**params):
 # --- kernels ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("k", [0, 1, 5, 16, 17, 40])
-@pytest.mark.parametrize("switches", [{}, {"fit_intercept": False}, {"fit_linear": False}], ids=str)
-@pytest.mark.parametrize(("load", "n"), [(ratings, 600), (dense, 60), (dense, 2100)])
-def test_sweeps_follow_the_reference(isa, load, n, switches, k):
-    """Columns of more than 2048 rows are solved jointly, and shorter ones by coordinates."""
+@cache
+def swept_reference(load, n, off, k):
+    """Sweep the reference three times, once for all instruction sets; return it, its losses, and the problem.
+
+    The parameters of the problem are those to begin with, which are not to be changed.
+    """
     X, y = load(n)
     if load is dense and n > 2048:
         X = sp.csr_array(np.where(X.toarray() == 0, 0.5, X.toarray()))
@@ -67,7 +69,8 @@ def test_sweeps_follow_the_reference(isa, load, n, switches, k):
     weight = rng.integers(1, 4, n).astype(np.float32)
     # Many rows say little of some directions of V: a weak L2 would leave them to rounding.
     l2 = 20.0 if n <= 2048 else 100.0
-    options = replace(Options("squared", "als", 0.0, 0.0, l2_w=1.5, l2_V=l2, init_stdev=0.3), **switches)
+    options = Options("squared", "als", 0.0, 0.0, l2_w=1.5, l2_V=l2, init_stdev=0.3)
+    options = options if off is None else replace(options, **{off: False})
     params = Parameters.initialise(X.shape[1], k, options, 0.3, rng)
     samples = Samples(csr(X), y.astype(np.float32)[None], weight)
     schedule = Schedule(max_iter=3, n_iter_no_change=3, tol=0.0, n_threads=1)
@@ -77,9 +80,20 @@ def test_sweeps_follow_the_reference(isa, load, n, switches, k):
     reference = Als(params.w0, w, V, 1.5, l2_V, n <= 2048, options.fit_intercept, options.fit_linear)
     parts = BlockModel.of(blocks.split(samples.X), None, k).parts
     order = np.concatenate([part.block.features for part in parts])
-    training = ALS.begin(problem)
-    for epoch in range(3):
-        loss = reference.sweep(X.toarray().astype(float), y, weight.astype(float), order) / weight.sum()
+    rows, weight = X.toarray().astype(float), weight.astype(float)
+    losses = [reference.sweep(rows, y, weight, order) / weight.sum() for _ in range(3)]
+    return reference, losses, problem
+
+
+@pytest.mark.parametrize("k", [0, 1, 5, 16, 17, 40])
+@pytest.mark.parametrize("off", [None, "fit_intercept", "fit_linear"], ids=str)
+@pytest.mark.parametrize(("load", "n"), [(ratings, 600), (dense, 60), (dense, 2100)])
+def test_sweeps_follow_the_reference(isa, load, n, off, k):
+    """Columns of more than 2048 rows are solved jointly, and shorter ones by coordinates."""
+    reference, losses, problem = swept_reference(load, n, off, k)
+    params = problem.scorers[0].copy()
+    training = ALS.begin(replace(problem, scorers=[params]))
+    for epoch, loss in enumerate(losses):
         assert training.run_epoch(epoch) == pytest.approx(loss, rel=1e-3, abs=1e-6)
     np.testing.assert_allclose(params.w0, reference.w0, **TOLERANCE)
     np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
