@@ -56,6 +56,11 @@ PUBLIC_NAMES = (
     PublicName("top_interactions", "fastfm_ext.explain", "function"),
     PublicName("write_onnx", "fastfm_ext.export", "function"),
 )
+# What these estimators are without scikit-learn, which some programs have no other use for; the same files hold both.
+PLAIN_CLASSES = {
+    "FMClassifier": ("fastfm_ext._estimators.plain_classifier", "PlainClassifier"),
+    "FMRegressor": ("fastfm_ext._estimators.plain_regressor", "PlainRegressor"),
+}
 PUBLIC_MODULES = (
     "bayesian",
     "blocks",

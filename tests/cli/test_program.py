@@ -107,6 +107,7 @@ def test_a_job_imports_no_other_job(job):
         "models",
         "output",
         "recommenders",
+        "scores",
         "tables",
         "training",
     }

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastfm_ext.fm.labels import check_labels, classes_of, codes_of, encoded, named_classes
+from fastfm_ext._estimators.labels import check_labels, classes_of, codes_of, encoded, named_classes
 
 
 @pytest.mark.parametrize("classes", [["no", "yes"], ["a", "b", "c"], list(range(300))])

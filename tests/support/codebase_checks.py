@@ -28,8 +28,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     "_estimators": {"_learning", "_engine", "_validation", "model_io", "_common"},
     "fm": {"_estimators", "_learning", "_engine", "_validation", "_common"},
     "ranking": {"_estimators", "_learning", "_engine", "_validation", "_common"},
-    # Labels of classes are those of all classifiers.
-    "bayesian": {"fm", "blocks", "_estimators", "_learning", "_engine", "_validation", "_common"},
+    "bayesian": {"blocks", "_estimators", "_learning", "_engine", "_validation", "_common"},
     "_tables": {"_native", "_common", "_validation"},
     "encoding": {"_native", "_tables", "_engine", "blocks", "_validation", "model_io", "_common"},
     "model_selection": {"_tables", "_validation", "_common"},

@@ -53,7 +53,7 @@ def check_param(estimator: object, name: str, check: Callable[[Any], bool], want
     """Raise ValueError naming the parameter, what it must be and what it is, unless it passes the check."""
     value = getattr(estimator, name)
     if not check(value):
-        raise ValueError(f"{name} of {type(estimator).__name__} must be {wanted}; got {value!r}.")
+        raise ValueError(f"{name} of {public_name(type(estimator))} must be {wanted}; got {value!r}.")
 
 
 @contextmanager
@@ -71,7 +71,13 @@ def errors_that_name(name: str) -> Iterator[None]:
         raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from error
 
 
+def public_name(cls: type) -> str:
+    """Return the name of a class for users: that of the class whose work it does, if it is not public itself."""
+    name: str = vars(cls).get("_public_name", cls.__name__)
+    return name
+
+
 def kind_of(value: object) -> str:
     """Return the class of a value with its article, for messages: "a str", "an int"."""
-    name = type(value).__name__
+    name = public_name(type(value))
     return f"an {name}" if name[0] in "aeioAEIO" or name == "ndarray" else f"a {name}"

@@ -1,4 +1,4 @@
-"""Base of all estimators: one frame for `fit` and `partial_fit`, and scikit-learn's conventions."""
+"""Base of all estimators: one frame for `fit` and `partial_fit`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import AnyArray, Float64
+from fastfm_ext._common.threads import n_threads_of
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import saving
@@ -33,6 +30,7 @@ from fastfm_ext._learning.refit import solve_for_all
 from fastfm_ext._learning.solvers.base import Defaults
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import Units
+from fastfm_ext._validation.quick_checks import check_fitted, generator_of
 
 _TRAIN_ANEW = "Set it back to go on, or train anew: fit with warm_start=False."
 
@@ -81,7 +79,7 @@ def undone_on_error() -> Iterator[list[Undo]]:
         raise
 
 
-class FMEstimator(BaseEstimator):
+class FMEstimator:
     """Base of all estimators: prepare a problem, let the solver solve it, keep what it has found.
 
     A subclass prepares a problem of its data, and names its loss and solver. `_scorers` holds the parameters of each
@@ -94,6 +92,7 @@ class FMEstimator(BaseEstimator):
     # Whether the parameters are another program's: the next training learns the units, and begins the optimizer anew.
     _has_no_units: bool = False
 
+    n_features_in_: int
     n_factors: int
     max_iter: int
     n_iter_no_change: int
@@ -207,7 +206,7 @@ class FMEstimator(BaseEstimator):
     def _unchanged(self) -> Iterator[Self]:
         """Give the model as it is now; `partial_fit` waits until the end."""
         model = self._as_it_is()
-        check_is_fitted(model, "_scorers")
+        check_fitted(model)
         with model._scorers.access.reading():
             yield model
 
@@ -289,7 +288,7 @@ class FMEstimator(BaseEstimator):
             max_iter=max_iter,
             n_iter_no_change=self.n_iter_no_change,
             tol=self._units.loss(self.tol),
-            n_threads=1 if isinstance(self._loss, JointLoss) else effective_n_jobs(self.n_jobs),
+            n_threads=1 if isinstance(self._loss, JointLoss) else n_threads_of(self.n_jobs),
             shuffle=bool(getattr(self, "shuffle", True)),
             report=report,
         )
@@ -346,7 +345,7 @@ class FMEstimator(BaseEstimator):
         return values | {"seconds": history.seconds}
 
     def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(2**31))
+        return int(generator_of(self.random_state).randint(2**31))
 
     def _in_words(self, history: History) -> list[str]:
         """Return what the last epoch gave, as lines and bars of progress show it."""
@@ -382,16 +381,6 @@ class FMEstimator(BaseEstimator):
     def _check_learned_target(self) -> None:
         """Raise ValueError unless the target's attributes fit the number of scorers."""
 
-    # --- scikit-learn's conventions ----------------------------------------------------------------------------------
-
     def _check_params(self) -> None:
         """Raise ValueError for a hyperparameter of an invalid value."""
         check_ranges(self)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_scorers")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

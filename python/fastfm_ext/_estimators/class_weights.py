@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils import compute_class_weight
 
 from fastfm_ext._common.arrays import AnyArray, Float32
 from fastfm_ext._common.checks import is_real
@@ -77,6 +76,8 @@ def _named(class_weight: Any, classes: AnyArray) -> AnyArray:
     if set(class_weight) <= set(labels):
         weights = np.array([class_weight.get(label, 1.0) for label in labels])
     else:
+        from sklearn.utils import compute_class_weight
+
         # Takes text that is a number for this number, and refuses other classes than there are.
         weights = compute_class_weight(dict(class_weight), classes=classes, y=classes)
     return weights

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._estimators.base import FMEstimator
 from fastfm_ext._estimators.scorers import Scorers
+from fastfm_ext._validation.quick_checks import check_fitted
 
 
 def grow(model: FMEstimator, n_features: int) -> None:
@@ -18,7 +18,7 @@ def grow(model: FMEstimator, n_features: int) -> None:
 
     The model must be one that no other thread knows.
     """
-    check_is_fitted(model, "_scorers")
+    check_fitted(model)
     model._check_params()
     n_before: int = model.n_features_in_
     is_count = isinstance(n_features, int | np.integer) and not isinstance(n_features, bool)

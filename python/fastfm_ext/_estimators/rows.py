@@ -10,12 +10,11 @@ from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64, Int64
+from fastfm_ext._common.threads import n_threads_of
 from fastfm_ext._engine.centers import NO_CENTERS
 from fastfm_ext._engine.options import Options
 from fastfm_ext._estimators import streamed
@@ -35,6 +34,7 @@ from fastfm_ext._learning.stream.progress import StreamProgress
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr
+from fastfm_ext._validation.quick_checks import check_fitted
 from fastfm_ext._validation.rows import CountedRows, counted_rows, numeric_values
 
 
@@ -317,7 +317,7 @@ class RowEstimator(FMEstimator):
         >>> bool(model.grow(5).predict([[1.0, 0.0, 0.0, 0.0, 0.0]]) == before)
         True
         """
-        check_is_fitted(self, "_scorers")
+        check_fitted(self)
         with self._alone():
             model = self._as_it_is()
             grow(model, n_features)
@@ -366,9 +366,9 @@ class RowEstimator(FMEstimator):
 
     def _raw_predictions(self, X: Any) -> Float32:
         """Return the scores before the link, (n_scorers, n_rows), of a model that no other thread changes."""
-        check_is_fitted(self, "_scorers")
+        check_fitted(self)
         rows = to_csr(self, X, centers=self._units.centers)
-        n_threads = effective_n_jobs(self.n_jobs)
+        n_threads = n_threads_of(self.n_jobs)
         with self._scorers.access.reading():
             scores = [_engine.predict(rows, params, n_threads) for params in self._scorers]
         for score in scores:

@@ -7,15 +7,16 @@ from numbers import Integral
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.class_weights import from_pairs, to_pairs
+from fastfm_ext._estimators.hyperparameters import values_of
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.row_norms import RowNorms
 from fastfm_ext._learning.units import FeatureScale, Units
+from fastfm_ext._validation.quick_checks import check_fitted
 
 # Attributes that JSON holds as they are.
 _PLAIN_ATTRIBUTES = {
@@ -38,9 +39,6 @@ class Savable(Protocol):
     _has_no_units: bool
     n_features_in_: int
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the hyperparameters by name."""
-
     def _check_params(self) -> None: ...
     def _check_learned_target(self) -> None: ...
 
@@ -50,7 +48,7 @@ Model = TypeVar("Model", bound=Savable)
 
 def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     """Return all that is needed to restore the fitted model: JSON values, and arrays by name."""
-    check_is_fitted(model, "_scorers")
+    check_fitted(model)
     meta: dict[str, Any] = {"params": plain_params(model), "n_factors": model._scorers[0].n_factors}
     meta |= {name: getattr(model, name) for name in _PLAIN_ATTRIBUTES if hasattr(model, name)}
     units = model._units
@@ -119,7 +117,7 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
 
 def plain_params(model: Savable) -> dict[str, Any]:
     """Return the hyperparameters as JSON can hold them; a random generator, which it cannot, becomes None."""
-    params = model.get_params(deep=False)
+    params = dict(sorted(values_of(model).items()))
     if "class_weight" in params:
         params["class_weight"] = to_pairs(params["class_weight"])
     if not isinstance(params["random_state"], Integral):

@@ -18,6 +18,7 @@ from fastfm_ext._engine.centers import ColumnsInDouble
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.first_rows import learned_samples
+from fastfm_ext._estimators.hyperparameters import values_of
 from fastfm_ext._estimators.listeners import Listeners
 from fastfm_ext._estimators.row_problems import typical_loss
 from fastfm_ext._estimators.saving import plain_params
@@ -146,7 +147,7 @@ def _begin(
         found = read_checkpoint(settings.checkpoint, type(estimator), fixed)
     if found is not None:
         model, position = found
-        hyperparameters = estimator.get_params(deep=False)
+        hyperparameters = values_of(estimator)
         estimator.__dict__ = vars(model) | hyperparameters
         learner = EstimatorAsLearner(estimator, classes, is_first=False)
         scorers, begun = list[Parameters](estimator._scorers), None

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import effective_n_jobs
-from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._common.threads import n_threads_of
 from fastfm_ext._engine.centers import Centers
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
@@ -18,6 +17,7 @@ from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._estimators.scoring_form import Link, ScoringForm
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr, with_present_centered
+from fastfm_ext._validation.quick_checks import check_fitted
 
 
 class PooledRows(NamedTuple):
@@ -195,7 +195,7 @@ class VectorsMixin:
             Before `fit`.
         """
         model = self._as_it_is()
-        check_is_fitted(model, "_scorers")
+        check_fitted(model)
         scorers: Scorers = model._scorers
         with scorers.access.reading():
             return ScoringForm.of(scorers, model._units, model._link)
@@ -211,7 +211,7 @@ class VectorsMixin:
     ) -> PooledRows:
         """Return the terms of rows apart from each other: of x, or of z = x less the centers that `of_z` gives."""
         model = self._as_it_is()
-        check_is_fitted(model, "_scorers")
+        check_fitted(model)
         check_single_score(model._scorers)
         units: Units = model._units
         if of_z is None:
@@ -224,7 +224,7 @@ class VectorsMixin:
         """Return the terms of validated rows; `is_zero` as `with_present_centered` returns it."""
         scorers, units = self._scorers, self._units
         with scorers.access.reading():
-            own, sum_vx = pool(csr, scorers[0], effective_n_jobs(self.n_jobs))
+            own, sum_vx = pool(csr, scorers[0], n_threads_of(self.n_jobs))
             bias = own
             if is_zero is not None:
                 own, sum_vx, bias = units.centers.uncentered(own, sum_vx, is_zero, scorers[0])

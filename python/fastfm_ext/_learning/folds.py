@@ -6,8 +6,8 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
+from fastfm_ext._learning.convergence import convergence_warning
 from fastfm_ext._learning.divergence import DivergenceError
 from fastfm_ext._learning.loop import Monitor, Run, run_epochs
 from fastfm_ext._learning.problem import Begins, Problem, validated
@@ -55,5 +55,5 @@ def solve_folds(problem: Problem, solver: Begins) -> Run:
         if not best_epoch:
             raise
         message = f"on a part of the rows, {error.args[0]} The best of the epochs before, {best_epoch}, is taken."
-        warnings.warn(message, ConvergenceWarning, stacklevel=6)  # who calls fit
+        warnings.warn(message, convergence_warning(), stacklevel=6)  # who calls fit
         return run

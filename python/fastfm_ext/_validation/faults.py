@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator
 
 from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._common.checks import public_name
 
 Kind = Literal["time", "no number", "missing", "infinite"]
 # A column at fault in the first way is named before all others.
@@ -26,7 +26,7 @@ class Fault(NamedTuple):
     value: Any
 
 
-def explained(error: TypeError | ValueError, X: Any, estimator: BaseEstimator, name: str) -> TypeError | ValueError:
+def explained(error: TypeError | ValueError, X: Any, estimator: Any, name: str) -> TypeError | ValueError:
     """Return an error about `X`, called `name`, that names the column at fault; the same error if none is."""
     if isinstance(X, Mapping):
         return type(error)(f"{error}. {_with_encoder(estimator)}")
@@ -50,8 +50,8 @@ def names_of_columns(X: Any) -> list[Any]:
     return list(X.column_names if hasattr(X, "column_names") else X.columns)
 
 
-def _advice(kind: Kind, X: Any, estimator: BaseEstimator) -> str:
-    model = type(estimator).__name__
+def _advice(kind: Kind, X: Any, estimator: Any) -> str:
+    model = public_name(type(estimator))
     if kind == "infinite":
         return "Clip the column, or take it out."
     if is_table(X):
@@ -68,12 +68,12 @@ def _advice(kind: Kind, X: Any, estimator: BaseEstimator) -> str:
     )
 
 
-def _with_encoder(estimator: BaseEstimator) -> str:
+def _with_encoder(estimator: Any) -> str:
     if not hasattr(estimator, "predict"):
         return "Pass rows that an FMEncoder has encoded: encoder.transform(table, side='user'), or side='item'."
     return (
         "FMEncoder encodes tables, with text and missing values: fit "
-        f"make_pipeline(FMEncoder(), {type(estimator).__name__}()) in place of the estimator alone."
+        f"make_pipeline(FMEncoder(), {public_name(type(estimator))}()) in place of the estimator alone."
     )
 
 

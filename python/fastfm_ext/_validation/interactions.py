@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import check_array
 
 from fastfm_ext._common.checks import errors_that_name
 from fastfm_ext._engine.csr import Csr
@@ -26,6 +25,8 @@ def to_interactions(
     if sp.issparse(interactions):
         matrix = checked_csr(interactions, name)
     else:
+        from sklearn.utils import check_array
+
         check_not_misread(interactions, name)
         with errors_that_name(name):
             matrix = sp.csr_array(check_array(interactions, dtype=np.float64, input_name=name))

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, validate_data
 
 from fastfm_ext._common.arrays import MAX_INT32, Float32, Float64, as_kernels_read
 from fastfm_ext._common.checks import errors_that_name, kind_of
@@ -18,11 +16,10 @@ from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr, RowStarts
 from fastfm_ext._validation.faults import explained
+from fastfm_ext._validation.quick_checks import check_features
 
 
-def to_csr(
-    estimator: BaseEstimator, X: Any, *, reset: bool = False, name: str = "X", centers: Centers = NO_CENTERS
-) -> Csr:
+def to_csr(estimator: Any, X: Any, *, reset: bool = False, name: str = "X", centers: Centers = NO_CENTERS) -> Csr:
     """Return ``X`` as the kernels read it, less the ``centers`` of columns.
 
     Sparse formats, dense arrays and data frames are accepted. Duplicates are summed and explicit zeros dropped, so
@@ -38,10 +35,12 @@ def to_csr(
     csr = _csr_at_once(X)
     if csr is not None:
         with errors_that_name(name):
-            validate_data(estimator, X, reset=reset, skip_check_array=True)
+            check_features(estimator, X, reset=reset)
         return centered(csr, X, centers)
     if sp.issparse(X):
         X = checked_csr(X, name)
+    from sklearn.utils.validation import validate_data
+
     given = X
     # A float64 beyond float32 becomes infinite, and is refused as such.
     try:
@@ -259,6 +258,8 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int, name: str) -> Fl
     """
     if sample_weight is None:
         return None
+    from sklearn.utils import check_array
+
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
     with errors_that_name(name):

@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils import column_or_1d
 
 from fastfm_ext._common.arrays import Float32, Float64, Int64
 from fastfm_ext._common.checks import errors_that_name
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr, take_rows
 from fastfm_ext._validation.matrices import check_weights, columns_in_double, to_csr
+from fastfm_ext._validation.quick_checks import as_column
 
 
 class CountedRows(NamedTuple):
@@ -37,7 +36,7 @@ class CountedRows(NamedTuple):
 
 
 def counted_rows(
-    estimator: BaseEstimator,
+    estimator: Any,
     X: Any,
     y: Any,
     sample_weight: Any,
@@ -50,7 +49,7 @@ def counted_rows(
 
     Parameters
     ----------
-    estimator : BaseEstimator
+    estimator : FMEstimator
         Knows the number of features and their names, or learns them with `reset`.
     X, y, sample_weight
         As the user gave them.
@@ -74,7 +73,7 @@ def numeric_values(rows: CountedRows, X: Any, n_features: int, columns: NDArray[
 
 
 def all_rows(
-    estimator: BaseEstimator,
+    estimator: Any,
     X: Any,
     y: Any,
     sample_weight: Any,
@@ -91,7 +90,7 @@ def all_rows(
 
 
 def targets_and_weights(
-    estimator: BaseEstimator,
+    estimator: Any,
     n_rows: int,
     y: Any,
     sample_weight: Any,
@@ -105,7 +104,7 @@ def targets_and_weights(
             f"This {type(estimator).__name__} estimator requires {name} to be passed, but the target {name} is None."
         )
     with errors_that_name(name):
-        y = column_or_1d(y, warn=True)
+        y = as_column(y)
     if len(y) != n_rows:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X{suffix} has {n_rows}, {name} has {len(y)}."

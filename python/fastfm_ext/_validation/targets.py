@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._validation.quick_checks import check_finite
 
 # AdaGrad sums squares of gradients, which grow with the cube of the target's spread; these bounds keep the sums within
 # float32, with room for a hundred thousand visits.
@@ -29,7 +29,7 @@ def check_numbers(y: Any, name: str) -> Float64:
         y = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must hold numbers: {error}") from error
-    assert_all_finite(y, input_name=name)
+    check_finite(y, name)
     if np.abs(y).max() > LARGEST_TARGET:
         largest = np.abs(y).max()
         raise ValueError(f"{name} is too large for float32 arithmetic: {largest:g}. Scale it to at most 1e11.")

@@ -12,12 +12,12 @@ from sklearn.base import ClassifierMixin
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._estimators.class_weights import weights_by_class
+from fastfm_ext._estimators.labels import check_labels, classes_of, encoded
 from fastfm_ext._estimators.scoring_form import Link
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import LOG_2PI, Likelihood, Probit
 from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext.bayesian.base import BayesianEstimator
-from fastfm_ext.fm.labels import check_labels, classes_of, encoded
 
 # Of a score that is matched, in units of the average.
 SMALLEST_WEIGHT = 1e-3

@@ -10,12 +10,12 @@ from scipy.special import ndtr
 from sklearn.base import ClassifierMixin
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
+from fastfm_ext._estimators.labels import check_labels, classes_of
 from fastfm_ext._estimators.scoring_form import Link
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import Likelihood, OrderedProbit
 from fastfm_ext._learning.units import TargetUnits
 from fastfm_ext.bayesian.base import BayesianEstimator
-from fastfm_ext.fm.labels import check_labels, classes_of
 
 
 class BayesianFMOrdinalClassifier(ClassifierMixin, BayesianEstimator):

@@ -38,6 +38,7 @@ from typing import IO, Any, NamedTuple, Protocol, Self, cast
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._common.checks import public_name
 from fastfm_ext._common.files import FileLike, is_path, name_of, reading, writing
 from fastfm_ext.model_io.plain_json import from_json, to_json
 
@@ -97,7 +98,7 @@ def write_parts(target: FileLike, parts: Mapping[str, Part]) -> None:
         for name, array in arrays.items():
             plain = members[f"{slot}/{name}.npy"] = _storable(array, slot, name)
             table[name] = {"dtype": plain.dtype.str, "shape": list(plain.shape)}
-        entries[slot] = {"class": type(part).__name__, "meta": to_json(meta, slot), "arrays": table}
+        entries[slot] = {"class": public_name(type(part)), "meta": to_json(meta, slot), "arrays": table}
     manifest = {
         "format": FORMAT,
         "format_version": max(getattr(part, "_format_version", FIRST_FORMAT_VERSION) for part in parts.values()),
@@ -205,7 +206,7 @@ class ModelFileReader:
 
     def build(self, slot: str, cls: type[Any], *, mmap: bool) -> Any:
         """Build a part from its state; with `mmap`, from read-only views of the mapped file."""
-        if self.class_name(slot) != cls.__name__:
+        if self.class_name(slot) != public_name(cls):
             raise self.unknown_class(slot)
         arrays = self._arrays(slot, mmap=mmap)
         try:

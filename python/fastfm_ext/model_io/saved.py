@@ -6,9 +6,9 @@ import importlib
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, NamedTuple
 
-from fastfm_ext._common.checks import kind_of
+from fastfm_ext._common.checks import kind_of, public_name
 from fastfm_ext._common.files import FileLike
-from fastfm_ext._names import PUBLIC_NAMES
+from fastfm_ext._names import PLAIN_CLASSES, PUBLIC_NAMES
 from fastfm_ext.model_io import pipeline
 from fastfm_ext.model_io.container import ModelFileReader, Part, write_parts
 
@@ -190,6 +190,20 @@ def load_model(path: FileLike, *, mmap: bool = False) -> SavedModel:
             raise reader.damaged(f"a step of the Pipeline is missing: {error}") from error
 
 
+def load_plain(path: FileLike) -> SavedModel:
+    """Read a file as `load_model` does; a regressor or a classifier alone in it comes without scikit-learn.
+
+    Returns
+    -------
+    SavedModel
+        Its model may be of a class of `PLAIN_CLASSES`.
+    """
+    with ModelFileReader(path) as reader:
+        if reader.slots == ["model"] and reader.class_name("model") in PLAIN_CLASSES:
+            return SavedModel(reader.build("model", _plain_class(reader.class_name("model")), mmap=False))
+    return load_model(path)
+
+
 def _build(reader: ModelFileReader, slot: str, mmap: bool) -> Any:
     name = reader.class_name(slot)
     if slot == pipeline.SLOT:
@@ -211,8 +225,15 @@ def _can_be(part: Any, slot: str) -> bool:
 
 def _is_one_of(part: Any, classes: dict[str, str]) -> bool:
     # An exact match: a subclass would silently come back as its base.
-    name = type(part).__name__
-    return name in classes and type(part) is _import_class(classes, name)
+    cls, name = type(part), public_name(type(part))
+    if name not in classes:
+        return False
+    return cls is (_import_class(classes, name) if name == cls.__name__ else _plain_class(name))
+
+
+def _plain_class(name: str) -> type[Part]:
+    module, plain_name = PLAIN_CLASSES[name]
+    return _import_class({plain_name: module}, plain_name)
 
 
 def _import_class(classes: dict[str, str], name: str) -> type[Part]:

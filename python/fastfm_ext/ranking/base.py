@@ -17,6 +17,7 @@ from fastfm_ext._engine.csr import features_in
 from fastfm_ext._engine.options import STATE_SLOTS, Options
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._estimators.base import FMEstimator, TrainingCall
+from fastfm_ext._estimators.conventions import ScikitLearnEstimator
 from fastfm_ext._estimators.early_stopping import parts_of_interactions
 from fastfm_ext._estimators.hyperparameters import check_ranges
 from fastfm_ext._estimators.scoring_form import Link
@@ -48,7 +49,7 @@ from fastfm_ext.ranking.hyperparameters import (
 MAX_EPOCHS = 100  # of inner products, which early stopping ends
 
 
-class RankingEstimator(HistoriesMixin, VectorsMixin, FMEstimator):
+class RankingEstimator(HistoriesMixin, VectorsMixin, FMEstimator, ScikitLearnEstimator):
     """Training from who chose what; the subclass has the hyperparameters."""
 
     loss: str

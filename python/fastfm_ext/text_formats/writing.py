@@ -15,7 +15,6 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import check_array, column_or_1d
 
 from fastfm_ext._common.arrays import as_kernels_read
 from fastfm_ext._common.checks import errors_that_name, kind_of
@@ -35,6 +34,8 @@ def checked_rows(X: Any) -> sparse.csr_array:
     ValueError
         Unless it is a matrix of finite numbers.
     """
+    from sklearn.utils import check_array
+
     with errors_that_name("X"), np.errstate(over="ignore"):
         X = check_array(
             checked_csr(X, "X") if sparse.issparse(X) else X,
@@ -55,6 +56,8 @@ def checked_vector(values: Any, name: str, length: int, dtype: Any) -> NDArray[A
     ValueError
         For another length or another kind of value.
     """
+    from sklearn.utils import check_array, column_or_1d
+
     with errors_that_name(name), np.errstate(over="ignore"):
         vector = check_array(
             column_or_1d(values), ensure_2d=False, dtype=np.float64, ensure_min_samples=0, input_name=name

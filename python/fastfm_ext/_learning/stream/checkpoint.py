@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from fastfm_ext._common.checks import public_name
 from fastfm_ext._learning.loop import Run
 from fastfm_ext._learning.run_state import run_of_state, state_of_run
 from fastfm_ext.model_io.container import ModelFileError, ModelFileReader, write_parts
@@ -139,8 +140,9 @@ def read_checkpoint(path: str, model_class: type[Any], settings: dict[str, Any])
             raise ModelFileError(
                 f"{path}: a model file, but no checkpoint of fit_stream, which would overwrite it. Name another file."
             )
-        if reader.class_name(_MODEL) != model_class.__name__:
-            raise ValueError(_advice(path, f"it is of a {reader.class_name(_MODEL)}, this is a {model_class.__name__}"))
+        if reader.class_name(_MODEL) != public_name(model_class):
+            found = reader.class_name(_MODEL)
+            raise ValueError(_advice(path, f"it is of a {found}, this is a {public_name(model_class)}"))
         position: StreamPosition = reader.build(_POSITION, StreamPosition, mmap=False)
         missing = object()
         differing = [

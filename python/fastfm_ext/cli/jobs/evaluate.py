@@ -9,8 +9,8 @@ from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
 from fastfm_ext.cli.jobs.recommenders import read_table, scores_of
+from fastfm_ext.cli.jobs.scores import scores
 from fastfm_ext.cli.jobs.tables import refused, targets_of
-from fastfm_ext.cli.jobs.training import scores
 from fastfm_ext.cli.settings import EvaluateSettings
 from fastfm_ext.ranking.ranker import FMRanker
 

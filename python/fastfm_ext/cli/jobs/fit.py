@@ -13,7 +13,6 @@ from scipy import sparse
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile, check_text, of_width
-from fastfm_ext.cli.jobs.hyperparameters import ModelOfRows
 from fastfm_ext.cli.jobs.tables import (
     distinct_items,
     of_held_out,
@@ -133,12 +132,12 @@ def run(settings: FitSettings) -> None:
     finish(model, held_out, loader.encoder, loader.items, settings)
 
 
-def _train(data: dict[str, _EncodedRows], encoder: FMEncoder | None, settings: FitSettings) -> ModelOfRows:
+def _train(data: dict[str, _EncodedRows], encoder: FMEncoder | None, settings: FitSettings) -> Any:
     train, validation = data["train"], data.get("validation")
-    model = new_model(np.unique(train.y), settings)
+    model: Any = new_model(np.unique(train.y), settings)
     started = perf_counter()
     if encoder is not None and settings.bayesian:
-        model.set_params(fields=encoder.fields_)
+        model.fields = encoder.fields_
     held_out = {} if validation is None else {"X_val": validation.X, "y_val": validation.y}
     if validation is not None and validation.weight is not None:
         held_out["sample_weight_val"] = validation.weight

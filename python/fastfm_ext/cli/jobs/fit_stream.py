@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import MAX_INT32
+from fastfm_ext._estimators.plain_classifier import PlainClassifier
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile, check_text
@@ -31,11 +32,12 @@ from fastfm_ext.cli.jobs.training import (
     trained,
 )
 from fastfm_ext.cli.settings import FitSettings
-from fastfm_ext.encoding.encoder import FMEncoder
-from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.streaming.csv_source import CsvSource
 from fastfm_ext.streaming.tables import ParquetSource, joined
 from fastfm_ext.streaming.text import LibffmSource, LibsvmSource
+
+if TYPE_CHECKING:
+    from fastfm_ext.encoding.encoder import FMEncoder
 
 Batches = Iterator[tuple[Any, ...]]
 
@@ -165,7 +167,7 @@ def run(settings: FitSettings) -> None:
         stream.train,
         n_epochs,
         validation=None if validation is None else lambda: stream.batches(validation),
-        classes=targets.values if isinstance(model, FMClassifier) else None,
+        classes=targets.values if isinstance(model, PlainClassifier) else None,
         buffer_rows=settings.stream.buffer_rows,
         cache=settings.stream.cache,
         checkpoint=settings.stream.checkpoint,

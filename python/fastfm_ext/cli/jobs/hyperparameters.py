@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastfm_ext._common.checks import is_integer, optional
-from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of
+from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of, values_of
+from fastfm_ext._estimators.plain_classifier import PlainClassifier
+from fastfm_ext._estimators.plain_regressor import PlainRegressor
 from fastfm_ext._learning.losses import FMRANKER_LOSSES, losses_of
-from fastfm_ext.bayesian.classifier import BayesianFMClassifier
-from fastfm_ext.bayesian.regressor import BayesianFMRegressor
-from fastfm_ext.fm.classifier import FMClassifier
-from fastfm_ext.fm.regressor import FMRegressor
-from fastfm_ext.ranking.ranker import FMRanker
 
-ModelOfRows: TypeAlias = FMRegressor | FMClassifier | BayesianFMRegressor | BayesianFMClassifier
+if TYPE_CHECKING:
+    from fastfm_ext.bayesian.classifier import BayesianFMClassifier
+    from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 
-_BY_DESCENT: dict[str, type[ModelOfRows]] = {"regression": FMRegressor, "classification": FMClassifier}
-_BY_SAMPLING: dict[str, type[ModelOfRows]] = {"regression": BayesianFMRegressor, "classification": BayesianFMClassifier}
+    ModelOfRows: TypeAlias = PlainRegressor | PlainClassifier | BayesianFMRegressor | BayesianFMClassifier
+
 _CHECKS: dict[str, Check] = CHECKS | {
     "loss": one_of(loss.name for loss in losses_of("regression")),
     "n_negatives": (optional(is_integer(1)), "a whole number of at least 1"),
@@ -27,7 +26,17 @@ _RANKING_CHECKS: dict[str, Check] = _CHECKS | {"loss": one_of(loss.name for loss
 
 def estimator_of(task: str, *, bayesian: bool) -> type[ModelOfRows]:
     """Return the class of the models for a regression or a classification."""
-    return (_BY_SAMPLING if bayesian else _BY_DESCENT)[task]
+    return _estimators(bayesian=bayesian)[task]
+
+
+def _estimators(*, bayesian: bool) -> dict[str, type[ModelOfRows]]:
+    """Return the class of the models for each task; those without draws do without scikit-learn."""
+    if not bayesian:
+        return {"regression": PlainRegressor, "classification": PlainClassifier}
+    from fastfm_ext.bayesian.classifier import BayesianFMClassifier
+    from fastfm_ext.bayesian.regressor import BayesianFMRegressor
+
+    return {"regression": BayesianFMRegressor, "classification": BayesianFMClassifier}
 
 
 def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None, *, bayesian: bool) -> None:
@@ -35,8 +44,11 @@ def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None, *, 
 
     `task` is None where it is not known yet.
     """
-    estimators: dict[str, Any] = _BY_SAMPLING if bayesian else {**_BY_DESCENT, "ranking": FMRanker}
-    known_of = {name: set(estimator().get_params()) for name, estimator in estimators.items()}
+    known_of = {name: set(values_of(estimator())) for name, estimator in _estimators(bayesian=bayesian).items()}
+    if not bayesian and not (task != "ranking" and hyperparameters.keys() <= set.union(*known_of.values())):
+        from fastfm_ext.ranking.ranker import FMRanker
+
+        known_of["ranking"] = set(values_of(FMRanker()))
     known = set.union(*known_of.values())
     checks = _RANKING_CHECKS if task == "ranking" else _CHECKS
     for name, value in hyperparameters.items():

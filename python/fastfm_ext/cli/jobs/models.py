@@ -12,8 +12,7 @@ import numpy as np
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.tables import check_ids, refused
-from fastfm_ext.model_io.saved import SavedModel, load_model
-from fastfm_ext.retrieval.ids import plain_ids
+from fastfm_ext.model_io.saved import SavedModel, load_model, load_plain
 
 
 def taken_apart(saved: SavedModel) -> SavedModel:
@@ -32,6 +31,11 @@ def is_recommender(model: Any) -> bool:
     """Return whether a model is an FMRecommender."""
     # By its method: most commands need not wait for the import of its class.
     return hasattr(model, "recommend_to")
+
+
+def is_bayesian(model: Any) -> bool:
+    """Return whether a model is of draws."""
+    return hasattr(model, "n_sweeps_")
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,15 @@ class LoadedModel:
     recommender: Any = None
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Load a model file.
+    def load(cls, path: Path, *, plain: bool = False) -> Self:
+        """Load a model file; if it may be `plain`, without scikit-learn where that has no part in the model.
 
         Raises
         ------
         ValueError
             If the file holds no model.
         """
-        saved = load_model(path)
+        saved = (load_plain if plain else load_model)(path)
         model, encoder, index = taken_apart(saved)
         if model is None:
             raise ValueError(f"{path}: there is no model in this file, only an encoder or an index")
@@ -102,6 +106,8 @@ class LoadedModel:
         ValueError
             If the file does not fit the model or has no rows.
         """
+        from fastfm_ext.retrieval.ids import plain_ids
+
         encoder = self.encoder_for(file)
         if encoder is not None:
             names = [getattr(spec, "column", spec) for spec in getattr(encoder, side) or []]

@@ -10,20 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.checks import kind_of
-from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.models import LoadedModel, plain_classes
+from fastfm_ext.cli.jobs.models import LoadedModel, is_bayesian, plain_classes
 from fastfm_ext.cli.jobs.output import text_output
 from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import PredictSettings
-from fastfm_ext.fm.regressor import FMRegressor
-from fastfm_ext.ranking.ranker import FMRanker
 
 
 def run(settings: PredictSettings) -> None:
     """Do the whole job; predictions go to the output, everything else to stderr."""
-    loaded = LoadedModel.load(settings.model)
+    loaded = LoadedModel.load(settings.model, plain=True)
     file = DataFile.at(settings.data, settings.form, settings.csv)
     predict = _predictor(loaded.model, settings.kind, with_std=settings.std)
     n_rows = n_unknown = 0
@@ -58,14 +55,15 @@ def _predictor(model: Any, kind: str | None, *, with_std: bool) -> Any:
     ValueError
         If the model has no predictions of this kind.
     """
-    if isinstance(model, FMRanker):
+    if not hasattr(model, "predict"):
         raise ValueError("an FMRanker ranks items and predicts no values; use recommend")
+    is_classifier = hasattr(model, "classes_")
     if with_std:
-        if not isinstance(model, BayesianFMRegressor):
+        if not is_bayesian(model) or is_classifier:
             raise ValueError(f"--std needs a BayesianFMRegressor, as fit --bayesian makes; got {kind_of(model)}")
         of_numbers: Any = model
         return lambda X: np.column_stack(of_numbers.predict(X, return_std=True))
-    if isinstance(model, FMRegressor | BayesianFMRegressor):
+    if not is_classifier:
         if kind not in (None, "value"):
             raise ValueError(f"--kind {kind}: the model is a regressor, which predicts values only")
         return model.predict

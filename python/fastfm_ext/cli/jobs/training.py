@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
-from fastfm_ext.bayesian.classifier import BayesianFMClassifier
-from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile
-from fastfm_ext.cli.jobs.hyperparameters import ModelOfRows, check_hyperparameters, estimator_of
-from fastfm_ext.cli.jobs.models import plain_classes
+from fastfm_ext.cli.jobs.hyperparameters import check_hyperparameters, estimator_of
+from fastfm_ext.cli.jobs.models import is_bayesian, plain_classes
+from fastfm_ext.cli.jobs.scores import scores
 from fastfm_ext.cli.settings import FitSettings
-from fastfm_ext.fm.regressor import FMRegressor
 from fastfm_ext.model_io.plain_json import to_json
 from fastfm_ext.model_io.saved import save_model
-from fastfm_ext.retrieval.ids import as_id_array
 
 if TYPE_CHECKING:
+    from fastfm_ext.cli.jobs.hyperparameters import ModelOfRows
     from fastfm_ext.encoding.encoder import FMEncoder
-    from fastfm_ext.ranking.ranker import FMRanker
 
 _FIRST_ROUNDED = 2**24  # the whole number after it has no float32
 
@@ -65,6 +62,8 @@ def check_savable(encoder: FMEncoder | None, items: Any) -> None:
         if encoder is not None:
             encoder._to_state()
         if items is not None:
+            from fastfm_ext.retrieval.ids import as_id_array
+
             to_json(as_id_array(items.column(0).to_pylist()).tolist(), f"column {items.column_names[0]!r}")
     except TypeError as error:
         raise ValueError(f"--model: {error}") from error
@@ -103,10 +102,8 @@ def new_model(targets: AnyArray, settings: FitSettings) -> ModelOfRows:
         found = "more than two values" if len(targets) > 2 else "two values" if is_whole else "fractions"
         why = "is text" if is_text else f"has {found}"
         print(f"task: {task}, since the target {why} (--task chooses)")
-    model = estimator_of(task, bayesian=settings.bayesian)(verbose=verbosity_of(settings))
     check_hyperparameters(settings.hyperparameters, task, bayesian=settings.bayesian)
-    model.set_params(**settings.hyperparameters)
-    return model
+    return estimator_of(task, bayesian=settings.bayesian)(verbose=verbosity_of(settings), **settings.hyperparameters)
 
 
 def verbosity_of(settings: FitSettings) -> Any:
@@ -123,9 +120,9 @@ def chosen_columns(encoder: FMEncoder) -> str:
     return f"columns: {', '.join(map(repr, encoder.columns_))} (--user, --item and --context choose)"
 
 
-def trained(model: ModelOfRows | FMRanker, seconds: float) -> str:
+def trained(model: Any, seconds: float) -> str:
     """Return a line about a finished training."""
-    if isinstance(model, BayesianFMRegressor | BayesianFMClassifier):
+    if is_bayesian(model):
         sweeps = f"sampled for {counted(model.n_sweeps_, 'sweep')} in {seconds:.2f} s, {model.burn_in_} of them burn-in"
         return f"{sweeps}; chance raises the error by {100 * model.mc_error_:.2g} %"
     return f"trained for {counted(model.n_iter_, 'epoch')} in {seconds:.2f} s; epoch {model.best_epoch_} was the best"
@@ -150,46 +147,12 @@ def finish(
             print(f"model saved to {settings.model}")
 
 
-def scores(model: ModelOfRows, batches: Iterable[tuple[Any, ...]]) -> str:
-    """Return the errors of a model on batches of rows and targets as one line.
-
-    Raises
-    ------
-    ValueError
-        If a target is a class that the model does not know.
-    """
-    from sklearn.metrics import (
-        accuracy_score,
-        log_loss,
-        mean_absolute_error,
-        roc_auc_score,
-        root_mean_squared_error,
-    )
-
-    is_regressor = isinstance(model, FMRegressor | BayesianFMRegressor)
-    predict = model.predict if isinstance(model, FMRegressor | BayesianFMRegressor) else model.predict_proba
-    parts = [(predict(X), y) for X, y, *_ in batches]
-    predicted, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    if is_regressor:
-        return f"RMSE {root_mean_squared_error(y, predicted):.6f}  MAE {mean_absolute_error(y, predicted):.6f}"
-    unknown = np.setdiff1d(y, model.classes_)
-    if len(unknown):
-        raise ValueError(
-            f"there is a class {plain_classes(unknown)[0]!r} among the targets; the model knows "
-            f"{', '.join(map(repr, plain_classes(model.classes_)))}"
-        )
-    words = [f"log loss {log_loss(y, predicted, labels=model.classes_):.6f}"]
-    if len(model.classes_) == 2 and len(np.unique(y)) == 2:
-        words.append(f"AUC {roc_auc_score(y, predicted[:, 1]):.6f}")
-    return "  ".join([*words, f"accuracy {accuracy_score(y, model.classes_[predicted.argmax(axis=1)]):.6f}"])
-
-
 def _save(model: ModelOfRows, encoder: FMEncoder | None, items: Any, path: Path) -> None:
     """Save the model with its encoder and, if there are items to rank, an index of them."""
-    from fastfm_ext.retrieval.index import ItemIndex
-
     index = None
     if encoder is not None and items is not None and len(getattr(model, "classes_", ())) <= 2:
+        from fastfm_ext.retrieval.index import ItemIndex
+
         ids = items.column(0).to_pylist()
         index = ItemIndex().fit(model.item_vector(encoder.transform(items, side="item")), ids=ids)
     save_model(path, model, encoder=encoder, index=index)

@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite
 
 from fastfm_ext._common.arrays import AnyArray, Float32
+from fastfm_ext._validation.quick_checks import check_classes, check_finite
 
 
 def check_labels(y: AnyArray, name: str) -> None:
     """Raise ValueError for labels, (n_rows,), that are no classes."""
     if y.dtype.kind == "f":
-        assert_all_finite(y, input_name=name)
+        check_finite(y, name)
     if y.dtype == object:
         try:
             np.unique(y)
         except TypeError as error:
             raise ValueError(f"{name} holds labels of different kinds, or missing values: {error}") from error
-    with np.errstate(invalid="ignore"):  # it looks whether casting to int64 changes a value
-        check_classification_targets(y)
+    check_classes(y)
 
 
 def named_classes(classes: Any, before: AnyArray | None) -> AnyArray:
