@@ -36,7 +36,7 @@ def map_arrow(frame: DataFrame, function: Callable[[Iterable[Any]], Iterator[Any
 
 def map_plain(frame: DataFrame, function: Callable[[Iterable[Any]], Iterator[Any]], schema: Any) -> DataFrame:
     """Apply a function as `map_arrow` does, to a frame whose columns have names that Spark reads literally."""
-    return frame.mapInArrow(_Task(function), schema)
+    return frame.mapInArrow(_SettledTask(function), schema)
 
 
 def partition() -> int:
@@ -72,7 +72,7 @@ class _Named:
         return self._function(batch.rename_columns(self._names) for batch in batches)
 
 
-class _Task:
+class _SettledTask:
     """Calls a function in a worker that is settled afterwards."""
 
     def __init__(self, function: Callable[[Iterable[Any]], Iterator[Any]]) -> None:
