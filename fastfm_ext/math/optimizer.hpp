@@ -3,7 +3,8 @@
 //
 //   SGD       theta <- theta - eta G
 //   AdaGrad   acc <- acc + G^2;   theta <- theta - eta G / sqrt(acc)      (Duchi, Hazan, Singer 2011, diagonal form)
-//             acc starts above zero, so the root needs no epsilon.
+//             acc starts above zero, so the root needs no epsilon. 1 / sqrt(acc) is the CPU's estimate: a step is
+//             longer or shorter by up to 4e-4 of itself, far less than eta is chosen by.
 //   FTRL      sigma = (sqrt(n + G^2) - sqrt(n)) / eta;   z <- z + G - sigma theta;   n <- n + G^2;
 //             theta <- 0 if |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(n)) / eta + l2)
 //             (McMahan et al. 2013, algorithm 1)
@@ -33,11 +34,10 @@ namespace fastfm::FASTFM_ISA {
 // The step sizes of one kind of parameter, in every lane.
 template <int W>
 struct Rates {
-    Vec<W> eta, half_eta, beta, l1, l2;
+    Vec<W> eta, beta, l1, l2;
 
     explicit Rates(const StepSizes& sizes)
         : eta(Vec<W>::fill(sizes.learning_rate)),
-          half_eta(Vec<W>::fill(0.5f * sizes.learning_rate)),
           beta(Vec<W>::fill(sizes.beta)),
           l1(Vec<W>::fill(sizes.l1)),
           l2(Vec<W>::fill(sizes.l2)) {}
@@ -64,15 +64,18 @@ struct AdaGrad {
     static constexpr bool normalises = true;
     static constexpr bool is_specialised = true;
     static constexpr Merge merge = Merge::whole_changes;
+    static constexpr float least_normal = 1.17549435e-38f;
 
     static void begin(float* record, int64_t width, const InitialSizes& sizes) {
-        for (int64_t f = 0; f < width; ++f) record[width + f] = static_cast<float>(sizes.initial_acc);
+        const auto acc = static_cast<float>(sizes.initial_acc);
+        // Some CPUs take smaller numbers for 0, whose reciprocal root is infinite.
+        for (int64_t f = 0; f < width; ++f) record[width + f] = acc > least_normal ? acc : least_normal;
     }
 
     template <int W>
     static void update(Vec<W>* record, Vec<W> G, const Rates<W>& rates) {
         record[1] = fma(G, G, record[1]);
-        record[0] = subtract_twice_over_sqrt(record[0], rates.half_eta * G, record[1]);
+        record[0] = subtract_over_sqrt(record[0], rates.eta * G, record[1]);
     }
 };
 

@@ -15,7 +15,7 @@ from fastfm_ext._reference import fm
 from fastfm_ext._reference.cosine import CosineRanker
 from fastfm_ext._reference.ranking import Alias
 from fastfm_ext._validation.matrices import canonical_csr
-from kernel_cases import K_PATHS, TOLERANCE
+from kernel_cases import K_PATHS, assert_same_parameters, loss_tolerance
 
 N_USERS, N_ITEMS, N_FEATURES = 20, 50, 40
 TEMPERATURE = 0.4
@@ -97,9 +97,8 @@ def train_both(
     params, tiling = params.copy(), Tiling(TEMPERATURE, tile_visits)
     for visits, seeded in drawn:
         kernel_loss = _ranking_engine.train_tiles(data, visits, seeded, params, options, tiling)
-    np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
-    np.testing.assert_allclose(params.V, reference.V, **TOLERANCE)
-    assert kernel_loss == pytest.approx(reference_loss, rel=1e-4)
+    assert_same_parameters(params, reference, "adagrad", ("w", "V"))
+    assert kernel_loss == pytest.approx(reference_loss, rel=loss_tolerance("adagrad"))
     return params
 
 

@@ -11,7 +11,15 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._reference import fm
 from fastfm_ext._reference.multinomial import MultinomialFm
 from fastfm_ext._validation.matrices import canonical_csr
-from kernel_cases import K_PATHS, N_FEATURES, N_ROWS, TOLERANCE, make_options, random_rows
+from kernel_cases import (
+    K_PATHS,
+    N_FEATURES,
+    N_ROWS,
+    assert_same_parameters,
+    loss_tolerance,
+    make_options,
+    random_rows,
+)
 from registries import SOLVERS
 
 N_CLASSES = 4
@@ -72,10 +80,8 @@ def train_both(options, k, *, ones=False, weighted=False, order=None, n_classes=
 
 def assert_same(machines, reference, kernel_loss, reference_loss):
     for params, machine in zip(machines, reference.machines, strict=True):
-        np.testing.assert_allclose(params.w0, machine.w0, **TOLERANCE)
-        np.testing.assert_allclose(params.w, machine.w, **TOLERANCE)
-        np.testing.assert_allclose(params.V, machine.V, **TOLERANCE)
-    assert kernel_loss == pytest.approx(reference_loss, rel=2e-5)
+        assert_same_parameters(params, machine, machine.solver)
+    assert kernel_loss == pytest.approx(reference_loss, rel=loss_tolerance(machine.solver))
 
 
 @pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])

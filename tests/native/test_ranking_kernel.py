@@ -16,7 +16,7 @@ from fastfm_ext._engine.ranking import Choices, ChoiceVisits, Negatives
 from fastfm_ext._reference import fm
 from fastfm_ext._reference import ranking as _reference_ranking
 from fastfm_ext._validation.matrices import canonical_csr
-from kernel_cases import K_PATHS, TOLERANCE
+from kernel_cases import K_PATHS, assert_same_parameters, loss_tolerance
 from registries import RANKING_LOSSES, SAMPLED_LOSSES
 
 N_USERS, N_ITEMS, N_USER_FEATURES, N_FEATURES = 12, 15, 6, 14
@@ -46,6 +46,11 @@ def random_problem(rng, style):
 def make_options(**changes):
     defaults = {"solver": "adagrad", "learning_rate_w": 0.05, "learning_rate_V": 0.08, "l2_w": 0.01, "l2_V": 0.02}
     return Options(**(defaults | {"init_stdev": 0.3, "initial_acc_w": 0.5, "initial_acc_V": 0.7} | changes))
+
+
+# WARP compares scores. A comparison by less than this could go the other way where AdaGrad's root has another error,
+# and then all that follows is different: such a problem tests nothing, and another seed is taken.
+UNDECIDED = 1e-3
 
 
 @cache
@@ -86,15 +91,19 @@ def trained_reference(loss, k, style, most, seed, *, table, fit_linear):
     return reference, (data, params, options, epochs), reference_loss
 
 
-def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True, seed=0):
-    trained = trained_reference(loss, k, style, most, seed, table=table, fit_linear=fit_linear)
-    reference, (data, params, options, epochs), reference_loss = trained
+def train_both(loss, k, style="values", *, most=1, table=False, fit_linear=True):
+    for seed in range(20):
+        trained = trained_reference(loss, k, style, most, seed, table=table, fit_linear=fit_linear)
+        reference, (data, params, options, epochs), reference_loss = trained
+        if reference.narrowest > UNDECIDED:
+            break
+    else:
+        pytest.fail("every problem has a comparison that an error of the root may decide")
     params = params.copy()
     for visits, seeded in epochs:
         kernel_loss = _ranking_engine.train_epoch(data, visits, seeded, params, options)
-    np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
-    np.testing.assert_allclose(params.V, reference.V, **TOLERANCE)
-    assert kernel_loss == pytest.approx(reference_loss, rel=1e-4)
+    assert_same_parameters(params, reference, "adagrad", ("w", "V"))
+    assert kernel_loss == pytest.approx(reference_loss, rel=loss_tolerance("adagrad"))
     return params
 
 

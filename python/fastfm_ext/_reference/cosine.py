@@ -69,8 +69,8 @@ class CosineRanker:
     history: int | None = None  # the feature of item 0 in histories, where users are represented by what they chose
 
     def __post_init__(self) -> None:
-        self.acc_w = AdaGrad.begin(self.w, self.sizes_w)
-        self.acc_V = AdaGrad.begin(self.V, self.sizes_V)
+        self.state_w = AdaGrad.begin(self.w, self.sizes_w)
+        self.state_V = AdaGrad.begin(self.V, self.sizes_V)
 
     def epoch(self, X_user: Array, X_item: Array, choices: Array, visits: Visits, seed: int, tile_visits: int) -> float:
         """Make these visits, so many in a tile; return the sum of the losses seen on the way."""
@@ -151,10 +151,12 @@ class CosineRanker:
             if self.fit_linear:
                 self._step_w(i, g_w[i], paid_items[i])
             at = slice(i, i + 1)
-            self.V[at], self.acc_V[:, at] = AdaGrad.step(self.V[at], g_V[at], self.acc_V[:, at], self.sizes_V, paid[i])
+            self.V[at], self.state_V[:, at] = AdaGrad.step(
+                self.V[at], g_V[at], self.state_V[:, at], self.sizes_V, paid[i]
+            )
 
     def _step_w(self, i: int, g: float, paid: float) -> None:
         at = slice(i, i + 1)
-        self.w[at], self.acc_w[:, at] = AdaGrad.step(
-            self.w[at], np.atleast_1d(g), self.acc_w[:, at], self.sizes_w, paid
+        self.w[at], self.state_w[:, at] = AdaGrad.step(
+            self.w[at], np.atleast_1d(g), self.state_w[:, at], self.sizes_w, paid
         )

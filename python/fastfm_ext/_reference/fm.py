@@ -113,15 +113,20 @@ class AdaGrad:
 
     @staticmethod
     def begin(theta: Array, sizes: ReferenceSizes) -> Array:
-        """Return the sums' first values, of shape (1, ...)."""
-        return np.full((1, *theta.shape), sizes.initial_acc)
+        """Return the sums' first values, and paths of no length, of shape (2, ...)."""
+        return np.stack([np.full(theta.shape, sizes.initial_acc), np.zeros(theta.shape)])
 
     @staticmethod
     def step(theta: Array, g: Array, state: Array, sizes: ReferenceSizes, s: float) -> tuple[Array, Array]:
-        """Return theta - eta G / sqrt(acc), and acc, for G = g + s l2 theta."""
+        """Return theta - eta G / sqrt(acc), and acc and path, for G = g + s l2 theta.
+
+        The path is the sum of all steps' lengths: how far an inexact root may lead is a share of it.
+        """
+        acc, path = state
         G = g + s * sizes.l2 * theta
-        acc = state[0] + G**2
-        return theta - sizes.learning_rate * G / np.sqrt(acc), np.stack([acc])
+        acc = acc + G**2
+        change = sizes.learning_rate * G / np.sqrt(acc)
+        return theta - change, np.stack([acc, path + np.abs(change)])
 
 
 class Ftrl:

@@ -143,8 +143,9 @@ class Ranker:
     kth: int = 1
 
     def __post_init__(self) -> None:
-        self.acc_w = AdaGrad.begin(self.w, self.sizes_w)
-        self.acc_V = AdaGrad.begin(self.V, self.sizes_V)
+        self.narrowest = np.inf  # the least difference of two scores that decided something
+        self.state_w = AdaGrad.begin(self.w, self.sizes_w)
+        self.state_V = AdaGrad.begin(self.V, self.sizes_V)
 
     def epoch(
         self, X_user: Array, X_item: Array, choices: Array, visits: Iterable[tuple[int, list[int]]], seed: int
@@ -185,10 +186,12 @@ class Ranker:
         items = [item, *own[places].tolist()]
         scores = np.array([score(x_user, X_item[t], self.w, self.V) for t in items])
         place = np.argsort(-scores, kind="stable")[self.kth - 1]  # Weston, Yee, Weiss (2013)
+        self.narrowest = min([self.narrowest, *np.diff(np.unique(scores))])
         item, p, a = items[place], float(scores[place]), float(weights[items[place]])
         for n_tried in range(1, self.n_negatives + 1):
             t = first if n_tried == 1 else draw_other(random, len(X_item), chosen, self.table)
             s = score(x_user, X_item[t], self.w, self.V)
+            self.narrowest = min(self.narrowest, abs(s - (p - 1)))
             if s > p - 1:
                 value, g = warp(p, s, n_tried, len(X_item) - len(chosen))
                 return a * value, [item], [t], [-a * g, a * g]
@@ -202,10 +205,12 @@ class Ranker:
             i, S_t = np.flatnonzero(x), self.V.T @ x
             gradient += g_t * S_t
             if self.fit_linear:
-                self.w[i], self.acc_w[:, i] = AdaGrad.step(self.w[i], g_t * x[i], self.acc_w[:, i], self.sizes_w, share)
+                self.w[i], self.state_w[:, i] = AdaGrad.step(
+                    self.w[i], g_t * x[i], self.state_w[:, i], self.sizes_w, share
+                )
             self._step_V(i, g_t * x[i, None] * (S_u + S_t - self.V[i] * x[i, None]), share)
         i = np.flatnonzero(x_user)
         self._step_V(i, x_user[i, None] * gradient, A)
 
     def _step_V(self, i: NDArray[np.intp], g: Array, share: float) -> None:
-        self.V[i], self.acc_V[:, i] = AdaGrad.step(self.V[i], g, self.acc_V[:, i], self.sizes_V, share)
+        self.V[i], self.state_V[:, i] = AdaGrad.step(self.V[i], g, self.state_V[:, i], self.sizes_V, share)

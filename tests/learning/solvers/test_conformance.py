@@ -26,7 +26,7 @@ from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named, solvers
 from fastfm_ext._learning.solvers.sweeps import l2_of_factors
 from fastfm_ext._reference import als, fm
 from fastfm_ext._validation.matrices import canonical_csr
-from kernel_cases import N_ROWS, TOLERANCE, random_rows, random_targets
+from kernel_cases import N_ROWS, assert_same_parameters, loss_tolerance, random_rows, random_targets
 
 ESTIMATORS = {"regression": FMRegressor, "classification": FMClassifier}
 COMBINATIONS = [
@@ -77,10 +77,8 @@ def test_training_follows_the_reference(isa, model, loss, solver):
     problem = Problem(samples, np.arange(N_ROWS), [params], options, schedule, guard, rng)
     run = solve(problem, solver)
     losses = [epoch(X, y) / N_ROWS for _ in range(N_EPOCHS)]
-    np.testing.assert_allclose(run.history.train_loss, losses, rtol=2e-5)
-    np.testing.assert_allclose(params.w0, reference.w0, **TOLERANCE)
-    np.testing.assert_allclose(params.w, reference.w, **TOLERANCE)
-    np.testing.assert_allclose(params.V, reference.V, **TOLERANCE)
+    np.testing.assert_allclose(run.history.train_loss, losses, rtol=loss_tolerance(solver.name))
+    assert_same_parameters(params, reference, solver.name)
 
 
 @pytest.mark.parametrize(("model", "loss", "solver"), COMBINATIONS)
