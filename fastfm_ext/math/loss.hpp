@@ -76,7 +76,7 @@ struct HuberLoss {
     }
 };
 
-inline LossPoint evaluate(Loss loss, float y, float p, const LossOptions& options) {
+FASTFM_INLINE LossPoint evaluate(Loss loss, float y, float p, const LossOptions& options) {
     switch (loss) {  // not covered: a number without a loss
 #define FASTFM_CASE(name, Type) \
     case Loss::name: return Type::at(y, p, options);

@@ -161,10 +161,6 @@ FASTFM_INLINE void update_one(float* theta, float G, const Rates<4>& rates) {
     for (int s = 0; s <= Rule::n_slots; ++s) theta[s] = record[s].first();
 }
 
-// How many rows ahead a loop asks for parameters (measured best for short and long rows alike). It asks between the
-// arithmetic of the row at hand: memory has room for some 20 requests only, and a burst of more would hold up all else.
-constexpr int64_t prefetch_ahead = 4;
-
 // The machine over a set of parameters.
 //
 // K > 0: the k factors form one block, and step() uses the sums of the last score().

@@ -10,6 +10,7 @@
 
 #include "math/lanes.hpp"
 #include "models/fm.hpp"
+#include "solvers/ahead.hpp"
 #include "types/contributions.hpp"
 
 namespace fastfm::FASTFM_ISA {

@@ -10,6 +10,7 @@
 
 #include "math/loss.hpp"
 #include "models/fm.hpp"
+#include "solvers/ahead.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
@@ -33,16 +34,18 @@ FASTFM_INLINE void prefetch_rows(const Csr& X, const Targets& targets, const Row
     }
 }
 
+// Arguments come by value, for a step writes to floats that, for all the compiler knows, might be those behind references.
 template <class Rule, int K, bool ones, bool copies>
-Status sgd_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Params& params,
-                 const Options& options, double* loss_sum) {
+Status sgd_epoch(const Csr X, const Targets targets, const RowOrder order, const Params& params, const Options options,
+                 double* loss_sum) {
     Fm<K, Rule::n_slots, copies> fm(params);
     LossSum sum;
     // A step waits for the gradient: without this question, the bound takes 8 % of a short row's time though it is none.
     const bool clips = isfinite(options.clip_gradient);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
+    const int64_t ahead = rows_ahead(X);
     const auto later = [&](int64_t visit) {
-        return Row<ones>(X, row_of(visit + prefetch_ahead < order.last ? visit + prefetch_ahead : visit));
+        return Row<ones>(X, row_of(visit + ahead < order.last ? visit + ahead : visit));
     };
     // Scores the row of a visit and steps on it; returns whether the score was finite.
     const auto learn = [&](const auto& row, int64_t r, int64_t visit, float weight) FASTFM_INLINE_LAMBDA {

@@ -13,9 +13,10 @@
 
 #include <math.h>
 
+#include "math/loss.hpp"
 #include "math/multinomial_loss.hpp"
 #include "models/fm.hpp"
-#include "solvers/gradient.hpp"
+#include "solvers/ahead.hpp"
 #include "types/multinomial.hpp"
 
 namespace fastfm::FASTFM_ISA {
@@ -25,13 +26,14 @@ Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& o
                          const Options& options, double* loss_sum) {
     using Machine = Fm<K, Rule::n_slots>;
     double sum = 0.0;
+    const int64_t ahead = rows_ahead(X);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
     for (int64_t visit = order.first; visit < order.last; ++visit) {
         const int64_t r = row_of(visit);
         const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;
         if (weight == 0.0f) continue;
         const Row<ones> row(X, r);
-        const Row<ones> later(X, row_of(visit + prefetch_ahead < order.last ? visit + prefetch_ahead : visit));
+        const Row<ones> later(X, row_of(visit + ahead < order.last ? visit + ahead : visit));
         bool finite = true;
         for (int32_t c = 0; c < machines.n_classes; ++c) {
             machines.scores[c] = Machine(machines.params[c]).score(row);

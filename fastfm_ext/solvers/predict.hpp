@@ -2,6 +2,7 @@
 #pragma once
 
 #include "models/fm.hpp"
+#include "solvers/ahead.hpp"
 
 namespace fastfm::FASTFM_ISA {
 

@@ -1,0 +1,21 @@
+// How far ahead loops over rows ask for parameters: memory is what a row waits for. Loops ask between the arithmetic of
+// the row at hand, for a burst of requests would hold up all else.
+#pragma once
+
+#include "types/matrix.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+// Rows that are only read are asked for so many rows before their turn.
+constexpr int64_t prefetch_ahead = 4;
+
+// Rows to train on: min(8, ceil(48 / mean nnz of a row)) before their turn. Short rows are over before what is asked for is
+// there; of long ones, requests for few find room at a time.
+inline int64_t rows_ahead(const Csr& X) {
+    constexpr int64_t nonzeros = 48, most_rows = 8;
+    const int64_t nnz = X.indptr[X.n_rows] - X.indptr[0];
+    if (nnz * most_rows <= nonzeros * X.n_rows) return most_rows;
+    return (nonzeros * X.n_rows + nnz - 1) / nnz;
+}
+
+}  // namespace fastfm::FASTFM_ISA
