@@ -1,19 +1,20 @@
 """Rounds of an epoch: workers train apart for a round, and are merged after each.
 
 The more rounds, the less is lost by training apart, and the more often the parameters travel. To send the record of a
-feature, to fetch it from a worker and to merge it takes as long as some tens of steps on it.
+feature, to fetch it from a worker and to merge it takes as long as some 200 steps on it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Int64
-from fastfm_ext._engine.csr import permutation
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -25,7 +26,7 @@ ROWS_OF_ROUND = 250_000
 # Where the parameters take more bytes than this, rounds are few enough for so many visits of a worker to each feature
 # between two merges, on average.
 BYTES_OF_SMALL_MODEL = 1 << 24
-VISITS_OF_ROUND = 100
+VISITS_OF_ROUND = 500
 FEWEST_ROUNDS_OF_LARGE_MODEL = 2
 # Rounds take whole blocks where each worker has this many for a round; else all blocks, and a share of each.
 _BLOCKS_OF_ROUND = 4
@@ -106,11 +107,15 @@ class Rounds:
             return frame
         from pyspark.sql import functions
 
+        # Rows are mixed over blocks, so an epoch can take neighbors together, from another first block each time. Of
+        # ranges, Spark sees which of the rows that it keeps it need not read.
         blocks = np.array(self.blocks, dtype=np.int64)
         if self.seed is not None:
-            blocks = blocks[permutation(len(blocks), np.random.default_rng([self.seed, epoch]))]
+            blocks = np.roll(blocks, -int(np.random.default_rng([self.seed, epoch]).integers(len(blocks))))
         chosen = Share(number, self.n).of(blocks)
-        return frame.where(functions.col("block").isin(sorted(chosen.tolist())))
+        block = functions.col("block")
+        ranges = np.split(chosen, np.flatnonzero(np.diff(chosen) < 0) + 1)
+        return frame.where(reduce(or_, (block.between(int(some[0]), int(some[-1])) for some in ranges)))
 
     def share(self, number: int) -> Share:
         """Return the share of each of these blocks that a round visits."""

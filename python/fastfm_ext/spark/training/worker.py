@@ -149,7 +149,6 @@ class _Progress:
         self._before = before
         self._params = before.copy()
         self._visits = np.zeros(task.n_features, dtype=np.float32)
-        self._has_rows = np.zeros(task.n_features, dtype=bool)
         self._sums = np.zeros(4)
         self.n_rows = 0
 
@@ -169,7 +168,6 @@ class _Progress:
         squared_weight = X.n_rows if weight is None else float(np.square(weight, dtype=np.float64).sum())
         squared_norm = X.nnz if X.data is None else float(np.square(X.data, dtype=np.float64).sum())
         self._sums += [loss * visits.total_weight, visits.total_weight, squared_weight, squared_norm]
-        self._has_rows[X.indices] = True
         self._count(X, weight)
         self.n_rows += X.n_rows
 
@@ -183,7 +181,7 @@ class _Progress:
 
     def learned(self) -> Iterator[Learned]:
         """Give what has been learned, in pieces."""
-        features = np.flatnonzero(self._has_rows).astype(np.int32)
+        features = np.flatnonzero(self._visits).astype(np.int32)  # rows have positive weights
         records = self._params.part(features.astype(np.intp))
         growth = growth_of_squares(self._before, records, features, self._task.options)
         loss, weight, squared_weight, squared_norm = self._sums.tolist()
