@@ -31,10 +31,10 @@ WEIGHT_IS_NOT_REPETITION = (
 WEIGHT_IS_REPETITION_IN_DISTRIBUTION = "the draws are other ones; tests/bayesian compares what they are draws of"
 
 BAYESIAN = [
-    # A hundred sweeps are enough for what the checks look at.
-    BayesianFMRegressor(max_sweeps=100),
-    BayesianFMClassifier(max_sweeps=100),
-    BayesianFMOrdinalClassifier(max_sweeps=100),
+    # Thirty sweeps are enough for what the checks look at.
+    BayesianFMRegressor(max_sweeps=30),
+    BayesianFMClassifier(max_sweeps=30),
+    BayesianFMOrdinalClassifier(max_sweeps=30),
 ]
 
 
