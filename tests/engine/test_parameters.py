@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastfm_ext._engine import parameters
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from registries import ALL_SOLVERS
@@ -38,6 +39,18 @@ def test_arrays_for_another_number_of_features_are_refused():
     params, _ = make()
     with pytest.raises(ValueError, match=r"parameters of shape \(5, 2\) and type float32, where \(6, 2\) and float32"):
         Parameters.from_arrays(params.to_arrays(), 3, n_features=6)
+
+
+@pytest.mark.parametrize("features", [None, np.array([0, 3, 3, 8])])
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
+def test_how_many_are_drawn_at_a_time_changes_no_bit(solver, features, monkeypatch):
+    options = Options("squared", solver, 0.1, 0.1, 0.01, 0.01, 0.5)
+    whole = Parameters.initialise(9, 5, options, 0.25, np.random.default_rng(0), features)
+    all_drawn = np.random.default_rng(0).standard_normal((9, 5), dtype=np.float32) * np.float32(0.5)
+    seen = slice(None) if features is None else features
+    np.testing.assert_array_equal(whole.V[seen], all_drawn[seen])
+    monkeypatch.setattr(parameters, "_VALUES_AT_ONCE", 10)
+    assert_same(Parameters.initialise(9, 5, options, 0.25, np.random.default_rng(0), features), whole)
 
 
 def test_growth_keeps_what_is_there():

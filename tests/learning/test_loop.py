@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import training_cases
 from fastfm_ext import FMClassifier, FMRegressor
 from fastfm_ext._estimators import base
+from fastfm_ext._learning import loop
 from registries import SOLVERS
 from training_cases import ESTIMATORS, assert_same_model, make, target_of
 
@@ -127,6 +128,19 @@ def test_the_best_epochs_parameters_are_kept(estimator, tol):
     assert model.best_epoch_ == 1 + int(np.argmin(losses))
     # Training predicts with scaled features and this with scaled parameters; both are exact, and float32.
     np.testing.assert_allclose(validation_loss(model, *validation), min(losses), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2, 5])
+def test_the_parameters_of_the_last_epoch_are_not_copied(n_epochs, monkeypatch):
+    copies, snapshot = [], loop._snapshot
+    monkeypatch.setattr(loop, "_snapshot", lambda scorers, reuse: copies.append(1) or snapshot(scorers, reuse))
+    X = noisy()[0]
+    y = X[:, 0]  # without noise, and so each epoch is the best
+    model = make(FMRegressor, max_iter=n_epochs).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    losses = model.history_["val_loss"]
+    assert model.best_epoch_ == len(losses) == n_epochs
+    assert len(copies) == n_epochs - 1
+    np.testing.assert_allclose(validation_loss(model, X[200:], y[200:]), losses[-1], rtol=1e-6)
 
 
 def test_training_ends_after_n_iter_no_change_epochs_without_gain():

@@ -14,6 +14,8 @@ from fastfm_ext._engine.models import FM_TABLES, TableSpec
 from fastfm_ext._engine.options import STATE_SLOTS, Options
 from fastfm_ext._native import core
 
+_VALUES_AT_ONCE = 1 << 18  # drawn at a time: 1 MB
+
 
 @dataclass
 class Parameters:
@@ -50,18 +52,23 @@ class Parameters:
         tables: dict[str, Float32] = {}
         for spec in cls.specs:
             records = aligned_empty(spec.shape(n_features, STATE_SLOTS[options.solver], n_factors))
-            records[:, 0] = 0.0
-            if spec.is_drawn and (features is None or len(features)):
-                drawn = records[:, 0, :n_factors]
-                drawn[...] = rng.standard_normal(drawn.shape, dtype=np.float32)
-                drawn *= np.float32(options.init_stdev)
-                if features is not None and spec.per_feature:
-                    is_fresh = np.ones(n_features, dtype=bool)
-                    is_fresh[features] = False
-                    drawn[is_fresh] = 0.0
+            stdev = options.init_stdev if spec.is_drawn and (features is None or len(features)) else None
+            is_drawn = None
+            if stdev is not None and features is not None and spec.per_feature:
+                is_drawn = np.zeros(n_features, dtype=bool)
+                is_drawn[features] = True
+            # Some records at a time, which the cache holds until they are complete.
+            n_at_once = max(1, _VALUES_AT_ONCE // max(1, n_factors))
+            for first in range(0, len(records), n_at_once):
+                some = records[first : first + n_at_once]
+                some[:, 0] = intercept if spec.name == "w0" else 0.0
+                if stdev is not None:
+                    factors = rng.standard_normal((len(some), n_factors), dtype=np.float32)
+                    np.multiply(factors, np.float32(stdev), out=some[:, 0, :n_factors])
+                    if is_drawn is not None:
+                        some[~is_drawn[first : first + n_at_once], 0] = 0.0
+                _begin({spec.name: some}, options)
             tables[spec.name] = records
-        tables["w0"][:, 0] = intercept
-        _begin(tables, options)
         return cls(tables, n_factors)
 
     @classmethod

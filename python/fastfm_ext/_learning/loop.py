@@ -89,12 +89,14 @@ def run_epochs(
     validate: Callable[[int], float] | None,
     schedule: Schedule,
     run: Run,
+    *,
+    may_go_on: bool = True,
 ) -> Run:
     """Run epochs until there is no more gain, whatever an epoch trains on.
 
     ``run_epoch`` and ``validate`` take the number of the epoch, from 1, and return its mean training loss and the value
     that the run's monitor watches. Without ``validate``, the monitor watches the training loss. ``run`` is where an
-    earlier call stopped.
+    earlier call stopped, and with ``may_go_on`` a later one goes on from what this one returns.
 
     With ``validate``, the parameters are in the end those of the best epoch, also if a later one diverges; the error is
     then in the run that is returned.
@@ -105,7 +107,7 @@ def run_epochs(
         If there is no best epoch to fall back on. The parameters are then of no use.
     """
     try:
-        _run_epochs(scorers, run_epoch, validate, schedule, run)
+        _run_epochs(scorers, run_epoch, validate, schedule, run, None if may_go_on else schedule.max_iter)
     except DivergenceError as error:
         if not run.best:
             raise
@@ -122,6 +124,7 @@ def _run_epochs(
     validate: Callable[[int], float] | None,
     schedule: Schedule,
     run: Run,
+    last_epoch: int | None,
 ) -> None:
     history, monitor = run.history, run.monitor
     for epoch in range(len(history.train_loss) + 1, schedule.max_iter + 1):
@@ -135,7 +138,8 @@ def _run_epochs(
         else:
             history.validation.append(validate(epoch))
             if monitor.update(history.validation[-1], schedule.tol):
-                run.best = _snapshot(scorers, run.best)
+                # No step comes behind the last epoch.
+                run.best = [] if epoch == last_epoch else _snapshot(scorers, run.best)
                 history.best_epoch = epoch
         history.seconds.append(time.perf_counter() - started)
         if schedule.report is not None and schedule.report(epoch, history):

@@ -106,7 +106,8 @@ def solve(problem: Problem, solver: Begins) -> Run:
         return run_epochs(problem.scorers, training.run_epoch, None, schedule, Run())
 
     run = Run(monitor=Monitor(higher_is_better=held_out.higher_is_better))
-    return run_epochs(problem.scorers, training.run_epoch, partial(validated, problem), schedule, run)
+    validate = partial(validated, problem)
+    return run_epochs(problem.scorers, training.run_epoch, validate, schedule, run, may_go_on=False)
 
 
 def validated(problem: Problem, epoch: int) -> float:
