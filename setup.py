@@ -8,10 +8,12 @@ FASTFM_EXT_COVERAGE=1 to count what is run.
 import os
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_clib import build_clib
 
 MSVC = sys.platform == "win32"
 # Of what is compiled for, not of this machine: a cross build, or a Python for both kinds of Mac, is not x86-64 alone.
@@ -107,6 +109,18 @@ extensions = [
     extension("text", cpp_files("text")),
 ]
 
+
+class BuildLibraries(build_clib):
+    """Command that compiles the libraries, of one long file each, side by side."""
+
+    def build_libraries(self, libraries: list) -> None:
+        """Build each library in a thread of its own."""
+        with ThreadPoolExecutor(1 if MSVC else os.cpu_count()) as pool:  # MSVC's compiler is set up by its first file
+            builds = [pool.submit(super(BuildLibraries, self).build_libraries, [library]) for library in libraries]
+            for build in builds:
+                build.result()
+
+
 # Python has checked every index by the time that the extensions see it; the debug build looks again.
 DIRECTIVES = {
     "boundscheck": DEBUG,
@@ -120,5 +134,7 @@ setup(
         extensions, build_dir="build/cython", language_level=3, force=DEBUG, compiler_directives=DIRECTIVES
     ),
     libraries=[isa_library(isa) for isa in ISA_CFLAGS],
-    options={} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},
+    cmdclass={"build_clib": BuildLibraries},
+    options={"build_ext": {"parallel": 1 if MSVC else os.cpu_count()}}
+    | ({} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}}),
 )
