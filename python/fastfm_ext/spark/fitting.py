@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 # From so many rows on, "auto" holds some out, as on one machine.
 LEAST_ROWS_TO_HOLD_OUT = 10_000
-# So few are trained on where the driver is: an epoch takes less time than Spark takes to start one.
-MOST_ROWS_OF_DRIVER = 1 << 16
-MOST_VALUES_OF_DRIVER = 1 << 22
+# So few are trained on where the driver is: an epoch takes less time than Spark takes to start the rounds of one. They
+# take up to 160 MB there.
+MOST_ROWS_OF_DRIVER = 1 << 21
+MOST_VALUES_OF_DRIVER = 1 << 24
 
 
 class FitRequest(NamedTuple):
@@ -33,11 +34,11 @@ class FitRequest(NamedTuple):
     n_classes : int
         0 for regression.
     n_workers : int, optional
-        Default: as many as tasks run at once, and the driver alone for a few rows.
+        Default: as many as tasks run at once, and the driver alone for a few rows without checkpoints.
     n_rounds : int, optional
         Rounds of an epoch. Default: by the number of rows.
     checkpoint : str, optional
-        Folder of checkpoints. The driver alone writes none.
+        Folder of checkpoints; workers train, then, whatever the number of rows.
     """
 
     columns: SourceColumns
@@ -69,12 +70,12 @@ def fit(estimator: Any, frame: DataFrame, request: FitRequest) -> Any:
     n_features = size_of_vectors(frame, request.columns.features)
     source = packed_source(frame, request.columns, n_features, LabelRule(request.n_classes))
     try:
-        if request.n_workers is None and _is_small(source):
+        if request.n_workers is None and request.checkpoint is None and _is_small(source):
             return _fit_at_driver(estimator, source, request)
         if not estimator._solver.trains_on_batches:
             raise ValueError(
                 f"solver={estimator.solver!r} needs all rows in one place, and workers have some each. Choose another "
-                "solver; or leave out numWorkers, if the rows are few enough for the driver."
+                "solver; or leave out numWorkers and checkpoint, if the rows are few enough for the driver."
             )
         partitioning = Partitioning(request.n_workers, _share_to_hold_out(estimator, source), estimator.random_state)
         packed = partitioned(source, partitioning)

@@ -57,8 +57,8 @@ class FMClassifier(TrainsOnSpark, ProbabilisticClassifier):
     validationIndicatorCol : str, optional
         Booleans: rows to validate on, which are never trained on.
     numWorkers : int, optional
-        Partitions that train apart. Default: as many as tasks run at once, and the driver alone for up to 65,536 rows
-        of up to 4 million values, on which it is faster.
+        Partitions that train apart. Default: as many as tasks run at once; and the driver alone, which is faster, for
+        up to 2 million rows of up to 16 million values without a `checkpoint`.
     partitionCol : str, optional
         Rows of equal values, such as a user, lie in one partition. Default: the id among the features that has the most
         different values.
@@ -66,7 +66,7 @@ class FMClassifier(TrainsOnSpark, ProbabilisticClassifier):
         How often in an epoch the workers' parameters are merged. Default: by the number of rows.
     checkpoint : str, optional
         A folder of any file system that Spark writes to: the state is written there after each epoch, and the same fit
-        goes on from there. For trainings in workers, not for those of the driver alone.
+        goes on from there.
     l2_w, l2_V, l1_w, l1_V, clip_gradient, early_stopping, validation_fraction, n_iter_no_change, refit, shuffle, n_jobs
         As in `fastfm_ext.FMClassifier`.
 
