@@ -9,6 +9,7 @@
 #include "types/multinomial.hpp"
 #include "types/parameters.hpp"
 #include "types/ranking.hpp"
+#include "types/replicas.hpp"
 #include "types/search.hpp"
 #include "types/status.hpp"
 #include "types/sweep.hpp"
@@ -32,6 +33,7 @@ struct Kernels {
 
     MatrixTraits (*inspect)(const Csr&, int64_t nnz, int64_t n_features);
     Status (*sgd_epoch)(const Csr&, const Targets&, const RowOrder&, const Params&, const Options&, double* loss_sum);
+    void (*merge_replicas)(const Replicas&, const Options&, const MergedRecords&);
     Status (*multinomial_epoch)(const Csr&, const Targets&, const RowOrder&, const Machines&, const Options&,
                                 double* loss_sum);
     void (*predict)(const Csr&, const Params&, int64_t first, int64_t last, float* p);

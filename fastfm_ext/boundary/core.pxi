@@ -332,6 +332,10 @@ cdef extern from "threads/rows.hpp" namespace "fastfm" nogil:
         const int64_t*, int64_t, int64_t, int64_t, uint64_t, int64_t*) noexcept
 
 
+cdef extern from "threads/replicas.hpp" namespace "fastfm" nogil:
+    const int64_t most_replica_bytes
+
+
 cdef extern from "threads/gradient.hpp" namespace "fastfm" nogil:
     Status cpp_sgd_epoch "fastfm::sgd_epoch"(
         const Kernels&, const Csr&, const Targets&, const RowOrder&, const Params&, const HotFeatures&, const Options&,

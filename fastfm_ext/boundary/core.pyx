@@ -114,6 +114,11 @@ def begin(float[:, :, ::1] records, str optimizer, sizes):
     kernels_in_use.optimizers[<int32_t>OPTIMIZERS[optimizer].number].begin(table_view(records, False), initial)
 
 
+def replica_bytes():
+    """Return the size up to which parameters are trained by replicas, one for each thread."""
+    return most_replica_bytes
+
+
 def sgd_epoch(X, targets, visits, params, const int32_t[::1] hot_features, options, int n_threads):
     """Makes the visits first <= v < last of one epoch; changes params in place; returns the weighted sum of the loss.
 

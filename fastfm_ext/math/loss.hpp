@@ -5,6 +5,9 @@
 //   huber      L = g (r - g / 2)             dL/dp = g, which is r within [-delta, delta]; r = p - y, y real
 //              (Huber, "Robust estimation of a location parameter", 1964): r^2 / 2, and linear beyond delta
 //
+// Each says what its second derivative is at most, and about what the mean of (dL/dp)^2 is over that of the second
+// derivative, in a calibrated model whose mean loss is known.
+//
 // A loss is a few operations a row, so it is chosen by a switch at run time and not by a template. A new one is a struct
 // here and a line in types/registry.hpp.
 #pragma once
@@ -49,6 +52,9 @@ struct LossPoint {
 };
 
 struct SquaredLoss {
+    static constexpr float largest_curvature = 1.0f;
+    static float square_per_curvature(float mean_loss) { return 2.0f * mean_loss; }
+
     static LossPoint at(float y, float p, const LossOptions&) {
         const float residual = p - y;
         return {residual, 0.5f * residual * residual, 0.0f};
@@ -58,6 +64,9 @@ struct SquaredLoss {
 // With z = p for y = 0 and z = -p for y = 1, L = log(1 + e^z) and dL/dz = e^z / (1 + e^z), whose digits stay at both
 // ends. Branch-free: this is on the critical path of every row.
 struct LogisticLoss {
+    static constexpr float largest_curvature = 0.25f;
+    static float square_per_curvature(float) { return 1.0f; }  // Fisher's information
+
     static LossPoint at(float y, float p, const LossOptions& = {}) {
         const float sign = 1.0f - 2.0f * y;
         const float z = sign * p;
@@ -68,6 +77,9 @@ struct LogisticLoss {
 };
 
 struct HuberLoss {
+    static constexpr float largest_curvature = 1.0f;
+    static float square_per_curvature(float mean_loss) { return 2.0f * mean_loss; }
+
     static LossPoint at(float y, float p, const LossOptions& options) {
         const float residual = p - y;
         const float below = residual < options.delta ? residual : options.delta;
@@ -80,6 +92,28 @@ FASTFM_INLINE LossPoint evaluate(Loss loss, float y, float p, const LossOptions&
     switch (loss) {  // not covered: a number without a loss
 #define FASTFM_CASE(name, Type) \
     case Loss::name: return Type::at(y, p, options);
+        FASTFM_LOSSES(FASTFM_CASE)
+#undef FASTFM_CASE
+    }
+    FASTFM_UNREACHABLE();  // not covered: every number has a case
+}
+
+// The largest second derivative of L by p.
+inline float largest_curvature(Loss loss) {
+    switch (loss) {  // not covered: a number without a loss
+#define FASTFM_CASE(name, Type) \
+    case Loss::name: return Type::largest_curvature;
+        FASTFM_LOSSES(FASTFM_CASE)
+#undef FASTFM_CASE
+    }
+    FASTFM_UNREACHABLE();  // not covered: every number has a case
+}
+
+// About the mean of (dL/dp)^2 over that of the second derivative, where the mean of L is known.
+inline float square_per_curvature(Loss loss, float mean_loss) {
+    switch (loss) {  // not covered: a number without a loss
+#define FASTFM_CASE(name, Type) \
+    case Loss::name: return Type::square_per_curvature(mean_loss);
         FASTFM_LOSSES(FASTFM_CASE)
 #undef FASTFM_CASE
     }

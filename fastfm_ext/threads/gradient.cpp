@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "threads/fan_out.hpp"
+#include "threads/replicas.hpp"
 
 namespace fastfm {
 
@@ -110,8 +111,11 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
     const int64_t n_visits = order.last - order.first;
     // Rows that name copies need someone to hold them, even if one thread is enough for the few rows.
     if (hot.n == 0) n_threads = useful_threads(n_threads, n_visits);
+    const bool has_replicas = n_threads > 1 && hot.n == 0 && fits_replicas(params);
+    if (has_replicas && !pays_for_replicas(X, order, params)) n_threads = 1;
     if (n_threads == 1 && hot.n == 0) return kernels.sgd_epoch(X, targets, order, params, options, loss_sum);
     return guarded([&]() -> Status {
+        if (has_replicas) return replicas_epoch(kernels, X, targets, order, params, options, n_threads, loss_sum);
         const int64_t interval = visits_between_merges(X, n_visits / n_threads);
         std::mutex merging;
         std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});

@@ -30,9 +30,9 @@ NonFiniteScoreError = core.NonFiniteScoreError
 def hot_features(X: Csr, record_bytes: int) -> NDArray[np.int32]:
     """Return the features that stand in so many rows that threads would wait for each other, most frequent first.
 
-    None, where they are too small a part of all nonzeros to matter.
+    None, where they are too small a part of all nonzeros to matter, or the parameters so few that each thread has all.
     """
-    if X.n_rows < HOT_ROWS:
+    if X.n_rows < HOT_ROWS or X.n_features * record_bytes <= core.replica_bytes():
         return NO_FEATURES
     counts = np.bincount(X.indices)
     candidates = np.flatnonzero(counts > X.n_rows * HOT_SHARE_OF_ROWS)
