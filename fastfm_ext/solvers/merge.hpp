@@ -10,10 +10,11 @@
 
 namespace fastfm::FASTFM_ISA {
 
-// Merges `width` parameters and their state, W at a time, or one in all lanes for W = 1.
+// Merges a record of table t, W parameters at a time, or its only one in all lanes for W = 1. `common` is u of
+// math/merging.hpp, at least; returns that of the last parameters.
 template <class Rule, int W, bool adds>
-void merge_record(const Replicas& replicas, int t, int64_t row, float visits,
-                  const MergeRates<(W > 1 ? W : 4)>& rates) {
+float merge_record(const Replicas& replicas, int t, int64_t row, float visits, float common,
+                   const MergeRates<(W > 1 ? W : 4)>& rates) {
     using V = Vec<(W > 1 ? W : 4)>;
     const auto load = [](const float* from) FASTFM_INLINE_LAMBDA {
         if constexpr (W > 1) return V::load(from);
@@ -28,6 +29,7 @@ void merge_record(const Replicas& replicas, int t, int64_t row, float visits,
     const int width = replicas.shared.tables[t].width;
     const int64_t at = row * (1 + Rule::n_slots) * width;
     float* shared = replicas.shared.tables[t].records + at;
+    V u = V::fill(common);
     for (int f = 0; f < width; f += W) {
         V record[1 + Rule::n_slots], change[1 + Rule::n_slots];
         for (int s = 0; s <= Rule::n_slots; ++s) {
@@ -36,16 +38,23 @@ void merge_record(const Replicas& replicas, int t, int64_t row, float visits,
             for (int32_t r = 0; r < replicas.n; ++r)
                 change[s] = change[s] + (load(replicas.each[r].tables[t].records + at + s * width + f) - record[s]);
         }
-        if constexpr (adds)
+        if constexpr (adds) {
             for (int s = 0; s <= Rule::n_slots; ++s) record[s] = record[s] + change[s];
-        else
-            Merging<Rule>::merge(record, change, V::fill(visits), rates);
+        } else {
+            const V x = Merging<Rule>::contraction(record, change, V::fill(visits), rates);
+            u = max(V::fill(common), rates.row_norm * x);
+            Merging<Rule>::merge(record, change, rates.share(x, u), V::fill(visits), rates);
+        }
         for (int s = 0; s <= Rule::n_slots; ++s) {
             store(record[s], shared + s * width + f);
             for (int32_t r = 0; r < replicas.n; ++r)
                 store(record[s], replicas.each[r].tables[t].records + at + s * width + f);
         }
     }
+    if constexpr (W > 1)
+        return common;
+    else
+        return u.first();
 }
 
 // The records of all replicas, asked for as a whole: they lie in other cores' caches, and are written to.
@@ -58,38 +67,42 @@ inline void prefetch_records(const Replicas& replicas, int t, int64_t row) {
 }
 
 template <class Rule, int W, bool adds>
-void merge_features(const Replicas& replicas, int t, const MergeRates<(W > 1 ? W : 4)>& rates,
-                    const MergedRecords& merged) {
+void merge_features(const Replicas& replicas, const Options& options, const MergedRecords& merged) {
     constexpr int64_t ahead = 8;
+    const MergeRates<4> for_w(options.loss, options.w, replicas, 1.0f);
+    const MergeRates<W> for_V(options.loss, options.V, replicas, replicas.rows.factor_norm);
     const auto feature = [&](int64_t r) { return merged.features ? merged.features[r] : r; };
     for (int64_t r = merged.first; r < merged.last; ++r) {
-        if (r + ahead < merged.last) prefetch_records(replicas, t, feature(r + ahead));
+        if (r + ahead < merged.last) {
+            prefetch_records(replicas, w_table, feature(r + ahead));
+            prefetch_records(replicas, V_table, feature(r + ahead));
+        }
         const int64_t i = feature(r);
-        merge_record<Rule, W, adds>(replicas, t, i, replicas.visit_rates[i] * replicas.n_visits, rates);
+        const float visits = replicas.visit_rates[i] * replicas.n_visits;
+        const float common = merge_record<Rule, 1, adds>(replicas, w_table, i, visits, 0.0f, for_w);
+        merge_record<Rule, W, adds>(replicas, V_table, i, visits, common, for_V);
     }
 }
 
 template <class Rule, int W>
-void merge_table(const Replicas& replicas, int t, Loss loss, const StepSizes& sizes, float derivative_square,
-                 const MergedRecords& merged) {
-    const MergeRates<(W > 1 ? W : 4)> rates(loss, sizes, replicas, derivative_square);
-    if (!replicas.shared.tables[t].per_feature)
-        merge_record<Rule, W, false>(replicas, t, 0, replicas.n_visits, rates);
-    else if (Merging<Rule>::adds_few && !merged.are_hot)
-        merge_features<Rule, W, true>(replicas, t, rates, merged);
+void merge_features_of(const Replicas& replicas, const Options& options, const MergedRecords& merged) {
+    if (Merging<Rule>::adds_few && !merged.are_hot)
+        merge_features<Rule, W, true>(replicas, options, merged);
     else
-        merge_features<Rule, W, false>(replicas, t, rates, merged);
+        merge_features<Rule, W, false>(replicas, options, merged);
 }
 
 template <class Rule>
 void merge_replicas(const Replicas& replicas, const Options& options, const MergedRecords& merged) {
-    const int32_t k = replicas.shared.tables[V_table].width;
-    if (merged.with_whole_model) merge_table<Rule, 1>(replicas, w0_table, options.loss, options.w0, 1.0f, merged);
-    merge_table<Rule, 1>(replicas, w_table, options.loss, options.w, 1.0f, merged);
-    if (k % max_lanes == 0)
-        merge_table<Rule, max_lanes>(replicas, V_table, options.loss, options.V, replicas.rows.factor_norm, merged);
+    if (merged.with_whole_model) {
+        const MergeRates<4> rates(options.loss, options.w0, replicas, 1.0f);
+        const float visits = replicas.n_visits * replicas.rows.mean_weight;
+        merge_record<Rule, 1, false>(replicas, w0_table, 0, visits, 0.0f, rates);
+    }
+    if (replicas.shared.tables[V_table].width % max_lanes == 0)
+        merge_features_of<Rule, max_lanes>(replicas, options, merged);
     else
-        merge_table<Rule, 4>(replicas, V_table, options.loss, options.V, replicas.rows.factor_norm, merged);
+        merge_features_of<Rule, 4>(replicas, options, merged);
 }
 
 }  // namespace fastfm::FASTFM_ISA

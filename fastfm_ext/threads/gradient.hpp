@@ -7,7 +7,8 @@ namespace fastfm {
 
 // One epoch, the visits split evenly between the threads.
 //
-// One thread: exact and reproducible. More: they update shared parameters without locks (Hogwild: Niu, Recht, Re, Wright
+// One thread: exact and reproducible. More: where parameters are few, each thread has its own, and the result is that of
+// any other run with so many threads; see replicas.hpp. Else they update shared parameters without locks (Hogwild: Niu, Recht, Re, Wright
 // 2011), and the result depends on timing. That works where rows seldom meet. Where they meet in every row, in w0 and in
 // `hot` features, each thread has copies of its own, and every few thousand visits it adds what it has learned to the
 // shared values, under a lock, and takes up what the others have learned. AdaGrad adds whole changes, its sums of squares

@@ -32,18 +32,6 @@ int64_t visits_between_merges(const Csr& X, const Params& params, int n_threads)
 // Where part number `part` of n begins, if there are so many parts.
 int64_t part_bound(int64_t n, int64_t parts, int64_t part) { return n / parts * part + n % parts * part / parts; }
 
-// Where the visits between two merges begin, and where the last end. The first steps of an adaptive rule are its longest,
-// and a call may begin with them, so intervals grow to the usual length by doubling.
-std::vector<int64_t> merge_bounds(int64_t n_visits, int64_t interval) {
-    constexpr int64_t shortest_share = 64;
-    std::vector<int64_t> bounds{0};
-    for (int64_t length = std::max<int64_t>(interval / shortest_share, 1); length < interval; length *= 2)
-        if (bounds.back() + length < n_visits) bounds.push_back(bounds.back() + length);
-    const int64_t begin = bounds.back(), rest = n_visits - begin, n = (rest + interval - 1) / interval;
-    for (int64_t i = 1; i <= n; ++i) bounds.push_back(begin + part_bound(rest, n, i));
-    return bounds;
-}
-
 // Parameters in memory of their own, each table on a cache line.
 class Replica {
   public:
@@ -96,9 +84,9 @@ class Sample {
         };
         double weights = 0.0, squared_weights = 0.0, row_norms = 0.0, factor_norms = 0.0;
         for (int64_t s = 0; s < n; ++s) {
-            const int64_t r = row_of(s), later = row_of(std::min(s + rows_ahead, n - 1));
-            prefetch(X.indptr.address(later));
-            prefetch(X.indices + later * mean_nnz(X));
+            const int64_t r = row_of(s), soon = row_of(std::min(s + rows_ahead, n - 1));
+            prefetch(X.indptr.address(row_of(std::min(s + 2 * rows_ahead, n - 1))));
+            if (X.indptr[soon] < X.indptr[soon + 1]) prefetch(X.indices + X.indptr[soon]);
             const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;
             weights += weight;
             squared_weights += weight * weight;
@@ -110,8 +98,8 @@ class Sample {
             }
         }
         for (float& rate : rates_) rate /= static_cast<float>(n);
-        const double k = params.tables[V_table].width, row_norm = row_norms / n,
-                     factor_norm = factor_norms * rows_between_norms / n;
+        const double k = params.tables[V_table].width, row_norm = row_norms / n;
+        const double factor_norm = factor_norms * rows_between_norms / n;
         rows_.mean_weight = static_cast<float>(weights / n);
         rows_.mean_squared_weight = static_cast<float>(squared_weights / n);
         rows_.row_norm = static_cast<float>(1.0 + row_norm * (1.0 + k * factor_norm));
@@ -161,15 +149,15 @@ bool fits_replicas(const Params& params) {
 }
 
 bool pays_for_replicas(const Csr& X, const RowOrder& order, const Params& params) {
-    return order.last - order.first >= hot_merges * visits_between_merges(X, params, 1);
+    constexpr int64_t least_visits_of_a_feature = 12;
+    return (order.last - order.first) * mean_nnz(X) >= least_visits_of_a_feature * params.n_features;
 }
 
 Status replicas_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
                       const Params& params, const Options& options, int n_threads, double* loss_sum) {
     const int64_t n_visits = order.last - order.first;
     const int64_t interval = visits_between_merges(X, params, n_threads);
-    const std::vector<int64_t> bounds = merge_bounds(n_visits, interval);
-    const size_t n_merges = bounds.size() - 1;
+    const int64_t n_merges = (n_visits + interval - 1) / interval;
     const Sample sample(X, targets, order, params);
     const std::vector<int32_t> hot = sample.hot(hot_merges * interval);
     std::vector<Replica> replicas;
@@ -180,7 +168,7 @@ Status replicas_epoch(const Kernels& kernels, const Csr& X, const Targets& targe
         each.push_back(replicas.back().params());
     }
     std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
-    std::vector<double> sums(n_threads, 0.0), sums_before(n_threads, 0.0);
+    std::vector<double> sums(n_threads, 0.0);
     const auto failed = [](const Status& s) { return s.code != StatusCode::ok; };
 
     Team team(n_threads);
@@ -188,8 +176,9 @@ Status replicas_epoch(const Kernels& kernels, const Csr& X, const Targets& targe
         team.each_share(member, [&](int t) { replicas[t].take_up(params); });
         double loss = 0.0;
         int64_t since_all = order.first;  // the first visit after the last merge of all features
-        for (size_t merge = 0; merge < n_merges; ++merge) {
-            const int64_t first = order.first + bounds[merge], last = order.first + bounds[merge + 1];
+        for (int64_t merge = 0; merge < n_merges; ++merge) {
+            const int64_t first = order.first + part_bound(n_visits, n_merges, merge);
+            const int64_t last = order.first + part_bound(n_visits, n_merges, merge + 1);
             team.each_share(member, [&](int t) {
                 const RowOrder visits{first + part_bound(last - first, n_threads, t),
                                       first + part_bound(last - first, n_threads, t + 1), order.rows};

@@ -213,12 +213,14 @@ def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     weights = rng.normal(size=2 * n_values)
     y = weights[ids].sum(axis=1).astype(np.float32)
     indptr = np.arange(0, 2 * n_rows + 1, 2, dtype=np.int64)
-    csr = _csr.Csr(indptr, ids.ravel().astype(np.int32), None, 2 * n_values)
+    n_features = 250_000  # most of which no row has: too many for each thread to have all
+    csr = _csr.Csr(indptr, ids.ravel().astype(np.int32), None, n_features)
     rate = 10 * solver_named(solver).defaults(SQUARED).learning_rate
     options = make_options(solver=solver, learning_rate_w=rate, l2_w=0.0, l2_V=0.0, l1_w=0.0, l1_V=0.0)
     errors = {}
     for n_threads in (1, 2):
-        params = Parameters.initialise(2 * n_values, 4, options, 0.0, np.random.default_rng(6))
+        params = Parameters.initialise(n_features, 4, options, 0.0, np.random.default_rng(6))
+        assert n_features * params.record_bytes > core.replica_bytes()
         assert len(_engine.hot_features(csr, params.record_bytes)) == 0
         for _ in range(5):
             _engine.train_epoch(csr, y, None, None, params, options, n_threads)
@@ -277,7 +279,7 @@ def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
     y = fm.predict(X, 1.0, rng.normal(size=N_FEATURES), np.zeros((N_FEATURES, 1))).astype(np.float32)
     options = make_options(solver=solver, l2_w=0.0, l2_V=0.0)
     params = random_parameters(np.random.default_rng(6), k, options)
-    hot = _engine.hot_features(csr, params.record_bytes)
+    hot = _engine.hot_features(csr, core.replica_bytes())  # as if records were too large for each thread to have all
     assert len(hot) == N_FEATURES
     renamed = _engine.rename_hot_features(csr, hot)
     errors = []

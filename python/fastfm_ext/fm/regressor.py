@@ -85,8 +85,9 @@ class FMRegressor(RegressorMixin, PlainRegressor, ScikitLearnEstimator):
         Whether `fit` goes on from the last fit's parameters. After a refit these have seen all rows, so that held-out
         ones of the same data tell nothing: pass `X_val` then, or ``early_stopping=False``.
     n_jobs : int, optional
-        Threads; -1 takes all cores. With more than one, threads update the parameters without locks (Hogwild), and a
-        fit is no longer reproducible to the bit. Prediction is, and so is ALS.
+        Threads; -1 takes all cores. With more than one, a fit is reproducible to the bit for the same number of threads
+        where the parameters of all features take up to 4 MB with the optimizer's state; larger ones are updated without
+        locks (Hogwild), and it is not. Prediction is always, and so is ALS.
     random_state : int, RandomState or None, default=None
         Seed of the first factors, the hold-out and the row order. The same seed gives bit-equal models on one machine
         with one thread.

@@ -19,6 +19,8 @@ from fastfm_ext._learning.losses import MULTINOMIAL
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.samples import Samples
 
+CHUNKS_FOR_THREADS = 8
+
 
 class RowVisits(Protocol):
     """Rows to train on, which of their features have copies for each thread, and the order of the visits."""
@@ -57,6 +59,8 @@ class ShuffledRows:
         self._order = order
         self._copied = schedule.shuffle and schedule.max_iter > 1
         self._rng = rng
+        # Threads are started for each chunk of an order.
+        self._chunks_at_once = 1 if schedule.n_threads == 1 else CHUNKS_FOR_THREADS
         self.total_weight = samples.total_weight(order)
         self.samples = samples.take(order) if self._copied else samples
         self.hot_features = _engine.NO_FEATURES
@@ -65,7 +69,9 @@ class ShuffledRows:
 
     def orders(self) -> Iterable[Int64]:
         """Give the order of the next epoch's visits in chunks."""
-        return csr.block_orders(self.samples.X, self._rng) if self._copied else (self._order,)
+        if not self._copied:
+            return (self._order,)
+        return csr.block_orders(self.samples.X, self._rng, self._chunks_at_once)
 
 
 def with_hot_features(samples: Samples, record_bytes: int) -> tuple[Samples, Int32]:

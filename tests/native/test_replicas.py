@@ -1,0 +1,150 @@
+"""Training by replicas: several threads, each with parameters of its own, which are merged at fixed visits."""
+
+import lzma
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_svmlight_file
+
+from fastfm_ext import _engine
+from fastfm_ext._engine.csr import Csr, block_orders, take_rows
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._learning.losses import LOGISTIC
+from fastfm_ext._learning.solvers.registry import solver_named
+from kernel_cases import make_options
+from registries import SOLVERS
+
+N_FEATURES = 500
+
+
+def rows_of(rng, *, n_rows=12_000, n_features=N_FEATURES, nnz=4):
+    """Rows of ones, whose first features are in far more rows than the last."""
+    size = n_features // nnz
+    ids = (size * rng.random((n_rows, nnz)) ** 3).astype(np.int32) + size * np.arange(nnz, dtype=np.int32)
+    return Csr(np.arange(0, n_rows * nnz + 1, nnz, dtype=np.int64), ids.ravel(), None, n_features)
+
+
+def trained(X, y, n_threads, *, solver="adagrad", k=8, weight=None, epochs=1, **changes):
+    options = make_options(solver=solver, **changes)
+    params = Parameters.initialise(X.n_features, k, options, 0.0, np.random.default_rng(0))
+    losses = [_engine.train_epoch(X, y, weight, None, params, options, n_threads) for _ in range(epochs)]
+    return params, losses
+
+
+def bits_of(params, losses):
+    return b"".join(table.tobytes() for table in params.arrays) + np.array(losses).tobytes()
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 4])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_same_number_of_threads_gives_the_same_bits_in_100_runs(isa, solver, n_threads):
+    rng = np.random.default_rng(0)
+    X = rows_of(rng)
+    y = rng.normal(size=X.n_rows).astype(np.float32)
+    results = {bits_of(*trained(X, y, n_threads, solver=solver)) for _ in range(100)}
+    assert len(results) == 1
+    assert results != {bits_of(*trained(X, y, 1, solver=solver))}  # several threads were at work
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("k", [0, 4, 10, 48])
+@pytest.mark.parametrize("n_threads", [2, 4, 8])
+def test_replicas_learn_as_well_as_one_thread(isa, n_threads, k, solver):
+    rng = np.random.default_rng(1)
+    X = rows_of(rng, n_rows=40_000)
+    weights = rng.normal(size=N_FEATURES)
+    y = weights[X.indices.reshape(-1, 4)].sum(axis=1).astype(np.float32)
+    errors = {}
+    for threads in (1, n_threads):
+        params, _ = trained(X, y, threads, solver=solver, k=k, epochs=3, l2_w=0.0, l2_V=0.0, l1_w=0.0, l1_V=0.0)
+        errors[threads] = np.mean((_engine.predict(X, params) - y) ** 2)
+        assert not params.tables["V"][:, 0, k:].any()
+    assert errors[n_threads] < errors[1] + 0.03 * y.var()
+
+
+def test_no_visit_of_any_thread_is_lost(isa):
+    rng = np.random.default_rng(2)
+    X = rows_of(rng, n_rows=20_000)
+    y, weight = np.full(X.n_rows, 2.0, dtype=np.float32), rng.integers(0, 3, X.n_rows).astype(np.float32)
+    # Steps are so small that every gradient stays what it is.
+    sizes = {"learning_rate_w": 1e-9, "learning_rate_V": 1e-9, "l2_w": 0.0, "initial_acc_w": 0.0, "init_stdev": 1e-9}
+    for n_threads in (2, 3, 8):
+        params, _ = trained(X, y, n_threads, weight=weight, **sizes)
+        squares = np.bincount(X.indices, np.repeat((2 * weight) ** 2, 4), minlength=N_FEATURES)
+        np.testing.assert_allclose(params.tables["w"][:, 1, 0], squares, rtol=1e-4)
+        assert params.tables["w0"][0, 1, 0] == pytest.approx((4 * weight**2).sum(), rel=1e-4)
+
+
+def test_the_row_whose_score_is_not_finite_is_always_the_same(isa):
+    rng = np.random.default_rng(3)
+    X = rows_of(rng)
+    y = rng.normal(size=X.n_rows).astype(np.float32)
+    bad = [3_000, 9_000, 11_000]
+    y[bad] = 3e38  # a step from here makes the next scores infinite
+    results = set()
+    for _ in range(10):
+        options = make_options(solver="sgd")
+        params = Parameters.initialise(N_FEATURES, 4, options, 0.0, np.random.default_rng(0))
+        with pytest.raises(_engine.NonFiniteScoreError) as caught:
+            _engine.train_epoch(X, y, None, None, params, options, 3)
+        results.add((caught.value.row, bits_of(params, [])))
+    assert len(results) == 1
+    assert 3_000 < results.pop()[0] < 9_000
+
+
+def test_orders_for_threads_are_those_for_one():
+    X = rows_of(np.random.default_rng(4), n_rows=300_000, nnz=1)
+    one, several = (list(block_orders(X, np.random.default_rng(6), chunks_at_once)) for chunks_at_once in (1, 2))
+    assert len(one) > len(several) > 1
+    np.testing.assert_array_equal(np.concatenate(one), np.concatenate(several))
+
+
+def test_few_visits_are_made_by_one_thread():
+    rng = np.random.default_rng(4)
+    X = rows_of(rng, n_features=20_000)
+    y = rng.normal(size=X.n_rows).astype(np.float32)
+    assert bits_of(*trained(X, y, 4)) == bits_of(*trained(X, y, 1))
+
+
+def test_only_large_tables_have_copies_of_hot_features():
+    X = rows_of(np.random.default_rng(5))
+    assert len(_engine.hot_features(X, record_bytes=136)) == 0
+    assert len(_engine.hot_features(X, record_bytes=13600)) > 0
+
+
+@pytest.mark.parametrize("n_threads", [2, 4, 8])
+@pytest.mark.parametrize("solver", ["sgd", "adagrad", "ftrl"])
+def test_replicas_learn_real_clicks_as_well_as_one_thread(data_dir, solver, n_threads):
+    """Log loss of Frappe on rows held out, means of three seeds."""
+    X, y = read_frappe(data_dir)
+    n_train = X.n_rows * 9 // 10
+    order = np.random.default_rng(0).permutation(X.n_rows)
+    train, test = take_rows(X, order[:n_train]), take_rows(X, order[n_train:])
+    y_train, y_test = y[order[:n_train]], y[order[n_train:]]
+    defaults = solver_named(solver).defaults(LOGISTIC)
+    rate = defaults.learning_rate
+    options = Options("logistic", solver, rate, rate, defaults.l2_w, defaults.l2_V, defaults.init_stdev)
+    losses = {threads: [] for threads in (1, n_threads)}
+    for seed in range(3):
+        for threads, results in losses.items():
+            rng = np.random.default_rng(seed)
+            params = Parameters.initialise(X.n_features, 16, options, -0.7, rng)
+            for _ in range(6):
+                for part in block_orders(train, rng):
+                    _engine.train_epoch(train, y_train, None, part, params, options, threads)
+            scores = _engine.predict(test, params).astype(float)
+            results.append(np.mean(np.logaddexp(0.0, scores) - y_test * scores))
+    # Seeds alone make 1 to 2 %.
+    assert np.mean(losses[n_threads]) < 1.03 * np.mean(losses[1])
+
+
+def read_frappe(folder):
+    file = folder / "frappe-nfm" / "frappe.train.rebuilt.libfm"
+    if file.is_file():
+        matrix, labels = load_svmlight_file(file, n_features=5382, zero_based=True, dtype=np.float32)
+    else:
+        with lzma.open(f"{file}.xz") as stream:
+            matrix, labels = load_svmlight_file(stream, n_features=5382, zero_based=True, dtype=np.float32)
+    X = Csr(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), None, 5382)
+    return X, (labels > 0).astype(np.float32)
