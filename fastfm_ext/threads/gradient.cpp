@@ -115,7 +115,10 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
     if (has_replicas && !pays_for_replicas(X, order, params)) n_threads = 1;
     if (n_threads == 1 && hot.n == 0) return kernels.sgd_epoch(X, targets, order, params, options, loss_sum);
     return guarded([&]() -> Status {
-        if (has_replicas) return replicas_epoch(kernels, X, targets, order, params, options, n_threads, loss_sum);
+        if (has_replicas) {
+            const int n_replicas = std::min(n_threads, most_replicas);
+            return replicas_epoch(kernels, X, targets, order, params, options, n_replicas, loss_sum);
+        }
         const int64_t interval = visits_between_merges(X, n_visits / n_threads);
         std::mutex merging;
         std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});

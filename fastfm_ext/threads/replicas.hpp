@@ -13,6 +13,9 @@ namespace fastfm {
 // Parameters up to this size are trained by replicas: about a second-level cache, which cores have of their own.
 constexpr int64_t most_replica_bytes = int64_t{1} << 22;
 
+// More threads than these learn worse between merges than fewer do: what rows have in common, each would learn whole.
+constexpr int most_replicas = 4;
+
 bool fits_replicas(const Params& params);
 
 // Whether there are visits enough for merging to cost less than threads gain.
