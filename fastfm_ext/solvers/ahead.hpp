@@ -6,9 +6,6 @@
 
 namespace fastfm::FASTFM_ISA {
 
-// Rows that are only read are asked for so many rows before their turn.
-constexpr int64_t prefetch_ahead = 4;
-
 // Rows to train on: min(8, ceil(48 / mean nnz of a row)) before their turn. Short rows are over before what is asked for is
 // there; of long ones, requests for few find room at a time.
 inline int64_t rows_ahead(const Csr& X) {
@@ -16,6 +13,14 @@ inline int64_t rows_ahead(const Csr& X) {
     const int64_t nnz = X.indptr[X.n_rows] - X.indptr[0];
     if (nnz * most_rows <= nonzeros * X.n_rows) return most_rows;
     return (nonzeros * X.n_rows + nnz - 1) / nnz;
+}
+
+// Rows first <= r < last to score, in the order of the matrix, where they lie one behind another and so do their nonzeros:
+// 16 rows ahead, but no more than 160 nonzeros.
+inline int64_t nonzeros_ahead(const Csr& X, int64_t first, int64_t last) {
+    constexpr int64_t nonzeros = 160, most_rows = 16;
+    const int64_t in_rows = most_rows * (X.indptr[last] - X.indptr[first]) / (last - first);
+    return in_rows < nonzeros ? in_rows : nonzeros;
 }
 
 }  // namespace fastfm::FASTFM_ISA

@@ -10,7 +10,6 @@
 
 #include "math/lanes.hpp"
 #include "models/fm.hpp"
-#include "solvers/ahead.hpp"
 #include "types/contributions.hpp"
 
 namespace fastfm::FASTFM_ISA {
@@ -18,13 +17,15 @@ namespace fastfm::FASTFM_ISA {
 // Asks for the parameters of rows to come, some nonzeros ahead of the one at hand.
 template <int K>
 struct Ahead {
+    static constexpr int64_t rows = 4;
+
     const Fm<K>& fm;
     const int32_t* end;
     int64_t n;
 
     Ahead(const Fm<K>& fm, const Csr& X, int64_t first, int64_t last) : fm(fm), end(X.indices + X.indptr[last]), n(0) {
         if (first == last) return;  // not covered: every thread has rows; without any, the division below would fail
-        n = prefetch_ahead * (X.indptr[last] - X.indptr[first]) / (last - first);
+        n = rows * (X.indptr[last] - X.indptr[first]) / (last - first);
     }
 
     void ask(const int32_t* at) const {

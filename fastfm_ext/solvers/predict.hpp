@@ -11,18 +11,16 @@ template <int K, int slots, bool ones>
 void predict(const Csr& X, const Params& params, int64_t first, int64_t last, float* p) {
     Fm<K, slots> fm(params);
     if (first == last) return;  // not covered: every thread has rows; without any, the division below would fail
-    // Rows lie one behind another, and so do their nonzeros: so many of them make the rows ahead.
-    const int32_t* const end = X.indices + X.indptr[last];
-    const int64_t ahead = prefetch_ahead * (X.indptr[last] - X.indptr[first]) / (last - first);
-    for (int64_t r = first; r < last; ++r) {
+    const int64_t ahead = nonzeros_ahead(X, first, last);
+    int64_t r = first;
+    for (; r < last && X.indptr[last] - X.indptr[r + 1] >= ahead; ++r) {
         const Row<ones> row(X, r);
-        const auto ask_ahead = [&](int64_t j) FASTFM_INLINE_LAMBDA {
-            const int32_t* later = row.i + j + ahead;
-            if (later < end) fm.prefetch_values(*later);
-        };
+        const int32_t* const later = row.i + ahead;
+        const auto ask_ahead = [&](int64_t j) FASTFM_INLINE_LAMBDA { fm.prefetch_values(later[j]); };
         // A user and an item: without loops over them, a row takes 0.83 of the time.
         p[r] = row.nnz() == 2 ? fm.score(Row<ones, 2>(X, r), ask_ahead) : fm.score(row, ask_ahead);
     }
+    for (; r < last; ++r) p[r] = fm.score(Row<ones>(X, r));  // asked for by rows before
 }
 
 // own[r] = the linear and pair terms of row r, without w0;  sum_vx[r, f] = S_f, k floats a row.

@@ -205,6 +205,17 @@ def test_adagrad_begins_with_normal_sums(isa):
     assert all((table[:, 1] == np.finfo(np.float32).tiny).all() for table in params.tables.values())
 
 
+@pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])
+@pytest.mark.parametrize("k", K_PATHS)
+def test_a_row_has_the_same_score_first_and_last(isa, k, ones):
+    """The kernel asks for the parameters of later rows, until there are none."""
+    rng = np.random.default_rng(8)
+    X, params = random_rows(rng, ones=ones, n_rows=300, density=0.2), random_parameters(rng, k, make_options())
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
+    alone = [_engine.predict(_csr.take_rows(csr, np.array([r])), params)[0] for r in range(csr.n_rows)]
+    np.testing.assert_array_equal(_engine.predict(csr, params), alone)
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     rng = np.random.default_rng(5)
