@@ -64,9 +64,9 @@ class Parameters:
                 some[:, 0] = intercept if spec.name == "w0" else 0.0
                 if stdev is not None:
                     factors = rng.standard_normal((len(some), n_factors), dtype=np.float32)
-                    np.multiply(factors, np.float32(stdev), out=some[:, 0, :n_factors])
-                    if is_drawn is not None:
-                        some[~is_drawn[first : first + n_at_once], 0] = 0.0
+                    factors *= np.float32(stdev)
+                    kept = slice(None) if is_drawn is None else np.flatnonzero(is_drawn[first : first + n_at_once])
+                    some[kept, 0, :n_factors] = factors[kept]
                 _begin({spec.name: some}, options)
             tables[spec.name] = records
         return cls(tables, n_factors)
