@@ -87,7 +87,9 @@ def as_frame(spark: Any, data: DataSet, folder: Path) -> Any:
             dump_svmlight_file(X, y, os.fspath(path), zero_based=False)
         frame = spark.read.format("libsvm").option("numFeatures", data.n_features).load(path.as_uri())
         frames.append(frame.withColumn("is_validation", functions.lit(name == "validation")))
-    frame = frames[0].unionByName(frames[1]).repartition(4, functions.rand(0)).persist()
+    # Sorted, the rows come in the same order again when Spark has lost what it kept of them.
+    rows = frames[0].unionByName(frames[1]).withColumn("place", functions.rand(0)).repartition(4, "place")
+    frame = rows.sortWithinPartitions("place").drop("place").persist()
     frame.count()
     return frame
 
