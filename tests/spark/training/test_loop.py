@@ -1,5 +1,7 @@
 """Training on packed rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,21 @@ def test_what_comes_worker_by_worker_is_merged_to_the_same_bits(ratings, monkeyp
     monkeypatch.setattr("fastfm_ext.spark.training.loop.MOST_BYTES_AT_ONCE", 0)
     one_by_one = train(estimator, ratings.packed, settings)
     np.testing.assert_array_equal(bits(one_by_one), bits(at_once))
+
+
+@pytest.mark.parametrize("solver", ["adagrad", "ftrl"])
+def test_features_without_rows_need_not_travel(ratings, solver, monkeypatch):
+    first = ratings.packed.first
+    wide = replace(ratings.packed, n_features=900, first=first._replace(X=replace(first.X, n_features=900)))
+    estimator = fastfm_ext.FMRegressor(n_factors=4, solver=solver, random_state=0)
+    settings = TrainingSettings(n_epochs=2, n_rounds=2)
+    touched_alone = train(estimator, wide, settings)
+    assert np.count_nonzero(touched_alone.w_) == ratings.X.shape[1]
+    monkeypatch.setattr("fastfm_ext.spark.training.sending._Touched", None)  # that it is not used, now
+    monkeypatch.setattr("fastfm_ext.spark.training.sending.LEAST_SHARE_OF_ALL", 0.0)
+    all_sent = train(estimator, wide, settings)
+    np.testing.assert_array_equal(bits(touched_alone), bits(all_sent))
+    assert touched_alone.history_["val_loss"] == all_sent.history_["val_loss"]
 
 
 def test_a_divergence_says_what_to_try(ratings):

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.row_problems import typical_loss
@@ -114,6 +115,8 @@ class _DriverLoop:
     first : Samples
         The rows that the units are from, for messages.
     scorers : list of Parameters
+    features : ndarray of shape (n_touched,)
+        Features that rows to train on have.
     started_from : Run
     checkpoints : PositionStore or None
     sends_much : bool
@@ -128,6 +131,7 @@ class _DriverLoop:
     held_out: Any
     first: Samples
     scorers: list[Parameters]
+    features: NDArray[np.intp]
     sends_much: bool = False
     started_from: Run = field(default_factory=Run)
     checkpoints: PositionStore | None = None
@@ -167,6 +171,7 @@ class _DriverLoop:
             held_out=rows.held_out if validates else None,
             first=samples,
             scorers=scorers,
+            features=contents.features,
             started_from=Run() if position is None else position.run,
             checkpoints=checkpoints,
             fixed=fixed,
@@ -191,7 +196,7 @@ class _DriverLoop:
     def _run_round(self, epoch: int, number: int) -> tuple[float, float]:
         """Let all workers train apart, and merge; return the sum of the loss, and of the rows' weights."""
         blocks = self.rounds.blocks_of(self.to_train, epoch, number)
-        sent = SentParameters(self.to_train.sparkSession, self.scorers)
+        sent = SentParameters(self.to_train.sparkSession, self.scorers, self.features)
         (params,) = self.scorers
         merger = Merger(params, self.task.options)
         sums: dict[int, tuple[float, float]] = {}
@@ -211,7 +216,7 @@ class _DriverLoop:
 
     def _validate(self, epoch: int) -> float:
         """Return the mean loss of the held-out rows."""
-        sent = SentParameters(self.held_out.sparkSession, self.scorers)
+        sent = SentParameters(self.held_out.sparkSession, self.scorers, self.features)
         try:
             table = map_plain(self.held_out, LossOfPartition(self.task, sent), VALIDATED_SCHEMA).toArrow()
         finally:
