@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 T = TypeVar("T")
-
-_state = {"is_settled": False}
 
 
 def map_arrow(frame: DataFrame, function: Callable[[Iterable[Any]], Iterator[Any]], schema: Any) -> DataFrame:
@@ -56,9 +55,14 @@ def in_settled_worker(results: Iterable[T]) -> Iterator[T]:
     from pyspark import TaskContext
 
     yield from results
-    if not _state["is_settled"] and TaskContext.get() is not None:
-        gc.freeze()
-        _state["is_settled"] = True
+    if TaskContext.get() is not None:
+        _settle()
+
+
+@cache
+def _settle() -> None:
+    """Leave all objects of this process out of garbage collections; once, or the garbage of each task would stay."""
+    gc.freeze()
 
 
 class _Named:
