@@ -1,5 +1,100 @@
 # Sweeps over the parameters of blocks: Gibbs sampling, and alternating least squares.
 
+cdef extern from "types/sweep.hpp" namespace "fastfm" nogil:
+    struct BlockTable:
+        float* S
+        float* terms
+
+    struct CppBlockedRows "fastfm::BlockedRows":
+        int64_t n_rows
+        int32_t n_blocks
+        int32_t k
+        const int32_t* ids
+        const float* const* values
+        bint has_values
+        const BlockTable* tables
+        const float* y
+        const float* root_weight
+        float w0
+
+    struct CppRowsByBlock "fastfm::RowsByBlock":
+        int32_t block
+        int64_t n_block_rows
+        const int64_t* starts
+        const int32_t* order
+
+    struct CppNormalPrior "fastfm::NormalPrior":
+        const float* precision
+        const float* mean_V
+        const float* mean_w
+        float precision_w
+        bint has_own_means
+
+    struct CppDrawOptions "fastfm::DrawOptions":
+        float alpha
+        int32_t n_factors
+        bint fit_linear
+        bint with_noise
+        bint by_coordinate
+        uint64_t seed
+
+    struct BlockDraw:
+        CppBlockedRows rows
+        CppRowsByBlock by_block
+        int64_t n_drawn
+        CppNormalPrior prior
+        CppDrawOptions options
+        BlockTable out
+        double* errors
+
+    struct FeatureDraw:
+        CppBlockedRows rows
+        CppRowsByBlock by_block
+        Csr X
+        const int64_t* starts
+        const int32_t* block_rows
+        const float* data
+        int64_t n_features
+        const int32_t* group_of
+        const CppNormalPrior* priors
+        CppDrawOptions options
+        float* V
+        float* w
+        float* V_out
+        float* w_out
+        bint is_in_place
+        float* sums
+
+    struct MeanDraw:
+        Csr X
+        const int64_t* starts
+        const int32_t* block_rows
+        const float* data
+        int64_t n_features
+        int32_t k
+        const int32_t* group_of
+        const float* relative_precision
+        const float* relative_precision_w
+        const float* precision
+        float precision_w
+        int32_t n_factors
+        bint fit_linear
+        uint64_t seed
+        float* residual_V
+        float* residual_w
+        float* theta
+        float* theta_w
+
+    int64_t cpp_sums_size "fastfm::sums_size"(int32_t) noexcept
+
+
+cdef extern from "threads/sweep.hpp" namespace "fastfm" nogil:
+    Status cpp_draw_blocks "fastfm::draw_blocks"(const Kernels&, const BlockDraw&, int) noexcept
+    Status cpp_draw_features "fastfm::draw_features"(const Kernels&, const FeatureDraw&, int) noexcept
+    Status cpp_draw_means "fastfm::draw_means"(const Kernels&, const MeanDraw&) noexcept
+    Status cpp_residuals "fastfm::residuals"(const Kernels&, const CppBlockedRows&, int, float*) noexcept
+
+
 # The structure of `_engine.sweep.BlockedRows`, with the arrays of pointers that it points into.
 cdef class RowsView:
     cdef CppBlockedRows rows
