@@ -1,7 +1,12 @@
-"""Metrics of rankings by user, for relevance that is yes or no.
+"""Metrics of rankings by user, for relevance that is yes or no, and of the probabilities of clicks.
 
-What all of them share
-----------------------
+Of clicks
+---------
+`normalized_entropy`, `calibration_ratio` and `expected_calibration_error` take labels and probabilities as the metrics
+of scikit-learn do, of which `log_loss`, `roc_auc_score` and `brier_score_loss` stand beside them.
+
+What all metrics of rankings share
+----------------------------------
 `ranked` has shape (n_users, n), the best item first, as `ItemIndex.search` returns it. `relevant` says which items
 each user wants, in one of two forms:
 
@@ -21,6 +26,7 @@ al. 2020, and the BARS benchmark) are `recall_at_k` and `ndcg_at_k`. HR@10 and N
 follow it is `recall_at_k` with ``truncated=True``.
 """
 
+from fastfm_ext.metrics.probabilities import calibration_ratio, expected_calibration_error, normalized_entropy
 from fastfm_ext.metrics.rankings import (
     auc,
     coverage,
@@ -35,11 +41,14 @@ from fastfm_ext.metrics.rankings import (
 
 __all__ = [
     "auc",
+    "calibration_ratio",
     "coverage",
+    "expected_calibration_error",
     "hit_rate_at_k",
     "map_at_k",
     "mrr",
     "ndcg_at_k",
+    "normalized_entropy",
     "precision_at_k",
     "recall_at_k",
     "values_by_user",
