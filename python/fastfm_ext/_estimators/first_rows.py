@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastfm_ext._engine.centers import NO_CENTERS, Centers, ColumnsInDouble
 from fastfm_ext._estimators.base import TrainingCall
+from fastfm_ext._estimators.negative_sampling import adopt_rate
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.rows import CountedRows
@@ -46,4 +47,5 @@ def learned_samples(
         model._units = Units.of(rows.X, centers, rows.sample_weight, target)
     elif not call.is_batch:
         model._units = model._units.weighed_anew(rows.sample_weight)
+    adopt_rate(model, call)
     return model._units.samples(rows, model._encode_target(rows.y, "y"))

@@ -31,6 +31,10 @@ def _is_bool_or_auto(value: Any) -> bool:
     return is_bool(value) or (isinstance(value, str) and value == "auto")
 
 
+def _is_rate(value: Any) -> bool:
+    return is_real(0, open_at_low=True)(value) and bool(value <= 1)
+
+
 _AT_LEAST_0 = (is_real(0), "a finite number of at least 0")
 _AT_LEAST_0_OR_DEFAULT = (optional(is_real(0)), "a finite number of at least 0, or None for the default")
 _ABOVE_0 = (is_real(0, open_at_low=True), "a finite number above 0")
@@ -50,6 +54,7 @@ CHECKS: dict[str, Check] = {
     "delta": _ABOVE_0,
     "clip_gradient": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for no bound"),
     "class_weight": (is_class_weight, 'None, "balanced" or a dict of classes to finite numbers above 0'),
+    "negative_sampling_rate": (optional(_is_rate), "a number above 0 and at most 1, or None for all rows"),
     "multi_class": one_of(MULTI_CLASS),
     "max_iter": _AT_LEAST_1,
     "tol": _AT_LEAST_0,

@@ -14,6 +14,7 @@ from fastfm_ext._estimators.batch_methods import if_on_batches
 from fastfm_ext._estimators.class_weights import weighted_by_class
 from fastfm_ext._estimators.foreign_parameters import model_of
 from fastfm_ext._estimators.labels import check_labels, classes_of, codes_of, encoded, named_classes, rising_classes
+from fastfm_ext._estimators.negative_sampling import log_rate
 from fastfm_ext._estimators.probabilities import probabilities_of
 from fastfm_ext._estimators.rows import RowEstimator
 from fastfm_ext._estimators.scoring_form import Link
@@ -37,6 +38,7 @@ class PlainClassifier(VectorsMixin, RowEstimator):
         *,
         multi_class: Literal["ovr", "multinomial"] = "ovr",
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        negative_sampling_rate: float | None = None,
         solver: str = "adagrad",
         learning_rate: float | None = None,
         max_iter: int = 100,
@@ -85,6 +87,7 @@ class PlainClassifier(VectorsMixin, RowEstimator):
         )
         self.multi_class = multi_class
         self.class_weight = class_weight
+        self.negative_sampling_rate = negative_sampling_rate
 
     # As errors about unknown hyperparameters name it.
     __init__.__qualname__ = "FMClassifier.__init__"
@@ -247,6 +250,10 @@ class PlainClassifier(VectorsMixin, RowEstimator):
     @property
     def _link(self) -> Link:
         return Link("softmax" if isinstance(self._loss, JointLoss) else "logistic", classes=self.classes_)
+
+    @property
+    def _score_offset(self) -> float:
+        return log_rate(self.negative_sampling_rate, len(self.classes_))
 
     def _check_classes(self, classes: Any, *, first: bool) -> AnyArray:
         return named_classes(classes, None if first else self.classes_)

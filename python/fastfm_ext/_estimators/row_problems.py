@@ -28,7 +28,7 @@ def validation_rows(estimator: RowEstimator, X: Any, y: Any, sample_weight: Any)
     units = estimator._units
     rows = all_rows(estimator, X, y, sample_weight, estimator._check_target, suffix="_val", centers=units.centers)
     samples = units.samples(rows, estimator._encode_target(rows.y, "y_val"))
-    return HeldOutSamples(samples, estimator._loss, estimator._options().delta)
+    return HeldOutSamples(samples, estimator._loss, estimator._options().delta, units.score_offset)
 
 
 def problem_of_rows(

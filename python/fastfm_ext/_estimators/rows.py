@@ -108,6 +108,11 @@ class RowEstimator(FMEstimator):
     def _check_target(self, y: Any, name: str) -> Any:
         """Return targets, (n_rows,), that the estimator can learn, or raise ValueError."""
 
+    @property
+    def _score_offset(self) -> float:
+        """What is to be added to the scores of training."""
+        return 0.0
+
     def _take_in(self, rows: CountedRows, *, is_batch: bool) -> CountedRows:
         """Learn from rows to train on what no step learns; return them as they count."""
         return rows
@@ -371,6 +376,8 @@ class RowEstimator(FMEstimator):
         n_threads = n_threads_of(self.n_jobs)
         with self._scorers.access.reading():
             scores = [_engine.predict(rows, params, n_threads) for params in self._scorers]
+            offset = self._units.score_offset
+        scores = [score + np.float32(offset) for score in scores] if offset else scores
         for score in scores:
             check_no_overflow(score, rows, "score")
         return scores[0][None, :] if len(scores) == 1 else np.stack(scores)

@@ -53,6 +53,8 @@ def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     meta |= {name: getattr(model, name) for name in _PLAIN_ATTRIBUTES if hasattr(model, name)}
     units = model._units
     meta |= {"target_spread": units.target, "target_center": units.target_center, "mean_weight": units.weight}
+    if units.score_offset:
+        meta["score_offset"] = units.score_offset
     if model._has_no_units:
         meta["has_no_units"] = True
     if units.rows is not None:
@@ -105,8 +107,8 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
     center, weight = (_number(meta, name, default) for name, default in (("target_center", 0.0), ("mean_weight", 1.0)))
     if not weight > 0:
         raise ValueError(f"a mean weight of {weight!r}")
-    spread, norms = _target_spread(meta, arrays), _row_norms(meta)
-    model._units = Units(scale, spread, center, centers, weight, item_centers, norms)
+    spread, norms, offset = _target_spread(meta, arrays), _row_norms(meta), _number(meta, "score_offset", 0.0)
+    model._units = Units(scale, spread, center, centers, weight, item_centers, norms, offset)
     model._has_no_units = bool(meta.get("has_no_units", False))
     for name in _ARRAY_ATTRIBUTES:
         if name in arrays:

@@ -72,7 +72,7 @@ class ScoringForm:
     @classmethod
     def of(cls, scorers: list[Parameters], units: Units, link: Link) -> Self:
         """Copy the parameters of every score."""
-        w0 = np.array([params.w0 for params in scorers], dtype=np.float64)
+        w0 = np.array([params.w0 for params in scorers], dtype=np.float64) + units.score_offset
         is_far = abs(units.target_center) > FAR_TARGET * units.target
         return cls(
             w0 if is_far else w0 + units.target_center,

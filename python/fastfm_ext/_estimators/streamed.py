@@ -48,7 +48,7 @@ MAY_DIFFER = {
     "warm_start",
 }
 # Hyperparameters that checkpoints of earlier builds lack, with the values that those trained by.
-_LATER = {"class_weight": None, "multi_class": "ovr"}
+_LATER = {"class_weight": None, "multi_class": "ovr", "negative_sampling_rate": None}
 
 
 class EstimatorAsLearner:

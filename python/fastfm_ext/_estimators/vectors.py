@@ -49,7 +49,9 @@ class VectorsMixin:
     @property
     def w0_(self) -> float | Float32:
         """Bias: a number, or (n_classes,) for more than two classes."""
-        w0: float | Float32 = self._per_output(lambda params, units: units.centers.w0(params) + units.target_center)
+        w0: float | Float32 = self._per_output(
+            lambda params, units: units.centers.w0(params) + units.target_center + units.score_offset
+        )
         return w0
 
     @property
@@ -228,7 +230,7 @@ class VectorsMixin:
             bias = own
             if is_zero is not None:
                 own, sum_vx, bias = units.centers.uncentered(own, sum_vx, is_zero, scorers[0])
-            w0 = np.float32(scorers[0].w0)
+            w0 = np.float32(scorers[0].w0 + units.score_offset)
         check_no_overflow(own, csr, "score")
         check_no_overflow(sum_vx, csr, "vector")
         return PooledRows(own, sum_vx, units.with_target_center(w0 + bias))

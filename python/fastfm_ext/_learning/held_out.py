@@ -84,11 +84,12 @@ def _split(samples: Samples, in_random_order: Int64, held_out: Int64) -> RowSpli
 
 @dataclass(frozen=True)
 class HeldOutSamples:
-    """Held-out rows, on which models are compared by the mean loss."""
+    """Held-out rows, on which models are compared by the mean loss; `offset` is added to the scores."""
 
     samples: Samples
     loss: Loss
     delta: float
+    offset: float = 0.0
     higher_is_better = False
     subject = "the validation loss"
 
@@ -99,7 +100,7 @@ class HeldOutSamples:
 
     def value(self, scorers: list[Parameters], n_threads: int) -> float:
         """Return the mean loss, summed over the scorers."""
-        return mean_loss(scorers, self.samples, self.loss, self.delta, n_threads)
+        return mean_loss(scorers, self.samples, self.loss, self.delta, n_threads, self.offset)
 
 
 # --- choices ---------------------------------------------------------------------------------------------------------

@@ -15,9 +15,16 @@ from fastfm_ext._learning.samples import Samples
 ROWS_AT_ONCE = 1 << 16
 
 
-def mean_loss(scorers: list[Parameters], samples: Samples, loss: Loss, delta: float, n_threads: int) -> float:
-    """Return the weighted mean of the loss, without L2: of a joint one, or of each scorer's, summed."""
+def mean_loss(
+    scorers: list[Parameters], samples: Samples, loss: Loss, delta: float, n_threads: int, offset: float = 0.0
+) -> float:
+    """Return the weighted mean of the loss, without L2: of a joint one, or of each scorer's, summed.
+
+    `offset` is added to the scores.
+    """
     scores = (_engine.predict(samples.X, params, n_threads) for params in scorers)
+    if offset:
+        scores = (p + np.float32(offset) for p in scores)
     with np.errstate(invalid="ignore"):  # scores may be infinite; then so is the loss, or NaN
         return _mean_of_scores(scores, samples.targets, samples.sample_weight, loss, delta)
 

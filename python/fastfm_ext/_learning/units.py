@@ -132,6 +132,8 @@ class Units:
         Of the rows of items, where these are apart.
     weight : float
         Mean of the weights.
+    score_offset : float
+        What is added to the scores of training: the log of the rate at which negatives were kept for it.
     rows : RowNorms or None
         None for rankings, and for models that earlier builds saved.
     """
@@ -143,6 +145,7 @@ class Units:
     weight: float = 1.0
     item_centers: Centers = NO_CENTERS
     rows: RowNorms | None = None
+    score_offset: float = 0.0
 
     @classmethod
     def of(cls, X: Csr, centers: Centers, sample_weight: Float32 | None, target: TargetUnits) -> Self:

@@ -29,6 +29,11 @@ def add_hyperparameters(training: Any) -> list[str]:
             "WEIGHTS",
             "what the rows of each class count: balanced, or CLASS=WEIGHT,... (default: 1)",
         ),
+        "negative_sampling_rate": (
+            number,
+            "RATE",
+            "share of the negatives that were kept; probabilities are then those of all rows (default: 1)",
+        ),
         "max_iter": (
             integer(1),
             "N",

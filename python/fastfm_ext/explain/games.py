@@ -164,7 +164,7 @@ class Games:
 
     def values(self, X: Csr) -> Iterator[ScoreParts]:
         """Give the contributions to each score of rows that `read` has read."""
-        center = self.model._units.target_center
+        center = self.model._units.target_center + self.model._units.score_offset
         for score in self.scores:
             found = self._of_score(score, X)
             for part in found.parts:

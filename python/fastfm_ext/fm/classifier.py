@@ -33,6 +33,11 @@ class FMClassifier(ClassifierMixin, PlainClassifier, ScikitLearnEstimator):
         a class that it lacks), or "balanced" for ``n_samples / (n_classes * np.bincount(y))``, for `fit` alone.
         Rows held out of X by `early_stopping` count in the same way; rows given as `X_val`, `y_val` count as
         `sample_weight_val` says, so that the validation loss is the one of the data.
+    negative_sampling_rate : float, optional
+        The share w of the rows of ``classes_[0]`` that were kept to train on, at random, all others having been thrown
+        away. Predictions are then those of all rows: the odds of the rows trained on times w (He et al. 2014, section
+        6.3). Rows held out of X count as X does; `X_val` and a stream's `validation` are taken to hold all rows. For
+        two classes, and in place of a `class_weight`. `partial_fit` takes each batch to be of the present rate.
     solver : {"adagrad", "sgd", "ftrl", "adam"}, default="adagrad"
         Per-sample descent with AdaGrad's step sizes, with a constant one, FTRL-Proximal, or Adam, whose averages move
         when their feature is visited. AdaGrad needs least tuning and is the better choice where some features are
@@ -119,8 +124,8 @@ class FMClassifier(ClassifierMixin, PlainClassifier, ScikitLearnEstimator):
     ----------
     Rendle, "Factorization Machines" (ICDM 2010). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
     Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
-    (KDD 2013). Kingma, Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015). Niu, Recht, Re, Wright,
-    "Hogwild!" (NIPS 2011).
+    (KDD 2013). He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook" (ADKDD 2014). Kingma, Ba,
+    "Adam: A Method for Stochastic Optimization" (ICLR 2015). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
 
     Examples
     --------

@@ -82,7 +82,11 @@ def fit(estimator: Any, frame: DataFrame, request: FitRequest) -> Any:
     finally:
         source.unpersist()
     settings = TrainingSettings(
-        estimator.max_iter, classes=_classes(request), n_rounds=request.n_rounds, checkpoint=request.checkpoint
+        estimator.max_iter,
+        holds_out_others=bool(source.n_held_out),
+        classes=_classes(request),
+        n_rounds=request.n_rounds,
+        checkpoint=request.checkpoint,
     )
     try:
         model = train(estimator, packed, settings)

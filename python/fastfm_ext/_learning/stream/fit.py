@@ -182,7 +182,8 @@ class StreamFit:
         for samples in self._validation_samples():
             self._grow_to(samples.X.n_features)
             n_threads = terms.schedule.n_threads
-            loss = mean_loss(self.scorers, samples, terms.loss, terms.options.delta, n_threads)
+            offset = terms.units.score_offset
+            loss = mean_loss(self.scorers, samples, terms.loss, terms.options.delta, n_threads, offset)
             loss_sum += loss * samples.total_weight()
             weight_sum += samples.total_weight()
             self._last_samples = samples

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from pyspark.ml.classification import ProbabilisticClassificationModel, ProbabilisticClassifier
 from pyspark.ml.linalg import DenseVector, Vector
+from pyspark.ml.param import Param, Params, TypeConverters
 
 from fastfm_ext import fm
 from fastfm_ext.spark.ml.base import ScoresOnSpark, TrainsOnSpark
@@ -17,7 +18,18 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-class FMClassifier(TrainsOnSpark, ProbabilisticClassifier):
+class ClassificationParams(Params):
+    """Params of classification alone."""
+
+    _more: ClassVar[tuple[str, ...]] = ("negative_sampling_rate",)
+    _local_class: ClassVar[type[Any]] = fm.FMClassifier
+
+    negative_sampling_rate: Any = Param(
+        Params._dummy(), "negative_sampling_rate", "share of the rows of label 0 that were kept", TypeConverters.toFloat
+    )
+
+
+class FMClassifier(ClassificationParams, TrainsOnSpark, ProbabilisticClassifier):
     """Factorization machine for two classes on Spark: `pyspark.ml.classification.FMClassifier`, trained by other means.
 
     Takes the same arguments, so that the import line is all that has to change. Rows are trained on one by one in
@@ -67,7 +79,8 @@ class FMClassifier(TrainsOnSpark, ProbabilisticClassifier):
     checkpoint : str, optional
         A folder of any file system that Spark writes to: the state is written there after each epoch, and the same fit
         goes on from there.
-    l2_w, l2_V, l1_w, l1_V, clip_gradient, early_stopping, validation_fraction, n_iter_no_change, refit, shuffle, n_jobs
+    negative_sampling_rate, l2_w, l2_V, l1_w, l1_V, clip_gradient, early_stopping, validation_fraction, \
+n_iter_no_change, refit, shuffle, n_jobs
         As in `fastfm_ext.FMClassifier`.
 
     Raises
@@ -97,7 +110,6 @@ class FMClassifier(TrainsOnSpark, ProbabilisticClassifier):
     """
 
     _n_classes: ClassVar[int] = 2
-    _local_class: ClassVar[type[Any]] = fm.FMClassifier
 
     def __init__(
         self,
@@ -142,7 +154,7 @@ class FMClassifier(TrainsOnSpark, ProbabilisticClassifier):
         return self._set_given(params)
 
 
-class FMClassificationModel(ScoresOnSpark, ProbabilisticClassificationModel):
+class FMClassificationModel(ClassificationParams, ScoresOnSpark, ProbabilisticClassificationModel):
     """Factorization machine for two classes, fitted: `pyspark.ml.classification.FMClassificationModel`.
 
     Made by `FMClassifier.fit`, `load` and `from_local`.
@@ -180,8 +192,6 @@ class FMClassificationModel(ScoresOnSpark, ProbabilisticClassificationModel):
     >>> model.predictRaw(Vectors.dense([1.0, 1.0])), model.predict(Vectors.dense([1.0, 1.0]))
     (DenseVector([-5.5, 5.5]), 1.0)
     """
-
-    _local_class: ClassVar[type[Any]] = fm.FMClassifier
 
     def __init__(self, local: Any) -> None:
         super().__init__()

@@ -53,6 +53,8 @@ class TrainingSettings:
         The most epochs.
     on_all : bool
         Train on the held-out rows, too, for all epochs, and validate on none.
+    holds_out_others : bool
+        Whether the held-out rows are no sample of those to train on: the user has named them.
     classes : ndarray of shape (n_classes,), or None
         For classification.
     n_rounds : int, optional
@@ -64,6 +66,7 @@ class TrainingSettings:
 
     n_epochs: int
     on_all: bool = False
+    holds_out_others: bool = False
     classes: Any = None
     n_rounds: int | None = None
     checkpoint: str | None = None
@@ -163,8 +166,9 @@ class _DriverLoop:
         )
         guard = model._guard(typical_loss(model, scorers, samples.targets, samples.sample_weight, model._options()))
         validates = bool(rows.n_rows_of[:, 1].any()) and not settings.on_all
+        offset = model._units.score_offset if settings.holds_out_others else 0.0
         return cls(
-            task=Task(model, rows.n_features, model._options(), guard, schedule, seed),
+            task=Task(model, rows.n_features, model._options(), guard, schedule, seed, offset),
             rounds=Rounds.of(settings.n_rounds, contents, record_bytes, seed if schedule.shuffle else None),
             sends_much=len(contents.features) * record_bytes * rows.n_partitions > MOST_BYTES_AT_ONCE,
             to_train=to_train,

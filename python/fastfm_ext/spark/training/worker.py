@@ -54,6 +54,8 @@ class Task:
     guard : Guard
     schedule : Schedule
     seed : int
+    held_out_offset : float
+        What is added to the scores of held-out rows.
     """
 
     estimator: Any
@@ -62,6 +64,7 @@ class Task:
     guard: Guard
     schedule: Schedule
     seed: int
+    held_out_offset: float = 0.0
 
     def samples(self, block: SampleBlock) -> Samples:
         """Return the samples of a block in the units of training."""
@@ -240,8 +243,9 @@ class LossOfPartition:
         task, loss, weight, part = self.task, 0.0, 0.0, -1
         for part, _, block in blocks_in(batches, task.n_features):  # noqa: B007
             samples = task.samples(block)
-            of_block, of_loss = samples.total_weight(), task.estimator._loss
-            mean = mean_loss(self.sent.scorers, samples, of_loss, task.options.delta, task.schedule.n_threads)
+            of_block, of_loss, delta = samples.total_weight(), task.estimator._loss, task.options.delta
+            n_threads, offset = task.schedule.n_threads, task.held_out_offset
+            mean = mean_loss(self.sent.scorers, samples, of_loss, delta, n_threads, offset)
             loss += mean * of_block
             weight += of_block
         if part >= 0:
