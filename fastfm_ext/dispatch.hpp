@@ -27,8 +27,16 @@ struct OptimizerTraits {
     void (*begin)(const Table&, const InitialSizes&);  // fills in the first state of parameters that are set
 };
 
+// What a model says of itself; see models/registry.hpp.
+struct ModelTraits {
+    const char* name;
+    bool has_replicas;
+    int64_t (*room)(int32_t k, int32_t n_fields);
+};
+
 struct Kernels {
     const char* isa;
+    const ModelTraits* models;        // by number, ended by one without a name
     const OptimizerTraits* optimizers;  // by Optimizer, ended by one without a name
 
     MatrixTraits (*inspect)(const Csr&, int64_t nnz, int64_t n_features);

@@ -9,32 +9,12 @@
 
 #include "math/optimizer.hpp"
 #include "math/vec.hpp"
+#include "models/linear.hpp"
 #include "models/records.hpp"
+#include "models/row.hpp"
 #include "types/gradient.hpp"
-#include "types/matrix.hpp"
 
 namespace fastfm::FASTFM_ISA {
-
-// The nonzeros of one row. `all_ones` says at compile time that every value is 1 and `x` is not there; `length` is how
-// many they are, where that is known.
-constexpr int any_length = -1;
-
-template <bool all_ones, int length = any_length>
-struct Row {
-    static constexpr bool ones = all_ones;
-
-    const int32_t* i;
-    const float* x;
-    int64_t stored_nnz;
-
-    Row(const Csr& X, int64_t r)
-        : i(X.indices + X.indptr[r]),
-          x(ones ? nullptr : X.data + X.indptr[r]),
-          stored_nnz(X.indptr[r + 1] - X.indptr[r]) {}
-
-    int64_t nnz() const { return length == any_length ? stored_nnz : length; }
-    float value(int64_t j) const { return ones ? 1.0f : x[j]; }
-};
 
 // K factors of all features; `at(i)` is where those of feature i begin.
 template <int K>
@@ -152,15 +132,6 @@ struct Block {
     }
 };
 
-// A step on a single parameter with its state right behind it: one lane would do.
-template <class Rule>
-FASTFM_INLINE void update_one(float* theta, float G, const Rates<4>& rates) {
-    Vec<4> record[1 + Rule::n_slots];
-    for (int s = 0; s <= Rule::n_slots; ++s) record[s] = Vec<4>::fill(theta[s]);
-    Rule::update(record, Vec<4>::fill(G), rates);
-    for (int s = 0; s <= Rule::n_slots; ++s) theta[s] = record[s].first();
-}
-
 // The machine over a set of parameters.
 //
 // K > 0: the k factors form one block, and step() uses the sums of the last score().
@@ -170,10 +141,9 @@ template <int K, int slots = any_slots, bool copies = false>
 class Fm {
   public:
     static constexpr int block_size = K > 0 ? K : 16;
+    static constexpr bool steps_on_sums = K > 0;
 
-    explicit Fm(const Params& params) : at_(params) {
-        for (int s = 0; s < at_.values(); ++s) w0_[s] = at_.w0()[s];
-    }
+    explicit Fm(const Params& params) : linear_(params) {}
 
     template <class Row>
     float score(const Row& row) {
@@ -183,15 +153,15 @@ class Fm {
     // The same, with a call of `beside(j)` for each nonzero j on the way.
     template <class Row, class Beside>
     float score(const Row& row, Beside beside) {
-        float p = linear_score(row);
+        float p = linear_.score(row);
         for (int first = 0; first < n_factors(); first += block_size) {
-            p += block_.score(row, at_.factors_from(first), [&](int64_t j) {
+            p += block_.score(row, linear_.at.factors_from(first), [&](int64_t j) {
                 if (first == 0) beside(j);
             });
         }
         if (!n_factors())
             for (int64_t j = 0; j < row.nnz(); ++j) beside(j);
-        return p + w0_[0];
+        return p + linear_.w0();
     }
 
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
@@ -201,30 +171,26 @@ class Fm {
     FASTFM_INLINE void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
         g *= weight;
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
-        if (options.fit_intercept) update_one<Rule>(w0_, g, Rates<4>(options.w0));
-        if (options.fit_linear) linear_step<Rule>(row, g, l2_weight * options.w.l2, Rates<4>(options.w));
+        linear_.template step<Rule>(row, g, l2_weight, options);
         const Rates<Block<block_size>::lanes> rates(options.V);
         for (int first = 0; first < n_factors(); first += block_size) {
-            const auto factors = at_.factors_from(first);
+            const auto factors = linear_.at.factors_from(first);
             if (K == any_k) block_.score(row, factors, [](int64_t) {});
             block_.template step<Rule>(row, factors, n_factors(), g, l2_weight * options.V.l2, rates, [&](int64_t j) {
-                if (first == 0 && j < later.nnz()) at_.template prefetch<true>(later.i[j]);
+                if (first == 0 && j < later.nnz()) linear_.at.template prefetch<true>(later.i[j]);
             });
         }
-        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j) at_.template prefetch<true>(later.i[j]);
+        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j) linear_.at.template prefetch<true>(later.i[j]);
     }
 
-    // Writes w0 back: it changes with every row, and the next row waits for it, so the steps keep it in a register.
-    void store_w0() const {
-        for (int s = 0; s < at_.values(); ++s) at_.w0()[s] = w0_[s];
-    }
+    void store_w0() const { linear_.store_w0(); }
 
     // sum_vx[f] = S_f for all k factors; returns the row's own score without w0: its linear and pair terms.
     template <class Row>
     float pool(const Row& row, float* sum_vx) {
-        float own = linear_score(row);
+        float own = linear_.score(row);
         for (int first = 0; first < n_factors(); first += block_size) {
-            own += block_.score(row, at_.factors_from(first), [](int64_t) {});
+            own += block_.score(row, linear_.at.factors_from(first), [](int64_t) {});
             block_.store_sums(sum_vx + first);
         }
         return own;
@@ -238,9 +204,9 @@ class Fm {
     // and with_sums(first, block) with the sums S_f of the factors from `first` on.
     template <class Row, class Begin, class Add, class WithSums>
     FASTFM_INLINE void contributions(const Row& row, const float* half_sum, Begin begin, Add add, WithSums with_sums) {
-        for (int64_t j = 0; j < row.nnz(); ++j) begin(j, *at_.w_of(row.i[j]) * row.value(j));
+        for (int64_t j = 0; j < row.nnz(); ++j) begin(j, *linear_.at.w_of(row.i[j]) * row.value(j));
         for (int first = 0; first < n_factors(); first += block_size) {
-            const auto factors = at_.factors_from(first);
+            const auto factors = linear_.at.factors_from(first);
             block_.sum_up(row, factors);
             const typename Block<block_size>::Halves halves(block_, half_sum ? half_sum + first : nullptr);
             for (int64_t j = 0; j < row.nnz(); ++j) {
@@ -252,57 +218,24 @@ class Fm {
     }
 
     // Asks for what score() reads of a feature before it is needed; memory is what a row waits for.
-    void prefetch_values(int64_t i) const { at_.template prefetch<false>(i); }
+    void prefetch_values(int64_t i) const { linear_.at.template prefetch<false>(i); }
 
   private:
-    template <class Row>
-    float linear_score(const Row& row) const {
-        float sum = 0.0f;
-        for (int64_t j = 0; j < row.nnz(); ++j) sum += *at_.w_of(row.i[j]) * row.value(j);
-        return sum;
-    }
+    int n_factors() const { return linear_.at.n_factors(); }
 
-    template <class Rule, class Row>
-    void linear_step(const Row& row, float g, float l2, const Rates<4>& rates) {
-        int64_t j = 0;
-        if constexpr (Rule::n_slots == 1) {
-            for (; j + 4 <= row.nnz(); j += 4) step_on_pairs<Rule, 4>(row, j, g, l2, rates);
-            switch (row.nnz() - j) {
-                case 1: return step_on_pairs<Rule, 1>(row, j, g, l2, rates);
-                case 2: return step_on_pairs<Rule, 2>(row, j, g, l2, rates);
-                case 3: return step_on_pairs<Rule, 3>(row, j, g, l2, rates);
-            }
-        } else {
-            for (; j < row.nnz(); ++j) {
-                float* w = at_.w_of(row.i[j]);
-                update_one<Rule>(w, g * row.value(j) + l2 * w[0], rates);
-            }
-        }
-    }
-
-    // The linear step on n <= 4 nonzeros, from `first` on, where a weight and its state are a pair: four pairs take as
-    // many operations as one.
-    template <class Rule, int n, class Row>
-    void step_on_pairs(const Row& row, int64_t first, float g, float l2, const Rates<4>& rates) {
-        float nobody[2] = {0.0f, 1.0f};
-        float* pairs[4] = {nobody, nobody, nobody, nobody};
-        float x[4] = {};
-        for (int j = 0; j < n; ++j) {
-            pairs[j] = at_.w_of(row.i[first + j]);
-            x[j] = row.value(first + j);
-        }
-        const Vec<4> gs = Vec<4>::fill(g);
-        Vec<4> record[2];
-        Vec<4>::load_pairs(pairs, record[0], record[1]);
-        Rule::update(record, fma(Vec<4>::fill(l2), record[0], Row::ones ? gs : gs * Vec<4>::load(x)), rates);
-        Vec<4>::store_pairs(pairs, record[0], record[1]);
-    }
-
-    int n_factors() const { return at_.n_factors(); }
-
-    Records<K, slots, copies> at_;
-    float w0_[1 + max_slots];
+    Linear<Records<K, slots, copies>> linear_;
     Block<block_size> block_;
+};
+
+// What the solvers know of it; see models/registry.hpp.
+struct FmModel {
+    static constexpr bool is_specialised = true;
+    static constexpr bool has_replicas = true;
+
+    template <int K, int slots, bool copies>
+    using Machine = Fm<K, slots, copies>;
+
+    static int64_t room(int32_t, int32_t) { return 0; }
 };
 
 }  // namespace fastfm::FASTFM_ISA

@@ -29,6 +29,7 @@ class Records {
         }
     }
 
+    // How wide a row of V is: of a factorization machine, the number of factors.
     int n_factors() const { return K == any_k ? k_ : K; }
     // A parameter and its state.
     int values() const { return 1 + (slots == any_slots ? n_slots_ : slots); }

@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "math/loss.hpp"
-#include "models/fm.hpp"
+#include "models/row.hpp"
 #include "solvers/ahead.hpp"
 
 namespace fastfm::FASTFM_ISA {
@@ -29,50 +29,54 @@ FASTFM_INLINE void prefetch_rows(const Csr& X, const Targets& targets, const Row
         const int64_t r = order.rows[visit + nonzeros_ahead];
         for (int64_t j = X.indptr[r]; j < X.indptr[r + 1]; j += values_per_line) {
             prefetch_line(X.indices + j);
-            if (!ones) prefetch_line(X.data + j);
+            if (!ones && X.data) prefetch_line(X.data + j);
         }
     }
 }
 
 // Arguments come by value, for a step writes to floats that, for all the compiler knows, might be those behind references.
-template <class Rule, int K, bool ones, bool copies>
+// `Machine` is that of a model of models/registry.hpp, `Row` how its rows are read.
+template <class Rule, class Machine, class Row>
 Status sgd_epoch(const Csr X, const Targets targets, const RowOrder order, const Params& params, const Options options,
                  double* loss_sum) {
-    Fm<K, Rule::n_slots, copies> fm(params);
+    Machine machine(params);
     LossSum sum;
     // A step waits for the gradient: without this question, the bound takes 8 % of a short row's time though it is none.
     const bool clips = isfinite(options.clip_gradient);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
     const int64_t ahead = rows_ahead(X);
     const auto later = [&](int64_t visit) {
-        return Row<ones>(X, row_of(visit + ahead < order.last ? visit + ahead : visit));
+        return Row(X, row_of(visit + ahead < order.last ? visit + ahead : visit));
     };
     // Scores the row of a visit and steps on it; returns whether the score was finite.
     const auto learn = [&](const auto& row, int64_t r, int64_t visit, float weight) FASTFM_INLINE_LAMBDA {
-        const float p = fm.score(row);
+        const float p = machine.score(row);
         if (!isfinite(p)) return false;
         const LossPoint point = evaluate(options.loss, targets.y[r], p, options.loss_options);
         sum.add(weight, point);
         float gradient = point.gradient;
         if (clips) gradient = clipped(gradient, options.clip_gradient);
-        fm.template step<Rule>(row, gradient, weight, options, later(visit));
+        machine.template step<Rule>(row, gradient, weight, options, later(visit));
         return true;
     };
     for (int64_t visit = order.first; visit < order.last; ++visit) {
-        if (order.rows) prefetch_rows<ones>(X, targets, order, visit);
+        if (order.rows) prefetch_rows<Row::ones>(X, targets, order, visit);
         const int64_t r = row_of(visit);
         const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;
         if (weight == 0.0f) continue;
-        const Row<ones> row(X, r);
+        const Row row(X, r);
+        bool is_finite;
         // A user and an item: without loops over them, a row takes 0.8 to 0.95 of the time.
-        const bool is_finite = Rule::is_specialised && row.nnz() == 2 ? learn(Row<ones, 2>(X, r), r, visit, weight)
-                                                                      : learn(row, r, visit, weight);
+        if constexpr (Row::is_specialised && Rule::is_specialised)
+            is_finite = row.nnz() == 2 ? learn(typename Row::OfTwo(X, r), r, visit, weight) : learn(row, r, visit, weight);
+        else
+            is_finite = learn(row, r, visit, weight);
         if (!is_finite) {
-            fm.store_w0();
+            machine.store_w0();
             return {StatusCode::non_finite, r};
         }
     }
-    fm.store_w0();
+    machine.store_w0();
     *loss_sum = sum.value();
     return {StatusCode::ok, -1};
 }

@@ -1,4 +1,4 @@
-// One epoch of per-sample gradient descent on the softmax of several factorization machines, one a class: for every row in
+// One epoch of per-sample gradient descent on the softmax of several machines, one a class: for every row in
 // the given order, score it by all machines, and let each step on its derivative of the multinomial log loss.
 //
 //   theta_c <- theta_c - update( d/dtheta_c [ L(y_r, p_r) + l2/2 |theta_c|^2 ] )      dL/dp_c = q_c - y_c
@@ -15,16 +15,15 @@
 
 #include "math/loss.hpp"
 #include "math/multinomial_loss.hpp"
-#include "models/fm.hpp"
+#include "models/row.hpp"
 #include "solvers/ahead.hpp"
 #include "types/multinomial.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
-template <class Rule, int K, bool ones>
+template <class Rule, class Machine, class Row>
 Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Machines& machines,
                          const Options& options, double* loss_sum) {
-    using Machine = Fm<K, Rule::n_slots>;
     double sum = 0.0;
     const int64_t ahead = rows_ahead(X);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
@@ -32,8 +31,8 @@ Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& o
         const int64_t r = row_of(visit);
         const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;
         if (weight == 0.0f) continue;
-        const Row<ones> row(X, r);
-        const Row<ones> later(X, row_of(visit + ahead < order.last ? visit + ahead : visit));
+        const Row row(X, r);
+        const Row later(X, row_of(visit + ahead < order.last ? visit + ahead : visit));
         bool finite = true;
         for (int32_t c = 0; c < machines.n_classes; ++c) {
             machines.scores[c] = Machine(machines.params[c]).score(row);
@@ -43,7 +42,7 @@ Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& o
         sum += double{weight} * multinomial(machines.scores, machines.n_classes, targets.y + r, X.n_rows);
         for (int32_t c = 0; c < machines.n_classes; ++c) {
             Machine machine(machines.params[c]);
-            if (K > 0) machine.score(row);  // for its sums
+            if (Machine::steps_on_sums) machine.score(row);
             const float gradient = clipped(machines.scores[c], options.clip_gradient);
             machine.template step<Rule>(row, gradient, weight, options, later);
             machine.store_w0();

@@ -6,21 +6,25 @@
 
 namespace fastfm::FASTFM_ISA {
 
-// p[r] = the score of row r before the link, for first <= r < last.
-template <int K, int slots, bool ones>
+// p[r] = the score of row r before the link, for first <= r < last. `Machine` is that of a model of models/registry.hpp,
+// `Row` how its rows are read.
+template <class Machine, class Row>
 void predict(const Csr& X, const Params& params, int64_t first, int64_t last, float* p) {
-    Fm<K, slots> fm(params);
+    Machine machine(params);
     if (first == last) return;  // not covered: every thread has rows; without any, the division below would fail
     const int64_t ahead = nonzeros_ahead(X, first, last);
     int64_t r = first;
     for (; r < last && X.indptr[last] - X.indptr[r + 1] >= ahead; ++r) {
-        const Row<ones> row(X, r);
+        const Row row(X, r);
         const int32_t* const later = row.i + ahead;
-        const auto ask_ahead = [&](int64_t j) FASTFM_INLINE_LAMBDA { fm.prefetch_values(later[j]); };
+        const auto ask_ahead = [&](int64_t j) FASTFM_INLINE_LAMBDA { machine.prefetch_values(later[j]); };
         // A user and an item: without loops over them, a row takes 0.83 of the time.
-        p[r] = row.nnz() == 2 ? fm.score(Row<ones, 2>(X, r), ask_ahead) : fm.score(row, ask_ahead);
+        if constexpr (Row::is_specialised)
+            p[r] = row.nnz() == 2 ? machine.score(typename Row::OfTwo(X, r), ask_ahead) : machine.score(row, ask_ahead);
+        else
+            p[r] = machine.score(row, ask_ahead);
     }
-    for (; r < last; ++r) p[r] = fm.score(Row<ones>(X, r));  // asked for by rows before
+    for (; r < last; ++r) p[r] = machine.score(Row(X, r));  // asked for by rows before
 }
 
 // own[r] = the linear and pair terms of row r, without w0;  sum_vx[r, f] = S_f, k floats a row.

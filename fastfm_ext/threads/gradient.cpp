@@ -103,6 +103,39 @@ class OwnCopies {
     std::vector<float> before_;
 };
 
+// The room that a model asks for, for each of n threads.
+class Rooms {
+  public:
+    Rooms(const Kernels& kernels, const Params& params, int n_threads)
+        : size_(padded(kernels.models[params.model].room(params.k, params.fields.n))),
+          memory_(size_ ? size_ * n_threads + floats_per_line : 0) {}
+
+    // These parameters, with the room of thread t.
+    Params params(Params shared, int t) {
+        if (!size_) return shared;
+        const auto address = reinterpret_cast<uintptr_t>(memory_.data());
+        shared.room = memory_.data() + (-(address / sizeof(float)) % floats_per_line) + t * size_;
+        return shared;
+    }
+
+  private:
+    static constexpr int64_t floats_per_line = 16;
+
+    static int64_t padded(int64_t n) { return (n + floats_per_line - 1) / floats_per_line * floats_per_line; }
+
+    int64_t size_;
+    std::vector<float> memory_;
+};
+
+// Fields of features and, behind them, of the copies of hot ones.
+std::vector<int32_t> fields_with_copies(const Params& params, const HotFeatures& hot) {
+    if (!params.fields.n || !hot.n) return {};
+    const int32_t* const fields = params.fields.of_feature;
+    std::vector<int32_t> all(fields, fields + params.n_features);
+    for (int64_t h = 0; h < hot.n; ++h) all.push_back(fields[hot.features[h]]);
+    return all;
+}
+
 }  // namespace
 
 Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
@@ -111,10 +144,14 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
     const int64_t n_visits = order.last - order.first;
     // Rows that name copies need someone to hold them, even if one thread is enough for the few rows.
     if (hot.n == 0) n_threads = useful_threads(n_threads, n_visits);
-    const bool has_replicas = n_threads > 1 && hot.n == 0 && fits_replicas(params);
+    const bool has_replicas =
+        n_threads > 1 && hot.n == 0 && kernels.models[params.model].has_replicas && fits_replicas(params);
     if (has_replicas && !pays_for_replicas(X, order, params)) n_threads = 1;
-    if (n_threads == 1 && hot.n == 0) return kernels.sgd_epoch(X, targets, order, params, options, loss_sum);
     return guarded([&]() -> Status {
+        if (n_threads == 1 && hot.n == 0) {
+            Rooms room(kernels, params, 1);
+            return kernels.sgd_epoch(X, targets, order, room.params(params, 0), options, loss_sum);
+        }
         if (has_replicas) {
             const int n_replicas = std::min(n_threads, most_replicas);
             return replicas_epoch(kernels, X, targets, order, params, options, n_replicas, loss_sum);
@@ -126,7 +163,11 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
         std::vector<OwnCopies> copies;
         copies.reserve(n_threads);
         const Merge merge = kernels.optimizers[static_cast<int>(options.optimizer)].merge;
-        for (int t = 0; t < n_threads; ++t) copies.emplace_back(params, hot, merge, n_threads);
+        const std::vector<int32_t> fields = fields_with_copies(params, hot);
+        Params shared = params;
+        if (!fields.empty()) shared.fields.of_feature = fields.data();
+        Rooms rooms(kernels, params, n_threads);
+        for (int t = 0; t < n_threads; ++t) copies.emplace_back(rooms.params(shared, t), hot, merge, n_threads);
         split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {
             for (int64_t from = first; from < last && status[t].code == StatusCode::ok; from += interval) {
                 const int64_t to = std::min(from + interval, last);
@@ -150,10 +191,24 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
     });
 }
 
+Status multinomial_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
+                         const Machines& machines, const Options& options, double* loss_sum) noexcept {
+    return guarded([&]() -> Status {
+        Rooms room(kernels, machines.params[0], 1);
+        std::vector<Params> params(machines.params, machines.params + machines.n_classes);
+        for (Params& each : params) each = room.params(each, 0);
+        const Machines with_room{params.data(), machines.n_classes, machines.scores};
+        return kernels.multinomial_epoch(X, targets, order, with_room, options, loss_sum);
+    });
+}
+
 Status predict(const Kernels& kernels, const Csr& X, const Params& params, int n_threads, float* p) noexcept {
     return guarded([&]() -> Status {
-        split(X.n_rows, useful_threads(n_threads, X.n_rows),
-              [&](int, int64_t first, int64_t last) { kernels.predict(X, params, first, last, p); });
+        const int n_used = useful_threads(n_threads, X.n_rows);
+        Rooms rooms(kernels, params, n_used);
+        split(X.n_rows, n_used, [&](int t, int64_t first, int64_t last) {
+            kernels.predict(X, rooms.params(params, t), first, last, p);
+        });
         return {StatusCode::ok, -1};
     });
 }

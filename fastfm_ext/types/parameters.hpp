@@ -14,13 +14,25 @@ struct Table {
     bool per_feature;  // a row for each feature; else the rows belong to the whole model
 };
 
-// The tables of a factorization machine: w0 is 1 x 1, w n_features x 1, V n_features x k. k is the number of factors with
-// their padding: 0, 4, 8 or a multiple of 16; the padding stays zero.
-enum FmTable : int32_t { w0_table, w_table, V_table };
+// The tables of a model: w0 is 1 x 1, w n_features x 1, V n_features x its width; R, which some models have, belongs to
+// pairs of fields. Of a factorization machine, V is n_features x k. k is the number of factors with their padding: 0, 4, 8
+// or a multiple of 16; the padding stays zero.
+enum ModelTable : int32_t { w0_table, w_table, V_table, R_table };
 
 constexpr int max_tables = 4;
 
+// Which field each feature belongs to. Models that do not ask have none: n is 0, of_feature null.
+struct Fields {
+    int32_t n;
+    const int32_t* of_feature;  // (n_features,), and behind them those of copies
+};
+
 struct Params {
+    int32_t model;  // a number of models/registry.hpp
+    int32_t k;
+    Fields fields;
+    float* room;  // a thread's own, on a cache line: as many floats as the model asks for; or null
+
     Table tables[max_tables];
     int32_t n_tables;
     int32_t n_slots;  // state values for each parameter

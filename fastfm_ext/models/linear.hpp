@@ -1,0 +1,93 @@
+// The linear terms of ONE row, which every model has:
+//
+//   w0 + sum_i w_i x_i          dp/dw0 = 1      dp/dw_i = x_i
+#pragma once
+
+#include "math/optimizer.hpp"
+#include "math/vec.hpp"
+#include "models/records.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+// A step on a single parameter with its state right behind it: one lane would do.
+template <class Rule>
+FASTFM_INLINE void update_one(float* theta, float G, const Rates<4>& rates) {
+    Vec<4> record[1 + Rule::n_slots];
+    for (int s = 0; s <= Rule::n_slots; ++s) record[s] = Vec<4>::fill(theta[s]);
+    Rule::update(record, Vec<4>::fill(G), rates);
+    for (int s = 0; s <= Rule::n_slots; ++s) theta[s] = record[s].first();
+}
+
+// `Places` is a `Records`: where these parameters, and those of the rest of the model, are.
+template <class Places>
+class Linear {
+  public:
+    const Places at;
+
+    explicit Linear(const Params& params) : at(params) {
+        for (int s = 0; s < at.values(); ++s) w0_[s] = at.w0()[s];
+    }
+
+    float w0() const { return w0_[0]; }
+
+    // Without w0.
+    template <class Row>
+    float score(const Row& row) const {
+        float sum = 0.0f;
+        for (int64_t j = 0; j < row.nnz(); ++j) sum += *at.w_of(row.i[j]) * row.value(j);
+        return sum;
+    }
+
+    // One step with dL/dp = g, where L2 is paid `l2_weight` times.
+    template <class Rule, class Row>
+    FASTFM_INLINE void step(const Row& row, float g, float l2_weight, const Options& options) {
+        if (options.fit_intercept) update_one<Rule>(w0_, g, Rates<4>(options.w0));
+        if (options.fit_linear) step_on_weights<Rule>(row, g, l2_weight * options.w.l2, Rates<4>(options.w));
+    }
+
+    // Writes w0 back: it changes with every row, and the next row waits for it, so the steps keep it in a register.
+    void store_w0() const {
+        for (int s = 0; s < at.values(); ++s) at.w0()[s] = w0_[s];
+    }
+
+  private:
+    template <class Rule, class Row>
+    void step_on_weights(const Row& row, float g, float l2, const Rates<4>& rates) {
+        int64_t j = 0;
+        if constexpr (Rule::n_slots == 1) {
+            for (; j + 4 <= row.nnz(); j += 4) step_on_pairs<Rule, 4>(row, j, g, l2, rates);
+            switch (row.nnz() - j) {
+                case 1: return step_on_pairs<Rule, 1>(row, j, g, l2, rates);
+                case 2: return step_on_pairs<Rule, 2>(row, j, g, l2, rates);
+                case 3: return step_on_pairs<Rule, 3>(row, j, g, l2, rates);
+            }
+        } else {
+            for (; j < row.nnz(); ++j) {
+                float* w = at.w_of(row.i[j]);
+                update_one<Rule>(w, g * row.value(j) + l2 * w[0], rates);
+            }
+        }
+    }
+
+    // The linear step on n <= 4 nonzeros, from `first` on, where a weight and its state are a pair: four pairs take as
+    // many operations as one.
+    template <class Rule, int n, class Row>
+    void step_on_pairs(const Row& row, int64_t first, float g, float l2, const Rates<4>& rates) {
+        float nobody[2] = {0.0f, 1.0f};
+        float* pairs[4] = {nobody, nobody, nobody, nobody};
+        float x[4] = {};
+        for (int j = 0; j < n; ++j) {
+            pairs[j] = at.w_of(row.i[first + j]);
+            x[j] = row.value(first + j);
+        }
+        const Vec<4> gs = Vec<4>::fill(g);
+        Vec<4> record[2];
+        Vec<4>::load_pairs(pairs, record[0], record[1]);
+        Rule::update(record, fma(Vec<4>::fill(l2), record[0], Row::ones ? gs : gs * Vec<4>::load(x)), rates);
+        Vec<4>::store_pairs(pairs, record[0], record[1]);
+    }
+
+    float w0_[1 + max_slots];
+};
+
+}  // namespace fastfm::FASTFM_ISA

@@ -1,0 +1,40 @@
+// The models that there are, one line each: the name that Python knows it by, and its struct, which is in its own file.
+//
+// A model is a struct that says of itself
+//
+//   Machine<K, slots, copies>  one row: score(row), then step<Rule>(row, g, weight, options, later); store_w0() at the end;
+//                              steps_on_sums says whether step() needs what score() of the same row has left behind
+//   is_specialised             whether the usual numbers of factors, rows of ones and rows of two features have code of
+//                              their own, and those without copies, which takes room; else Row is `AnyRow`, copies true
+//   has_replicas               whether threads may have replicas, which solvers/merge.hpp knows how to merge
+//   room(k, n_fields)          how many floats of room each thread needs
+//
+// and a description of its tables for Python, in python/fastfm_ext/_engine/models/ under the same name.
+#pragma once
+
+#include "models/ffm.hpp"
+#include "models/fm.hpp"
+
+#define FASTFM_MODELS(X) \
+    X(fm, FmModel)       \
+    X(ffm, FfmModel)
+
+namespace fastfm::FASTFM_ISA {
+
+#define FASTFM_ENUMERATOR(name, Traits) name,
+enum class Model : int32_t { FASTFM_MODELS(FASTFM_ENUMERATOR) };
+#undef FASTFM_ENUMERATOR
+
+// Calls body(traits of the model of these parameters).
+template <class Body>
+auto with_model(const Params& params, Body body) {
+    switch (static_cast<Model>(params.model)) {  // not covered: a number without a model
+#define FASTFM_CASE(name, Traits) \
+    case Model::name: return body(Traits{});
+        FASTFM_MODELS(FASTFM_CASE)
+#undef FASTFM_CASE
+    }
+    FASTFM_UNREACHABLE();  // not covered: every number has a case
+}
+
+}  // namespace fastfm::FASTFM_ISA
