@@ -36,7 +36,7 @@ struct ModelTraits {
 
 struct Kernels {
     const char* isa;
-    const ModelTraits* models;        // by number, ended by one without a name
+    const ModelTraits* models;          // by number, ended by one without a name
     const OptimizerTraits* optimizers;  // by Optimizer, ended by one without a name
 
     MatrixTraits (*inspect)(const Csr&, int64_t nnz, int64_t n_features);

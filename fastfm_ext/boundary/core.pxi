@@ -44,7 +44,15 @@ cdef extern from "types/parameters.hpp" namespace "fastfm" nogil:
 
     const int max_tables
 
+    struct Fields:
+        int32_t n
+        const int32_t* of_feature
+
     struct Params:
+        int32_t model
+        int32_t k
+        Fields fields
+        float* room
         Table* tables
         int32_t n_tables
         int32_t n_slots
@@ -89,6 +97,7 @@ cdef extern from "types/gradient.hpp" namespace "fastfm" nogil:
         StepSizes w0
         StepSizes w
         StepSizes V
+        StepSizes R
         float clip_gradient
         bint fit_intercept
         bint fit_linear
@@ -119,12 +128,15 @@ cdef extern from "dispatch.hpp" namespace "fastfm" nogil:
         bint normalises
         void (*begin)(const Table&, const InitialSizes&) noexcept nogil
 
+    struct CppModelTraits "fastfm::ModelTraits":
+        const char* name
+        bint has_replicas
+
     struct Kernels:
         const char* isa
+        const CppModelTraits* models
         const CppOptimizerTraits* optimizers
         CppMatrixTraits (*inspect)(const Csr&, int64_t, int64_t) noexcept nogil
-        Status (*multinomial_epoch)(
-            const Csr&, const Targets&, const RowOrder&, const Machines&, const Options&, double*) noexcept nogil
 
     const Kernels* const* compiled_kernels() noexcept
     bint is_supported(const Kernels&) noexcept
@@ -154,5 +166,7 @@ cdef extern from "threads/gradient.hpp" namespace "fastfm" nogil:
         const Kernels&, const Csr&, const Targets&, const RowOrder&, const Params&, const HotFeatures&, const Options&,
         int, double*
     ) noexcept
+    Status cpp_multinomial_epoch "fastfm::multinomial_epoch"(
+        const Kernels&, const Csr&, const Targets&, const RowOrder&, const Machines&, const Options&, double*) noexcept
     Status cpp_predict "fastfm::predict"(const Kernels&, const Csr&, const Params&, int, float*) noexcept
     Status cpp_pool "fastfm::pool"(const Kernels&, const Csr&, const Params&, int, float*, float*) noexcept

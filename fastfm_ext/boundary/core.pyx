@@ -98,6 +98,19 @@ def optimizers():
     return found
 
 
+ModelTraits = namedtuple("ModelTraits", ["number", "has_replicas"])
+
+
+def models():
+    """What the models say of themselves, by name; see models/registry.hpp."""
+    cdef const CppModelTraits* traits = kernels_in_use.models
+    found = {}
+    while traits.name != NULL:
+        found[traits.name.decode()] = ModelTraits(len(found), traits.has_replicas)
+        traits += 1
+    return found
+
+
 cdef dict LOSSES = losses(), RANKING_LOSSES = ranking_losses(), OPTIMIZERS = optimizers()
 
 include "views.pxi"
@@ -162,7 +175,7 @@ def multinomial_epoch(X, targets, visits, machines, float[::1] scores, options):
     cdef double loss_sum = 0.0
     cdef Status status
     with nogil:
-        status = kernels_in_use.multinomial_epoch(rows, wanted, order, all_classes, opts, &loss_sum)
+        status = cpp_multinomial_epoch(kernels_in_use[0], rows, wanted, order, all_classes, opts, &loss_sum)
     check(status)
     return loss_sum
 

@@ -41,6 +41,11 @@ cdef Params params_view(source, bint to_write=False) except *:
     cdef int t
     if len(source.specs) > max_tables:
         raise ValueError(f"{len(source.specs)} tables of parameters; at most {max_tables} are possible")
+    params.model = source.model.number
+    params.k = source.k
+    params.fields.n = source.fields.n
+    params.fields.of_feature = pointer_i32(source.fields.of_feature)
+    params.room = NULL
     params.n_tables = len(source.specs)
     params.n_features = 0
     for t, spec in enumerate(source.specs):
@@ -55,6 +60,8 @@ cdef Params params_view(source, bint to_write=False) except *:
         params.copies[t] = NULL
         if spec.per_feature:
             params.n_features = records.shape[0]
+    if params.fields.of_feature != NULL and len(source.fields.of_feature) != params.n_features:
+        raise ValueError(f"fields of {len(source.fields.of_feature)} features, of {params.n_features}")
     return params
 
 
@@ -90,6 +97,7 @@ cdef Options options_view(source) except *:
     options.w0 = step_sizes(source.w0)
     options.w = step_sizes(source.w)
     options.V = step_sizes(source.V)
+    options.R = step_sizes(source.R)
     options.clip_gradient = source.clip_gradient
     options.fit_intercept = source.fit_intercept
     options.fit_linear = source.fit_linear

@@ -32,8 +32,7 @@ class Ffm {
         V pairs = V::fill(0.0f);
         for_pairs(row, [&](float* v, float* v_other, float xx) FASTFM_INLINE_LAMBDA {
             const V product = V::fill(xx);
-            for (int f = 0; f < k(); f += lanes)
-                pairs = fma(product * V::load(v + f), V::load(v_other + f), pairs);
+            for (int f = 0; f < k(); f += lanes) pairs = fma(product * V::load(v + f), V::load(v_other + f), pairs);
         });
         return linear_.score(row) + (k() ? sum(pairs) : 0.0f) + linear_.w0();
     }

@@ -180,7 +180,8 @@ class Fm {
                 if (first == 0 && j < later.nnz()) linear_.at.template prefetch<true>(later.i[j]);
             });
         }
-        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j) linear_.at.template prefetch<true>(later.i[j]);
+        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j)
+            linear_.at.template prefetch<true>(later.i[j]);
     }
 
     void store_w0() const { linear_.store_w0(); }

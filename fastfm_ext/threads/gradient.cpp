@@ -206,9 +206,8 @@ Status predict(const Kernels& kernels, const Csr& X, const Params& params, int n
     return guarded([&]() -> Status {
         const int n_used = useful_threads(n_threads, X.n_rows);
         Rooms rooms(kernels, params, n_used);
-        split(X.n_rows, n_used, [&](int t, int64_t first, int64_t last) {
-            kernels.predict(X, rooms.params(params, t), first, last, p);
-        });
+        split(X.n_rows, n_used,
+              [&](int t, int64_t first, int64_t last) { kernels.predict(X, rooms.params(params, t), first, last, p); });
         return {StatusCode::ok, -1};
     });
 }

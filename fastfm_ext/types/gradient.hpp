@@ -55,6 +55,7 @@ struct Options {
     StepSizes w0;
     StepSizes w;
     StepSizes V;
+    StepSizes R;
     float clip_gradient;  // |dL/dp| counts at most as much as this; infinity for no bound
     bool fit_intercept;
     bool fit_linear;

@@ -15,19 +15,24 @@ from registries import SOLVERS
 
 
 def in_units_written_out(options, s):
-    w_rate, V_rate = (1.0, 1.0 / s) if options.solver == "sgd" else (s, s**0.5)
+    w_rate, V_rate, R_rate = (1.0, 1.0 / s, 1.0 / s**2) if options.solver == "sgd" else (s, s**0.5, 1.0)
     return replace(
         options,
         learning_rate_w=options.learning_rate_w * w_rate,
         learning_rate_V=options.learning_rate_V * V_rate,
+        learning_rate_R=options.learning_rate_R * R_rate,
         l2_V=options.l2_V * s,
+        l2_R=options.l2_R * s**2,
         l1_w=options.l1_w * s,
         l1_V=options.l1_V * s**1.5,
+        l1_R=options.l1_R * s**2,
         beta_w=options.beta_w * s,
         beta_V=options.beta_V * s**1.5,
+        beta_R=options.beta_R * s**2,
         init_stdev=options.init_stdev * s**0.5,
         initial_acc_w=options.initial_acc_w * s**2,
         initial_acc_V=options.initial_acc_V * s**3,
+        initial_acc_R=options.initial_acc_R * s**4,
         clip_gradient=options.clip_gradient * s,
         delta=options.delta * s,
     )
@@ -36,6 +41,7 @@ def in_units_written_out(options, s):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_each_option_has_its_power_of_the_unit_to_the_last_bit(solver):
     values = {"l1_w": 0.3, "l1_V": 0.7, "beta_w": 0.9, "beta_V": 1.1, "initial_acc_w": 0.6, "initial_acc_V": 0.4}
+    values |= {"learning_rate_R": 0.08, "l2_R": 0.04, "l1_R": 0.2, "beta_R": 1.2, "initial_acc_R": 0.5}
     options = Options("squared", solver, 0.05, 0.07, 0.01, 0.02, 0.03, clip_gradient=1.3, delta=1.7, **values)
     for s in [1.0, 0.1, 1e-30, 1e20, *np.random.default_rng(0).lognormal(0.0, 5.0, 2000).tolist()]:
         assert options.in_units_of(s) == in_units_written_out(options, s)

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
-from fastfm_ext._engine.models import FM_TABLES
+from fastfm_ext._engine.models.fm import FM
+from fastfm_ext._engine.models.spec import STRENGTHS
 from fastfm_ext._native import core
 
 LOSSES = core.losses()
@@ -43,12 +44,17 @@ class Options:
     l2_w: float
     l2_V: float
     init_stdev: float
+    learning_rate_R: float = 0.0
+    l2_R: float = 0.0
     l1_w: float = 0.0
     l1_V: float = 0.0
+    l1_R: float = 0.0
     beta_w: float = 1.0
     beta_V: float = 1.0
+    beta_R: float = 1.0
     initial_acc_w: float = 1.0
     initial_acc_V: float = 1.0
+    initial_acc_R: float = 1.0
     clip_gradient: float = math.inf
     delta: float = 1.0
     fit_intercept: bool = True
@@ -65,8 +71,8 @@ class Options:
         s = scale
         normalises = self.solver in STEPLESS or OPTIMIZERS[self.solver].normalises
         changes: dict[str, Any] = {"clip_gradient": self.clip_gradient * s, "delta": self.delta * s}
-        for table in FM_TABLES:
-            if not table.per_feature:  # w0 takes the step sizes of w
+        for table in (*FM.tables, STRENGTHS):
+            if table.name == "w0":  # which takes the step sizes of w
                 continue
             d = table.target_power
             powers = {
@@ -119,6 +125,10 @@ class Options:
     @property
     def V(self) -> StepSizes:
         return self._sizes("V")
+
+    @property
+    def R(self) -> StepSizes:
+        return self._sizes("R")
 
     def _sizes(self, table: str) -> StepSizes:
         rate, beta, l1, l2, acc = (

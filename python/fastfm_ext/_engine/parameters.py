@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32
-from fastfm_ext._engine.models import FM_TABLES, TableSpec
+from fastfm_ext._engine.models import FM, NO_FIELDS, Fields, ModelSpec, TableSpec
+from fastfm_ext._engine.models.spec import padded
 from fastfm_ext._engine.options import STATE_SLOTS, Options
 from fastfm_ext._native import core
 
@@ -19,20 +20,23 @@ _VALUES_AT_ONCE = 1 << 18  # drawn at a time: 1 MB
 
 @dataclass
 class Parameters:
-    """The tables of a factorization machine, w0, w and V (``Params`` of ``types/parameters.hpp``).
+    """The tables of a model: w0, w, V, and what else it has (``Params`` of ``types/parameters.hpp``).
 
     Attributes
     ----------
     tables : dict of ndarray of shape (n_rows, 1 + n_slots, width), float32
         By name; index 0 of the second axis has the parameters, the others have the optimizer's state for them. The
-        width of V is ``n_factors`` with the kernels' padding, which stays zero.
+        width of V is that of vectors of ``n_factors`` with the kernels' padding, which stays zero.
     n_factors : int
+    model : ModelSpec
+    fields : Fields
+        Those of the features, where the model asks for them.
     """
-
-    specs: ClassVar[tuple[TableSpec, ...]] = FM_TABLES
 
     tables: dict[str, Float32]
     n_factors: int
+    model: ModelSpec = FM
+    fields: Fields = NO_FIELDS
 
     @classmethod
     def initialise(
@@ -43,40 +47,35 @@ class Parameters:
         intercept: float,
         rng: np.random.Generator,
         features: NDArray[np.integer] | None = None,
+        *,
+        model: ModelSpec = FM,
+        fields: Fields = NO_FIELDS,
     ) -> Self:
-        """Start from w0 = ``intercept``, w = 0 and V drawn from N(0, init_stdev^2).
+        """Start from w0 = ``intercept``, w = 0, V drawn from N(0, init_stdev^2), and others as the model says.
 
         With `features`, which may repeat, the factors of all others are 0 until `draw_fresh`; those of these are what
         they are without.
         """
         tables: dict[str, Float32] = {}
-        for spec in cls.specs:
-            records = aligned_empty(spec.shape(n_features, STATE_SLOTS[options.solver], n_factors))
+        for spec in model.tables:
+            shape = spec.shape(n_features, STATE_SLOTS[options.solver], n_factors, fields.n)
+            tables[spec.name] = records = aligned_empty(shape)
+            first = None if spec.per_feature else spec.first_values(n_factors, fields.n)
+            if spec.name == "w0":
+                first = np.full((1, 1), intercept, dtype=np.float32)
             stdev = options.init_stdev if spec.is_drawn and (features is None or len(features)) else None
-            is_drawn = None
-            if stdev is not None and features is not None and spec.per_feature:
-                is_drawn = np.zeros(n_features, dtype=bool)
-                is_drawn[features] = True
-            # Some records at a time, which the cache holds until they are complete.
-            n_at_once = max(1, _VALUES_AT_ONCE // max(1, n_factors))
-            for first in range(0, len(records), n_at_once):
-                some = records[first : first + n_at_once]
-                some[:, 0] = intercept if spec.name == "w0" else 0.0
-                if stdev is not None:
-                    factors = rng.standard_normal((len(some), n_factors), dtype=np.float32)
-                    factors *= np.float32(stdev)
-                    kept = slice(None) if is_drawn is None else np.flatnonzero(is_drawn[first : first + n_at_once])
-                    some[kept, 0, :n_factors] = factors[kept]
-                _begin({spec.name: some}, options)
-            tables[spec.name] = records
-        return cls(tables, n_factors)
+            _fill(spec, records, first, options, stdev, n_factors, rng, features)
+        return cls(tables, n_factors, model, fields)
 
     @classmethod
     def of(cls, n_factors: int, **values: Float32) -> Self:
-        """Take over w0 (1, 1), w (n_features, 1) and V (n_features, n_factors), without any optimizer's state."""
+        """Take over those of a factorization machine, without any optimizer's state.
+
+        They are w0 (1, 1), w (n_features, 1) and V (n_features, n_factors).
+        """
         tables = {}
-        for spec in cls.specs:
-            table = aligned_empty(spec.shape(len(values["V"]), 0, n_factors))
+        for spec in FM.tables:
+            table = aligned_empty(spec.shape(len(values["V"]), 0, n_factors, 0))
             table[...] = 0.0
             table[:, 0, : values[spec.name].shape[1]] = values[spec.name]
             tables[spec.name] = table
@@ -89,7 +88,12 @@ class Parameters:
             tables[name] = aligned_empty((len(records), 1 + STATE_SLOTS[options.solver], records.shape[2]))
             tables[name][:, 0] = records[:, 0]
         _begin(tables, options)
-        return type(self)(tables, self.n_factors)
+        return replace(self, tables=tables)
+
+    @property
+    def specs(self) -> tuple[TableSpec, ...]:
+        """Descriptions of the tables."""
+        return self.model.tables
 
     @property
     def n_features(self) -> int:
@@ -104,7 +108,7 @@ class Parameters:
     @property
     def k(self) -> int:
         """``n_factors`` with the kernels' padding."""
-        return int(self.tables["V"].shape[2])
+        return padded(self.n_factors)
 
     @property
     def record_bytes(self) -> int:
@@ -121,7 +125,10 @@ class Parameters:
 
     @property
     def V(self) -> Float32:
-        return self.tables["V"][:, 0, : self.n_factors]
+        """(n_features, n_factors); with a vector for each field, (n_features, n_fields, n_factors)."""
+        V = self.tables["V"][:, 0]
+        n_vectors = V.shape[1] // max(self.k, 1)
+        return (V.reshape(len(V), n_vectors, self.k) if n_vectors > 1 else V)[..., : self.n_factors]
 
     @property
     def arrays(self) -> tuple[Float32, ...]:
@@ -141,7 +148,7 @@ class Parameters:
 
     def copy(self) -> Self:
         tables = {name: aligned_empty(records.shape) for name, records in self.tables.items()}
-        result = type(self)(tables, self.n_factors)
+        result = replace(self, tables=tables)
         result.assign(self)
         return result
 
@@ -181,14 +188,21 @@ class Parameters:
             fresh = fresh[(records[fresh] == untouched).all(axis=(1, 2))]
             if len(fresh):
                 rng = np.random.default_rng([*seed, int(fresh[0])])
-                begun = self.initialise(len(fresh), self.n_factors, options, 0.0, rng)
+                begun = self.initialise(
+                    len(fresh), self.n_factors, options, 0.0, rng, model=self.model, fields=Fields(self.fields.n, None)
+                )
                 records[fresh] = begun.tables[spec.name]
 
-    def grown(self, n_features: int, options: Options) -> Self:
-        """Return a copy with parameters of 0 for the features from the last one on, until `draw_fresh`."""
+    def grown(self, n_features: int, options: Options, fields: Fields = NO_FIELDS) -> Self:
+        """Return a copy with parameters of 0 for the features from the last one on, until `draw_fresh`.
+
+        ``fields`` are those of all features, which are as many fields as before.
+        """
         n_before = self.n_features
         nothing, rng = np.zeros(0, dtype=np.intp), np.random.default_rng(0)
-        fresh = self.initialise(n_features - n_before, self.n_factors, options, 0.0, rng, nothing)
+        fresh = self.initialise(
+            n_features - n_before, self.n_factors, options, 0.0, rng, nothing, model=self.model, fields=fields
+        )
         tables = {name: records.copy() for name, records in self.tables.items()}
         for spec, records in self._in_order():
             if spec.per_feature:
@@ -196,7 +210,7 @@ class Parameters:
                 whole[:n_before] = records
                 # Parameters of another program have no state yet.
                 whole[n_before:] = fresh.tables[spec.name][:, : records.shape[1]]
-        return type(self)(tables, self.n_factors)
+        return replace(self, tables=tables, fields=fields)
 
     def scale(self, columns: NDArray[np.intp], factors: Float32) -> None:
         """Turn the parameters of these features into those for values divided by ``factors`` (n_columns, 1)."""
@@ -208,14 +222,21 @@ class Parameters:
 
     def to_arrays(self, suffix: str = "") -> dict[str, Float32]:
         """Return the tables under the names and in the shapes that model files have."""
-        shape = (self.n_features, self.n_slots, self.n_factors)
+        shape = (self.n_features, self.n_slots, self.n_factors, self.fields.n)
         return {
             spec.array_name + suffix: records.reshape(spec.array_shape(*shape)) for spec, records in self._in_order()
         }
 
     @classmethod
     def from_arrays(
-        cls, arrays: Mapping[str, NDArray[Any]], n_factors: int, n_features: int | None = None, suffix: str = ""
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        n_factors: int,
+        n_features: int | None = None,
+        suffix: str = "",
+        *,
+        model: ModelSpec = FM,
+        fields: Fields = NO_FIELDS,
     ) -> Self:
         """Undo `to_arrays`; without ``n_features``, for as many features as there are.
 
@@ -224,21 +245,50 @@ class Parameters:
         KeyError, TypeError, ValueError
             For arrays that `to_arrays` did not make.
         """
-        named = {spec.name: arrays[spec.array_name + suffix] for spec in cls.specs}
+        named = {spec.name: arrays[spec.array_name + suffix] for spec in model.tables}
         if n_features is None:
-            n_features = max(len(named[spec.name]) for spec in cls.specs if spec.per_feature)
+            n_features = max(len(named[spec.name]) for spec in model.tables if spec.per_feature)
         n_slots = len(named["w0"]) - 1
         if n_slots not in STATE_SLOTS.values() or type(n_factors) is not int or n_factors < 0:
             raise ValueError(f"parameters with {n_slots} state values each and {n_factors} factors")
         tables = {}
-        for spec in cls.specs:
-            array, shape = named[spec.name], spec.array_shape(n_features, n_slots, n_factors)
+        for spec in model.tables:
+            array, shape = named[spec.name], spec.array_shape(n_features, n_slots, n_factors, fields.n)
             if array.dtype != np.float32 or array.shape != shape or not array.flags.c_contiguous:
                 raise ValueError(
                     f"parameters of shape {array.shape} and type {array.dtype}, where {shape} and float32 are needed"
                 )
-            tables[spec.name] = array.reshape(spec.shape(n_features, n_slots, n_factors))
-        return cls(tables, n_factors)
+            tables[spec.name] = array.reshape(spec.shape(n_features, n_slots, n_factors, fields.n))
+        return cls(tables, n_factors, model, fields)
+
+
+def _fill(
+    spec: TableSpec,
+    records: Float32,
+    first_values: Float32 | None,
+    options: Options,
+    stdev: float | None,
+    n_factors: int,
+    rng: np.random.Generator,
+    features: NDArray[np.integer] | None,
+) -> None:
+    """Fill in the first values and states of a table; with `stdev`, draw the vectors of `features` (None: of all)."""
+    k, is_drawn = padded(n_factors), None
+    if stdev is not None and features is not None and spec.per_feature:
+        is_drawn = np.zeros(len(records), dtype=bool)
+        is_drawn[features] = True
+    # Some records at a time, which the cache holds until they are complete.
+    n_at_once = max(1, _VALUES_AT_ONCE // max(1, records.shape[2]))
+    for first in range(0, len(records), n_at_once):
+        some = records[first : first + n_at_once]
+        some[:, 0] = 0.0 if first_values is None else first_values[first : first + n_at_once]
+        if stdev is not None and records.shape[2]:
+            vectors = some[:, 0].reshape(len(some), -1, k)
+            drawn = rng.standard_normal((*vectors.shape[:2], n_factors), dtype=np.float32)
+            drawn *= np.float32(stdev)
+            kept = slice(None) if is_drawn is None else np.flatnonzero(is_drawn[first : first + n_at_once])
+            vectors[kept, :, :n_factors] = drawn[kept]
+        _begin({spec.name: some}, options)
 
 
 def _begin(tables: Mapping[str, Float32], options: Options) -> None:

@@ -139,6 +139,7 @@ def options_of(estimator: Any, rule: str, loss: Loss | RankingLoss, settings: De
         solver=rule,
         learning_rate_w=settings.learning_rate,
         learning_rate_V=settings.learning_rate,
+        learning_rate_R=settings.learning_rate,
         l2_w=settings.l2_w,
         l2_V=settings.l2_V,
         init_stdev=settings.init_stdev,

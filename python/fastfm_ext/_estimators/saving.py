@@ -10,6 +10,7 @@ import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
+from fastfm_ext._engine.models import FM
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.class_weights import from_pairs, to_pairs
 from fastfm_ext._estimators.hyperparameters import values_of
@@ -92,7 +93,7 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
             if not isinstance(meta[name], kind):
                 raise ValueError(f"{name} is {meta[name]!r}")
             setattr(model, name, meta[name])
-    n_scorers = sum(name.startswith(f"{Parameters.specs[0].array_name}_") for name in arrays)
+    n_scorers = sum(name.startswith(f"{FM.tables[0].array_name}_") for name in arrays)
     # A ranker may have parameters for the items of histories, behind those of the features.
     n_features = model.n_features_in_ + getattr(model, "n_items_in_", 0)
     model._scorers = Scorers(

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastfm_ext._engine.models import FM
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.loop import History, Monitor, Run
 
@@ -34,7 +35,7 @@ def run_of_state(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Run:
     run = Run(_history_from(meta["history"]), Monitor(**meta["monitor"]))
     run.best = [
         Parameters.from_arrays(arrays, meta["n_factors"], suffix=f"_{number}")
-        for number in range(len(arrays) // len(Parameters.specs))
+        for number in range(len(arrays) // len(FM.tables))
     ]
     return run
 

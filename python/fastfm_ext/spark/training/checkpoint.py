@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_ext._engine.models import FM
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.loop import Run
 from fastfm_ext._learning.run_state import run_of_state, state_of_run
@@ -183,6 +184,6 @@ def _position_of(table: Any) -> Position:
     )
     scorers = [
         Parameters.from_arrays(last, values["factors"], suffix=f"_{number}").copy()
-        for number in range(len(last) // len(Parameters.specs))
+        for number in range(len(last) // len(FM.tables))
     ]
     return Position(values["settings"], values["seed"], run_of_state(values, best), scorers)

@@ -1,0 +1,8 @@
+"""The factorization machine of Rendle (2010): p = w0 + sum_i w_i x_i + sum_{i<j} <v_i, v_j> x_i x_j."""
+
+from fastfm_ext._engine.models.spec import W0, ModelSpec, TableSpec, W, factors
+
+FM = ModelSpec(
+    "fm",
+    (W0, W, TableSpec("V", per_feature=True, width=factors, target_power=0.5, feature_power=1, is_drawn=True)),
+)

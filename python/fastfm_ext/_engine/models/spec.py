@@ -1,0 +1,122 @@
+"""Descriptions of models: their tables of parameters, and how each follows from units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from fastfm_ext._common.arrays import Float32, Int32
+from fastfm_ext._native import core
+
+NUMBERS = {name: traits.number for name, traits in core.models().items()}
+
+
+class Fields(NamedTuple):
+    """Which of ``n`` fields each feature belongs to: ``of_feature`` (n_features,). Models without have none."""
+
+    n: int
+    of_feature: Int32 | None
+
+
+NO_FIELDS = Fields(0, None)
+
+
+def padded(n_factors: int) -> int:
+    """Return the number of factors that the kernels store: 0, 4, 8 or the next multiple of 16."""
+    return next((k for k in (0, 4, 8) if n_factors <= k), -(-n_factors // 16) * 16)
+
+
+def one(n_factors: int, n_fields: int) -> int:
+    """Return the width of a table that holds a single number for each row."""
+    return 1
+
+
+def factors(n_factors: int, n_fields: int) -> int:
+    """Return the width of a table that holds a vector of factors for each row."""
+    return padded(n_factors)
+
+
+def _by_field(n_factors: int, n_fields: int) -> int:
+    return padded(n_fields)
+
+
+def _all_ones(n_factors: int, n_fields: int) -> Float32:
+    strengths = np.zeros((n_fields, padded(n_fields)), dtype=np.float32)
+    strengths[:, :n_fields] = 1.0
+    return strengths
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One kind of parameters of a model.
+
+    Attributes
+    ----------
+    name : str
+        In Rendle's notation.
+    per_feature : bool
+        Whether there is a row for each feature, of which threads may have copies; else the rows are the whole model's.
+    width : callable
+        From ``n_factors`` and ``n_fields`` to the values in a row, with the kernels' padding.
+    target_power : float
+        d, where on targets of standard deviation s the table's values are ``s**d`` times those on standard deviation 1.
+    feature_power : int
+        The power of the factor that a feature's values were divided by which its parameters are divided by.
+    is_drawn : bool
+        Whether it starts from normal numbers, in vectors of ``n_factors`` with padding; else from `start`.
+    start : callable or None
+        From ``n_factors`` and ``n_fields`` to the first values, (n_rows, width), of a table that belongs to the whole
+        model; None for a single row of zeros, or zeros for each feature.
+    """
+
+    name: str
+    per_feature: bool
+    width: Callable[[int, int], int]
+    target_power: float
+    feature_power: int
+    is_drawn: bool = False
+    start: Callable[[int, int], Float32] | None = None
+
+    @property
+    def array_name(self) -> str:
+        """The name of its array in files."""
+        return f"{self.name}_records" if self.per_feature else f"{self.name}_record"
+
+    def first_values(self, n_factors: int, n_fields: int) -> Float32:
+        """Return the first values of a table of the whole model, (n_rows, width), but for the intercept."""
+        return np.zeros((1, 1), dtype=np.float32) if self.start is None else self.start(n_factors, n_fields)
+
+    def shape(self, n_features: int, n_slots: int, n_factors: int, n_fields: int) -> tuple[int, int, int]:
+        """Return the shape of its records: rows, a value with the optimizer's state for it, width."""
+        n_rows = n_features if self.per_feature else len(self.first_values(n_factors, n_fields))
+        return n_rows, 1 + n_slots, self.width(n_factors, n_fields)
+
+    def array_shape(self, n_features: int, n_slots: int, n_factors: int, n_fields: int) -> tuple[int, ...]:
+        """Return the shape of its array in files: an axis that is always 1 long is left out."""
+        n_rows, n_values, width = self.shape(n_features, n_slots, n_factors, n_fields)
+        has_rows = self.per_feature or self.start is not None
+        return (n_rows,) * has_rows + (n_values,) + (width,) * (self.width is not one)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model of the kernels: its name in ``models/registry.hpp``, its tables, and whether it asks for fields."""
+
+    name: str
+    tables: tuple[TableSpec, ...]
+    has_fields: bool = False
+
+    @property
+    def number(self) -> int:
+        """Its number for the kernels."""
+        return NUMBERS[self.name]
+
+
+# What every model has.
+W0 = TableSpec("w0", per_feature=False, width=one, target_power=1.0, feature_power=0)
+W = TableSpec("w", per_feature=True, width=one, target_power=1.0, feature_power=1)
+# What some models have: how strongly pairs of fields count, one number a pair.
+STRENGTHS = TableSpec("R", per_feature=False, width=_by_field, target_power=0.0, feature_power=0, start=_all_ones)
