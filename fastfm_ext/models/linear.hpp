@@ -32,7 +32,7 @@ class Linear {
 
     // Without w0.
     template <class Row>
-    float score(const Row& row) const {
+    FASTFM_INLINE float score(const Row& row) const {
         float sum = 0.0f;
         for (int64_t j = 0; j < row.nnz(); ++j) sum += *at.w_of(row.i[j]) * row.value(j);
         return sum;
@@ -52,7 +52,7 @@ class Linear {
 
   private:
     template <class Rule, class Row>
-    void step_on_weights(const Row& row, float g, float l2, const Rates<4>& rates) {
+    FASTFM_INLINE void step_on_weights(const Row& row, float g, float l2, const Rates<4>& rates) {
         int64_t j = 0;
         if constexpr (Rule::n_slots == 1) {
             for (; j + 4 <= row.nnz(); j += 4) step_on_pairs<Rule, 4>(row, j, g, l2, rates);

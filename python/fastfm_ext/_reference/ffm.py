@@ -4,7 +4,7 @@ Juan, Zhuang, Chin, Lin, "Field-aware Factorization Machines for CTR Prediction"
 
     p(x) = w0 + sum_i w_i x_i + sum_{i<j} <v_i,F(j), v_j,F(i)> x_i x_j          F(i): the field of feature i
 
-Shapes: ``w0`` scalar, ``w`` (n_features,), ``V`` (n_features, n_fields, k), ``fields`` (n_features,), ``x`` (n_features,).
+Shapes: ``w0`` scalar, ``w`` (n_features,), ``V`` (n_features, n_fields, k), ``fields`` and ``x`` (n_features,).
 """
 
 from __future__ import annotations
