@@ -124,8 +124,8 @@ NATIVE_ARROWS: dict[str, set[str]] = {
     "models": {"math", "types"},
     "solvers": {"models", "math", "types"},
     "dispatch": {"types"},
-    # dispatch.hpp declares the table that an ISA unit fills.
-    "isa": {"solvers", "dispatch"},
+    # dispatch.hpp declares the table that an ISA unit fills; models/registry.hpp lists what its entries choose from.
+    "isa": {"solvers", "models", "dispatch"},
     "threads": {"dispatch", "math", "types"},
     "tables": {"threads", "types"},
     "text": set(),
