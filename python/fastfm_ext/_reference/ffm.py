@@ -14,8 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Integers = NDArray[np.integer]
+from fastfm_ext._reference.fm import Array
 
 
 def pairs(x: Array) -> Iterator[tuple[int, int]]:
@@ -26,7 +25,7 @@ def pairs(x: Array) -> Iterator[tuple[int, int]]:
             yield int(i), int(j)
 
 
-def score(x: Array, w0: float, w: Array, V: Array, fields: Integers) -> float:
+def score(x: Array, w0: float, w: Array, V: Array, fields: NDArray[np.integer]) -> float:
     """Score one row by the definition."""
     of_pairs = sum(V[i, fields[j]] @ V[j, fields[i]] * x[i] * x[j] for i, j in pairs(x))
     return float(w0 + w @ x + of_pairs)
