@@ -131,6 +131,13 @@ class Parameters:
         return (V.reshape(len(V), n_vectors, self.k) if n_vectors > 1 else V)[..., : self.n_factors]
 
     @property
+    def R(self) -> Float32:
+        """How strongly pairs of fields count: (n_fields, n_fields), symmetric, from the upper triangle of the table."""
+        upper = np.triu(self.tables["R"][:, 0, : self.fields.n])
+        R: Float32 = upper + np.triu(upper, 1).T
+        return R
+
+    @property
     def arrays(self) -> tuple[Float32, ...]:
         return tuple(self.tables.values())
 
