@@ -212,8 +212,8 @@ def hashed(
     """Declare a column whose values are features by their hash: a fixed width, no vocabulary, no unknown values.
 
     The hash of a value's text is MurmurHash3 of 32 bits, and the feature is the one that scikit-learn's `FeatureHasher`
-    gives the text. Several values may share a feature. Numbers and other values are hashed as the text `str` makes of
-    them.
+    gives the text. Numbers and other values are hashed as the text `str` makes of them. Several values may share a
+    feature: `FMEncoder.collisions_` counts them, and fitting warns where many do.
 
     Parameters
     ----------

@@ -14,6 +14,8 @@ from fastfm_ext._tables.read import as_table, read_columns
 from fastfm_ext.blocks.matrix import BlockMatrix
 from fastfm_ext.encoding.blocks import blocks_of_rows
 from fastfm_ext.encoding.columns.base import ColumnSpec, State
+from fastfm_ext.encoding.columns.collisions import HashCollisions
+from fastfm_ext.encoding.columns.hashed import FittedHashed
 from fastfm_ext.encoding.field_names import field_names
 from fastfm_ext.encoding.infer import infer_specs, inferable_names
 from fastfm_ext.encoding.layout import Layout
@@ -56,6 +58,8 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         several ways, all but the first have the kind in their names: ``"binned(age)"``.
     columns_ : list of column specs
         How every field is encoded; its repr can be copied, to be given as a list.
+    collisions_ : dict of str to HashCollisions
+        Of every hashed column: how many values it has had, and how many of them share features. Spark counts none.
     slices_ : dict of str to slice
         Features of every field. Absent once `partial_fit` has added features, which lie elsewhere: see `fields_`.
     n_features_in_ : int
@@ -182,6 +186,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
             return self.fit(X)
         columns, _ = read_columns(as_table(X), self._layout.columns_to_fit)
         self._keep(self._layout.grown(columns))
+        self._warn_of_collisions()
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> sparse.csr_array | BlockMatrix:
@@ -336,7 +341,12 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
             specs = [("columns", spec) for spec in infer_specs(columns.values())]
         field_names([spec for _, spec in specs])  # raises an error before anything is learned
         self._keep(Layout.learn(specs, columns))
+        self._warn_of_collisions()
         return columns, n_rows
+
+    def _warn_of_collisions(self) -> None:
+        for name, collisions in self.collisions_.items():
+            collisions.warn(name)
 
     def _keep(self, layout: Layout) -> None:
         self._layout = layout
@@ -346,6 +356,16 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         self.n_features_out_ = layout.n_features
         self.feature_names_in_ = np.array(layout.columns_of(GROUPS), dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
+
+    @property
+    def collisions_(self) -> dict[str, HashCollisions]:
+        """How the values of each hashed column share its features, by the name of the field."""
+        found = {
+            name: column.collisions
+            for name, column in zip(self.field_names_, self._layout.fitted, strict=True)
+            if isinstance(column, FittedHashed)
+        }
+        return {name: collisions for name, collisions in found.items() if collisions is not None}
 
     def _to_state(self) -> State:
         """Return all that is needed to restore the fitted encoder: JSON values, and arrays by name."""

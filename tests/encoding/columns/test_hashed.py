@@ -37,5 +37,5 @@ class TestHashed:
     def test_the_least_hash_has_the_feature_that_scikit_learn_gives_it(self, monkeypatch):
         # No text with this hash is known; what is made of hashes does not depend on the text.
         monkeypatch.setattr(_hashed, "murmur3", lambda texts: np.array([-(2**31), -(2**31) + 1, 7], dtype=np.int32))
-        positions, _ = hashed("x", 1000).fit({})._positions(np.array(["a", "b", "c"], dtype=object))
+        positions, _ = hashed("x", 1000).decide(None)._positions(np.array(["a", "b", "c"], dtype=object))
         assert positions.tolist() == [(2**31 - 1 - 999) % 1000, (2**31 - 1) % 1000, 7]

@@ -76,6 +76,7 @@ def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:
     if encoder is not None:
         counts = np.bincount(encoder.fields_, minlength=len(encoder.field_names_)).tolist()
         facts["features of the columns"] = dict(zip(encoder.field_names_, counts, strict=True))
+        facts |= {f"values of {name}, hashed": str(found) for name, found in encoder.collisions_.items()}
     if index is not None:
         facts["items in the index"] = len(index)
     return facts

@@ -1,7 +1,7 @@
-"""Hashed columns: features by the hash of a value, in a width that never grows, with nothing to learn."""
+"""Hashed columns: features by the hash of a value, in a width that never grows, and without a vocabulary."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from fastfm_ext.encoding.columns.base import (
     State,
     features_at,
 )
+from fastfm_ext.encoding.columns.collisions import HashCollisions, HashedValues
 from fastfm_ext.encoding.columns.multi import check_separator, entries_of_cells
+from fastfm_ext.encoding.columns.statistics import seen_values
 
 _INT32 = np.iinfo(np.int32)
 
@@ -47,23 +49,31 @@ class Hashed(SingleColumn):
         check_separator(self)
         self._check_choice("missing", Missing)
 
-    def statistics(self, columns: ColumnsByName) -> None:
-        """Need nothing of the rows."""
+    def statistics(self, columns: ColumnsByName) -> HashedValues:
+        """Hash the values, to know how many of them share features."""
+        column = columns[self.column]
+        coded = column.coded if self.sep is None else column.cells(self.sep).tokens
+        present = coded._replace(codes=coded.codes[coded.codes >= 0])
+        return HashedValues.of(murmur3(Vocabulary(seen_values(present)).labels()))
 
-    def decide(self, statistics: None) -> "FittedHashed":
+    def decide(self, statistics: Any) -> "FittedHashed":
         """Give a feature to each hash."""
-        return FittedHashed(self)
+        return FittedHashed(self, statistics if isinstance(statistics, HashedValues) else None)
 
     def restore(self, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> "FittedHashed":
         """Undo `FittedColumn.state`."""
-        return FittedHashed(self)
+        return FittedHashed(self, HashedValues.restored(arrays["hashes"]) if "hashes" in arrays else None)
 
 
 @dataclass(frozen=True)
 class FittedHashed(FittedColumn):
-    """One feature for each hash, and one for the missing if wanted."""
+    """One feature for each hash, and one for the missing if wanted.
+
+    `seen` are the values of all calls of fit; None where nobody has counted them, as on Spark.
+    """
 
     spec: Hashed
+    seen: HashedValues | None = field(default=None, compare=False)
 
     @property
     def n_features(self) -> int:
@@ -90,12 +100,27 @@ class FittedHashed(FittedColumn):
     def _positions(self, values: AnyArray) -> tuple[Int64, Float32]:
         """Return position (n,) and sign (n,) of every value."""
         hashes = murmur3(Vocabulary(values).labels())
+        signs = np.where(hashes < 0, -1, 1) if self.spec.signed else np.ones(len(hashes))
+        return self._positions_of(hashes), signs.astype(np.float32)
+
+    def _positions_of(self, hashes: Int32) -> Int64:
+        """Return the position (n,) of every hash (n,)."""
         size = self.spec.n_features
         magnitude = np.abs(hashes.astype(np.int64))
         # As scikit-learn does it, since the least number has no absolute value in 32 bits.
-        positions = np.where(hashes == _INT32.min, _INT32.max - (size - 1), magnitude) % size
-        signs = np.where(hashes < 0, -1, 1) if self.spec.signed else np.ones(len(hashes))
-        return positions, signs.astype(np.float32)
+        positions: Int64 = np.where(hashes == _INT32.min, _INT32.max - (size - 1), magnitude) % size
+        return positions
+
+    def grown(self, statistics: Any) -> Self:
+        """Count new values; there are no new features."""
+        if self.seen is None or not isinstance(statistics, HashedValues):
+            return self
+        return replace(self, seen=self.seen.joined(statistics))
+
+    @property
+    def collisions(self) -> HashCollisions | None:
+        """How the values that have been seen share features, if anybody has counted them."""
+        return None if self.seen is None else self.seen.collisions(self._positions_of, self.spec.n_features)
 
     @property
     def _missing_position(self) -> int:
@@ -119,4 +144,4 @@ class FittedHashed(FittedColumn):
 
     def state(self) -> State:
         """Return JSON-able metadata and arrays without Python objects."""
-        return {}, {}
+        return {}, {} if self.seen is None else {"hashes": self.seen.hashes}
