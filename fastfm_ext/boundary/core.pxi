@@ -68,6 +68,7 @@ cdef extern from "types/gradient.hpp" namespace "fastfm" nogil:
     struct Targets:
         const float* y
         const float* sample_weight
+        float* scores
 
     struct RowOrder:
         int64_t first

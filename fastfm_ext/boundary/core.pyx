@@ -163,6 +163,7 @@ def multinomial_epoch(X, targets, visits, machines, float[::1] scores, options):
     cdef Targets wanted
     wanted.y = &y[0, 0]
     wanted.sample_weight = pointer_f32(targets.sample_weight)
+    wanted.scores = NULL
     cdef RowOrder order = order_view(visits)
     cdef vector[Params] tables
     for params in machines:

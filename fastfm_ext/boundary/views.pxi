@@ -78,6 +78,7 @@ cdef Targets targets_view(source) except *:
     cdef Targets targets
     targets.y = pointer_f32(source.y)
     targets.sample_weight = pointer_f32(source.sample_weight)
+    targets.scores = room_f32(source.scores)
     return targets
 
 

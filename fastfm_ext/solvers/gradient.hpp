@@ -3,7 +3,7 @@
 //   theta <- theta - update( d/dtheta [ L(y_r, p_r) + l2/2 |theta|^2 ] )       theta: the parameters of row r's features
 //
 // The parameters and the optimizer's state change in place. The loss is summed as the rows are visited, each with the
-// parameters before its own step. A row whose score is not finite ends the epoch before it can touch a parameter.
+// parameters before its own step; so are the scores that are asked for. A row whose score is not finite ends the epoch before it can touch a parameter.
 #pragma once
 
 #include <math.h>
@@ -52,6 +52,7 @@ Status sgd_epoch(const Csr X, const Targets targets, const RowOrder order, const
     const auto learn = [&](const auto& row, int64_t r, int64_t visit, float weight) FASTFM_INLINE_LAMBDA {
         const float p = machine.score(row);
         if (!isfinite(p)) return false;
+        if (targets.scores) targets.scores[r] = p;
         const LossPoint point = evaluate(options.loss, targets.y[r], p, options.loss_options);
         sum.add(weight, point);
         float gradient = point.gradient;

@@ -10,6 +10,7 @@ namespace fastfm {
 struct Targets {
     const float* y;              // (n_rows,): any finite value for the squared loss, 0 or 1 for the logistic
     const float* sample_weight;  // (n_rows,), non-negative, or null: every weight is 1
+    float* scores;               // (n_rows,), or null: takes each row's score before its step, of a single machine
 };
 
 // The visits first <= v < last of an epoch, in this order: visit v goes to row rows[v], or to row v where rows is null.

@@ -1,9 +1,16 @@
-"""Hot features of the engine's gradient descent."""
+"""Epochs of the engine's gradient descent: hot features, and the scores that rows have before their steps."""
 
 import numpy as np
+import pytest
+import scipy.sparse as sp
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr as _csr
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._learning.losses import LOGISTIC
+from fastfm_ext._validation.matrices import canonical_csr
+from kernel_cases import N_FEATURES, make_options
+from registries import SOLVERS
 
 
 def test_rare_features_are_not_hot():
@@ -11,3 +18,38 @@ def test_rare_features_are_not_hot():
     indices = rng.integers(0, 50_000, 40_000).astype(np.int32)
     csr = _csr.Csr(np.arange(40_001, dtype=np.int64), indices, None, 50_000)
     assert len(_engine.hot_features(csr, 136)) == 0
+
+
+def rows_and_parameters(solver, n_rows, k=5):
+    rng = np.random.default_rng(3)
+    X = canonical_csr(sp.csr_array((rng.random((n_rows, N_FEATURES)) < 0.3).astype(np.float32)))
+    options = make_options(loss="logistic", solver=solver)
+    params = Parameters.initialise(N_FEATURES, k, options, 0.3, rng)
+    return X, rng.integers(0, 2, n_rows).astype(np.float32), params, options
+
+
+@pytest.mark.parametrize("order", [None, np.array([4, 0, 3, 1])], ids=["as they lie", "in an order"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_scores_are_those_before_each_rows_step(solver, order):
+    X, y, params, options = rows_and_parameters(solver, 5)
+    visits = range(5) if order is None else order.tolist()
+    scores, expected = np.full(5, np.nan, dtype=np.float32), np.full(5, np.nan, dtype=np.float32)
+    step_by_step = params.copy()
+    for row in visits:
+        expected[row] = _engine.predict(X, step_by_step)[row]
+        _engine.train_epoch(X, y, None, np.array([row]), step_by_step, options)
+    _engine.train_epoch(X, y, None, order, params, options, scores=scores)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_scores_are_those_of_the_loss_on_the_way(solver, n_threads):
+    X, y, params, options = rows_and_parameters(solver, 3000)
+    scores, weight = np.full(3000, np.nan, dtype=np.float32), np.linspace(0, 2, 3000, dtype=np.float32)
+    without = params.copy()
+    loss = _engine.train_epoch(X, y, weight, None, params, options, n_threads, scores=scores)
+    assert np.isnan(scores[0])  # of weight 0
+    values = LOGISTIC.values(y[1:], scores[1:], 1.0)
+    assert loss == pytest.approx(values @ weight[1:].astype(float), rel=1e-5)
+    assert _engine.train_epoch(X, y, weight, None, without, options, n_threads) == loss

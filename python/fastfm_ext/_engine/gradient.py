@@ -56,10 +56,11 @@ def rename_hot_features(X: Csr, hot: NDArray[np.int32]) -> Csr:
 
 
 class Targets(NamedTuple):
-    """What rows are to predict, (n_rows,), and their weights, (n_rows,) or None for 1."""
+    """What rows are to predict, (n_rows,), their weights or None for 1, and room for their scores or None."""
 
     y: Float32
     sample_weight: Float32 | None
+    scores: Float32 | None = None
 
 
 class RowOrder(NamedTuple):
@@ -79,17 +80,19 @@ def train_epoch(
     options: Options,
     n_threads: int = 1,
     hot_features: NDArray[np.int32] = NO_FEATURES,
+    scores: Float32 | None = None,
 ) -> float:
     """Visit the rows of X in the given order, one step each; change ``params`` in place; return the sum of the loss.
 
-    With ``hot_features``, X is what `rename_hot_features` returned with them.
+    With ``hot_features``, X is what `rename_hot_features` returned with them. ``scores`` (n_rows,) takes the score of
+    each row before its step.
 
     Raises
     ------
     NonFiniteScoreError
         When the score of a row is NaN or infinite. The parameters hold the steps before that row.
     """
-    targets = Targets(y, sample_weight)
+    targets = Targets(y, sample_weight, scores)
     n_visits = X.n_rows if order is None else len(order)
     visits_per_call = max(1, n_visits * NNZ_PER_CALL // max(X.nnz, NNZ_PER_CALL))
     loss_sum = 0.0
