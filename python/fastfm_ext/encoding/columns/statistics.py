@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastfm_ext._common.arrays import AnyArray, Float64
 from fastfm_ext._tables.coding import Coded, code_ints
 from fastfm_ext._tables.vocabulary import canonical
+from fastfm_ext.encoding.columns.collisions import HashedValues
 
 # A pair of codes, each below 2^31, as one number.
 _SHIFT = 32
@@ -118,4 +119,4 @@ def seen_values(column: Coded) -> AnyArray:
     return column.values if is_seen.all() else canonical(column.values[is_seen])
 
 
-Statistics = Counts | NumberSummary | None
+Statistics = Counts | NumberSummary | HashedValues | None
