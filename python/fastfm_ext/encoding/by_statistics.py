@@ -42,4 +42,5 @@ def fitted_by_statistics(
     """
     encoder._is_inferred = is_inferred
     encoder._keep(Layout.decided(list(specs), list(statistics)))
+    encoder._warn_of_collisions()
     return encoder

@@ -59,7 +59,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
     columns_ : list of column specs
         How every field is encoded; its repr can be copied, to be given as a list.
     collisions_ : dict of str to HashCollisions
-        Of every hashed column: how many values it has had, and how many of them share features. Spark counts none.
+        Of every hashed column: how many values it has had, and how many of them share features.
     slices_ : dict of str to slice
         Features of every field. Absent once `partial_fit` has added features, which lie elsewhere: see `fields_`.
     n_features_in_ : int
@@ -345,8 +345,9 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         return columns, n_rows
 
     def _warn_of_collisions(self) -> None:
-        for name, collisions in self.collisions_.items():
-            collisions.warn(name)
+        for column in self._layout.fitted:
+            if isinstance(column, FittedHashed) and column.collisions is not None:
+                column.collisions.warn(column.spec.column)
 
     def _keep(self, layout: Layout) -> None:
         self._layout = layout

@@ -27,6 +27,7 @@ def assert_same_state(one, other):
             assert array.tobytes() == other_arrays[name].tobytes(), name
 
 
+@pytest.mark.filterwarnings("ignore:hashed:UserWarning")
 @pytest.mark.parametrize("name", REAL)
 def test_on_real_tables_the_encoder_is_that_of_one_machine(spark, data_dir, name):
     read, lists = REAL[name]

@@ -69,7 +69,7 @@ class Hashed(SingleColumn):
 class FittedHashed(FittedColumn):
     """One feature for each hash, and one for the missing if wanted.
 
-    `seen` are the values of all calls of fit; None where nobody has counted them, as on Spark.
+    `seen` are the values of all calls of fit; None for encoders of earlier files.
     """
 
     spec: Hashed

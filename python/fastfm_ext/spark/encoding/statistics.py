@@ -12,6 +12,8 @@ from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._tables.coding import Coded
 from fastfm_ext._tables.read import as_table, read_columns
 from fastfm_ext.encoding.columns.base import ColumnsByName, ColumnSpec
+from fastfm_ext.encoding.columns.collisions import HashedValues
+from fastfm_ext.encoding.columns.hashed import Hashed
 from fastfm_ext.encoding.columns.numeric import Numeric
 from fastfm_ext.encoding.columns.statistics import Counts, NumberSummary, Statistics
 from fastfm_ext.spark.arrow import map_arrow, partition
@@ -83,6 +85,8 @@ class _Counting:
                 statistics = spec.statistics(columns)
                 if isinstance(statistics, NumberSummary) and statistics.n:
                     yield _rows(number, _keys_of_summary(statistics), np.ones(1, dtype=np.int64))
+                if isinstance(statistics, HashedValues):
+                    yield _rows(number, *_keys_of_hashes(statistics))
                 if isinstance(statistics, Counts) and statistics.counts.any():
                     yield _rows(number, *_keys_of_counts(statistics))
 
@@ -132,6 +136,12 @@ def _keys_of_counts(statistics: Counts) -> tuple[list[Any], AnyArray]:
     return [keys_of(values).take(codes[is_seen]) for codes, values, _ in statistics.columns], statistics.counts[is_seen]
 
 
+def _keys_of_hashes(statistics: HashedValues) -> tuple[list[Any], AnyArray]:
+    import pyarrow as pa
+
+    return [pa.array(statistics.hashes).cast(pa.string())], np.ones(len(statistics.hashes), dtype=np.int64)
+
+
 def _keys_of_summary(summary: NumberSummary) -> list[Any]:
     import pyarrow as pa
 
@@ -145,6 +155,8 @@ def _joined(spec: ColumnSpec, rows: Any) -> Statistics:
     if isinstance(spec, Numeric):
         parts = [(_summary(key), n) for key, n in zip(keys.to_pylist(), counts.tolist(), strict=True)]
         return NumberSummary.joined(parts)
+    if isinstance(spec, Hashed):
+        return HashedValues.of(keys.flatten().cast("uint32").to_numpy())
     n_parts = len(spec.columns_to_fit)
     flat = keys.flatten()
     columns = [_coded(flat.take(np.arange(part, len(flat), n_parts))) for part in range(n_parts)]
