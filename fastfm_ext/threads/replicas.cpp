@@ -7,6 +7,7 @@
 
 #include "threads/prefetch.hpp"
 #include "threads/team.hpp"
+#include "types/compiler.hpp"
 
 namespace fastfm {
 
@@ -139,6 +140,147 @@ class Sample {
     VisitedRows rows_{};
 };
 
+// One epoch as the job of a team: a step of training on a part of the visits, each replica on a share of it, then one of
+// merging; and so on.
+class Epoch {
+  public:
+    Epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order, const Params& params,
+          const Options& options, int n_replicas)
+        : kernels_(kernels),
+          X_(X),
+          targets_(targets),
+          order_(order),
+          options_(options),
+          n_(n_replicas),
+          n_visits_(order.last - order.first),
+          interval_(visits_between_merges(X, params, n_replicas)),
+          n_merges_((n_visits_ + interval_ - 1) / interval_),
+          sample_(X, targets, order, params),
+          hot_(sample_.hot(hot_merges * interval_)),
+          status_(n_, Status{StatusCode::ok, -1}),
+          sums_(n_, 0.0) {
+        replicas_.reserve(n_);
+        for (int t = 0; t < n_; ++t) {
+            replicas_.emplace_back(params);
+            each_.push_back(replicas_.back().params());
+        }
+        merging_ = Replicas{each_.data(), n_, params, sample_.visit_rates(), 0.0f, VisitedRows{}};
+    }
+
+    int next_step() {
+        switch (step_) {
+            case Step::none: return step_of(Step::take_up, n_);
+            case Step::take_up: return next_training();
+            case Step::train: return next_merging();
+            case Step::merge: return has_failed() || merge_ == n_merges_ ? 0 : next_training();
+        }
+        FASTFM_UNREACHABLE();
+    }
+
+    // The task is a replica, or a part of the features.
+    void run(int task) {
+        switch (step_) {
+            case Step::none: return;
+            case Step::take_up: return replicas_[task].take_up(merging_.shared);
+            case Step::train: return train(task);
+            case Step::merge: return merge(task);
+        }
+    }
+
+    double loss_sum() const { return std::accumulate(sums_.begin(), sums_.end(), 0.0); }
+
+    // That of the first replica of those that have failed.
+    Status status() const {
+        const auto failed = std::find_if(status_.begin(), status_.end(), is_failure);
+        return failed == status_.end() ? Status{StatusCode::ok, -1} : *failed;
+    }
+
+  private:
+    enum class Step { none, take_up, train, merge };
+
+    static bool is_failure(const Status& s) { return s.code != StatusCode::ok; }
+    bool has_failed() const { return std::any_of(status_.begin(), status_.end(), is_failure); }
+
+    int64_t bound_of(int64_t merge) const { return order_.first + part_bound(n_visits_, n_merges_, merge); }
+
+    void train(int t) {
+        const int64_t n = last_ - first_;
+        const RowOrder visits{first_ + part_bound(n, n_, t), first_ + part_bound(n, n_, t + 1), order_.rows};
+        double sum = 0.0;
+        status_[t] = kernels_.sgd_epoch(X_, targets_, visits, each_[t], options_, &sum);
+        sums_[t] += sum;
+    }
+
+    int step_of(Step step, int n_tasks) {
+        step_ = step;
+        return n_tasks;
+    }
+
+    int next_training() {
+        first_ = bound_of(merge_);
+        last_ = bound_of(++merge_);
+        return step_of(Step::train, n_);
+    }
+
+    int next_merging() {
+        const double loss = loss_sum();
+        merging_.rows = sample_.rows(loss - loss_before_, last_ - first_);
+        loss_before_ = loss;
+        merges_all_ = has_failed() || merge_ % hot_merges == 0 || merge_ == n_merges_;
+        visits_of_hot_ = static_cast<float>(last_ - first_);
+        visits_of_all_ = static_cast<float>(last_ - last_of_all_);
+        if (merges_all_) last_of_all_ = last_;
+        return step_of(Step::merge, n_merge_tasks());
+    }
+
+    int n_merge_tasks() const {
+        constexpr int64_t features_of_a_task = 256;
+        const int64_t n = merges_all_ ? merging_.shared.n_features : static_cast<int64_t>(hot_.size());
+        return static_cast<int>(std::clamp<int64_t>(n / features_of_a_task, 1, n_));
+    }
+
+    void merge(int task) {
+        const int n_tasks = n_merge_tasks();
+        const bool is_first = task == 0;
+        Replicas merging = merging_;
+        merging.n_visits = visits_of_hot_;
+        const auto n_hot = static_cast<int64_t>(hot_.size());
+        if (!merges_all_) {
+            const int64_t first = part_bound(n_hot, n_tasks, task), last = part_bound(n_hot, n_tasks, task + 1);
+            return kernels_.merge_replicas(merging, options_, {first, last, hot_.data(), is_first, true});
+        }
+        const int64_t n = merging.shared.n_features;
+        const int64_t first = part_bound(n, n_tasks, task), last = part_bound(n, n_tasks, task + 1);
+        const auto place = [&](int64_t i) { return std::lower_bound(hot_.begin(), hot_.end(), i) - hot_.begin(); };
+        kernels_.merge_replicas(merging, options_, {place(first), place(last), hot_.data(), is_first, true});
+        // What is hot has no changes left.
+        merging.n_visits = visits_of_all_;
+        kernels_.merge_replicas(merging, options_, {first, last, nullptr, false, false});
+    }
+
+    const Kernels& kernels_;
+    const Csr& X_;
+    const Targets& targets_;
+    const RowOrder& order_;
+    const Options& options_;
+    const int n_;
+    const int64_t n_visits_, interval_, n_merges_;
+    const Sample sample_;
+    const std::vector<int32_t> hot_;
+    std::vector<Replica> replicas_;
+    std::vector<Params> each_;
+    Replicas merging_;
+    std::vector<Status> status_;
+    std::vector<double> sums_;
+
+    Step step_ = Step::none;
+    int64_t merge_ = 0, first_ = 0, last_ = 0;
+    int64_t last_of_all_ = order_.first;  // the first visit after the last merge of all features
+    double loss_before_ = 0.0;
+    bool merges_all_ = false;
+    float visits_of_hot_ = 0.0f, visits_of_all_ = 0.0f;
+};
+
 }  // namespace
 
 bool fits_replicas(const Params& params) {
@@ -155,69 +297,10 @@ bool pays_for_replicas(const Csr& X, const RowOrder& order, const Params& params
 
 Status replicas_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
                       const Params& params, const Options& options, int n_threads, double* loss_sum) {
-    const int64_t n_visits = order.last - order.first;
-    const int64_t interval = visits_between_merges(X, params, n_threads);
-    const int64_t n_merges = (n_visits + interval - 1) / interval;
-    const Sample sample(X, targets, order, params);
-    const std::vector<int32_t> hot = sample.hot(hot_merges * interval);
-    std::vector<Replica> replicas;
-    std::vector<Params> each;
-    replicas.reserve(n_threads);
-    for (int t = 0; t < n_threads; ++t) {
-        replicas.emplace_back(params);
-        each.push_back(replicas.back().params());
-    }
-    std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
-    std::vector<double> sums(n_threads, 0.0);
-    const auto failed = [](const Status& s) { return s.code != StatusCode::ok; };
-
-    Team team(n_threads);
-    team.run([&](int member) {
-        team.each_share(member, [&](int t) { replicas[t].take_up(params); });
-        double loss = 0.0;
-        int64_t since_all = order.first;  // the first visit after the last merge of all features
-        for (int64_t merge = 0; merge < n_merges; ++merge) {
-            const int64_t first = order.first + part_bound(n_visits, n_merges, merge);
-            const int64_t last = order.first + part_bound(n_visits, n_merges, merge + 1);
-            team.each_share(member, [&](int t) {
-                const RowOrder visits{first + part_bound(last - first, n_threads, t),
-                                      first + part_bound(last - first, n_threads, t + 1), order.rows};
-                double sum = 0.0;
-                status[t] = kernels.sgd_epoch(X, targets, visits, each[t], options, &sum);
-                sums[t] += sum;
-            });
-            team.meet();
-            const bool ends = std::any_of(status.begin(), status.end(), failed);
-            const double loss_before = loss;
-            loss = std::accumulate(sums.begin(), sums.end(), 0.0);
-            Replicas merged{each.data(),
-                            n_threads,
-                            params,
-                            sample.visit_rates(),
-                            static_cast<float>(last - first),
-                            sample.rows(loss - loss_before, last - first)};
-            const auto part = [&](int64_t n) { return part_bound(n, team.n_members(), member); };
-            const auto next = [&](int64_t n) { return part_bound(n, team.n_members(), member + 1); };
-            const bool is_first = member == 0;
-            if (ends || (merge + 1) % hot_merges == 0 || merge + 1 == n_merges) {
-                const int64_t from = part(params.n_features), to = next(params.n_features);
-                const auto place = [&](int64_t i) { return std::lower_bound(hot.begin(), hot.end(), i) - hot.begin(); };
-                kernels.merge_replicas(merged, options, {place(from), place(to), hot.data(), is_first, true});
-                // What is hot has no changes left.
-                merged.n_visits = static_cast<float>(last - since_all);
-                kernels.merge_replicas(merged, options, {from, to, nullptr, false, false});
-                since_all = last;
-            } else {
-                const auto n = static_cast<int64_t>(hot.size());
-                kernels.merge_replicas(merged, options, {part(n), next(n), hot.data(), is_first, true});
-            }
-            team.meet();
-            if (ends) return;
-        }
-    });
-    *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
-    const auto first_failed = std::find_if(status.begin(), status.end(), failed);
-    return first_failed == status.end() ? Status{StatusCode::ok, -1} : *first_failed;
+    Epoch epoch(kernels, X, targets, order, params, options, n_threads);
+    Team<Epoch>(epoch, n_threads).run();
+    *loss_sum = epoch.loss_sum();
+    return epoch.status();
 }
 
 }  // namespace fastfm

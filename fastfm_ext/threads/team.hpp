@@ -1,66 +1,120 @@
-// Threads that do the shares of a job together, phase by phase: nobody begins a phase before all have ended the last.
+// Threads that do a job together, step by step: no task of a step begins before all tasks of the last step have ended.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "threads/pause.hpp"
+
 namespace fastfm {
 
-// Work on n shares, by as many threads as there are cores at most: a thread may do several shares of a phase. What comes
-// out depends on the shares alone, so it is the same with fewer threads than shares.
+// A job has
+//
+//   int next_step()       settles what the last step has done, and returns the number of tasks of the next, up to 31, or 0
+//                         where the job has ended; called by one thread while no other is at work
+//   void run(int task)    does a task of the step
+//
+// Free threads claim tasks, each first those that were its own in other steps, whose memory its core has near. Nobody
+// waits for a thread that has no core at the moment, unless it is in the middle of a task: the others do its tasks, all of
+// them if need be. What comes out must not depend on who does a task.
+template <class Job>
 class Team {
   public:
-    explicit Team(int n_shares)
-        : n_shares_(n_shares), most_(std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, n_shares)) {}
+    // As many threads as there are cores at most: more would only wait for each other.
+    Team(Job& job, int n_threads)
+        : job_(job), n_members_(std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, n_threads)) {}
 
-    // Calls body(member) once in each thread and joins them all; the calling thread is a member, too.
-    template <class Body>
-    void run(Body body) {
+    // Does the job; the calling thread is a member, too.
+    void run() {
+        open(job_.next_step());
         std::vector<std::thread> helpers;
-        helpers.reserve(most_ - 1);
+        helpers.reserve(n_members_ - 1);
         try {
-            for (int member = 1; member < most_; ++member)
-                helpers.emplace_back([this, member, &body] {
-                    while (n_members_.load(std::memory_order_acquire) == 0) std::this_thread::yield();
-                    body(member);
-                });
-        } catch (...) {  // the system has no more threads: those that there are do all shares
+            for (int member = 1; member < n_members_; ++member) helpers.emplace_back([this, member] { work(member); });
+        } catch (...) {  // the system has no more threads: those that there are do all tasks
         }
-        n_members_.store(static_cast<int>(helpers.size()) + 1, std::memory_order_release);
-        body(0);
+        work(0);
         for (std::thread& helper : helpers) helper.join();
     }
 
-    // Calls share(s) for the shares of a member.
-    template <class Share>
-    void each_share(int member, Share share) const {
-        for (int s = member; s < n_shares_; s += n_members()) share(s);
-    }
-
-    // Waits until all members are here.
-    void meet() {
-        const unsigned phase = phase_.load(std::memory_order_relaxed);
-        if (n_here_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_members()) {
-            n_here_.store(0, std::memory_order_relaxed);
-            phase_.store(phase + 1, std::memory_order_release);
-            return;
-        }
-        // Others are here within microseconds, unless they have lost their core.
-        constexpr int patience = 1 << 12;
-        for (int turn = 0; phase_.load(std::memory_order_acquire) == phase; ++turn)
-            if (turn > patience) std::this_thread::yield();
-    }
-
-    int n_members() const { return n_members_.load(std::memory_order_acquire); }
-
   private:
-    const int n_shares_;
-    const int most_;
-    std::atomic<int> n_members_{0};
-    std::atomic<int> n_here_{0};
-    std::atomic<unsigned> phase_{0};
+    // The number of the step in the upper half; in the lower one a bit for each task that nobody has claimed.
+    using State = uint64_t;
+    static constexpr int tasks_bits = 32;
+    static constexpr State tasks_mask = (State{1} << tasks_bits) - 1, over = State{1} << (tasks_bits - 1);
+    // Others are done within this time, unless they have lost their core; to sleep and to be woken takes about as long.
+    static constexpr std::chrono::microseconds patience{50};
+
+    void work(int member) {
+        for (State state = state_.load(); (state & over) == 0; state = state_.load()) {
+            const int task = wanted(state, member);
+            if (task == none)
+                wait(state);
+            else if (state_.compare_exchange_weak(state, state & ~(State{1} << task)))
+                finish(task);
+        }
+    }
+
+    static constexpr int none = -1;
+
+    // The first unclaimed task of the member's own, else the last that is left.
+    int wanted(State state, int member) const {
+        int last = none;
+        for (int task = 0; task < tasks_bits - 1; ++task) {
+            if ((state >> task & 1) == 0) continue;
+            if (task % n_members_ == member) return task;
+            last = task;
+        }
+        return last;
+    }
+
+    void finish(int task) {
+        job_.run(task);
+        if (n_unfinished_.fetch_sub(1) == 1) open(job_.next_step());
+    }
+
+    // The thread that opens a step takes a task of it, so others are woken only for more.
+    void open(int n_tasks) {
+        const State step = (state_.load() >> tasks_bits) + 1;
+        n_unfinished_.store(n_tasks);
+        state_.store(step << tasks_bits | (n_tasks ? (State{1} << n_tasks) - 1 : over));
+        if (n_tasks == 1 || n_asleep_.load() == 0) return;
+        // Whoever is about to sleep holds the lock until he does.
+        {
+            const std::lock_guard<std::mutex> lock(falling_asleep_);
+        }
+        changed_.notify_all();
+    }
+
+    void wait(State seen) {
+        using Clock = std::chrono::steady_clock;
+        constexpr int turns = 32;
+        const auto until = Clock::now() + patience;
+        do {
+            for (int turn = 0; turn < turns; ++turn) {
+                if (state_.load(std::memory_order_relaxed) != seen) return;
+                pause();
+            }
+        } while (Clock::now() < until);
+        std::unique_lock<std::mutex> lock(falling_asleep_);
+        n_asleep_.fetch_add(1);
+        changed_.wait(lock, [&] { return state_.load() != seen; });
+        n_asleep_.fetch_sub(1);
+    }
+
+    Job& job_;
+    const int n_members_;
+    std::atomic<State> state_{0};
+    std::atomic<int> n_unfinished_{0};
+    std::atomic<int> n_asleep_{0};
+    std::mutex falling_asleep_;
+    std::condition_variable changed_;
 };
 
 }  // namespace fastfm

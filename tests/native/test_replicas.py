@@ -1,6 +1,7 @@
 """Training by replicas: several threads, each with parameters of its own, which are merged at fixed visits."""
 
 import lzma
+import os
 
 import numpy as np
 import pytest
@@ -45,6 +46,22 @@ def test_the_same_number_of_threads_gives_the_same_bits_in_100_runs(isa, solver,
     results = {bits_of(*trained(X, y, n_threads, solver=solver)) for _ in range(100)}
     assert len(results) == 1
     assert results != {bits_of(*trained(X, y, 1, solver=solver))}  # several threads were at work
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system binds no thread to a core")
+@pytest.mark.parametrize("n_threads", [2, 4])
+def test_threads_that_share_one_core_give_the_same_bits(isa, n_threads):
+    rng = np.random.default_rng(6)
+    X = rows_of(rng, n_rows=40_000)
+    y = rng.normal(size=X.n_rows).astype(np.float32)
+    on_all_cores = bits_of(*trained(X, y, n_threads))
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        on_one_core = bits_of(*trained(X, y, n_threads))
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert on_one_core == on_all_cores
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
