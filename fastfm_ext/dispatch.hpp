@@ -50,6 +50,8 @@ struct Kernels {
     void (*group_contributions)(const Csr&, const Params&, int64_t first, int64_t last, const GroupContributions&);
     void (*collect_candidates)(const PackedItems&, int64_t first, int64_t last, const UserGroup&);
     void (*keep_best)(Candidates&, int32_t n, double margin);
+    void (*rank_candidates)(Candidates&, int32_t* rank);
+    void (*score_exactly)(const double* user, const PackedItems&, const int32_t* positions, int32_t n, double* scores);
 
     Status (*ranking_epoch)(const RankingData&, const Params&, const RankingOptions&, const RankingWorkspace&,
                             double* loss_sum);

@@ -6,39 +6,50 @@
 
 namespace fastfm::FASTFM_ISA {
 
-// For U users u of the group, from the given one on, and every item t of the panels first <= panel < last:
-//
-//   s = sum_f u_f t_f     in float32
-//
-// Where s is at least the user's limit, s and the item's place are appended to the user's candidates. Product and
-// selection are one pass: two vectors of items times U users are held in registers, and no score is written to memory
-// but those few. O(U d) for an item.
+// s = sum_f u_f t_f, in float32, of U users from the given one on and the 2 W items of a panel that begin at `t`.
+template <int W, int U>
+FASTFM_INLINE void multiply(const float* t, int32_t d, const float* u_f, int32_t n_users, float (*scores)[2 * W]) {
+    Vec<W> low[U], high[U];
+#pragma GCC unroll 12
+    for (int u = 0; u < U; ++u) low[u] = high[u] = Vec<W>::fill(0.0f);
+    for (int32_t f = 0; f < d; ++f, t += panel_items, u_f += n_users) {
+        const Vec<W> t_low = Vec<W>::load(t), t_high = Vec<W>::load(t + W);
+#pragma GCC unroll 12
+        for (int u = 0; u < U; ++u) {
+            const Vec<W> value = Vec<W>::fill(u_f[u]);
+            low[u] = fma(value, t_low, low[u]);
+            high[u] = fma(value, t_high, high[u]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int u = 0; u < U; ++u) {
+        low[u].store(scores[u]);
+        high[u].store(scores[u] + W);
+    }
+}
+
+// For U users u of the group, from the given one on, and every item t of the panels first <= panel < last: where
+// s = <u, t> is at least the user's limit, s and the item's place are appended to the user's candidates. Two vectors of
+// items times U users are held in registers, and their scores are looked at while they are in the nearest cache. O(U d)
+// for an item.
 template <int W, int U>
 void collect_candidates(const PackedItems& items, int64_t first, int64_t last, const UserGroup& group, int from_user) {
     constexpr int tile_items = 2 * W;
+    alignas(64) float scores[U][tile_items];
     for (int64_t panel = first; panel < last; ++panel) {
         for (int part = 0; part < panel_items; part += tile_items) {
-            const float* t = items.panels + panel * items.d * panel_items + part;
-            const float* u_f = group.vectors + from_user;
-            Vec<W> low[U], high[U];
-            for (int u = 0; u < U; ++u) low[u] = high[u] = Vec<W>::fill(0.0f);
-            for (int32_t f = 0; f < items.d; ++f, t += panel_items, u_f += group.n_users) {
-                const Vec<W> t_low = Vec<W>::load(t), t_high = Vec<W>::load(t + W);
-                for (int u = 0; u < U; ++u) {
-                    const Vec<W> value = Vec<W>::fill(u_f[u]);
-                    low[u] = fma(value, t_low, low[u]);
-                    high[u] = fma(value, t_high, high[u]);
-                }
-            }
+            multiply<W, U>(items.panels + panel * items.d * panel_items + part, items.d, group.vectors + from_user,
+                           group.n_users, scores);
             int32_t places[tile_items];
             for (int l = 0; l < tile_items; ++l) places[l] = static_cast<int32_t>(panel * panel_items + part + l);
             for (int u = 0; u < U; ++u) {
                 Candidates& own = group.candidates[from_user + u];
                 const Vec<W> limit = Vec<W>::fill(own.limit);
-                const unsigned in_low = at_least(low[u], limit), in_high = at_least(high[u], limit);
+                const Vec<W> low = Vec<W>::load(scores[u]), high = Vec<W>::load(scores[u] + W);
+                const unsigned in_low = at_least(low, limit), in_high = at_least(high, limit);
                 if (!(in_low | in_high)) continue;
-                own.count += compress(low[u], places, in_low, own.scores + own.count, own.places + own.count);
-                own.count += compress(high[u], places + W, in_high, own.scores + own.count, own.places + own.count);
+                own.count += compress(low, places, in_low, own.scores + own.count, own.places + own.count);
+                own.count += compress(high, places + W, in_high, own.scores + own.count, own.places + own.count);
                 if (own.count > group.room) group.make_room(group.search, own);
             }
         }
@@ -51,16 +62,25 @@ void pad_scores(Candidates& own, float value) {
     for (int32_t c = own.count; c % W; ++c) own.scores[c] = value;
 }
 
-// The least (sign = -1) or largest (sign = 1) score.
+// The least and the largest score.
 template <int W>
-float extreme_score(const float* scores, int n_vecs, float sign) {
-    const Vec<W> signs = Vec<W>::fill(sign);
-    Vec<W> most = Vec<W>::load(scores) * signs;
-    for (int v = 1; v < n_vecs; ++v) most = max(most, Vec<W>::load(scores + v * W) * signs);
-    float lanes[W];
-    most.store(lanes);
-    for (float lane : lanes) lanes[0] = lane > lanes[0] ? lane : lanes[0];
-    return lanes[0] * sign;
+void extremes(const float* scores, int n_vecs, float& least, float& most) {
+    Vec<W> low = Vec<W>::load(scores), high = low;
+    for (int v = 1; v < n_vecs; ++v) {
+        const Vec<W> next = Vec<W>::load(scores + v * W);
+        low = min(low, next);
+        high = max(high, next);
+    }
+    float lows[W], highs[W];
+    low.store(lows);
+    high.store(highs);
+    for (int half = W / 2; half; half /= 2)
+        for (int l = 0; l < half; ++l) {
+            lows[l] = lows[l] < lows[l + half] ? lows[l] : lows[l + half];
+            highs[l] = highs[l] > highs[l + half] ? highs[l] : highs[l + half];
+        }
+    least = lows[0];
+    most = highs[0];
 }
 
 template <int W>
@@ -80,7 +100,8 @@ void keep_best(Candidates& own, int32_t n, double margin) {
     if (own.count <= n) return;
     const int n_vecs = (own.count + W - 1) / W;
     pad_scores<W>(own, own.scores[0]);
-    float low = extreme_score<W>(own.scores, n_vecs, -1.0f), high = extreme_score<W>(own.scores, n_vecs, 1.0f);
+    float low, high;
+    extremes<W>(own.scores, n_vecs, low, high);
     pad_scores<W>(own, -INFINITY);
     for (int step = 0; step < max_halvings; ++step) {
         const float middle = 0.5f * (low + high);
@@ -97,6 +118,42 @@ void keep_best(Candidates& own, int32_t n, double margin) {
                          own.places + kept);
     }
     own.count = kept;
+}
+
+// rank[c] becomes the number of candidates with a higher score than candidate c. O(count^2 / W), which for a few hundred
+// candidates is less than sorting them. `rank` has room for whole vectors.
+template <int W>
+void rank_candidates(Candidates& own, int32_t* rank) {
+    pad_scores<W>(own, -INFINITY);
+    for (int32_t first = 0; first < own.count; first += W) {
+        const float* scores = own.scores + first;
+        int32_t higher[W] = {};
+        for (int32_t c = 0; c < own.count; ++c)
+            for (int l = 0; l < W; ++l) higher[l] += own.scores[c] > scores[l];
+        for (int l = 0; l < W; ++l) rank[first + l] = higher[l];
+    }
+}
+
+// <user, item> in float64 of the items at these positions. Products of two floats are exact there, and the sums are
+// always added up alike, so that all instruction sets give the same bits. Vectors further on are on their way into the
+// cache meanwhile.
+inline void score_exactly(const double* user, const PackedItems& items, const int32_t* positions, int32_t n,
+                          double* scores) {
+    constexpr int n_sums = 8, floats_per_line = 16, ahead = 8;
+    const int32_t d = items.d;
+    for (int32_t i = 0; i < n; ++i) {
+        if (i + ahead < n) {
+            const float* later = items.vectors + int64_t{positions[i + ahead]} * d;
+            for (int32_t f = 0; f < d; f += floats_per_line) prefetch_line(later + f);
+        }
+        const float* t = items.vectors + int64_t{positions[i]} * d;
+        double sums[n_sums] = {}, rest = 0.0;
+        int32_t f = 0;
+        for (; f + n_sums <= d; f += n_sums)
+            for (int l = 0; l < n_sums; ++l) sums[l] += user[f + l] * static_cast<double>(t[f + l]);
+        for (; f < d; ++f) rest += user[f] * static_cast<double>(t[f]);
+        scores[i] = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + rest;
+    }
 }
 
 }  // namespace fastfm::FASTFM_ISA

@@ -20,11 +20,15 @@ constexpr float everything = std::numeric_limits<float>::infinity();
 constexpr int64_t block_bytes = 1 << 18;
 // Panels between two looks at whether a group can stop.
 constexpr int64_t chunk_panels = 16;
-// Bytes that the candidates of a batch of users may take, and the most users of a batch.
-constexpr int64_t batch_bytes = 1 << 22;
-constexpr int64_t batch_users = 24 * group_users;
+// Bytes that the candidates of a batch of users take if these are not too few: another part of that cache. The fewest
+// users of a batch, which share what reading the items takes, and the most.
+constexpr int64_t batch_bytes = 1 << 18;
+constexpr int64_t fewest_batch_users = 8 * group_users;
+constexpr int64_t most_batch_users = 24 * group_users;
 // Room for candidates beyond the wanted items: more of it means fewer, longer selections.
 constexpr int64_t spare_room = 40;
+// Up to so many candidates are put in order by counting, for each, those before it.
+constexpr int32_t most_ranked = 1024;
 // A user who may get less than this part of the items has them scored one by one.
 constexpr int64_t short_list = 8;
 // A thread takes some 50 us to start, in which one multiplies about this often.
@@ -40,16 +44,6 @@ struct Scored {
     }
 };
 
-// Four sums, so that additions need not wait for each other; always in the same order.
-double inner_product(const float* a, const float* b, int32_t d) {
-    double sums[4] = {0.0, 0.0, 0.0, 0.0};
-    int32_t f = 0;
-    for (; f + 4 <= d; f += 4)
-        for (int l = 0; l < 4; ++l) sums[l] += static_cast<double>(a[f + l]) * static_cast<double>(b[f + l]);
-    for (; f < d; ++f) sums[0] += static_cast<double>(a[f]) * static_cast<double>(b[f]);
-    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
-}
-
 float just_below(double value) { return nextafterf(static_cast<float>(value), nothing); }
 
 // The search of one thread. All memory is taken when it is built: a thread must not throw.
@@ -57,10 +51,10 @@ class Search {
   public:
     Search(const Kernels& kernels, const PackedItems& items, const TopNQuery& query, const Best& best)
         : kernels_(kernels), items_(items), query_(query), best_(best), n_(std::min(query.n, items.n_items)) {
-        room_ = (std::min(n_ + n_ / 2 + spare_room, items.n_items) + panel_items - 1) / panel_items * panel_items;
+        room_ = (std::min(2 * n_ + spare_room, items.n_items) + panel_items - 1) / panel_items * panel_items;
         const int64_t length = room_ + panel_items;
         const int64_t affordable = batch_bytes / (length * (sizeof(float) + sizeof(int32_t)));
-        const int64_t most = std::clamp<int64_t>(affordable / group_users * group_users, group_users, batch_users);
+        const int64_t most = std::clamp(affordable / group_users * group_users, fewest_batch_users, most_batch_users);
         batch_ = std::min(most, (query.n_users + group_users - 1) / group_users * group_users);
         scores_.resize(batch_ * length + floats_per_line);
         places_.resize(batch_ * length);
@@ -69,7 +63,13 @@ class Search {
         checked_.resize(batch_);
         rows_.reserve(batch_);
         groups_.reserve(query.probes ? batch_ : batch_ / group_users + 2);
-        scored_.resize(std::max(length, query.lists.may_get ? items.n_items / short_list + 1 : 0));
+        order_.resize(length);
+        ranks_.resize(length);
+        const int64_t most_scored = std::max(length, query.lists.may_get ? items.n_items / short_list + 1 : 0);
+        positions_.resize(most_scored);
+        exact_.resize(most_scored);
+        scored_.resize(most_scored);
+        user_.resize(items.d);
         error_ = (items.d + 3) * 0x1p-23;
     }
 
@@ -200,28 +200,71 @@ class Search {
 
     void score_candidates(int64_t i) {
         const Candidates& own = candidates_[i];
-        for (int32_t c = 0; c < own.count; ++c) scored_[c] = scored(rows_[i], items_.positions[own.places[c]], c);
+        for (int32_t c = 0; c < own.count; ++c) positions_[c] = items_.positions[own.places[c]];
+        score(rows_[i], own.count);
+    }
+
+    // Fills scored_ with the items at the first `count` of positions_.
+    void score(int64_t u, int32_t count) {
+        std::copy_n(vector_of(u), items_.d, user_.begin());
+        kernels_.score_exactly(user_.data(), items_, positions_.data(), count, exact_.data());
+        for (int32_t c = 0; c < count; ++c) scored_[c] = {exact_[c], positions_[c], c};
     }
 
     void finish(int64_t i) {
         drop_forbidden(i);
-        select(i);
+        const Candidates& own = candidates_[i];
+        if (own.count > n_ + n_ / 4) select(i);
+        if (own.count <= most_ranked) return finish_by_rank(i);
         score_candidates(i);
-        write(rows_[i], candidates_[i].count);
+        std::sort(scored_.begin(), scored_.begin() + own.count);
+        write(rows_[i], own.count);
+    }
+
+    // Where float32 has the candidates nearly in order, float64 only moves a few of them.
+    void finish_by_rank(int64_t i) {
+        const Candidates& own = candidates_[i];
+        order_by_rank(candidates_[i]);
+        int32_t count = own.count;
+        if (count > n_) {
+            const float limit = just_below(own.scores[order_[n_ - 1]] - 2.0 * slack(rows_[i]));
+            for (count = static_cast<int32_t>(n_); count < own.count && own.scores[order_[count]] >= limit;) ++count;
+        }
+        for (int32_t c = 0; c < count; ++c) positions_[c] = items_.positions[own.places[order_[c]]];
+        score(rows_[i], count);
+        for (int32_t c = 1; c < count; ++c) {
+            const Scored moved = scored_[c];
+            int32_t to = c;
+            for (; to && moved < scored_[to - 1]; --to) scored_[to] = scored_[to - 1];
+            scored_[to] = moved;
+        }
+        write(rows_[i], count);
+    }
+
+    // Fills order_ with the candidates by decreasing float32 score.
+    void order_by_rank(Candidates& own) {
+        kernels_.rank_candidates(own, ranks_.data());
+        std::fill_n(order_.begin(), own.count, -1);
+        for (int32_t c = 0; c < own.count; ++c) {
+            int32_t at = ranks_[c];
+            while (order_[at] >= 0) ++at;  // taken by one of the same score
+            order_[at] = c;
+        }
     }
 
     void rank_list(int64_t u) {
         const int32_t* end = query_.lists.listed + query_.lists.indptr[u + 1];
-        int64_t count = 0;
+        int32_t count = 0;
         for (const int32_t* position = query_.lists.listed + query_.lists.indptr[u]; position < end; ++position)
-            if (!query_.allowed || query_.allowed[*position]) scored_[count++] = scored(u, *position, 0);
+            if (!query_.allowed || query_.allowed[*position]) positions_[count++] = *position;
+        score(u, count);
+        std::partial_sort(scored_.begin(), scored_.begin() + std::min<int64_t>(n_, count), scored_.begin() + count);
         write(u, count);
     }
 
-    // Gives user u the best of the first `count` of scored_.
+    // Gives user u the best of the first `count` of scored_, whose first n_ are in order.
     void write(int64_t u, int64_t count) {
         const int64_t found = std::min(n_, count);
-        std::partial_sort(scored_.begin(), scored_.begin() + found, scored_.begin() + count);
         int64_t* positions = best_.positions + u * query_.n;
         float* scores = best_.scores + u * query_.n;
         for (int64_t c = 0; c < found; ++c) {
@@ -239,11 +282,6 @@ class Search {
     }
 
     const float* vector_of(int64_t u) const { return query_.users + u * items_.d; }
-
-    Scored scored(int64_t u, int32_t position, int32_t candidate) const {
-        const float* item = items_.vectors + int64_t{position} * items_.d;
-        return {inner_product(vector_of(u), item, items_.d), position, candidate};
-    }
 
     // What a float32 score of this user can be wrong by; the last term is for products that float32 is too coarse for.
     double slack(int64_t u) const {
@@ -276,7 +314,8 @@ class Search {
     std::vector<Candidates> candidates_;
     std::vector<int32_t> checked_;  // so many of the candidates are known to be items that the user may get
     std::vector<float> vectors_, scores_;
-    std::vector<int32_t> places_;
+    std::vector<int32_t> places_, ranks_, order_, positions_;
+    std::vector<double> user_, exact_;
     std::vector<Scored> scored_;
 };
 

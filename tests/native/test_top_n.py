@@ -86,6 +86,10 @@ class TestRanking:
     def test_all_numbers_of_results(self, n):
         check(*normal(n, 6, 500, 5), n)
 
+    @pytest.mark.parametrize("n", [100, 900, 1500])
+    def test_hundreds_of_results_of_thousands_of_items(self, n):
+        check(*normal(n, 14, 4000, 9), n)
+
     def test_no_users(self):
         positions, scores = top_n(np.empty((0, 3), np.float32), PackedItems.of(np.ones((5, 3), np.float32)), 4)
         assert positions.shape == scores.shape == (0, 4)
@@ -163,6 +167,20 @@ class TestIndependence:
         monkeypatch.setattr(_top_n, "PRODUCTS_PER_CALL", 20_000)
         users, items = normal(10, 50, 800, 5)
         check(users, items, 6, lists=(np.random.default_rng(10).random((50, 800)) < 0.05, False))
+
+
+def test_all_instruction_sets_give_the_same_bits():
+    users, items = map(np.float32, normal(12, 40, 3000, 21))
+    packed, in_use, found = PackedItems.of(items), _engine.isa_in_use(), []
+    try:
+        for isa in _engine.supported_isas():
+            _engine.use_isa(isa)
+            found.append(top_n(users, packed, 100))
+    finally:
+        _engine.use_isa(in_use)
+    for positions, scores in found[1:]:
+        np.testing.assert_array_equal(positions, found[0][0])
+        np.testing.assert_array_equal(scores, found[0][1])
 
 
 def test_items_are_laid_out_longest_first_and_padded_with_zeros():
