@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastfm_ext.evaluation import evaluate
     from fastfm_ext.explain import top_interactions
     from fastfm_ext.export import export_features, export_vectors, to_onnx, write_onnx
+    from fastfm_ext.field_aware.ffm import FFMClassifier, FFMRegressor
     from fastfm_ext.fm import FMClassifier, FMRegressor
     from fastfm_ext.model_io import ModelFileError, load_model, save_model
     from fastfm_ext.ranking import FMRanker
@@ -28,6 +29,8 @@ __all__ = [
     "BayesianFMRegressor",
     "BlockMatrix",
     "DivergenceError",
+    "FFMClassifier",
+    "FFMRegressor",
     "FMClassifier",
     "FMEncoder",
     "FMRanker",

@@ -30,6 +30,8 @@ PUBLIC_NAMES = (
     PublicName("BayesianFMRegressor", "fastfm_ext.bayesian", "model"),
     PublicName("BlockMatrix", "fastfm_ext.blocks", "matrix"),
     PublicName("DivergenceError", "fastfm_ext._learning.divergence", "error"),
+    PublicName("FFMClassifier", "fastfm_ext.field_aware.ffm", "model"),
+    PublicName("FFMRegressor", "fastfm_ext.field_aware.ffm", "model"),
     PublicName("FMClassifier", "fastfm_ext.fm", "model"),
     PublicName("FMEncoder", "fastfm_ext.encoding", "encoder"),
     PublicName("FMRanker", "fastfm_ext.ranking", "model"),
@@ -58,6 +60,8 @@ PUBLIC_NAMES = (
 )
 # What these estimators are without scikit-learn, which some programs have no other use for; the same files hold both.
 PLAIN_CLASSES = {
+    "FFMClassifier": ("fastfm_ext._estimators.ffm", "PlainFFMClassifier"),
+    "FFMRegressor": ("fastfm_ext._estimators.ffm", "PlainFFMRegressor"),
     "FMClassifier": ("fastfm_ext._estimators.plain_classifier", "PlainClassifier"),
     "FMRegressor": ("fastfm_ext._estimators.plain_regressor", "PlainRegressor"),
 }

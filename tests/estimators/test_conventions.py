@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import estimator_cases
-from estimator_cases import target_of
+from estimator_cases import ESTIMATORS, target_of
 from fastfm_ext import (
     BayesianFMClassifier,
     BayesianFMOrdinalClassifier,
@@ -22,8 +22,6 @@ from fastfm_ext import (
 )
 
 rows = estimator_cases.rows
-
-ESTIMATORS = [FMRegressor, FMClassifier]
 
 WEIGHT_IS_NOT_REPETITION = (
     "a row of weight 2 takes one step of twice the size, and a row that stands there twice takes two steps"
@@ -46,7 +44,9 @@ def expected_failures(estimator):
     }
 
 
-@parametrize_with_checks([FMRegressor(), FMClassifier(), *BAYESIAN], expected_failed_checks=expected_failures)
+@parametrize_with_checks(
+    [*(estimator() for estimator in ESTIMATORS), *BAYESIAN], expected_failed_checks=expected_failures
+)
 def test_scikit_learn_convention(estimator, check):
     check(estimator)
 

@@ -11,13 +11,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import estimator_cases
-from estimator_cases import assert_same_model, target_of
+from estimator_cases import ESTIMATORS, assert_same_model, target_of
 from fastfm_ext import FMClassifier, FMRegressor
 from registries import SOLVERS
 
 rows = estimator_cases.rows
-
-ESTIMATORS = [FMRegressor, FMClassifier]
 
 
 def through_joblib(model):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 
 import training_cases
@@ -191,7 +192,7 @@ def test_a_small_table_is_not_overfitted(estimator):
     y_test = target_of(estimator, y_test)
 
     def loss(model):
-        if estimator is FMRegressor:
+        if is_regressor(model):
             return np.mean((model.predict(X_test) - y_test) ** 2)
         return -np.mean(np.log(model.predict_proba(X_test)[np.arange(len(y_test)), y_test.astype(int)]))
 

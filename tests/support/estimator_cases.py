@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.base import is_classifier
 
 from fastfm_ext import FMClassifier, FMRegressor
+from field_aware_cases import FIELD_AWARE
+
+# Those that learn a target for each row by descent.
+ESTIMATORS = [FMRegressor, FMClassifier, *FIELD_AWARE]
 
 
 @pytest.fixture
@@ -16,11 +21,11 @@ def rows():
 
 
 def target_of(estimator, rows):
-    return rows[1] if estimator is FMRegressor else rows[2]
+    return rows[2] if is_classifier(estimator()) else rows[1]
 
 
 def scores(model, X):
-    return model.decision_function(X) if isinstance(model, FMClassifier) else model.predict(X)
+    return model.decision_function(X) if is_classifier(model) else model.predict(X)
 
 
 def assert_same_model(a, b, X):

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.base import is_classifier
 
-from fastfm_ext import FMClassifier, FMRegressor
+from fastfm_ext import FMClassifier
+from field_aware_cases import FIELD_AWARE
 
 N_ROWS, N_FEATURES, BUFFER_ROWS = 1500, 60, 200
+FIELDS = np.arange(N_FEATURES) % 3
 
 
 def rows(seed: int = 0, n_rows: int = N_ROWS) -> tuple[sp.csr_array, np.ndarray]:
@@ -24,7 +27,7 @@ def rows(seed: int = 0, n_rows: int = N_ROWS) -> tuple[sp.csr_array, np.ndarray]
 
 
 def target_of(estimator: type, y: np.ndarray) -> np.ndarray:
-    return y if estimator is FMRegressor else y > 0
+    return y > 0 if is_classifier(estimator()) else y
 
 
 def batches(X: Any, y: Any, n_rows: int, weights: Any = None) -> Callable[[], Iterator[tuple[Any, ...]]]:
@@ -39,7 +42,8 @@ def batches(X: Any, y: Any, n_rows: int, weights: Any = None) -> Callable[[], It
 
 
 def make(estimator: type = FMClassifier, **params: Any) -> Any:
-    return estimator(**({"n_factors": 4, "random_state": 3} | params))
+    fields = {"fields": FIELDS} if estimator in FIELD_AWARE else {}
+    return estimator(**(fields | {"n_factors": 4, "random_state": 3} | params))
 
 
 class Crash(BaseException):

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.base import is_classifier
 
-from fastfm_ext import FMClassifier, FMRegressor, _engine
+from estimator_cases import ESTIMATORS as ESTIMATORS
+from fastfm_ext import _engine
+from field_aware_cases import FIELD_AWARE
 
-ESTIMATORS = [FMRegressor, FMClassifier]
+# Of these features and of some to come.
+FIELDS = np.arange(64) % 3
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +21,12 @@ def rows():
 
 
 def target_of(estimator, y):
-    return y if estimator is FMRegressor else y > 0
+    return y > 0 if is_classifier(estimator()) else y
 
 
 def make(estimator, **params):
-    return estimator(**({"random_state": 0, "max_iter": 5, "n_factors": 5} | params))
+    fields = {"fields": FIELDS} if estimator in FIELD_AWARE else {}
+    return estimator(**(fields | {"random_state": 0, "max_iter": 5, "n_factors": 5} | params))
 
 
 def assert_same_model(a, b):

@@ -10,8 +10,9 @@ and compare the powers of x. With C_f = sum_j v_jf c_j, V stays as it is, and
     w_i of x  =  w_i - <v_i, C> + |v_i|^2 c_i,
     w0 of x   =  w0 - sum_i w_i c_i + 1/2 [ |C|^2 - sum_i |v_i|^2 c_i^2 ],
 
-which is the score of z = -c. Both are sums of large numbers that nearly cancel in p. So rows are scored as x - c, which
-is taken in double precision, and w0 and w of x are worked out, in double precision as well, for those who ask.
+which is the score of z = -c. Field-aware models have other pairs <v_i, v_j>, and their own take the place. Both are
+sums of large numbers that nearly cancel in p. So rows are scored as x - c, which is taken in double precision, and w0
+and w of x are worked out, in double precision as well, for those who ask.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._engine.csr import Csr
+from fastfm_ext._engine.interactions import interactions
 from fastfm_ext._engine.parameters import Parameters
 
 # A column is centered whose mean is more standard deviations than this from zero: from there on it learns less.
@@ -190,12 +192,18 @@ class Centers:
 
     def w0(self, params: Parameters) -> float:
         """Return the w0 of x."""
+        if params.model.has_fields:
+            c, P = self.values, interactions(params, self.columns, self.columns)
+            return params.w0 - float(params.w[self.columns] @ c) + 0.5 * float(c @ P @ c)
         return params.w0 + float(self._pool_of_zeros(params, np.ones((1, len(self))))[0][0])
 
     def w(self, params: Parameters) -> Float32:
         """Return the w of x, (n_features,)."""
         if not len(self):
             return params.w
+        if params.model.has_fields:
+            every = np.arange(params.n_features)
+            return (params.w - interactions(params, every, self.columns) @ self.values).astype(np.float32)
         S = self._pool_of_zeros(params, np.ones((1, len(self))))[1][0]
         w = np.empty(params.n_features, dtype=np.float32)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,19 @@ def features_of_rows(X: Csr, left_out: Csr | None = None) -> NDArray[np.integer]
 def largest_value(X: Csr) -> float:
     """Return the largest absolute value."""
     return 1.0 if X.data is None else float(np.abs(X.data).max(initial=0.0))
+
+
+def unit_rows(X: Csr) -> Csr:
+    """Return X with each row divided by its Euclidean norm; a row without values stays so."""
+    lengths = np.diff(X.indptr)
+    if X.data is None:
+        norms = np.sqrt(lengths.astype(np.float64))
+    else:
+        row = np.repeat(np.arange(X.n_rows), lengths)
+        norms = np.sqrt(np.bincount(row, X.data.astype(np.float64) ** 2, X.n_rows))
+    scale = np.divide(1.0, norms, out=np.ones_like(norms), where=norms > 0)
+    data = np.repeat(scale, lengths) * (1.0 if X.data is None else X.data)
+    return replace(X, data=data.astype(np.float32))
 
 
 def csr_at_once(indptr: RowStarts, indices: NDArray[np.int32], data: Float32, n_features: int) -> Csr | None:

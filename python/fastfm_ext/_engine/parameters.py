@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.models import FM, NO_FIELDS, Fields, ModelSpec, TableSpec
-from fastfm_ext._engine.models.spec import padded
+from fastfm_ext._engine.models.spec import factors, padded
 from fastfm_ext._engine.options import STATE_SLOTS, Options
 from fastfm_ext._native import core
 
@@ -127,8 +127,8 @@ class Parameters:
     def V(self) -> Float32:
         """(n_features, n_factors); with a vector for each field, (n_features, n_fields, n_factors)."""
         V = self.tables["V"][:, 0]
-        n_vectors = V.shape[1] // max(self.k, 1)
-        return (V.reshape(len(V), n_vectors, self.k) if n_vectors > 1 else V)[..., : self.n_factors]
+        has_one_vector = any(spec.name == "V" and spec.width is factors for spec in self.specs)
+        return (V if has_one_vector else V.reshape(len(V), self.fields.n, self.k))[..., : self.n_factors]
 
     @property
     def R(self) -> Float32:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import AnyArray, Float64
 from fastfm_ext._common.threads import n_threads_of
+from fastfm_ext._engine.models import FM, NO_FIELDS, Fields, ModelSpec
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators import saving
@@ -105,6 +106,8 @@ class FMEstimator:
 
     # Whether step sizes fall to 0 over the epochs, so that no more of them would gain anything.
     _rates_fall: bool = False
+    # What the kernels compute of a row.
+    _spec: ClassVar[ModelSpec] = FM
     # The key of history_ that has what was validated.
     _validation_name: ClassVar[str] = "val_loss"
 
@@ -254,7 +257,9 @@ class FMEstimator:
         among the `trained` ones, which may repeat, stay 0 if no row has trained them before.
         """
         if w0 is not None:
-            return [Parameters.initialise(n_features, int(self.n_factors), options, each, rng, trained) for each in w0]
+            kind: dict[str, Any] = {"model": self._spec, "fields": self._fields_of(n_features)}
+            k = int(self.n_factors)
+            return [Parameters.initialise(n_features, k, options, each, rng, trained, **kind) for each in w0]
         self._check_can_continue()
         if self._has_no_units:
             plain = [params.copy() for params in self._scorers]
@@ -274,6 +279,10 @@ class FMEstimator:
         for number, params in enumerate(scorers):
             params.draw_fresh(trained, options, (*seed, number))
         return scorers
+
+    def _fields_of(self, n_features: int) -> Fields:
+        """Return the fields of so many features, where the model asks for them."""
+        return NO_FIELDS
 
     def _schedule(self, call: TrainingCall) -> Schedule:
         return self._schedule_of(1 if call.is_batch else self._most_epochs, call.report)

@@ -35,7 +35,7 @@ def learned_samples(
     centers = NO_CENTERS
     if call.is_first:
         # What centering takes off w0 and w have to bring back, and a model without them is another one of x - c.
-        if model.fit_intercept and model.fit_linear:
+        if model.fit_intercept and model.fit_linear and not model.normalize:
             X, centers = Centers.learned(rows.X, in_double, is_beginning=call.is_on_some)
             rows = rows._replace(X=X)
         target = model._learn_target(rows.y, rows.sample_weight, classes)
@@ -44,7 +44,7 @@ def learned_samples(
         target = target._replace(center=0.0)  # the parameters are those of targets as they are
     rows = model._take_in(rows, is_batch=call.is_on_some)
     if call.is_first or model._has_no_units:
-        model._units = Units.of(rows.X, centers, rows.sample_weight, target)
+        model._units = Units.of(rows.X, centers, rows.sample_weight, target, is_scaled=not model.normalize)
     elif not call.is_batch:
         model._units = model._units.weighed_anew(rows.sample_weight)
     adopt_rate(model, call)

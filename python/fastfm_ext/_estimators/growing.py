@@ -34,7 +34,8 @@ def grow(model: FMEstimator, n_features: int) -> None:
             "it on a sparse matrix, as an encoder gives it, to let it grow."
         )
     model._check_can_continue()
-    model._scorers = Scorers(params.grown(int(n_features), model._options()) for params in model._scorers)
+    n, options, fields = int(n_features), model._options(), model._fields_of(int(n_features))
+    model._scorers = Scorers(params.grown(n, options, fields) for params in model._scorers)
     model.n_features_in_ = int(n_features)
 
 

@@ -9,7 +9,15 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
-from fastfm_ext._common.checks import check_param, is_bool, is_integer, is_nonzero_integer, is_real, optional
+from fastfm_ext._common.checks import (
+    check_param,
+    is_bool,
+    is_integer,
+    is_nonzero_integer,
+    is_real,
+    optional,
+    public_name,
+)
 from fastfm_ext._engine.options import Options
 from fastfm_ext._estimators.class_weights import is_class_weight
 from fastfm_ext._learning.losses import LOSSES, MULTI_CLASS, Loss, RankingLoss
@@ -61,6 +69,7 @@ CHECKS: dict[str, Check] = {
     "clip_predictions": _SWITCH,
     "fit_intercept": _SWITCH,
     "fit_linear": _SWITCH,
+    "normalize": _SWITCH,
     "shuffle": _SWITCH,
     "warm_start": _SWITCH,
     "refit": _SWITCH,
@@ -102,6 +111,10 @@ def check_solver(estimator: Any, solver: Solver, loss: Loss) -> None:
 
     A hyperparameter counts as given where its value is not the default.
     """
+    if estimator._spec.name not in solver.models:
+        able = " or ".join(f'"{each.name}"' for each in SOLVERS if estimator._spec.name in each.models)
+        name = public_name(type(estimator))
+        raise ValueError(f'solver="{solver.name}" is for factorization machines; {name} takes {able}.')
     if loss.name not in solver.losses:
         known = ", ".join(f'"{name}"' for name in sorted(solver.losses))
         raise ValueError(f'solver="{solver.name}" has no loss "{loss.name}"; "{solver.name}" has: {known}.')

@@ -44,6 +44,9 @@ class RowEstimator(FMEstimator):
     A subclass names its loss, turns targets into one row of numbers for each scorer, and turns scores into predictions.
     """
 
+    # Whether rows are scaled to unit length; only field-aware models have it as a hyperparameter.
+    normalize: bool = False
+
     def __init__(
         self,
         n_factors: int = 16,
@@ -112,6 +115,9 @@ class RowEstimator(FMEstimator):
     def _score_offset(self) -> float:
         """What is to be added to the scores of training."""
         return 0.0
+
+    def _meet(self, X: Any, *, is_first: bool) -> None:
+        """Learn from rows to train on what their values do not say."""
 
     def _take_in(self, rows: CountedRows, *, is_batch: bool) -> CountedRows:
         """Learn from rows to train on what no step learns; return them as they count."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 from numbers import Integral
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
-from fastfm_ext._engine.models import FM
+from fastfm_ext._engine.models import Fields, ModelSpec
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.class_weights import from_pairs, to_pairs
+from fastfm_ext._estimators.field_map import FieldMap
 from fastfm_ext._estimators.hyperparameters import values_of
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.row_norms import RowNorms
@@ -39,7 +40,9 @@ class Savable(Protocol):
     _units: Units
     _has_no_units: bool
     n_features_in_: int
+    _spec: ClassVar[ModelSpec]
 
+    def _fields_of(self, n_features: int) -> Fields: ...
     def _check_params(self) -> None: ...
     def _check_learned_target(self) -> None: ...
 
@@ -93,11 +96,15 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
             if not isinstance(meta[name], kind):
                 raise ValueError(f"{name} is {meta[name]!r}")
             setattr(model, name, meta[name])
-    n_scorers = sum(name.startswith(f"{FM.tables[0].array_name}_") for name in arrays)
+    spec = model._spec
+    n_scorers = sum(name.startswith(f"{spec.tables[0].array_name}_") for name in arrays)
     # A ranker may have parameters for the items of histories, behind those of the features.
     n_features = model.n_features_in_ + getattr(model, "n_items_in_", 0)
+    if spec.has_fields:
+        model._field_map = FieldMap.from_arrays(arrays)  # type: ignore[attr-defined]
+    of: dict[str, Any] = {"model": spec, "fields": model._fields_of(n_features)}
     model._scorers = Scorers(
-        Parameters.from_arrays(arrays, meta["n_factors"], n_features + n_more, suffix=f"_{number}")
+        Parameters.from_arrays(arrays, meta["n_factors"], n_features + n_more, f"_{number}", **of)
         for number in range(n_scorers)
     )
     if not model._scorers:

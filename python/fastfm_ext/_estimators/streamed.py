@@ -6,6 +6,7 @@ import copy
 import itertools
 import os
 import secrets
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastfm_ext._common.checks import is_integer, is_real
 from fastfm_ext._common.files import remove_leftovers
 from fastfm_ext._common.interrupt import DeferredInterrupt
 from fastfm_ext._engine.centers import ColumnsInDouble
+from fastfm_ext._engine.models import Fields
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.first_rows import learned_samples
@@ -81,6 +83,10 @@ class EstimatorAsLearner:
     def units(self) -> Units:
         """The units of training."""
         return self.estimator._units
+
+    def fields_of(self, n_features: int) -> Fields:
+        """Return the fields of so many features, or raise ValueError where they are not known."""
+        return self.estimator._fields_of(n_features)
 
     def check_target(self, y: Any, name: str) -> Any:
         """Return targets, (n_rows,), that can be learned, or raise ValueError."""
@@ -157,6 +163,7 @@ def _begin(
         learner = EstimatorAsLearner(estimator, classes, is_first=is_first)
         batches = batches_of(stream)
         first = first_batches(batches, settings.buffer_rows)
+        estimator._meet(first[0].X if first else None, is_first=is_first)
         scorers, position = _first_scorers(learner, first, fixed, settings)
         begun = itertools.chain(handed_over(first), batches)
     terms = learner.terms(settings, position.typical_loss)
@@ -201,6 +208,8 @@ def _fixed_settings(estimator: RowEstimator, stream: Any, validation: Any, setti
     """Return by name what must be the same when a fit is taken up again."""
     fixed = {k: v for k, v in plain_params(estimator).items() if k not in MAY_DIFFER}
     fixed = {k: v for k, v in fixed.items() if k not in _LATER or v != _LATER[k]}
+    if fixed.get("fields") is not None:
+        fixed["fields"] = zlib.crc32(repr(np.asarray(fixed["fields"]).tolist()).encode())
     fixed |= {"buffer_rows": settings.buffer_rows, "cache": settings.cache is not None}
     fixed |= {"validation": validation is not None}
     describe = getattr(stream, "describe", None)

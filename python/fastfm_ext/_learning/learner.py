@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.centers import ColumnsInDouble
+from fastfm_ext._engine.models import Fields
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard
@@ -38,6 +39,9 @@ class Learner(Protocol):
     @property
     def estimator(self) -> Any:
         """The estimator, which knows the number of features and their names."""
+
+    def fields_of(self, n_features: int) -> Fields:
+        """Return the fields of so many features, or raise ValueError where they are not known."""
 
     def check_target(self, y: Any, name: str) -> Any:
         """Return targets, (n_rows,), that can be learned, or raise ValueError."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fastfm_ext._engine.models import FM
+from fastfm_ext._engine.models import FM, NO_FIELDS, Fields, model_named
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.loop import History, Monitor, Run
 
@@ -21,6 +21,9 @@ def state_of_run(run: Run) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     arrays: dict[str, NDArray[Any]] = {}
     for number, params in enumerate(run.best):
         arrays |= params.to_arrays(f"_{number}")
+        if params.fields.of_feature is not None:
+            meta["kind"] = {"model": params.model.name, "n_fields": params.fields.n}
+            arrays["fields"] = params.fields.of_feature
     return meta, arrays
 
 
@@ -33,9 +36,13 @@ def run_of_state(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Run:
         For a state that `state_of_run` did not make.
     """
     run = Run(_history_from(meta["history"]), Monitor(**meta["monitor"]))
+    model, fields = FM, NO_FIELDS
+    if "kind" in meta:
+        model = model_named(meta["kind"]["model"])
+        fields = Fields(int(meta["kind"]["n_fields"]), arrays["fields"])
     run.best = [
-        Parameters.from_arrays(arrays, meta["n_factors"], suffix=f"_{number}")
-        for number in range(len(arrays) // len(FM.tables))
+        Parameters.from_arrays(arrays, meta["n_factors"], suffix=f"_{number}", model=model, fields=fields)
+        for number in range(len(arrays) // len(model.tables))
     ]
     return run
 

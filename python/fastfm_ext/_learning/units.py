@@ -33,6 +33,9 @@ from fastfm_ext._validation.rows import CountedRows
 FAR_TARGET = 128.0
 
 
+_NO_SCALE = np.zeros(0, dtype=np.intp), np.zeros((0, 1), dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class FeatureScale:
     """The features that are not of unit size, and the power of two that brings each there.
@@ -148,9 +151,20 @@ class Units:
     score_offset: float = 0.0
 
     @classmethod
-    def of(cls, X: Csr, centers: Centers, sample_weight: Float32 | None, target: TargetUnits) -> Self:
-        """Learn the units from centered rows, (n_rows, n_features), and their weights, (n_rows,) or None for ones."""
-        features = FeatureScale.of(X, centers)
+    def of(
+        cls,
+        X: Csr,
+        centers: Centers,
+        sample_weight: Float32 | None,
+        target: TargetUnits,
+        *,
+        is_scaled: bool = True,
+    ) -> Self:
+        """Learn the units from centered rows, (n_rows, n_features), and their weights, (n_rows,) or None for ones.
+
+        Unless the features are to be scaled, they stay as they are, as suits rows that are of unit length.
+        """
+        features = FeatureScale.of(X, centers) if is_scaled else FeatureScale(*_NO_SCALE)
         norms = RowNorms.of(features.apply(X))
         return cls(features, target.spread, target.center, centers, mean_weight(sample_weight), rows=norms)
 

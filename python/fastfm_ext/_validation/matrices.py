@@ -36,7 +36,7 @@ def to_csr(estimator: Any, X: Any, *, reset: bool = False, name: str = "X", cent
     if csr is not None:
         with errors_that_name(name):
             check_features(estimator, X, reset=reset)
-        return centered(csr, X, centers)
+        return centered(_normalized(csr, estimator), X, centers)
     if sp.issparse(X):
         X = checked_csr(X, name)
     from sklearn.utils.validation import validate_data
@@ -57,7 +57,12 @@ def to_csr(estimator: Any, X: Any, *, reset: bool = False, name: str = "X", cent
             f"{name} has {X.shape[1]} features; feature numbers are 32-bit, so at most {MAX_INT32} can be used. "
             "Hash or renumber the features into a smaller range."
         )
-    return centered(canonical_csr(sp.csr_array(X)), given, centers)
+    return centered(_normalized(canonical_csr(sp.csr_array(X)), estimator), given, centers)
+
+
+def _normalized(X: Csr, estimator: Any) -> Csr:
+    """Return X with its rows scaled to unit length, if the estimator has the hyperparameter and it is set."""
+    return _csr.unit_rows(X) if getattr(estimator, "normalize", False) else X
 
 
 def centered(X: Csr, given: Any, centers: Centers) -> Csr:

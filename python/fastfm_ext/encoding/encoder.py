@@ -210,7 +210,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
             As for `fit`.
         """
         columns, n_rows = self._fit(X)
-        return self._in_blocks(columns, n_rows) if self._gives_blocks else self._layout.encode(columns, n_rows, GROUPS)
+        return self._in_blocks(columns, n_rows) if self._gives_blocks else self._encoded(columns, n_rows, GROUPS)
 
     def transform(self, X: Any, side: Side | None = None) -> sparse.csr_array | BlockMatrix:
         """Encode rows.
@@ -227,7 +227,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         -------
         float32 csr_array of shape (n_rows, `n_features_out_`)
             Sorted indices, no duplicates, no stored zeros. The indices are int32, as long as the number of stored
-            values allows. After ``set_output(transform="blocks")`` the BlockMatrix of `transform_blocks`, if both sides
+            values allows. Its attribute `fields` is `fields_`, for field-aware models. After ``set_output(transform="blocks")`` the BlockMatrix of `transform_blocks`, if both sides
             are encoded.
 
         Raises
@@ -253,7 +253,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
             return self.transform_blocks(X)
         groups = GROUPS_OF_SIDE[side]
         columns, n_rows = read_columns(as_table(X), self._layout.columns_of(groups))
-        return self._layout.encode(columns, n_rows, groups)
+        return self._encoded(columns, n_rows, groups)
 
     def transform_blocks(self, X: Any) -> BlockMatrix:
         """Encode rows in blocks: each distinct row of the user's columns once, and of the item's.
@@ -327,6 +327,11 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
     @property
     def _gives_blocks(self) -> bool:
         return getattr(self, "_sklearn_output_config", {}).get("transform") == "blocks"
+
+    def _encoded(self, columns: dict[str, Column], n_rows: int, groups: tuple[str, ...]) -> sparse.csr_array:
+        X = self._layout.encode(columns, n_rows, groups)
+        X.fields = self.fields_
+        return X
 
     def _in_blocks(self, columns: dict[str, Column], n_rows: int) -> BlockMatrix:
         return BlockMatrix.from_blocks(blocks_of_rows(self._layout, columns, n_rows), self.field_names_)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fastfm_ext._engine.models.spec import NUMBERS
 from fastfm_ext._learning.losses import LOSSES, MULTINOMIAL, Loss
 from fastfm_ext._learning.solvers.base import Defaults
 
@@ -35,7 +36,7 @@ class GradientSolver:
     title: str
     by_loss: Mapping[str, Defaults]
     only: frozenset[str] = frozenset()
-    models: frozenset[str] = frozenset({"fm"})
+    models: frozenset[str] = frozenset(NUMBERS)
     losses: frozenset[str] = frozenset(loss.name for loss in (*LOSSES, MULTINOMIAL))
     trains_on_batches: bool = True
     advice: str = (

@@ -79,6 +79,7 @@ class StreamPosition:
         meta = dict(meta)
         meta.pop("generator", None)  # earlier builds drew the factors of new features from it
         run = run_of_state(meta, arrays)
+        meta.pop("kind", None)
         for name in ("history", "monitor", "n_factors"):
             del meta[name]
         position = cls(**meta, run=run)

@@ -171,8 +171,9 @@ class StreamFit:
         """Give the parameters, and those of the best epoch, the same new features, if there are any."""
         if n_features <= self.scorers[0].n_features:
             return
+        fields = self._learner.fields_of(n_features)
         for scorers in (self.scorers, self.position.run.best):
-            scorers[:] = [params.grown(n_features, self._terms.options) for params in scorers]
+            scorers[:] = [params.grown(n_features, self._terms.options, fields) for params in scorers]
         self._learner.n_features = n_features
 
     def _validate(self, epoch: int) -> float:

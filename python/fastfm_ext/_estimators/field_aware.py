@@ -1,0 +1,239 @@
+"""Estimators of field-aware models: what they add to those of factorization machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any, ClassVar, Literal
+
+import scipy.sparse as sp
+from numpy.typing import ArrayLike
+
+from fastfm_ext._common.arrays import AnyArray, Int32
+from fastfm_ext._common.checks import public_name
+from fastfm_ext._engine.models import Fields
+from fastfm_ext._estimators.base import TrainingCall
+from fastfm_ext._estimators.field_map import FieldMap
+from fastfm_ext._estimators.plain_classifier import PlainClassifier
+from fastfm_ext._estimators.plain_regressor import PlainRegressor
+from fastfm_ext._estimators.rows import RowEstimator
+from fastfm_ext._estimators.scoring_form import ScoringForm
+from fastfm_ext._estimators.vectors import PooledRows
+from fastfm_ext._learning.problem import Problem
+from fastfm_ext._learning.undo import Undo
+
+
+class FieldAware(RowEstimator):
+    """What the estimators of field-aware models have in common; a subclass names its model in `_spec`."""
+
+    fields: ArrayLike | None
+    # None until the first rows say how many columns there are, each a field of its own.
+    _field_map: FieldMap | None
+    # The default of n_factors.
+    _usual_factors: ClassVar[int] = 16
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "_public_name" in vars(cls):  # a model's own class: errors about its arguments name it
+            cls.__init__ = _constructor(cls.__init__, cls._public_name, cls._usual_factors)  # type: ignore[attr-defined,method-assign]
+
+    @property
+    def fields_(self) -> Int32:
+        """Field of each feature, (n_features,), as its place in `field_names_`."""
+        return self._known_fields().of_feature[: self.n_features_in_]
+
+    @property
+    def field_names_(self) -> AnyArray:
+        """Fields as `fields` names them, ascending, (n_fields,)."""
+        return self._known_fields().names
+
+    def _known_fields(self) -> FieldMap:
+        found: FieldMap | None = vars(self).get("_field_map")
+        if found is None:
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet; call fit first.")
+        return found
+
+    # --- what the base asks ------------------------------------------------------------------------------------------
+
+    def _prepare(self, data: Any, validation: Any, call: TrainingCall, undo: list[Undo]) -> Problem:
+        self._meet(data[0], is_first=call.is_first)
+        return super()._prepare(data, validation, call, undo)
+
+    def _meet(self, X: Any, *, is_first: bool) -> None:
+        """Learn the fields of features from the hyperparameter, or from rows that an encoder has made."""
+        given = self.fields
+        if given is None and sp.issparse(X):
+            given = getattr(X, "fields", None)
+        known = None if is_first else self._field_map
+        if known is None:
+            self._field_map = None if given is None else FieldMap.of(given)
+        elif given is not None and given is not known.source:
+            self._field_map = known.extended(given)
+
+    def _fields_of(self, n_features: int) -> Fields:
+        if self._field_map is None:
+            self._field_map = FieldMap.of_columns(n_features, getattr(self, "feature_names_in_", None))
+        if n_features > len(self._field_map.of_feature):
+            self._meet(None, is_first=False)
+        return self._field_map.first(n_features)
+
+    def _pool(self, X: Any, *arguments: Any) -> PooledRows:
+        raise ValueError(f"{public_name(type(self))} has no vectors of users and items yet; FMClassifier has them.")
+
+    def _scoring_form(self) -> ScoringForm:
+        raise ValueError(
+            f"{public_name(type(self))} is a field-aware model, and only factorization machines can be given in this "
+            "form. Train an FMClassifier or an FMRegressor for it, or predict with the model itself."
+        )
+
+    def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        meta, arrays = super()._to_state()
+        has_fields = meta["params"].pop("fields") is not None
+        meta |= {"model": self._spec.name, "has_fields": has_fields}
+        return meta, arrays | self._known_fields().to_arrays()
+
+    @classmethod
+    def _from_state(cls, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Any:
+        if meta["model"] != cls._spec.name:
+            raise ValueError(f"parameters of the model {meta['model']!r}")
+        fields = FieldMap.from_arrays(arrays).of_known if meta["has_fields"] else None
+        return super()._from_state(meta | {"params": dict(meta["params"]) | {"fields": fields}}, arrays)
+
+
+class FieldAwareClassifier(FieldAware, PlainClassifier):
+    """A field-aware model for classification, without scikit-learn."""
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        fields: ArrayLike | None = None,
+        normalize: bool = False,
+        multi_class: Literal["ovr", "multinomial"] = "ovr",
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        negative_sampling_rate: float | None = None,
+        solver: str = "adagrad",
+        learning_rate: float | None = None,
+        max_iter: int = 100,
+        l2_w: float | None = None,
+        l2_V: float | None = None,
+        l1_w: float = 0.0,
+        l1_V: float = 0.0,
+        clip_gradient: float | None = None,
+        init_stdev: float | None = None,
+        fit_intercept: bool = True,
+        fit_linear: bool = True,
+        shuffle: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        refit: bool = True,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int | Literal["bar"] = 0,
+    ) -> None:
+        super().__init__(
+            n_factors,
+            multi_class=multi_class,
+            class_weight=class_weight,
+            negative_sampling_rate=negative_sampling_rate,
+            solver=solver,
+            learning_rate=learning_rate,
+            max_iter=max_iter,
+            l2_w=l2_w,
+            l2_V=l2_V,
+            l1_w=l1_w,
+            l1_V=l1_V,
+            clip_gradient=clip_gradient,
+            init_stdev=init_stdev,
+            fit_intercept=fit_intercept,
+            fit_linear=fit_linear,
+            shuffle=shuffle,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            refit=refit,
+            warm_start=warm_start,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.fields = fields
+        self.normalize = normalize
+
+
+class FieldAwareRegressor(FieldAware, PlainRegressor):
+    """A field-aware model for regression, without scikit-learn."""
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        fields: ArrayLike | None = None,
+        normalize: bool = False,
+        loss: str = "squared",
+        delta: float = 1.0,
+        clip_predictions: bool = False,
+        solver: str = "adagrad",
+        learning_rate: float | None = None,
+        max_iter: int = 100,
+        l2_w: float | None = None,
+        l2_V: float | None = None,
+        l1_w: float = 0.0,
+        l1_V: float = 0.0,
+        clip_gradient: float | None = None,
+        init_stdev: float | None = None,
+        fit_intercept: bool = True,
+        fit_linear: bool = True,
+        shuffle: bool = True,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        refit: bool = True,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int | Literal["bar"] = 0,
+    ) -> None:
+        super().__init__(
+            n_factors,
+            loss=loss,
+            delta=delta,
+            clip_predictions=clip_predictions,
+            solver=solver,
+            learning_rate=learning_rate,
+            max_iter=max_iter,
+            l2_w=l2_w,
+            l2_V=l2_V,
+            l1_w=l1_w,
+            l1_V=l1_V,
+            clip_gradient=clip_gradient,
+            init_stdev=init_stdev,
+            fit_intercept=fit_intercept,
+            fit_linear=fit_linear,
+            shuffle=shuffle,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            refit=refit,
+            warm_start=warm_start,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.fields = fields
+        self.normalize = normalize
+
+
+def _constructor(given: Any, public_name: str, n_factors: int) -> Any:
+    """Return a constructor of the same signature, with another default of `n_factors`, under a class's own name."""
+    constructor = FunctionType(given.__code__, given.__globals__, given.__name__, (n_factors,), given.__closure__)
+    constructor.__kwdefaults__ = dict(given.__kwdefaults__)
+    constructor.__annotations__ = dict(given.__annotations__)
+    constructor.__qualname__ = f"{public_name}.__init__"
+    return constructor
