@@ -227,8 +227,8 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
         -------
         float32 csr_array of shape (n_rows, `n_features_out_`)
             Sorted indices, no duplicates, no stored zeros. The indices are int32, as long as the number of stored
-            values allows. Its attribute `fields` is `fields_`, for field-aware models. After ``set_output(transform="blocks")`` the BlockMatrix of `transform_blocks`, if both sides
-            are encoded.
+            values allows. Its attribute `fields` is `fields_`, for field-aware models. After
+            ``set_output(transform="blocks")`` the BlockMatrix of `transform_blocks`, if both sides are encoded.
 
         Raises
         ------
