@@ -168,7 +168,7 @@ class FMEstimator:
             problem, run = solve_for_all(*model._ready(problem))
             model._to_user_units(problem, run.history.best_epoch)
             if call.is_batch:
-                model._keep_one_more_epoch(problem.scorers, run.history)
+                model._keep_one_more_epoch(problem, run.history)
             else:
                 model._keep(problem.scorers, run.history)
             self._become(model)
@@ -338,16 +338,20 @@ class FMEstimator:
         self._has_no_units = False
         self.n_iter_ = len(history.train_loss)
         self.best_epoch_ = history.best_epoch
+        vars(self).pop("progressive_", None)
         self.history_: dict[str, list[float]] = self._by_name(history)
 
-    def _keep_one_more_epoch(self, scorers: list[Parameters], history: History) -> None:
+    def _keep_one_more_epoch(self, problem: Problem, history: History) -> None:
         """Become the model that `partial_fit` has trained."""
+        scorers = problem.scorers
         self._scorers = scorers if isinstance(scorers, Scorers) else Scorers(scorers)
         self._has_no_units = False
         self.n_iter_ = self.best_epoch_ = getattr(self, "n_iter_", 0) + 1
         new = self._by_name(history)
         before = getattr(self, "history_", {})
         self.history_ = {name: before.get(name, []) + values for name, values in new.items()}
+        if problem.progressive is not None:
+            self.progressive_ = problem.progressive.behind(getattr(self, "progressive_", {}))
 
     def _by_name(self, history: History) -> dict[str, list[float]]:
         values = {"train_loss": history.train_loss, self._validation_name: history.validation}

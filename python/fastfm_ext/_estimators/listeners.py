@@ -10,6 +10,7 @@ from typing import Any, Self
 from fastfm_ext._common.checks import is_bool
 from fastfm_ext._common.extras import require
 from fastfm_ext._learning.loop import History
+from fastfm_ext._learning.progressive import words_of
 from fastfm_ext._learning.stream.progress import Lines, StreamProgress
 
 # A bar appears after so many seconds: a shorter fit is over before anybody could read it.
@@ -138,11 +139,17 @@ class Listeners:
             self._bar.end_refit_epoch(f"refit {number}, {', '.join(words)}")
         return False
 
+    def end_period(self, figures: dict[str, Any]) -> None:
+        """Tell of a period of the first epoch of a stream that has ended."""
+        if self._prints:
+            print(f"{figures['period']}  {words_of(figures, self._estimator._loss)}", flush=True)
+
     def end_buffer(self, progress: StreamProgress) -> None:
         """Tell of a buffer of a stream that has been trained on."""
-        for listener in (self._progress, self._lines):
-            if listener is not None:
-                listener(progress)
+        if self._progress is not None:
+            self._progress(progress)
+        if self._lines is not None:
+            self._lines(progress, self._estimator._loss.show(progress.loss))
         if isinstance(self._bar, _StreamBar):
             self._bar.end_buffer(progress)
 

@@ -15,6 +15,7 @@ from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._learning.held_out import HeldOutSamples, RowSplit
 from fastfm_ext._learning.mean_loss import mean_loss_of_constants
 from fastfm_ext._learning.problem import Problem
+from fastfm_ext._learning.progressive import ProgressiveLog
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.undo import Undo
 from fastfm_ext._validation.rows import all_rows
@@ -60,6 +61,7 @@ def problem_of_rows(
         rng=rng,
         held_out=None if split is None else HeldOutSamples(split.held_out, estimator._loss, options.delta),
         touched=touched,
+        progressive=ProgressiveLog(estimator._loss, options.delta) if call.is_batch else None,
     )
 
 

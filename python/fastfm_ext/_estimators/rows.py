@@ -212,10 +212,11 @@ class RowEstimator(FMEstimator):
         Parameters
         ----------
         batches : iterable or callable
-            Gives tuples ``(X, y)`` or ``(X, y, sample_weight)``, X of any kind that `fit` takes: a list, a source of
-            `fastfm_ext.streaming`, or a function without arguments that begins anew at each call. A generator can be
-            gone through only once, which is enough for one epoch, and for several with a `cache`. A sparse X may be
-            narrower than others, or wider: then the model grows, see `grow`.
+            Gives tuples ``(X, y)``, ``(X, y, sample_weight)`` or ``(X, y, sample_weight, period)``, X of any kind that
+            `fit` takes: a list, a source of `fastfm_ext.streaming`, or a function without arguments that begins anew at
+            each call. A generator can be gone through only once, which is enough for one epoch, and for several with a
+            `cache`. A sparse X may be narrower than others, or wider: then the model grows, see `grow`. The period,
+            such as a day, is one label for all rows or one a row, and names what `progressive_` tells apart.
         n_epochs : int, default=1
             Most passes over the stream.
         validation : tuple, iterable or callable, optional

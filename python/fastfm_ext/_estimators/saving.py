@@ -26,6 +26,7 @@ _PLAIN_ATTRIBUTES = {
     "n_iter_": int,
     "best_epoch_": int,
     "history_": dict,
+    "progressive_": dict,
     "unobserved_weight_": float,
     "n_items_in_": int,
 }

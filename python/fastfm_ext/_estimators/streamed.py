@@ -26,6 +26,7 @@ from fastfm_ext._estimators.row_problems import typical_loss
 from fastfm_ext._estimators.saving import plain_params
 from fastfm_ext._learning.learner import Terms
 from fastfm_ext._learning.loop import History
+from fastfm_ext._learning.progressive import Figures
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.stream.batches import batches_of, checksum, first_batches, first_samples, handed_over
 from fastfm_ext._learning.stream.buffers import Plan
@@ -104,14 +105,16 @@ class EstimatorAsLearner:
         """Return the targets as the loss wants them: (n_scorers, n_rows)."""
         return self.estimator._encode_target(y, name)
 
-    def keep(self, scorers: list[Parameters], history: History) -> None:
+    def keep(self, scorers: list[Parameters], history: History, progressive: Figures) -> None:
         """Become the model of these parameters, in the user's units."""
         self.estimator._keep(scorers, history)
+        self.estimator.progressive_ = progressive
 
-    def model(self, scorers: list[Parameters], history: History) -> RowEstimator:
+    def model(self, scorers: list[Parameters], history: History, progressive: Figures) -> RowEstimator:
         """Return the model of these parameters, in the user's units, as an estimator of its own."""
         model = copy.copy(self.estimator)
         model._keep(scorers, history)
+        model.progressive_ = progressive
         return model
 
     def terms(self, settings: StreamSettings, typical_loss: float) -> Terms:
@@ -246,6 +249,7 @@ def checked_settings(
         checkpoint_every,
         listeners.end_buffer,
         listeners.end_epoch,
+        listeners.end_period,
     )
 
 

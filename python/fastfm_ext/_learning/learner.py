@@ -12,6 +12,7 @@ from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.loop import History, Schedule
 from fastfm_ext._learning.losses import Loss
+from fastfm_ext._learning.progressive import Figures
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.rows import CountedRows
@@ -58,8 +59,8 @@ class Learner(Protocol):
     def encode_target(self, y: Any, name: str) -> Float32:
         """Return the targets as the loss wants them: (n_scorers, n_rows)."""
 
-    def keep(self, scorers: list[Parameters], history: History) -> None:
+    def keep(self, scorers: list[Parameters], history: History, progressive: Figures) -> None:
         """Become the model of these parameters, in the user's units."""
 
-    def model(self, scorers: list[Parameters], history: History) -> Any:
+    def model(self, scorers: list[Parameters], history: History, progressive: Figures) -> Any:
         """Return the model of these parameters, in the user's units, as an estimator of its own."""

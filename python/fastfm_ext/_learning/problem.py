@@ -15,6 +15,7 @@ from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard, HasLargest
 from fastfm_ext._learning.loop import Monitor, Run, Schedule, run_epochs
+from fastfm_ext._learning.progressive import ProgressiveLog
 
 
 class HeldOut(HasLargest, Protocol):
@@ -53,6 +54,8 @@ class Problem:
     whole : callable or None
         Takes a number of epochs; returns the problem of all data, held out or not, with the first parameters of this
         one. None where the held-out data is not given back.
+    progressive : ProgressiveLog or None
+        Takes the scores that rows have before their steps.
     folds : tuple of Problem
         Problems of the same data that hold out other parts of it, to find the number of epochs by cross-validation.
     """
@@ -68,6 +71,7 @@ class Problem:
     touched: NDArray[np.intp] | None = None
     whole: Callable[[int], Problem] | None = None
     folds: tuple[Problem, ...] = ()
+    progressive: ProgressiveLog | None = None
 
 
 class Training(Protocol):

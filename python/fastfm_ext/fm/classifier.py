@@ -111,6 +111,12 @@ class FMClassifier(ClassifierMixin, PlainClassifier, ScikitLearnEstimator):
         "train_loss" (mean over an epoch, each row before its own step), "val_loss" (empty without validation rows) and
         "seconds", one value an epoch: of the training before a refit, and as means over folds where there are some.
         The loss is the mean log loss; with "ovr" and more than two classes, summed over the classes.
+    progressive_ : dict of str to list
+        Progressive validation, after `partial_fit` and `fit_stream`: one value for each call, or for each period of the
+        stream's first epoch (each buffer, where no periods are named). "period", "rows" and "loss", the mean of the
+        rows' losses, each before the model has trained on the row: an honest figure of one pass, as in `history_`.
+        Of two classes also "rate", the share of the second one, and "normalized_entropy", "calibration_ratio" and "auc"
+        (McMahan et al. 2013, section 5.1; He et al. 2014).
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Only after a fit on a data frame.

@@ -26,6 +26,8 @@ class CsvSource(TableSource):
         The column to learn.
     sample_weight : str, optional
         The column of weights.
+    period : str, optional
+        As in `ParquetSource`.
     batch_rows : int, default=65_536
         Rows that are given at a time; in memory are those of about 1 MB of text more.
     types : dict of str to pyarrow type, optional
@@ -71,7 +73,7 @@ class CsvSource(TableSource):
     ...     source = CsvSource(folder, FMEncoder(user=["user"]), target="stars")
     ...     for table in source.tables():
     ...         _ = source.encoder.partial_fit(table)
-    ...     X, y, _, where = next(iter(source))
+    ...     X, y, *_ = next(iter(source))
     >>> source.encoder.get_feature_names_out().tolist(), y.tolist()
     (['user=007', 'user=7'], [4.0, 3.5])
     """
@@ -85,6 +87,7 @@ class CsvSource(TableSource):
         *,
         target: str,
         sample_weight: str | None = None,
+        period: str | None = None,
         batch_rows: int = 65_536,
         types: dict[str, Any] | None = None,
         delimiter: str | None = None,
@@ -92,7 +95,9 @@ class CsvSource(TableSource):
         names: Sequence[str] | None = None,
         header: bool = True,
     ) -> None:
-        super().__init__(paths, encoder, target=target, sample_weight=sample_weight, batch_rows=batch_rows)
+        super().__init__(
+            paths, encoder, target=target, sample_weight=sample_weight, period=period, batch_rows=batch_rows
+        )
         for argument, value in (("missing", missing), ("names", names)):
             if isinstance(value, str):
                 raise TypeError(f"{argument} must be a list of strings; did you mean {argument}=[{value!r}]?")
@@ -188,7 +193,7 @@ class CsvSource(TableSource):
         if self.encoder is None:
             kind = require("pyarrow", "arrow").float64()
             for place, field in enumerate(table.schema):
-                if field.name not in (self.target, self.sample_weight) and field.type != kind:
+                if field.name not in self._no_features and field.type != kind:
                     column = table.column(place)
                     numbers = numbers_of(column, kind) if field.type != "int64" else column.cast(kind)
                     table = table if numbers is None else table.set_column(place, field.name, numbers)

@@ -14,7 +14,7 @@ from fastfm_ext._common.files import PathLike, is_pipe
 from fastfm_ext._learning.stream.batches import Batch
 
 Paths = PathLike | Iterable[PathLike]
-BatchParts = tuple[Any, Any, Any]  # X, y, sample_weight
+BatchParts = tuple[Any, ...]  # X, y, sample_weight, and the period of each row where a column tells it
 
 
 class FileSource(ABC):
@@ -46,9 +46,11 @@ class FileSource(ABC):
     def __iter__(self) -> Iterator[Batch]:
         for path in self._unread_paths():
             n_before = 0
-            for X, y, weight in self._read(path):
+            of_file = os.path.basename(path) if len(self.paths) > 1 else None
+            for X, y, weight, *period in self._read(path):
                 n_rows = X.shape[0]
-                yield Batch(X, y, weight, f"{path}, rows {n_before + 1} to {n_before + n_rows}")
+                where = f"{path}, rows {n_before + 1} to {n_before + n_rows}"
+                yield Batch(X, y, weight, where, period[0] if period else of_file)
                 n_before += n_rows
 
     def _unread_paths(self) -> Iterator[str]:

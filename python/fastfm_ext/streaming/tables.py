@@ -26,6 +26,7 @@ class TableSource(FileSource):
         *,
         target: str,
         sample_weight: str | None = None,
+        period: str | None = None,
         batch_rows: int = 65_536,
     ) -> None:
         paths = paths if isinstance(paths, str | os.PathLike) else list(paths)
@@ -34,6 +35,7 @@ class TableSource(FileSource):
         self.encoder = encoder
         self.target = target
         self.sample_weight = sample_weight
+        self.period = period
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
         """Yield the files' rows as they are, to fit an encoder on or to encode them yourself.
@@ -109,22 +111,26 @@ class TableSource(FileSource):
             for table in self._partitioned(path, self._columns(), self._tables):
                 weight = None if self.sample_weight is None else _column(table, self.sample_weight)
                 y = _column(table, self.target)
-                yield self._encode(table), y, weight
+                parts = self._encode(table), y, weight
+                yield parts if self.period is None else (*parts, _column(table, self.period))
 
     def _columns(self) -> list[str] | None:
         """Return the columns to read; None for all."""
         names = getattr(self.encoder, "feature_names_in_", None)
         if names is None:
             return None
-        also = [self.target] if self.sample_weight is None else [self.target, self.sample_weight]
-        return list(dict.fromkeys([*map(str, names), *also]))
+        return list(dict.fromkeys([*map(str, names), *self._no_features]))
+
+    @property
+    def _no_features(self) -> list[str]:
+        return [name for name in (self.target, self.sample_weight, self.period) if name is not None]
 
     def _encode(self, table: Any) -> Any:
         if callable(self.encoder):
             return self.encoder(table)
         if self.encoder is not None:
             return self.encoder.transform(table)
-        names = [name for name in table.column_names if name not in (self.target, self.sample_weight)]
+        names = [name for name in table.column_names if name not in self._no_features]
         return np.column_stack([np.asarray(_column(table, name), dtype=np.float32) for name in names])
 
     @abstractmethod
@@ -151,6 +157,9 @@ class ParquetSource(TableSource):
         The column to learn.
     sample_weight : str, optional
         The column of weights.
+    period : str, optional
+        The column that tells rows of one day, say, from those of others: `fit_stream` keeps figures of each in
+        `progressive_`. Default: of several files, each is a period.
     batch_rows : int, default=65_536
         Rows that are read at a time.
 
@@ -192,9 +201,12 @@ class ParquetSource(TableSource):
         *,
         target: str,
         sample_weight: str | None = None,
+        period: str | None = None,
         batch_rows: int = 65_536,
     ) -> None:
-        super().__init__(paths, encoder, target=target, sample_weight=sample_weight, batch_rows=batch_rows)
+        super().__init__(
+            paths, encoder, target=target, sample_weight=sample_weight, period=period, batch_rows=batch_rows
+        )
         self._n_rows_of = [self._open(path).metadata.num_rows for path in self.paths]
         self.n_rows = sum(self._n_rows_of)
 

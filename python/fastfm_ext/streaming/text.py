@@ -51,7 +51,7 @@ class LibsvmSource(FileSource):
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with open(os.path.join(folder, "a.libsvm"), "w") as file:
     ...         _ = file.write("1 0:1 2:0.5\n-1 1:1\n")
-    ...     X, y, _, where = next(iter(LibsvmSource(folder, n_features=3)))
+    ...     X, y, *_ = next(iter(LibsvmSource(folder, n_features=3)))
     >>> X.toarray().tolist(), y.tolist()
     ([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]], [1.0, -1.0])
     """
@@ -122,7 +122,7 @@ class LibffmSource(LibsvmSource):
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with open(os.path.join(folder, "a.ffm"), "w") as file:
     ...         _ = file.write("1 0:0:1 1:2:0.5\n0 0:1:1\n")
-    ...     X, y, _, where = next(iter(LibffmSource(folder, n_features=3)))
+    ...     X, y, *_ = next(iter(LibffmSource(folder, n_features=3)))
     >>> X.toarray().tolist(), y.tolist()
     ([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]], [1.0, 0.0])
     """

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from fastfm_ext import _engine
-from fastfm_ext._common.arrays import Int32, Int64
+from fastfm_ext._common.arrays import Float32, Int32, Int64
 from fastfm_ext._engine import csr
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
@@ -92,13 +92,26 @@ class Descent:
         """Train on all rows once; return the mean loss on the way."""
         problem = self._problem
         options, n_threads, guard = problem.options, problem.schedule.n_threads, problem.guard
-        return descend(epoch, problem.scorers, self._visits, options, n_threads, guard)
+        log, samples = problem.progressive, self._visits.samples
+        scores = None if log is None else log.room(samples)
+        loss = descend(epoch, problem.scorers, self._visits, options, n_threads, guard, scores)
+        if log is not None:
+            log.add(samples, scores, loss, [epoch])
+        return loss
 
 
 def descend(
-    epoch: int, scorers: list[Parameters], visits: RowVisits, options: Options, n_threads: int, guard: Guard
+    epoch: int,
+    scorers: list[Parameters],
+    visits: RowVisits,
+    options: Options,
+    n_threads: int,
+    guard: Guard,
+    scores: Float32 | None = None,
 ) -> float:
     """Train all scorers for one epoch; return the mean loss on the way: a joint one, or each scorer's, summed.
+
+    `scores` (n_scorers, n_rows) takes those of the rows before their steps, but for a joint loss.
 
     Raises
     ------
@@ -109,7 +122,7 @@ def descend(
     if samples.sample_weight is not None:
         options = replace(options, heaviest=float(samples.sample_weight.max()))
     try:
-        loss_sum = sum(_visit(order, scorers, visits, options, n_threads) for order in visits.orders())
+        loss_sum = sum(_visit(order, scorers, visits, options, n_threads, scores) for order in visits.orders())
     except _engine.NonFiniteScoreError as error:
         number = error.row if samples.numbers is None else samples.numbers[error.row]
         raise guard.error(f"the score of row {number} became NaN or infinite", epoch, samples) from None
@@ -119,7 +132,12 @@ def descend(
 
 
 def _visit(
-    order: Int64 | None, scorers: list[Parameters], visits: RowVisits, options: Options, n_threads: int
+    order: Int64 | None,
+    scorers: list[Parameters],
+    visits: RowVisits,
+    options: Options,
+    n_threads: int,
+    scores: Float32 | None,
 ) -> float:
     """Let all scorers make these visits; return the sum of the loss."""
     X, targets, weight, hot = (
@@ -131,6 +149,6 @@ def _visit(
     if options.loss == MULTINOMIAL.name:
         return _engine.train_multinomial_epoch(X, targets, weight, order, scorers, options)
     return sum(
-        _engine.train_epoch(X, y, weight, order, params, options, n_threads, hot)
-        for params, y in zip(scorers, targets, strict=True)
+        _engine.train_epoch(X, y, weight, order, params, options, n_threads, hot, None if scores is None else scores[n])
+        for n, (params, y) in enumerate(zip(scorers, targets, strict=True))
     )

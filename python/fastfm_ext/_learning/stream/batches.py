@@ -19,18 +19,20 @@ from fastfm_ext._common.checks import kind_of
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._learning.learner import Learner
+from fastfm_ext._learning.progressive import Periods
 from fastfm_ext._learning.samples import Samples, concat_csr, concat_weights, slice_samples
 from fastfm_ext._validation.matrices import checked_csr
 from fastfm_ext._validation.rows import CountedRows, counted_rows, numeric_values
 
 
 class Batch(NamedTuple):
-    """A batch that knows where it comes from; streams may as well give plain tuples ``(X, y[, sample_weight])``."""
+    """A batch that knows where it comes from; streams may as well give tuples ``(X, y[, sample_weight[, period]])``."""
 
     X: Any
     y: Any
     sample_weight: Any
     where: str
+    period: Any = None
 
 
 def batches_of(stream: Any) -> Iterator[Any]:
@@ -62,11 +64,11 @@ def parts_of(batch: Any, number: int) -> Batch:
     """
     if isinstance(batch, Batch):
         return batch
-    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3, 4):
         given = kind_of(batch) + (f" of length {len(batch)}" if isinstance(batch, tuple | list) else "")
         raise TypeError(f"batch {number} of the stream must be a tuple (X, y) or (X, y, sample_weight); got {given}.")
-    X, y, *weight = batch
-    return Batch(X, y, weight[0] if weight else None, f"batch {number} of the stream")
+    X, y, weight, period = [*batch, None, None][:4]
+    return Batch(X, y, weight, f"batch {number} of the stream", period)
 
 
 class BatchReader:
@@ -81,8 +83,11 @@ class BatchReader:
         self._centers = centers
         self._estimator = copy.copy(learner.estimator)
 
-    def samples(self, batches: Iterable[Any], *, to_train: bool) -> Iterator[Samples]:
-        """Yield the rows of each batch that has any, numbered through the stream; `to_train` lets the learner see."""
+    def samples(self, batches: Iterable[Any], *, to_train: bool, periods: Periods | None = None) -> Iterator[Samples]:
+        """Yield the rows of each batch that has any, numbered through the stream.
+
+        `to_train` lets the learner see them, and `periods` learns of which period they are.
+        """
         learner, n_before = self._learner, 0
         for number, batch in enumerate(batches):
             part = parts_of(batch, number)
@@ -90,6 +95,8 @@ class BatchReader:
             if n_rows and not _weighs_nothing(part.sample_weight):
                 with errors_that_tell(part.where):
                     rows = self.count(part)
+                    if periods is not None:
+                        periods.add(n_before, n_rows, part.period)
                     numbers = np.arange(n_rows, dtype=np.int64) if rows.numbers is None else rows.numbers
                     rows = rows._replace(numbers=numbers + n_before)
                     rows = learner.take_in(rows) if to_train else rows

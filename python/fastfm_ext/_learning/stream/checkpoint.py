@@ -39,6 +39,8 @@ class StreamPosition:
         Of the present epoch so far.
     rows_of_epoch : int
         0 until an epoch is done.
+    progressive : dict
+        State of the progressive validation of the first epoch.
     run : Run
         History, monitor and best parameters.
     """
@@ -54,6 +56,7 @@ class StreamPosition:
     weight_sum: float = 0.0
     seconds: float = 0.0
     rows_of_epoch: int = 0
+    progressive: dict[str, Any] = field(default_factory=dict)
     run: Run = field(default_factory=Run)
 
     def begin_next_epoch(self) -> None:

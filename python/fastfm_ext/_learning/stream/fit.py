@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._common.interrupt import DeferredInterrupt
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.gradient import NO_FEATURES
@@ -17,6 +18,7 @@ from fastfm_ext._learning.divergence import DivergenceError
 from fastfm_ext._learning.learner import Learner, Terms
 from fastfm_ext._learning.loop import History, run_epochs
 from fastfm_ext._learning.mean_loss import mean_loss
+from fastfm_ext._learning.progressive import ProgressiveLog
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.solvers.descent import descend
 from fastfm_ext._learning.stream.batches import BatchReader, batches_of
@@ -39,6 +41,7 @@ class StreamSettings:
     checkpoint_every: float
     end_buffer: Callable[[StreamProgress], None]  # called after each buffer
     end_epoch: Callable[[int, History], bool]  # called after each epoch; True ends the training
+    end_period: Callable[[dict[str, Any]], None]  # called with the figures of each period of the first epoch
 
 
 class StreamFit:
@@ -83,6 +86,7 @@ class StreamFit:
         self._last_samples = Samples(
             Csr(np.zeros(1, np.int64), NO_FEATURES, None, 0), np.zeros((1, 0), np.float32), None
         )
+        self._progressive = ProgressiveLog.restored(terms.loss, terms.options.delta, position.progressive)
         self._resumed_rows, self._resumed_at = position.rows, time.perf_counter()
 
     # --- the run -----------------------------------------------------------------------------------------------------
@@ -138,6 +142,7 @@ class StreamFit:
                 if buffer is not None:
                     self._train_on(buffer, epoch)
                 self._interrupt.check()
+        self._end_periods(self._progressive.end())
         if not position.weight_sum:
             raise ValueError(
                 f"batches gave no rows in epoch {epoch}. For several epochs it must be an iterable that can be gone "
@@ -156,16 +161,31 @@ class StreamFit:
         self._grow_to(buffer.n_features)
         for number, params in enumerate(self.scorers):
             params.draw_fresh(buffer.features, terms.options, (position.seed, number))
-        loss = descend(epoch, self.scorers, buffer, terms.options, terms.schedule.n_threads, terms.guard)
+        scores = self._progressive.room(buffer.samples) if epoch == 1 else None
+        loss = descend(epoch, self.scorers, buffer, terms.options, terms.schedule.n_threads, terms.guard, scores)
+        if epoch == 1:
+            self._tally(buffer.samples, scores, loss)
         position.loss_sum += loss * buffer.total_weight
         position.weight_sum += buffer.total_weight
         position.rows += buffer.samples.X.n_rows
         position.buffers += 1
         position.seconds += time.perf_counter() - started
         self._is_between_steps = True
-        self._tell(epoch)
+        self._tell(epoch, loss)
         if self._checkpoints.is_due:
             self._write_checkpoint()
+
+    def _tally(self, samples: Samples, scores: Float32 | None, loss: float) -> None:
+        """Add rows to the figures of their periods; without any, a buffer is one."""
+        assert samples.numbers is not None
+        labels, codes = self._source.periods.of(samples.numbers)
+        if labels == [None]:
+            labels, codes = [self.position.buffers + 1], np.zeros(len(codes), dtype=np.intp)
+        self._end_periods(self._progressive.add(samples, scores, loss, labels, codes))
+
+    def _end_periods(self, ended: list[dict[str, Any]]) -> None:
+        for figures in ended if self._source.periods.are_named else []:
+            self._settings.end_period(figures)
 
     def _grow_to(self, n_features: int) -> None:
         """Give the parameters, and those of the best epoch, the same new features, if there are any."""
@@ -215,13 +235,14 @@ class StreamFit:
         if self._checkpoints.are_wanted:
             scorers, history = self._terms.units.copies_for_user(self.scorers), self._history()
             self._check_finite(scorers)
-            self._checkpoints.write(self._learner.model(scorers, history), self.position)
+            self.position.progressive = self._progressive.state()
+            self._checkpoints.write(self._learner.model(scorers, history, self._progressive.figures()), self.position)
 
     def _keep(self, scorers: list[Parameters]) -> None:
         """Let the learner have these parameters."""
         self._terms.units.to_user(scorers)
         self._check_finite(scorers)
-        self._learner.keep(scorers, self._history())
+        self._learner.keep(scorers, self._history(), self._progressive.figures())
 
     def _history(self) -> History:
         return self.position.run.history.of_whole_epochs()
@@ -231,9 +252,9 @@ class StreamFit:
             epoch = len(self.position.run.history.seconds) + 1
             raise self._terms.guard.error("a parameter became NaN or infinite", epoch, self._last_samples)
 
-    def _tell(self, epoch: int) -> None:
+    def _tell(self, epoch: int, loss: float) -> None:
         position = self.position
         seconds = time.perf_counter() - self._resumed_at
         n_rows = position.rows_of_epoch or self._source.n_rows
         rate = (position.rows - self._resumed_rows) / seconds if seconds > 0 else 0.0
-        self._settings.end_buffer(StreamProgress(epoch, self._settings.n_epochs, position.rows, n_rows, rate))
+        self._settings.end_buffer(StreamProgress(epoch, self._settings.n_epochs, position.rows, n_rows, rate, loss))

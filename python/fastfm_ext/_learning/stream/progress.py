@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ class StreamProgress:
         Rows of an epoch; None before anybody knows.
     rows_per_second : float
         Since the present epoch began or was taken up again.
+    loss : float
+        Mean loss of the rows of the last buffer, each before its own step: in the first epoch, of rows that the model
+        has not seen.
     seconds_left : float or None
         At this speed, for all epochs; None as long as `n_rows` is.
 
@@ -43,6 +47,7 @@ class StreamProgress:
     rows: int
     n_rows: int | None
     rows_per_second: float
+    loss: float = math.nan
 
     @property
     def seconds_left(self) -> float | None:
@@ -69,8 +74,9 @@ class Lines:
     def __init__(self) -> None:
         self._last = time.monotonic()
 
-    def __call__(self, progress: StreamProgress) -> None:
+    def __call__(self, progress: StreamProgress, loss: str) -> None:
+        """Print how far the fit is, and the loss of the last buffer in words."""
         now = time.monotonic()
         if now - self._last >= _LINE_EVERY:
             self._last = now
-            print(progress, flush=True)
+            print(f"{progress}  {loss}", flush=True)

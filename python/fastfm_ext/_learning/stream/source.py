@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastfm_ext._learning.learner import Learner
+from fastfm_ext._learning.progressive import Periods
 from fastfm_ext._learning.samples import Samples, concat_samples
 from fastfm_ext._learning.stream.batches import BatchReader, batches_of, checksum, handed_over
 from fastfm_ext._learning.stream.blocks import RowCache, RowCacheWriter
@@ -29,6 +30,11 @@ class BufferSource:
         The checkpoint's file, for messages.
     begun : iterator, optional
         The first epoch's batches, where some have been looked at already; else the fit is taken up again.
+
+    Attributes
+    ----------
+    periods : Periods
+        Those of the rows of the first epoch that have been read.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class BufferSource:
         self._cache = cache
         self._checkpoint = checkpoint
         self._begun = begun
+        self.periods = Periods()
         self._is_resumed = begun is None
 
     @property
@@ -75,7 +82,9 @@ class BufferSource:
         """Yield the buffers of an epoch over the stream, None for those before `first`, or for all if that is None."""
         begun, self._begun = self._begun, None
         batches = batches_of(self._stream) if begun is None else begun
-        samples = BatchReader(self._learner, self._learner.units.centers).samples(batches, to_train=True)
+        samples = BatchReader(self._learner, self._learner.units.centers).samples(
+            batches, to_train=True, periods=self.periods if epoch == 1 else None
+        )
         writer = None if cache is None else RowCacheWriter(cache)
         try:
             if first != 0 or (epoch == 1 and self._is_resumed):
