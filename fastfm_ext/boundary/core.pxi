@@ -53,6 +53,7 @@ cdef extern from "types/parameters.hpp" namespace "fastfm" nogil:
         int32_t k
         Fields fields
         float* room
+        const float* l2_scale
         Table* tables
         int32_t n_tables
         int32_t n_slots

@@ -132,15 +132,22 @@ def replica_bytes():
     return most_replica_bytes
 
 
-def sgd_epoch(X, targets, visits, params, const int32_t[::1] hot_features, options, int n_threads):
+cdef const float* l2_scale_view(const float[::1] l2_scale, int64_t n_features) except? NULL:
+    if l2_scale is not None and l2_scale.shape[0] != n_features:
+        raise ValueError(f"L2 of {l2_scale.shape[0]} features, of {n_features}")
+    return pointer_f32(l2_scale)
+
+
+def sgd_epoch(X, targets, visits, params, const int32_t[::1] hot_features, options, int n_threads, l2_scale=None):
     """Makes the visits first <= v < last of one epoch; changes params in place; returns the weighted sum of the loss.
 
-    X names feature hot_features[h] by the number n_features + h.
+    X names feature hot_features[h] by the number n_features + h. l2_scale (n_features,) multiplies the features' L2.
     """
     cdef Csr rows = csr_view(X)
     cdef Targets wanted = targets_view(targets)
     cdef RowOrder order = order_view(visits)
     cdef Params tables = params_view(params, to_write=True)
+    tables.l2_scale = l2_scale_view(l2_scale, tables.n_features)
     cdef HotFeatures hot
     hot.n = hot_features.shape[0]
     hot.features = pointer_i32(hot_features)
@@ -153,10 +160,10 @@ def sgd_epoch(X, targets, visits, params, const int32_t[::1] hot_features, optio
     return loss_sum
 
 
-def multinomial_epoch(X, targets, visits, machines, float[::1] scores, options):
+def multinomial_epoch(X, targets, visits, machines, float[::1] scores, options, l2_scale=None):
     """Makes the visits first <= v < last of an epoch; changes all machines in place; returns the weighted loss, summed.
 
-    X has values, and targets.y is (n_classes, n_rows). scores (n_classes,) is room.
+    X has values, and targets.y is (n_classes, n_rows). scores (n_classes,) is room. l2_scale as in `sgd_epoch`.
     """
     cdef Csr rows = csr_view(X)
     cdef const float[:, ::1] y = targets.y
@@ -166,8 +173,11 @@ def multinomial_epoch(X, targets, visits, machines, float[::1] scores, options):
     wanted.scores = NULL
     cdef RowOrder order = order_view(visits)
     cdef vector[Params] tables
+    cdef Params each
     for params in machines:
-        tables.push_back(params_view(params, to_write=True))
+        each = params_view(params, to_write=True)
+        each.l2_scale = l2_scale_view(l2_scale, each.n_features)
+        tables.push_back(each)
     cdef Machines all_classes
     all_classes.params = tables.data()
     all_classes.n_classes = <int32_t>tables.size()

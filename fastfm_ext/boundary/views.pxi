@@ -46,6 +46,7 @@ cdef Params params_view(source, bint to_write=False) except *:
     params.fields.n = source.fields.n
     params.fields.of_feature = pointer_i32(source.fields.of_feature)
     params.room = NULL
+    params.l2_scale = NULL
     params.n_tables = len(source.specs)
     params.n_features = 0
     for t, spec in enumerate(source.specs):

@@ -112,17 +112,17 @@ struct Block {
     }
 
     // One step on v_i for every feature i of the row, with the S of the parameters before the step. The gradient is
-    // g dp/dv_if + l2 v_if = g x_i (S_f - v_if x_i) + l2 v_if; without `own_square`, S does not hold v_if x_i, and the
-    // gradient is g x_i S_f + l2 v_if. `beside(j)` is called for each nonzero j.
-    template <class Rule, bool own_square = true, class Row, class At, class Beside>
-    void step(const Row& row, At at, int slot_stride, float g, float l2, const Rates<lanes>& rates,
+    // g dp/dv_if + l2_i v_if = g x_i (S_f - v_if x_i) + l2_i v_if; without `own_square`, S does not hold v_if x_i, and
+    // the gradient is g x_i S_f + l2_i v_if. `l2_of(i)` is l2_i; `beside(j)` is called for each nonzero j.
+    template <class Rule, bool own_square = true, class Row, class At, class L2Of, class Beside>
+    void step(const Row& row, At at, int slot_stride, float g, L2Of l2_of, const Rates<lanes>& rates,
               Beside beside) const {
         V record[1 + Rule::n_slots];
         for (int64_t j = 0; j < row.nnz(); ++j) {
             beside(j);
             float* v = at(row.i[j]);
             const float x = row.value(j);
-            const V gx = V::fill(g * x), decay = V::fill((own_square ? g * x * x : 0.0f) - l2);
+            const V gx = V::fill(g * x), decay = V::fill((own_square ? g * x * x : 0.0f) - l2_of(row.i[j]));
             for (int b = 0; b < n_vecs; ++b, v += lanes) {
                 for (int s = 0; s <= Rule::n_slots; ++s) record[s] = V::load(v + s * slot_stride);
                 Rule::update(record, fnma(decay, record[0], gx * S[b]), rates);
@@ -173,10 +173,12 @@ class Fm {
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
         linear_.template step<Rule>(row, g, l2_weight, options);
         const Rates<Block<block_size>::lanes> rates(options.V);
+        const float l2 = l2_weight * options.V.l2;
+        const auto l2_of = [&](int64_t i) FASTFM_INLINE_LAMBDA { return l2 * linear_.at.l2_scale_of(i); };
         for (int first = 0; first < n_factors(); first += block_size) {
             const auto factors = linear_.at.factors_from(first);
             if (K == any_k) block_.score(row, factors, [](int64_t) {});
-            block_.template step<Rule>(row, factors, n_factors(), g, l2_weight * options.V.l2, rates, [&](int64_t j) {
+            block_.template step<Rule>(row, factors, n_factors(), g, l2_of, rates, [&](int64_t j) {
                 if (first == 0 && j < later.nnz()) linear_.at.template prefetch<true>(later.i[j]);
             });
         }

@@ -61,6 +61,7 @@ class FmPair {
     // One step on the item's features; `l2` is the share of L2 that this item pays.
     template <class Row>
     void step_item(const Row& item, float g, float l2) {
+        const float l2_V = l2 * options_.V.l2;
         if (options_.fit_linear) {
             for (int64_t j = 0; j < item.nnz(); ++j) {
                 float* w = at_.w_of(item.i[j]);
@@ -76,18 +77,19 @@ class FmPair {
                 fma(V::fill(g), block.S[b], V::load(G)).store(G);
                 block.S[b] = block.S[b] + V::load(user_at(first, b));
             }
-            block.template step<Rule>(item, factors, k(), g, l2 * options_.V.l2, V_rates_, [](int64_t) {});
+            block.template step<Rule>(item, factors, k(), g, [=](int64_t) { return l2_V; }, V_rates_, [](int64_t) {});
         }
     }
 
     // One step on the user's features, after those on the items.
     template <class Row>
     void step_user(const Row& user, float l2) {
+        const float l2_V = l2 * options_.V.l2;
         for (int first = 0; first < k(); first += block_size) {
             Block<block_size> block;
             for (int b = 0; b < n_vecs; ++b) block.S[b] = V::load(gradient_ + first + b * lanes);
-            block.template step<Rule, false>(user, at_.factors_from(first), k(), 1.0f, l2 * options_.V.l2, V_rates_,
-                                             [](int64_t) {});
+            block.template step<Rule, false>(
+                user, at_.factors_from(first), k(), 1.0f, [=](int64_t) { return l2_V; }, V_rates_, [](int64_t) {});
         }
     }
 

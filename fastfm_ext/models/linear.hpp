@@ -64,7 +64,8 @@ class Linear {
         } else {
             for (; j < row.nnz(); ++j) {
                 float* w = at.w_of(row.i[j]);
-                update_one<Rule>(w, g * row.value(j) + l2 * w[0], rates);
+                const float own_l2 = l2 * at.l2_scale_of(row.i[j]);
+                update_one<Rule>(w, g * row.value(j) + own_l2 * w[0], rates);
             }
         }
     }
@@ -75,15 +76,16 @@ class Linear {
     void step_on_pairs(const Row& row, int64_t first, float g, float l2, const Rates<4>& rates) {
         float nobody[2] = {0.0f, 1.0f};
         float* pairs[4] = {nobody, nobody, nobody, nobody};
-        float x[4] = {};
+        float x[4] = {}, l2s[4] = {};
         for (int j = 0; j < n; ++j) {
             pairs[j] = at.w_of(row.i[first + j]);
             x[j] = row.value(first + j);
+            l2s[j] = l2 * at.l2_scale_of(row.i[first + j]);
         }
-        const Vec<4> gs = Vec<4>::fill(g);
+        const Vec<4> gs = Vec<4>::fill(g), own_l2 = Places::l2_by_feature ? Vec<4>::load(l2s) : Vec<4>::fill(l2);
         Vec<4> record[2];
         Vec<4>::load_pairs(pairs, record[0], record[1]);
-        Rule::update(record, fma(Vec<4>::fill(l2), record[0], Row::ones ? gs : gs * Vec<4>::load(x)), rates);
+        Rule::update(record, fma(own_l2, record[0], Row::ones ? gs : gs * Vec<4>::load(x)), rates);
         Vec<4>::store_pairs(pairs, record[0], record[1]);
     }
 

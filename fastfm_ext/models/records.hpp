@@ -10,19 +10,23 @@ constexpr int any_k = -1;      // any number of factors, in blocks of 16
 constexpr int any_slots = -1;  // any number of state values
 
 // `K` is the number of factors and `slots` that of the state values for each parameter, where they are known when this is
-// compiled, so that strides are constants; `copies` says whether rows may name copies of hot features.
+// compiled, so that strides are constants; `copies` says whether rows may name copies of hot features, and features have an
+// L2 of their own.
 template <int K, int slots = any_slots, bool copies = false>
 class Records {
     static_assert(K == any_k || K == 0 || K == 4 || K == 8 || (K > 0 && K % 16 == 0), "V is padded to such k only");
 
   public:
+    static constexpr bool l2_by_feature = copies;
+
     explicit Records(const Params& params)
         : w0_(params.tables[w0_table].records),
           w_(params.tables[w_table].records),
           V_(params.tables[V_table].records),
           k_(params.tables[V_table].width),
           n_slots_(params.n_slots),
-          n_features_(params.n_features) {
+          n_features_(params.n_features),
+          l2_scale_(copies ? params.l2_scale : nullptr) {
         if (copies) {
             to_copies_w_ = distance(w_, params.copies[w_table], values());
             to_copies_V_ = distance(V_, params.copies[V_table], n_factors() * values());
@@ -38,6 +42,9 @@ class Records {
     float* w_of(int64_t i) const { return place(w_, i, values(), to_copies_w_); }
     float* V_of(int64_t i) const { return place(V_, i, n_factors() * values(), to_copies_V_); }
 
+    // What L2 is multiplied by for feature i.
+    float l2_scale_of(int64_t i) const { return copies && l2_scale_ ? l2_scale_[i] : 1.0f; }
+
     // A function from a feature to its factors from number `first` on.
     auto factors_from(int first) const {
         return [this, first](int64_t i) { return V_of(i) + first; };
@@ -49,6 +56,7 @@ class Records {
         constexpr int floats_per_line = 16;
         const int n_floats = n_factors() * (to_write ? values() : 1);
         prefetch_line<to_write>(w_of(i));
+        if (copies && to_write && l2_scale_) prefetch_line(l2_scale_ + i);
         for (int f = 0; f < n_floats; f += floats_per_line) prefetch_line<to_write>(V_of(i) + f);
     }
 
@@ -74,6 +82,7 @@ class Records {
     int32_t k_;
     int32_t n_slots_;
     int64_t n_features_;
+    const float* l2_scale_;
     intptr_t to_copies_w_ = 0;
     intptr_t to_copies_V_ = 0;
 };

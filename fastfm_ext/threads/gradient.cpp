@@ -127,12 +127,12 @@ class Rooms {
     std::vector<float> memory_;
 };
 
-// Fields of features and, behind them, of the copies of hot ones.
-std::vector<int32_t> fields_with_copies(const Params& params, const HotFeatures& hot) {
-    if (!params.fields.n || !hot.n) return {};
-    const int32_t* const fields = params.fields.of_feature;
-    std::vector<int32_t> all(fields, fields + params.n_features);
-    for (int64_t h = 0; h < hot.n; ++h) all.push_back(fields[hot.features[h]]);
+// A value of each feature, (n_features,) or null, and behind these those of the copies of hot ones.
+template <class T>
+std::vector<T> with_copies(const T* values, int64_t n_features, const HotFeatures& hot) {
+    if (!values || !hot.n) return {};
+    std::vector<T> all(values, values + n_features);
+    for (int64_t h = 0; h < hot.n; ++h) all.push_back(values[hot.features[h]]);
     return all;
 }
 
@@ -163,9 +163,11 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
         std::vector<OwnCopies> copies;
         copies.reserve(n_threads);
         const Merge merge = kernels.optimizers[static_cast<int>(options.optimizer)].merge;
-        const std::vector<int32_t> fields = fields_with_copies(params, hot);
+        const std::vector<int32_t> fields = with_copies(params.fields.of_feature, params.n_features, hot);
+        const std::vector<float> l2_scale = with_copies(params.l2_scale, params.n_features, hot);
         Params shared = params;
         if (!fields.empty()) shared.fields.of_feature = fields.data();
+        if (!l2_scale.empty()) shared.l2_scale = l2_scale.data();
         Rooms rooms(kernels, params, n_threads);
         for (int t = 0; t < n_threads; ++t) copies.emplace_back(rooms.params(shared, t), hot, merge, n_threads);
         split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {

@@ -31,7 +31,8 @@ struct Params {
     int32_t model;  // a number of models/registry.hpp
     int32_t k;
     Fields fields;
-    float* room;  // a thread's own, on a cache line: as many floats as the model asks for; or null
+    float* room;            // a thread's own, on a cache line: as many floats as the model asks for; or null
+    const float* l2_scale;  // (n_features,), and behind them those of copies: what L2 is multiplied by; or null, for 1
 
     Table tables[max_tables];
     int32_t n_tables;

@@ -36,7 +36,7 @@ def random_parameters(rng, k, options):
     return params
 
 
-def reference_model(params, options):
+def reference_model(params, options, l2_scale=None):
     sizes = [fm.ReferenceSizes(**options_of._asdict()) for options_of in (options.w, options.V)]
     return fm.Fm(
         params.w0,
@@ -49,35 +49,40 @@ def reference_model(params, options):
         fit_linear=options.fit_linear,
         clip_gradient=options.clip_gradient,
         delta=options.delta,
+        l2_scale=l2_scale,
     )
 
 
 @cache
-def trained_reference(options, k, order, density, *, ones, weighted):
+def trained_reference(options, k, order, density, *, ones, weighted, scaled_l2):
     """Train the reference for three epochs, once for all instruction sets; return it, what the kernel gets, the loss.
 
-    What the kernel gets are rows, targets, weights, and the parameters to begin with, which are not to be changed.
+    What the kernel gets are rows, targets, weights, the parameters to begin with, which are not to be changed, and what
+    L2 is multiplied by.
     """
     rng = np.random.default_rng(0)
     X = random_rows(rng, ones=ones, density=density)
     y = random_targets(rng, options.loss).astype(np.float32).astype(float)
     weight = rng.integers(0, 3, N_ROWS).astype(float) if weighted else None
     params = random_parameters(rng, k, options)
-    reference = reference_model(params, options)
+    l2_scale = rng.uniform(0.0, 3.0, N_FEATURES).astype(np.float32) if scaled_l2 else None
+    reference = reference_model(params, options, l2_scale)
     csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
     assert (csr.data is None) == ones
     loss = [reference.epoch(X, y, weight, order) for _ in range(3)][-1]
     weight32 = None if weight is None else weight.astype(np.float32)
-    return reference, (csr, y.astype(np.float32), weight32, params), loss
+    return reference, (csr, y.astype(np.float32), weight32, params, l2_scale), loss
 
 
-def train_both(options, k, *, ones=False, weighted=False, order=None, density=0.4):
+def train_both(options, k, *, ones=False, weighted=False, order=None, density=0.4, scaled_l2=False):
     """Train kernel and reference for three epochs; return both models and the losses of the last epoch."""
-    reference, given, reference_loss = trained_reference(options, k, order, density, ones=ones, weighted=weighted)
-    csr, y, weight, params = given
+    reference, given, reference_loss = trained_reference(
+        options, k, order, density, ones=ones, weighted=weighted, scaled_l2=scaled_l2
+    )
+    csr, y, weight, params, l2_scale = given
     params, visited = params.copy(), None if order is None else np.array(order)
     for _ in range(3):
-        kernel_loss = _engine.train_epoch(csr, y, weight, visited, params, options)
+        kernel_loss = _engine.train_epoch(csr, y, weight, visited, params, options, l2_scale=l2_scale)
     return params, reference, kernel_loss, reference_loss
 
 
@@ -115,6 +120,23 @@ def test_sample_weights_follow_the_reference(isa, solver):
     params, reference, kernel_loss, reference_loss = train_both(make_options(solver=solver), k=8, weighted=True)
     assert_same_parameters(params, reference, solver)
     assert kernel_loss == pytest.approx(reference_loss, rel=loss_tolerance(solver))
+
+
+@pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "ftrl"])
+@pytest.mark.parametrize("k", K_PATHS)
+def test_l2_of_each_feature_follows_the_reference(isa, k, solver, ones):
+    options = make_options(solver=solver, l2_w=0.3, l2_V=0.2)
+    params, reference, *_ = train_both(options, k, ones=ones, weighted=True, scaled_l2=True)
+    assert_same_parameters(params, reference, solver)
+
+
+def test_l2_of_too_few_features_is_refused(isa):
+    params = random_parameters(np.random.default_rng(7), 4, make_options())
+    csr = canonical_csr(sp.csr_array(np.eye(N_FEATURES, dtype=np.float32)))
+    y, few = np.zeros(N_FEATURES, dtype=np.float32), np.ones(N_FEATURES - 1, dtype=np.float32)
+    with pytest.raises(ValueError, match=f"L2 of {N_FEATURES - 1} features, of {N_FEATURES}"):
+        _engine.train_epoch(csr, y, None, None, params, make_options(), l2_scale=few)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -300,3 +322,21 @@ def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
     # Once the gradients are small, Adam alone makes a leap now and then, with one thread as well.
     assert (np.median(errors) if solver == "adam" else errors[-1]) < 0.05 * y.var()
     assert not params.tables["V"][:, 0, k:].any()
+
+
+def test_copies_of_hot_features_pay_their_own_l2(isa):
+    rng = np.random.default_rng(14)
+    X = random_rows(rng, n_rows=30_000)
+    csr = canonical_csr(sp.csr_array(X.astype(np.float32)))
+    y = X.sum(axis=1).astype(np.float32)
+    options = make_options(l2_w=30.0, l2_V=0.0)
+    params = Parameters.initialise(N_FEATURES, 4, options, 0.0, rng)
+    hot = _engine.hot_features(csr, core.replica_bytes())
+    renamed = _engine.rename_hot_features(csr, hot)
+    l2_scale = np.zeros(N_FEATURES, dtype=np.float32)
+    l2_scale[3] = 1.0
+    for _ in range(5):
+        _engine.train_epoch(renamed, y, None, None, params, options, 2, hot, l2_scale=l2_scale)
+    pays = l2_scale > 0
+    assert np.abs(params.w[pays]).max() < 0.1
+    assert params.w[~pays].min() > 0.9

@@ -103,6 +103,20 @@ def test_weights_bounds_and_switches_follow_the_reference(isa, solver):
     assert_same(*train_both(options, 8, weighted=True, order=(3, 3, 5, 0, 59, 3)))
 
 
+def test_l2_of_each_feature_follows_the_reference(isa):
+    options = make_options(loss="logistic", l2_w=0.3, l2_V=0.2)
+    _, (csr, targets, weight, machines), _ = trained_reference(options, 5, N_CLASSES, None, ones=False, weighted=True)
+    machines = [params.copy() for params in machines]
+    reference = reference_of(machines, options)
+    l2_scale = np.random.default_rng(1).uniform(0.0, 3.0, N_FEATURES).astype(np.float32)
+    for machine in reference.machines:
+        machine.l2_scale = l2_scale
+    rows = sp.csr_array((csr.data, csr.indices, csr.indptr), (csr.n_rows, N_FEATURES)).toarray().astype(float)
+    reference_loss = reference.epoch(rows, targets.argmax(axis=0).tolist(), weight)
+    loss = _engine.train_multinomial_epoch(csr, targets, weight, None, machines, options, l2_scale)
+    assert_same(machines, reference, loss, reference_loss)
+
+
 def test_padding_stays_zero(isa):
     machines, *_ = train_both(make_options(loss="logistic"), 5)
     assert not any(params.tables["V"][:, 0, 5:].any() for params in machines)

@@ -81,11 +81,12 @@ def train_epoch(
     n_threads: int = 1,
     hot_features: NDArray[np.int32] = NO_FEATURES,
     scores: Float32 | None = None,
+    l2_scale: Float32 | None = None,
 ) -> float:
     """Visit the rows of X in the given order, one step each; change ``params`` in place; return the sum of the loss.
 
     With ``hot_features``, X is what `rename_hot_features` returned with them. ``scores`` (n_rows,) takes the score of
-    each row before its step.
+    each row before its step. ``l2_scale`` (n_features,) multiplies the L2 that each feature pays at a visit.
 
     Raises
     ------
@@ -98,5 +99,5 @@ def train_epoch(
     loss_sum = 0.0
     for first in range(0, n_visits, visits_per_call):
         visits = RowOrder(first, min(first + visits_per_call, n_visits), order)
-        loss_sum += core.sgd_epoch(X, targets, visits, params, hot_features, options, n_threads)
+        loss_sum += core.sgd_epoch(X, targets, visits, params, hot_features, options, n_threads, l2_scale)
     return loss_sum

@@ -23,10 +23,12 @@ def train_multinomial_epoch(
     order: NDArray[np.int64] | None,
     machines: Sequence[Parameters],
     options: Options,
+    l2_scale: Float32 | None = None,
 ) -> float:
     """Visit the rows of X in the given order, one step each of all machines; return the sum of the loss.
 
     ``targets`` (n_classes, n_rows) are 1 for the class of a row and else 0; ``machines`` (n_classes,) change in place.
+    ``l2_scale``, (n_features,), multiplies what L2 each feature pays at a visit.
 
     Raises
     ------
@@ -44,5 +46,5 @@ def train_multinomial_epoch(
     loss_sum = 0.0
     for first in range(0, n_visits, visits_per_call):
         visits = RowOrder(first, min(first + visits_per_call, n_visits), order)
-        loss_sum += core.multinomial_epoch(X, wanted, visits, machines, scores, options)
+        loss_sum += core.multinomial_epoch(X, wanted, visits, machines, scores, options, l2_scale)
     return loss_sum

@@ -327,6 +327,7 @@ def sgd_epoch(
     hot_features: _Indices,
     options: _Options,
     n_threads: int,
+    l2_scale: _Floats | None = None,
 ) -> float: ...
 def multinomial_epoch(
     X: _Csr,
@@ -335,6 +336,7 @@ def multinomial_epoch(
     machines: Sequence[_Parameters],
     scores: _Floats,
     options: _Options,
+    l2_scale: _Floats | None = None,
 ) -> float: ...
 def predict(X: _Csr, params: _Parameters, n_threads: int, out: _Floats) -> None: ...
 def pool(X: _Csr, params: _Parameters, n_threads: int, own: _Floats, sum_vx: _Floats) -> None: ...

@@ -88,7 +88,7 @@ class ReferenceSizes(NamedTuple):
     """Hyperparameters of one kind of parameter; ``beta`` and ``l1`` are FTRL's, ``initial_acc`` is AdaGrad's."""
 
     learning_rate: float = 0.1
-    l2: float = 0.0
+    l2: float | Array = 0.0
     l1: float = 0.0
     beta: float = 1.0
     initial_acc: float = 1.0
@@ -195,8 +195,8 @@ RULES: dict[str, Rule] = {"sgd": Sgd(), "adagrad": AdaGrad(), "ftrl": Ftrl(), "a
 class Fm:
     """A factorization machine and its training, one row a step.
 
-    With SGD and AdaGrad the objective of row r is ``s_r [ L(y_r, p_r) + l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2 ]`` with
-    the sums over the row's own features, and s_r its weight. w0 has neither L1 nor L2.
+    For all but FTRL the objective of row r is ``s_r [ L(y_r, p_r) + l2_w/2 sum c_i w_i^2 + l2_V/2 sum c_i |v_i|^2 ]``
+    with the sums over the row's own features, s_r its weight and c_i ``l2_scale``, or 1. w0 has neither L1 nor L2.
     """
 
     w0: float
@@ -210,6 +210,7 @@ class Fm:
     delta: float = 1.0
     fit_intercept: bool = True
     fit_linear: bool = True
+    l2_scale: Array | None = None
 
     def __post_init__(self) -> None:
         self.sizes_w0 = self.sizes_w._replace(l1=0.0, l2=0.0)
@@ -243,8 +244,11 @@ class Fm:
             w0, self.state_w0 = step(np.array(self.w0), np.array(s * g * dw0), self.state_w0, self.sizes_w0, s)
             self.w0 = float(w0)
         i = np.flatnonzero(x)  # the row's own features: no other is touched
+        scale = np.ones(len(i)) if self.l2_scale is None else self.l2_scale[i]
         if self.fit_linear:
+            sizes_w = self.sizes_w._replace(l2=self.sizes_w.l2 * scale)
             self.w = self.w.copy()
-            self.w[i], self.state_w[:, i] = step(self.w[i], s * g * dw[i], self.state_w[:, i], self.sizes_w, s)
+            self.w[i], self.state_w[:, i] = step(self.w[i], s * g * dw[i], self.state_w[:, i], sizes_w, s)
+        sizes_V = self.sizes_V._replace(l2=self.sizes_V.l2 * scale[:, None])
         self.V = self.V.copy()
-        self.V[i], self.state_V[:, i] = step(self.V[i], s * g * dV[i], self.state_V[:, i], self.sizes_V, s)
+        self.V[i], self.state_V[:, i] = step(self.V[i], s * g * dV[i], self.state_V[:, i], sizes_V, s)
