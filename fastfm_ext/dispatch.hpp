@@ -24,6 +24,7 @@ struct OptimizerTraits {
     int32_t n_slots;
     bool normalises;
     Merge merge;
+    bool adds_few;  // whether what threads have changed in few visits adds up; see math/merging.hpp
     void (*begin)(const Table&, const InitialSizes&);  // fills in the first state of parameters that are set
 };
 

@@ -14,7 +14,9 @@
 // That is the parameter's own share. What all rows have in common, such as the mean of the targets, all parameters of a
 // row follow together: of that way each thread goes 1 - exp(-u / T), where u is J times the x of the feature's weight, whose
 // d is x_i, and J the mean of sum d^2 over the row's parameters. The sum of T such moves must not reach twice the way, where
-// errors come back as large as they were; it is held to `farthest` times.
+// errors come back as large as they were; it is held to `farthest` times. Where x is measured, factors have the u of the
+// way that they go by themselves, the x of a row's factors together: while they are small they go little of it, and must
+// be free to grow as they do in one thread.
 #pragma once
 
 #include "math/loss.hpp"
@@ -29,15 +31,16 @@ constexpr float farthest = 1.5f;
 template <int W>
 struct MergeRates {
     Rates<W> rates;
-    Vec<W> per_replica, row_norm;
+    Vec<W> per_replica, in_common;
     Vec<W> of_loss;     // curvature of a visit's loss by the parameter, over its weight and x_i^2
     Vec<W> of_squares;  // curvature over the growth of a sum of squares
 
-    // `derivative_square` is the mean square of a score's derivative by such a parameter, over x_i^2.
-    MergeRates(Loss loss, const StepSizes& sizes, const Replicas& replicas, float derivative_square)
+    // `derivative_square` is the mean square of a score's derivative by such a parameter, over x_i^2, and `in_common` is
+    // u over x.
+    MergeRates(Loss loss, const StepSizes& sizes, const Replicas& replicas, float derivative_square, float in_common)
         : rates(sizes),
           per_replica(Vec<W>::fill(1.0f / static_cast<float>(replicas.n))),
-          row_norm(Vec<W>::fill(replicas.rows.row_norm)),
+          in_common(Vec<W>::fill(in_common)),
           of_loss(Vec<W>::fill(largest_curvature(loss) * derivative_square)),
           of_squares(Vec<W>::fill(replicas.rows.mean_weight / (replicas.rows.mean_squared_weight *
                                                                square_per_curvature(loss, replicas.rows.mean_loss)))) {}
@@ -48,8 +51,8 @@ struct MergeRates {
         x = min(max(x, tiny), huge);
         const Vec<W> of_all = grown(x), of_each = grown(x * per_replica);
         const Vec<W> own = of_all * (one + of_each) / (of_each * (one + of_all));
-        const Vec<W> in_common = grown(min(max(u, tiny), huge) * per_replica);
-        return per_replica * min(own, Vec<W>::fill(farthest) * (one + in_common) / in_common);
+        const Vec<W> way = grown(min(max(u, tiny), huge) * per_replica);
+        return per_replica * min(own, Vec<W>::fill(farthest) * (one + way) / way);
     }
 
   private:
@@ -60,6 +63,7 @@ struct MergeRates {
 // A new rule of math/optimizer.hpp has here
 //
 //   adds_few       whether changes, of the state too, simply add up where visits are few, so that all shares are 1
+//   is_measured    whether x follows from the gradients that were met, not from means over all rows
 //   contraction    x of the record before the steps, from the sum over replicas of what each has added to it, and from
 //                  the sum of weight x_i^2 over visits
 //   merge          turns this record into the merged one, with the share of theta
@@ -69,6 +73,7 @@ struct Merging;
 template <>
 struct Merging<Sgd> {
     static constexpr bool adds_few = true;
+    static constexpr bool is_measured = false;
 
     template <int W>
     static Vec<W> contraction(const Vec<W>*, const Vec<W>*, Vec<W> visits, const MergeRates<W>& m) {
@@ -85,6 +90,7 @@ struct Merging<Sgd> {
 template <>
 struct Merging<AdaGrad> {
     static constexpr bool adds_few = true;
+    static constexpr bool is_measured = true;
 
     template <int W>
     static Vec<W> contraction(const Vec<W>* record, const Vec<W>* change, Vec<W>, const MergeRates<W>& m) {
@@ -105,6 +111,7 @@ struct Merging<AdaGrad> {
 template <>
 struct Merging<Ftrl> {
     static constexpr bool adds_few = false;
+    static constexpr bool is_measured = true;
 
     template <int W>
     static Vec<W> contraction(const Vec<W>* record, const Vec<W>* change, Vec<W>, const MergeRates<W>& m) {
@@ -128,10 +135,12 @@ struct Merging<Ftrl> {
     }
 };
 
-// A step is eta (m / n_m) / sqrt(v / n_v), v / n_v the mean of (g d)^2. Its averages forget by 0.1 and 0.001 a visit.
+// A step is eta (m / n_m) / sqrt(v / n_v), v / n_v the mean of (g d)^2. Averages become the mean of the threads', which no
+// number of visits takes out of their range.
 template <>
 struct Merging<Adam> {
     static constexpr bool adds_few = false;
+    static constexpr bool is_measured = true;
 
     template <int W>
     static Vec<W> contraction(const Vec<W>* record, const Vec<W>* change, Vec<W> visits, const MergeRates<W>& m) {
@@ -142,15 +151,9 @@ struct Merging<Adam> {
     }
 
     template <int W>
-    static void merge(Vec<W>* record, const Vec<W>* change, Vec<W> share, Vec<W> visits, const MergeRates<W>& m) {
-        const Vec<W> nothing = Vec<W>::fill(0.0f);
-        const Vec<W> mean = m.share(Vec<W>::fill(0.1f) * visits, nothing);
-        const Vec<W> square = m.share(Vec<W>::fill(0.001f) * visits, nothing);
+    static void merge(Vec<W>* record, const Vec<W>* change, Vec<W> share, Vec<W>, const MergeRates<W>& m) {
         record[0] = fma(share, change[0], record[0]);
-        record[1] = fma(mean, change[1], record[1]);
-        record[2] = fma(square, change[2], record[2]);
-        record[3] = fma(mean, change[3], record[3]);
-        record[4] = fma(square, change[4], record[4]);
+        for (int s = 1; s <= Adam::n_slots; ++s) record[s] = fma(m.per_replica, change[s], record[s]);
     }
 };
 

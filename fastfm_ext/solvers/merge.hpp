@@ -42,7 +42,7 @@ float merge_record(const Replicas& replicas, int t, int64_t row, float visits, f
             for (int s = 0; s <= Rule::n_slots; ++s) record[s] = record[s] + change[s];
         } else {
             const V x = Merging<Rule>::contraction(record, change, V::fill(visits), rates);
-            u = max(V::fill(common), rates.row_norm * x);
+            u = max(V::fill(common), rates.in_common * x);
             Merging<Rule>::merge(record, change, rates.share(x, u), V::fill(visits), rates);
         }
         for (int s = 0; s <= Rule::n_slots; ++s) {
@@ -69,8 +69,11 @@ inline void prefetch_records(const Replicas& replicas, int t, int64_t row) {
 template <class Rule, int W, bool adds>
 void merge_features(const Replicas& replicas, const Options& options, const MergedRecords& merged) {
     constexpr int64_t ahead = 8;
-    const MergeRates<4> for_w(options.loss, options.w, replicas, 1.0f);
-    const MergeRates<W> for_V(options.loss, options.V, replicas, replicas.rows.factor_norm);
+    const VisitedRows& rows = replicas.rows;
+    const auto k = static_cast<float>(replicas.shared.tables[V_table].width);
+    const MergeRates<4> for_w(options.loss, options.w, replicas, 1.0f, rows.row_norm);
+    const MergeRates<W> for_V(options.loss, options.V, replicas, rows.factor_norm,
+                              Merging<Rule>::is_measured ? rows.row_square * k : rows.row_norm);
     const auto feature = [&](int64_t r) { return merged.features ? merged.features[r] : r; };
     for (int64_t r = merged.first; r < merged.last; ++r) {
         if (r + ahead < merged.last) {
@@ -80,7 +83,7 @@ void merge_features(const Replicas& replicas, const Options& options, const Merg
         const int64_t i = feature(r);
         const float visits = replicas.visit_rates[i] * replicas.n_visits;
         const float common = merge_record<Rule, 1, adds>(replicas, w_table, i, visits, 0.0f, for_w);
-        merge_record<Rule, W, adds>(replicas, V_table, i, visits, common, for_V);
+        merge_record<Rule, W, adds>(replicas, V_table, i, visits, Merging<Rule>::is_measured ? 0.0f : common, for_V);
     }
 }
 
@@ -95,7 +98,7 @@ void merge_features_of(const Replicas& replicas, const Options& options, const M
 template <class Rule>
 void merge_replicas(const Replicas& replicas, const Options& options, const MergedRecords& merged) {
     if (merged.with_whole_model) {
-        const MergeRates<4> rates(options.loss, options.w0, replicas, 1.0f);
+        const MergeRates<4> rates(options.loss, options.w0, replicas, 1.0f, replicas.rows.row_norm);
         const float visits = replicas.n_visits * replicas.rows.mean_weight;
         merge_record<Rule, 1, false>(replicas, w0_table, 0, visits, 0.0f, rates);
     }

@@ -13,8 +13,8 @@ namespace fastfm {
 
 namespace {
 
-// A merge of all features is due when they have been visited so often on average, one of hot features in between at a
-// part of that. A segment of visits is long enough for starting and meeting not to matter.
+// A merge of all features is due when they have been visited so often on average, two where few changes do not just add
+// up, and one of hot features at a part of that. A segment of visits is long enough for starting and meeting not to matter.
 constexpr int64_t visits_of_a_feature = 48, hot_merges = 12, least_visits = 512;
 // A feature is hot if so many visits to it lie between merges of all.
 constexpr float hot_visits = 128.0f;
@@ -103,6 +103,7 @@ class Sample {
         const double factor_norm = factor_norms * rows_between_norms / n;
         rows_.mean_weight = static_cast<float>(weights / n);
         rows_.mean_squared_weight = static_cast<float>(squared_weights / n);
+        rows_.row_square = static_cast<float>(row_norm);
         rows_.row_norm = static_cast<float>(1.0 + row_norm * (1.0 + k * factor_norm));
         rows_.factor_norm = static_cast<float>(factor_norm);
     }
@@ -155,6 +156,8 @@ class Epoch {
           n_visits_(order.last - order.first),
           interval_(visits_between_merges(X, params, n_replicas)),
           n_merges_((n_visits_ + interval_ - 1) / interval_),
+          merges_of_hot_(kernels.optimizers[static_cast<int>(options.optimizer)].adds_few ? hot_merges
+                                                                                          : hot_merges / 2),
           sample_(X, targets, order, params),
           hot_(sample_.hot(hot_merges * interval_)),
           status_(n_, Status{StatusCode::ok, -1}),
@@ -226,7 +229,7 @@ class Epoch {
         const double loss = loss_sum();
         merging_.rows = sample_.rows(loss - loss_before_, last_ - first_);
         loss_before_ = loss;
-        merges_all_ = has_failed() || merge_ % hot_merges == 0 || merge_ == n_merges_;
+        merges_all_ = has_failed() || merge_ % merges_of_hot_ == 0 || merge_ == n_merges_;
         visits_of_hot_ = static_cast<float>(last_ - first_);
         visits_of_all_ = static_cast<float>(last_ - last_of_all_);
         if (merges_all_) last_of_all_ = last_;
@@ -265,6 +268,7 @@ class Epoch {
     const Options& options_;
     const int n_;
     const int64_t n_visits_, interval_, n_merges_;
+    const int64_t merges_of_hot_;  // for one of all features
     const Sample sample_;
     const std::vector<int32_t> hot_;
     std::vector<Replica> replicas_;

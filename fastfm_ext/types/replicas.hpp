@@ -12,6 +12,7 @@ struct VisitedRows {
     float mean_weight;
     float mean_squared_weight;
     float mean_loss;    // over the weights
+    float row_square;   // mean sum of x_i^2
     float row_norm;     // mean sum of the squares of a score's derivatives by all parameters
     float factor_norm;  // mean square of a score's derivative by a factor of one of the row's features
 };
