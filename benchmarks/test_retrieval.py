@@ -8,7 +8,7 @@ from scipy import sparse
 
 from fastfm_ext import ItemIndex
 from retrieval import contenders, vectors
-from retrieval.__main__ import codes_table, compare, exact_table, ivf_table
+from retrieval.__main__ import codes_table, compare, exact_table, ivf_table, limit_table
 
 RNG = np.random.default_rng(0)
 USERS, ITEMS = (RNG.normal(size=(n, 9)).astype(np.float32) for n in (60, 700))
@@ -19,6 +19,12 @@ def test_all_exact_searches_find_the_same() -> None:
     found = contenders.ours(ItemIndex().fit(ITEMS), USERS, 10)()
     np.testing.assert_array_equal(contenders.faiss_flat(USERS, ITEMS, 10)(), found)
     np.testing.assert_array_equal(contenders.sgemm(USERS, ITEMS, 10)(), found)
+
+
+def test_lists_of_faiss_reach_the_recall() -> None:
+    pytest.importorskip("faiss")
+    best = contenders.ours(ItemIndex().fit(ITEMS), USERS, 10)()
+    assert contenders.recall(contenders.faiss_ivf(USERS, ITEMS, 10, 20, 0.9, best)(), best) >= 0.9
 
 
 def test_hnsw_finds_most_of_them() -> None:
@@ -65,6 +71,7 @@ def test_the_tables_have_a_row_for_each_search() -> None:
     pytest.importorskip("faiss")
     text = exact_table({"some": (USERS, ITEMS)}, rounds=1)
     assert text.count("| some") == 3
+    assert limit_table({"some": (USERS, ITEMS)}, rounds=1).count("| some") == 3
     assert "| ivf, " in ivf_table(USERS, ITEMS, rounds=1, with_hnsw=False)
     assert codes_table(USERS, ITEMS, rounds=1).count(" alone") == 2
 

@@ -1,7 +1,7 @@
 """How fast top-N search is on trained vectors, beside faiss, NumPy and implicit.
 
 python -m benchmarks.retrieval                        all tables: about ten minutes
-python -m benchmarks.retrieval --tables exact ivf     exact, seen, ivf, codes
+python -m benchmarks.retrieval --tables exact ivf     exact, limit, seen, ivf, codes
 python -m benchmarks.retrieval --quick                few users and small tables: does it run
 
 The vectors are trained on MovieLens 1M and Gowalla, in the folder that FASTFM_EXT_DATA names; larger tables are drawn
@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 import numpy as np
@@ -27,13 +27,12 @@ from in_turn import time_in_turn
 from tables import markdown_table, median_and_range, three_digits
 
 from . import contenders
-from .contenders import Search
 from .vectors import Float32, Vectors, gowalla, more_like, movielens
 
-TABLES = ("exact", "seen", "ivf", "codes")
+TABLES = ("exact", "limit", "seen", "ivf", "codes")
 
 
-def compare(searches: Mapping[str, Search], n_users: int, rounds: int) -> list[list[str]]:
+def compare(searches: Mapping[str, Callable[[], object]], n_users: int, rounds: int) -> list[list[str]]:
     """Time searches in turn; a row for each: name, us a user, and by what the first one is faster in the same round."""
     times = time_in_turn(searches, rounds)
     first = times[next(iter(searches))].wall
@@ -60,6 +59,17 @@ def exact_table(cases: Mapping[str, tuple[Float32, Float32]], rounds: int) -> st
     return markdown_table(["items", "search", "us/user", "fastfm-ext is faster by"], rows)
 
 
+def limit_table(cases: Mapping[str, tuple[Float32, Float32]], rounds: int) -> str:
+    """Exact search on one thread beside the product of users and items alone, from which it selects."""
+    rows = []
+    for name, (users, items) in cases.items():
+        index = ItemIndex(n_jobs=1).fit(items)
+        searches = {"the product alone": contenders.product(users, items)}
+        searches |= {f"top {n}": contenders.ours(index, users, n) for n in (10, 100)}
+        rows += [[name, *row] for row in compare(searches, len(users), rounds)]
+    return markdown_table(["items", "search", "us/user", "time / the product's"], rows)
+
+
 def seen_table(vectors: Vectors, rounds: int, n_threads: int = 2) -> str:
     """Best 20 unseen items of all users, on two threads: ours and implicit's."""
     index = ItemIndex(n_jobs=n_threads).fit(vectors.items)
@@ -72,7 +82,10 @@ def seen_table(vectors: Vectors, rounds: int, n_threads: int = 2) -> str:
 
 
 def ivf_table(users: Float32, items: Float32, rounds: int, *, with_hnsw: bool) -> str:
-    """Best 100 items on one thread: the approximate index against our exact one; HNSW beside them."""
+    """Best 100 items on one thread: the approximate index, our exact one, and faiss' lists at the same recall; HNSW."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
     half = len(users) // 2
     tuning, users = users[:half], users[half:]
     index = ItemIndex("ivf", n_jobs=1).fit(items).tune(tuning)
@@ -80,13 +93,12 @@ def ivf_table(users: Float32, items: Float32, rounds: int, *, with_hnsw: bool) -
         f"ivf, {index.n_probes_} of {index.n_lists_} lists": contenders.ours(index, users, 100),
         "exact": contenders.ours(ItemIndex(n_jobs=1).fit(items), users, 100),
     }
+    best = searches["exact"]()
+    reached = contenders.recall(next(iter(searches.values()))(), best)
+    searches["faiss IndexIVFFlat"] = contenders.faiss_ivf(users, items, 100, index.n_lists_, reached, best)
     if with_hnsw:
-        import faiss
-
-        faiss.omp_set_num_threads(1)
         graph = contenders.faiss_hnsw(users, items, 100, (100, 200, 400, 800))
         searches |= {f"faiss HNSW, ef {ef}": search for ef, search in graph.items()}
-    best = searches["exact"]()
     rows = compare(searches, len(users), rounds)
     for row, search in zip(rows, searches.values(), strict=True):
         row.append(f"{contenders.recall(search(), best):.3f}")
@@ -127,8 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--hnsw", action="store_true", help="with the table ivf: HNSW too, some minutes to build")
     asked = parser.parse_args(arguments)
     rounds, scale = (1, 20) if asked.quick else (asked.rounds, 1)
-    films = movielens() if {"exact", "ivf", "codes"} & set(asked.tables) else None
-    places = gowalla() if {"exact", "seen"} & set(asked.tables) else None
+    films = movielens() if {"exact", "limit", "ivf", "codes"} & set(asked.tables) else None
+    places = gowalla() if {"exact", "limit", "seen"} & set(asked.tables) else None
     if "exact" in asked.tables and films and places:
         cases = {
             "3,706 x 17, MovieLens 1M": (films.users[: 4000 // scale], films.items),
@@ -136,6 +148,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "200,000 x 65, like Gowalla's": (places.users[: 400 // scale], more_like(places.items, 200_000 // scale)),
         }
         print("Exact top 10, one thread\n", exact_table(cases, rounds), sep="\n", end="\n\n", flush=True)
+    if "limit" in asked.tables and films and places:
+        cases = {
+            "3,706 x 17, MovieLens 1M": (films.users[: 3000 // scale], films.items),
+            "3,706 x 65, like Gowalla's": (places.users[: 2000 // scale], more_like(places.items, 3706)),
+            "26,744 x 17, like MovieLens 1M's": (films.users[: 1000 // scale], more_like(films.items, 26_744)),
+            "26,744 x 65, like Gowalla's": (places.users[: 500 // scale], more_like(places.items, 26_744)),
+        }
+        print(
+            "Exact search and the product, one thread\n", limit_table(cases, rounds), sep="\n", end="\n\n", flush=True
+        )
     if "seen" in asked.tables and places:
         print("Top 20 unseen, all users of Gowalla, two threads\n", seen_table(places, rounds), sep="\n", end="\n\n")
     if {"ivf", "codes"} & set(asked.tables) and films:

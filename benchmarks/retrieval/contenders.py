@@ -17,6 +17,7 @@ Ids = NDArray[np.integer[Any]]
 Search = Callable[[], Ids]
 
 BATCH = 256  # users whose scores NumPy holds at once
+PROBES = [round(1.25**power) for power in range(3, 60)]  # numbers of lists that are tried
 
 
 def ours(index: ItemIndex, users: Float32, n: int, seen: Any = None) -> Search:
@@ -38,6 +39,19 @@ def faiss_flat(users: Float32, items: Float32, n: int) -> Search:
     return faiss_index(index, users, n)
 
 
+def faiss_ivf(users: Float32, items: Float32, n: int, n_lists: int, recall_wanted: float, best: Ids) -> Search:
+    """Return faiss' search by inner product in `n_lists` lists, as few of them as find this share of the best."""
+    faiss = _faiss()
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(items.shape[1]), items.shape[1], n_lists, faiss.METRIC_INNER_PRODUCT)
+    index.cp.niter, index.cp.max_points_per_centroid = 8, 64  # as ItemIndex trains
+    index.train(items)
+    index.add(items)
+    for index.nprobe in PROBES:
+        if index.nprobe >= n_lists or recall(index.search(users, n)[1], best) >= recall_wanted:
+            break
+    return faiss_index(index, users, n)
+
+
 def faiss_hnsw(users: Float32, items: Float32, n: int, efs: Sequence[int]) -> dict[int, Search]:
     """Return faiss' searches of one HNSW graph by inner product, with 32 links an item, for each `ef`."""
     faiss = _faiss()
@@ -50,6 +64,16 @@ def faiss_hnsw(users: Float32, items: Float32, n: int, efs: Sequence[int]) -> di
         return index.search(users, n)[1]
 
     return {ef: partial(search, ef) for ef in efs}
+
+
+def product(users: Float32, items: Float32) -> Callable[[], None]:
+    """Return NumPy's matrix product alone, some users at a time."""
+
+    def multiply() -> None:
+        for first in range(0, len(users), BATCH):
+            users[first : first + BATCH] @ items.T
+
+    return multiply
 
 
 def sgemm(users: Float32, items: Float32, n: int) -> Search:
