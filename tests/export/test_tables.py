@@ -134,3 +134,25 @@ def test_what_cannot_be_exported_is_refused_and_leaves_the_old_file(fitted, tmp_
     with pytest.raises(TypeError, match="model must be an FMRegressor"):
         export_features(path, encoder)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+def test_vectors_in_half_the_bytes(tmp_path, ending):
+    vectors = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
+    if ending == "parquet":
+        pytest.importorskip("pyarrow", reason="needs pyarrow")
+    export_vectors(tmp_path / f"v.{ending}", vectors, dtype="float16")
+    if ending == "parquet":
+        kept = np.stack(frame(tmp_path / "v.parquet")["vector"])
+    else:
+        kept = loaded(tmp_path / "v.npz")["vector"]
+    assert kept.dtype == np.float16
+    np.testing.assert_array_equal(kept, vectors.astype(np.float16))
+
+
+def test_vectors_too_large_for_float16_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"vectors\[1\] has a number that is too large for float16"):
+        export_vectors(tmp_path / "v.npz", [[1.0], [7e4]], dtype="float16")
+    with pytest.raises(ValueError, match="dtype must be one of"):
+        export_vectors(tmp_path / "v.npz", [[1.0], [7e4]], dtype="float64")
+    assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._common.arrays import AnyArray, Float32
 from fastfm_ext._common.checks import kind_of
 from fastfm_ext._common.extras import require
 from fastfm_ext._common.files import PathLike, replacing
@@ -20,6 +20,7 @@ from fastfm_ext.retrieval.ids import as_ordered_ids
 from fastfm_ext.retrieval.index import ItemIndex
 
 _ENDINGS = (".npz", ".parquet")
+_DTYPES = ("float32", "float16")
 # pandas gives what stands under this name as `DataFrame.attrs`.
 _ATTRIBUTES = b"PANDAS_ATTRS"
 
@@ -106,6 +107,7 @@ def export_vectors(
     ids: Iterable[Hashable] | None = None,
     *,
     bias: ArrayLike | None = None,
+    dtype: str = "float32",
 ) -> None:
     """Write vectors of users or items with their ids, for a vector database or another program.
 
@@ -119,6 +121,9 @@ def export_vectors(
         ``0 .. n_rows - 1`` by default.
     bias : array-like of shape (n_rows,), optional
         What `user_bias` returned, to be added to the inner products.
+    dtype : {"float32", "float16"}, default="float32"
+        Type of the vectors in the file. ``"float16"`` halves it; numbers are rounded to 11 bits, and must be below
+        65,520.
 
     Raises
     ------
@@ -127,14 +132,15 @@ def export_vectors(
     TypeError
         If the ids are neither all int nor all str.
     ValueError
-        If the ending is another, lengths do not fit, ids come with an index, or a vector is not finite.
+        If the ending or `dtype` is another, lengths do not fit, ids come with an index, or a vector is not finite, in
+        `dtype` either.
     OSError
         If the file cannot be written.
 
     Notes
     -----
-    The arrays of an ``.npz``, as the columns of a Parquet file: ``id`` (n_rows,); ``vector`` (n_rows, d) float32, in
-    Parquet lists of fixed length; ``bias`` (n_rows,) float32, if there is one.
+    The arrays of an ``.npz``, as the columns of a Parquet file: ``id`` (n_rows,); ``vector`` (n_rows, d) of `dtype`,
+    in Parquet lists of fixed length; ``bias`` (n_rows,) float32, if there is one.
 
     Examples
     --------
@@ -157,7 +163,7 @@ def export_vectors(
         if items.vectors is None:
             raise ValueError("the index keeps codes alone, and has no vectors to export: set keep_vectors=True.")
         ids, vectors = items.ids, items.vectors
-    matrix = check_matrix(vectors, "vectors")
+    matrix = _narrowed(check_matrix(vectors, "vectors"), dtype)
     columns = {"id": _storable("ids", np.arange(len(matrix)) if ids is None else as_ordered_ids(ids))}
     if bias is not None:
         columns["bias"] = np.asarray(bias, dtype=np.float32)
@@ -170,6 +176,18 @@ def export_vectors(
         _write_parquet(path, columns | {"vector": _lists(pa, matrix)}, {})
     else:
         _write_npz(path, columns | {"vector": matrix})
+
+
+def _narrowed(vectors: Float32, dtype: str) -> AnyArray:
+    """Return vectors, (n_rows, d), as numbers of this type."""
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype must be one of {list(_DTYPES)}, got {dtype!r}.")
+    with np.errstate(over="ignore"):
+        narrowed = vectors.astype(dtype, copy=False)
+    too_large = np.flatnonzero(~np.isfinite(narrowed).all(axis=1))
+    if len(too_large):
+        raise ValueError(f"vectors[{too_large[0]}] has a number that is too large for {dtype}: export float32.")
+    return narrowed
 
 
 def _is_parquet(path: PathLike) -> bool:
