@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from scipy.special import logit
+from sklearn.metrics import roc_auc_score
 
-from fastfm_ext import DivergenceError, FMClassifier, export_features, load_model, save_model
+from fastfm_ext import DivergenceError, FMClassifier, FMEncoder, export_features, load_model, save_model
+from fastfm_ext.datasets import fetch_adult
 from fastfm_ext.explain import contributions
 from fastfm_ext.metrics import calibration_ratio
 from registries import SOLVERS
@@ -48,6 +50,23 @@ def test_probabilities_are_those_of_all_rows(whole, kept, solver):
     corrected = make(solver=solver, negative_sampling_rate=RATE).fit(*kept)
     assert calibration_ratio(y, plain.predict_proba(X)[:, 1]) > 2
     assert calibration_ratio(y, corrected.predict_proba(X)[:, 1]) == pytest.approx(1, abs=0.05)
+
+
+def test_on_adult_probabilities_are_those_of_all_rows(data_dir):
+    pytest.importorskip("pandas")
+    people, income = fetch_adult(path=data_dir / "ctr/adult/adult-uci.csv.gz", return_X_y=True)
+    X, y = FMEncoder().fit_transform(people), (income == ">50K").to_numpy().astype(int)
+    rng = np.random.default_rng(0)
+    is_test = rng.random(len(y)) < 0.3
+    kept = np.flatnonzero(~is_test & ((y == 1) | (rng.random(len(y)) < RATE)))
+    judged = []
+    for rate in (None, RATE):
+        model = make(max_iter=5, negative_sampling_rate=rate).fit(X[kept], y[kept])
+        p = model.predict_proba(X[np.flatnonzero(is_test)])[:, 1]
+        judged.append((calibration_ratio(y[is_test], p), roc_auc_score(y[is_test], p)))
+    assert judged[0][0] > 1.5
+    assert judged[1][0] == pytest.approx(1, abs=0.05)
+    assert judged[0][1] == pytest.approx(judged[1][1], abs=1e-5)
 
 
 def test_the_odds_are_those_of_training_times_the_rate(whole, kept):

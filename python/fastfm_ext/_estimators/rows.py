@@ -18,8 +18,9 @@ from fastfm_ext._common.threads import n_threads_of
 from fastfm_ext._engine.centers import NO_CENTERS
 from fastfm_ext._engine.options import Options
 from fastfm_ext._estimators import streamed
-from fastfm_ext._estimators.base import FMEstimator, TrainingCall
+from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.batch_methods import if_on_batches
+from fastfm_ext._estimators.decaying import DecayingEstimator
 from fastfm_ext._estimators.early_stopping import splits_of_rows
 from fastfm_ext._estimators.first_rows import learned_samples
 from fastfm_ext._estimators.growing import grow, grow_to_fit
@@ -38,7 +39,7 @@ from fastfm_ext._validation.quick_checks import check_fitted
 from fastfm_ext._validation.rows import CountedRows, counted_rows, numeric_values
 
 
-class RowEstimator(FMEstimator):
+class RowEstimator(DecayingEstimator):
     """Base of the estimators that learn a target for each row.
 
     A subclass names its loss, turns targets into one row of numbers for each scorer, and turns scores into predictions.
