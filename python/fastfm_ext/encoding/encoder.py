@@ -14,7 +14,7 @@ from fastfm_ext._tables.read import as_table, read_columns
 from fastfm_ext.blocks.matrix import BlockMatrix
 from fastfm_ext.encoding.blocks import blocks_of_rows
 from fastfm_ext.encoding.columns.base import ColumnSpec, State
-from fastfm_ext.encoding.columns.collisions import HashCollisions
+from fastfm_ext.encoding.columns.collisions import HashCollisions, warn_of
 from fastfm_ext.encoding.columns.hashed import FittedHashed
 from fastfm_ext.encoding.field_names import field_names
 from fastfm_ext.encoding.infer import infer_specs, inferable_names
@@ -352,7 +352,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
     def _warn_of_collisions(self) -> None:
         for column in self._layout.fitted:
             if isinstance(column, FittedHashed) and column.collisions is not None:
-                column.collisions.warn(column.spec.column)
+                warn_of(column.collisions, column.spec.column)
 
     def _keep(self, layout: Layout) -> None:
         self._layout = layout

@@ -88,15 +88,17 @@ class HashCollisions:
             f"{self.n_used:,} of {self.n_features:,} features used"
         )
 
-    def warn(self, column: str) -> None:
-        """Warn of a column many of whose values share features."""
-        if self.n_values < LEAST_VALUES_OF_WARNING or self.share <= WARNS_FROM:
-            return
-        warnings.warn(
-            f"hashed({column!r}): {self}. n_features=2**{self.bits_for()} would bring the share below {ADVISES:.0%}.",
-            UserWarning,
-            stacklevel=2,
-        )
+
+def warn_of(collisions: HashCollisions, column: str) -> None:
+    """Warn of a column many of whose values share features."""
+    if collisions.n_values < LEAST_VALUES_OF_WARNING or collisions.share <= WARNS_FROM:
+        return
+    bits = collisions.bits_for(ADVISES)
+    warnings.warn(
+        f"hashed({column!r}): {collisions}. n_features=2**{bits} would bring the share below {ADVISES:.0%}.",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 class HashedValues(NamedTuple):
