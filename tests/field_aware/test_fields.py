@@ -12,23 +12,9 @@ from sklearn.pipeline import make_pipeline
 
 import field_aware_cases
 from fastfm_ext import FMEncoder, ModelFileError, load_model, save_model
-from field_aware_cases import CLASSIFIERS, FIELD_AWARE, REGRESSORS, scores, target_of
+from field_aware_cases import CLASSIFIERS, FIELD_AWARE, REGRESSORS, encoded, make, plain, scores, target_of
 
 table = field_aware_cases.table
-
-
-def make(estimator, **params):
-    return estimator(**({"random_state": 0, "max_iter": 5} | params))
-
-
-def encoded(table):
-    encoder = FMEncoder(user=["user"], item=["item"], context=["day"])
-    return encoder, encoder.fit_transform(table[0])
-
-
-def plain(X):
-    """The same matrix without the fields that an encoder notes on it."""
-    return sp.csr_array((X.data, X.indices, X.indptr), shape=X.shape)
 
 
 @pytest.mark.parametrize("estimator", FIELD_AWARE)

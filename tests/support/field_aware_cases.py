@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.base import is_classifier
 
 import fastfm_ext
+from fastfm_ext import FMEncoder
 from fastfm_ext._names import PUBLIC_NAMES
 
 FIELD_AWARE = [
@@ -36,3 +38,17 @@ def target_of(estimator, table):
 
 def scores(model, X):
     return model.decision_function(X) if hasattr(model, "decision_function") else model.predict(X)
+
+
+def make(estimator, **params):
+    return estimator(**({"random_state": 0, "max_iter": 5} | params))
+
+
+def encoded(table):
+    encoder = FMEncoder(user=["user"], item=["item"], context=["day"])
+    return encoder, encoder.fit_transform(table[0])
+
+
+def plain(X):
+    """The same matrix without the fields that an encoder notes on it."""
+    return sp.csr_array((X.data, X.indices, X.indptr), shape=X.shape)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import FunctionType
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
@@ -18,15 +19,16 @@ from fastfm_ext._estimators.plain_classifier import PlainClassifier
 from fastfm_ext._estimators.plain_regressor import PlainRegressor
 from fastfm_ext._estimators.rows import RowEstimator
 from fastfm_ext._estimators.scoring_form import ScoringForm
-from fastfm_ext._estimators.vectors import PooledRows
+from fastfm_ext._estimators.side_vectors import SideVectors
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.undo import Undo
 
 
-class FieldAware(RowEstimator):
+class FieldAware(SideVectors, RowEstimator):
     """What the estimators of field-aware models have in common; a subclass names its model in `_spec`."""
 
     fields: ArrayLike | None
+    normalize: bool
     # None until the first rows say how many columns there are, each a field of its own.
     _field_map: FieldMap | None
     # The default of n_factors.
@@ -61,6 +63,8 @@ class FieldAware(RowEstimator):
 
     def _meet(self, X: Any, *, is_first: bool) -> None:
         """Learn the fields of features from the hyperparameter, or from rows that an encoder has made."""
+        if sp.issparse(X) and hasattr(X, "item_fields"):
+            self._item_fields_of_rows = X.item_fields
         given = self.fields
         if given is None and sp.issparse(X):
             given = getattr(X, "fields", None)
@@ -77,9 +81,6 @@ class FieldAware(RowEstimator):
             self._meet(None, is_first=False)
         return self._field_map.first(n_features)
 
-    def _pool(self, X: Any, *arguments: Any) -> PooledRows:
-        raise ValueError(f"{public_name(type(self))} has no vectors of users and items yet; FMClassifier has them.")
-
     def _scoring_form(self) -> ScoringForm:
         raise ValueError(
             f"{public_name(type(self))} is a field-aware model, and only factorization machines can be given in this "
@@ -88,16 +89,22 @@ class FieldAware(RowEstimator):
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         meta, arrays = super()._to_state()
-        has_fields = meta["params"].pop("fields") is not None
-        meta |= {"model": self._spec.name, "has_fields": has_fields}
-        return meta, arrays | self._known_fields().to_arrays()
+        given = {name: meta["params"].pop(name) is not None for name in ("fields", "item_fields")}
+        meta |= {"model": self._spec.name, "given": given}
+        arrays |= self._known_fields().to_arrays()
+        items = self.item_fields if given["item_fields"] else getattr(self, "_item_fields_of_rows", None)
+        return meta, arrays if items is None else arrays | {"item_fields": np.asarray(items)}
 
     @classmethod
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, AnyArray]) -> Any:
         if meta["model"] != cls._spec.name:
             raise ValueError(f"parameters of the model {meta['model']!r}")
-        fields = FieldMap.from_arrays(arrays).of_known if meta["has_fields"] else None
-        return super()._from_state(meta | {"params": dict(meta["params"]) | {"fields": fields}}, arrays)
+        known = {"fields": FieldMap.from_arrays(arrays).of_known, "item_fields": arrays.get("item_fields")}
+        params = {name: known[name] if meta["given"][name] else None for name in known}
+        model = super()._from_state(meta | {"params": dict(meta["params"]) | params}, arrays)
+        if "item_fields" in arrays and not meta["given"]["item_fields"]:
+            model._item_fields_of_rows = arrays["item_fields"]
+        return model
 
 
 class FieldAwareClassifier(FieldAware, PlainClassifier):
@@ -108,6 +115,7 @@ class FieldAwareClassifier(FieldAware, PlainClassifier):
         n_factors: int = 16,
         *,
         fields: ArrayLike | None = None,
+        item_fields: ArrayLike | None = None,
         normalize: bool = False,
         multi_class: Literal["ovr", "multinomial"] = "ovr",
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
@@ -162,6 +170,7 @@ class FieldAwareClassifier(FieldAware, PlainClassifier):
             verbose=verbose,
         )
         self.fields = fields
+        self.item_fields = item_fields
         self.normalize = normalize
 
 
@@ -173,6 +182,7 @@ class FieldAwareRegressor(FieldAware, PlainRegressor):
         n_factors: int = 16,
         *,
         fields: ArrayLike | None = None,
+        item_fields: ArrayLike | None = None,
         normalize: bool = False,
         loss: str = "squared",
         delta: float = 1.0,
@@ -227,6 +237,7 @@ class FieldAwareRegressor(FieldAware, PlainRegressor):
             verbose=verbose,
         )
         self.fields = fields
+        self.item_fields = item_fields
         self.normalize = normalize
 
 

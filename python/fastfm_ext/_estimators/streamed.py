@@ -46,6 +46,7 @@ MAY_DIFFER = {
     "validation_fraction",
     "refit",
     "clip_predictions",
+    "item_fields",
     "n_jobs",
     "verbose",
     "warm_start",

@@ -331,6 +331,7 @@ class FMEncoder(TransformerMixin, FeatureLookup, auto_wrap_output_keys=None):  #
     def _encoded(self, columns: dict[str, Column], n_rows: int, groups: tuple[str, ...]) -> sparse.csr_array:
         X = self._layout.encode(columns, n_rows, groups)
         X.fields = self.fields_
+        X.item_fields = np.flatnonzero(np.array(self._layout.groups) == "item")
         return X
 
     def _in_blocks(self, columns: dict[str, Column], n_rows: int) -> BlockMatrix:

@@ -7,15 +7,18 @@ from fastfm_ext.explain.rankings import PairContribution, ranking_contributions
 from fastfm_ext.explain.result import Contribution, Contributions
 from fastfm_ext.explain.row_interactions import interactions
 from fastfm_ext.explain.shapley import contributions
+from fastfm_ext.explain.strengths import FieldStrengths, field_strengths
 
 __all__ = [
     "Contribution",
     "Contributions",
     "FieldInteractions",
+    "FieldStrengths",
     "Interaction",
     "PairContribution",
     "contributions",
     "field_interactions",
+    "field_strengths",
     "importance",
     "interactions",
     "ranking_contributions",

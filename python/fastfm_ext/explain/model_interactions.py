@@ -9,9 +9,9 @@ from joblib import effective_n_jobs
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._common.checks import is_integer
-from fastfm_ext.explain.opened import Columns, OpenedModel
+from fastfm_ext.explain.opened import Columns, OpenedModel, typical_sizes
 from fastfm_ext.explain.pairs import strongest_pairs
 
 
@@ -108,18 +108,10 @@ def top_interactions(
     columns = Columns.of(opened, n_features, fields)
     names = columns.feature_names
     numbered = None if columns.group_of is None else columns.group_of.astype(np.int64)
-    sizes = _typical_sizes(model, n_features)
+    sizes = typical_sizes(model, n_features)
     labels = model.classes_ if V.ndim == 3 else [None]
     return [
         Interaction(str(names[i]), str(names[j]), value, i, j, label)
         for label, vectors in zip(labels, of_classes, strict=True)
         for i, j, value in strongest_pairs(vectors * sizes[:, None], int(n), numbered, effective_n_jobs(n_jobs))
     ]
-
-
-def _typical_sizes(model: Any, n_features: int) -> Float64:
-    """Return the typical size (n_features,) of each feature's values, as training has found it."""
-    sizes = np.ones(n_features)
-    scale = model._units.features
-    sizes[scale.columns] = 1.0 / scale.factors[:, 0].astype(np.float64)
-    return sizes

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from fastfm_ext._common.arrays import AnyArray, Int32, object_array
+from fastfm_ext._common.arrays import AnyArray, Float64, Int32, object_array
 from fastfm_ext._common.checks import errors_that_name, kind_of
 from fastfm_ext._validation.matrices import check_not_empty
 
@@ -71,7 +71,16 @@ class OpenedModel:
         return model
 
     def check_form(self, wanted_by: str) -> None:
-        """Raise ValueError for a Bayesian model in the centered form, where features of one block do not interact."""
+        """Raise ValueError for a Bayesian model in the centered form, where features of one block do not interact.
+
+        The same goes for field-aware models, whose pairs have other interactions than <v_i, v_j>.
+        """
+        if hasattr(self.estimator, "field_names_"):
+            raise ValueError(
+                f"{wanted_by} takes factorization machines, and {type(self.estimator).__name__} is a field-aware "
+                "model; field_strengths tells which fields interact in it, and other explanations need an FMClassifier "
+                "or an FMRegressor"
+            )
         if getattr(self.estimator, "_centered", None) is not None:  # form may have been set since
             raise ValueError(
                 f"{wanted_by} takes factorization machines as they are written, and this one is centered; fit with "
@@ -165,6 +174,14 @@ class Columns:
 
     def __len__(self) -> int:
         return self.n_features if self.group_names is None else len(self.group_names)
+
+
+def typical_sizes(model: Any, n_features: int) -> Float64:
+    """Return the typical size (n_features,) of each feature's values, as training has found it."""
+    sizes = np.ones(n_features)
+    scale = model._units.features
+    sizes[scale.columns] = 1.0 / scale.factors[:, 0].astype(np.float64)
+    return sizes
 
 
 def _check_size(what: str, found: int, n_features: int) -> None:

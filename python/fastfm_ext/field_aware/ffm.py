@@ -22,6 +22,9 @@ class FFMClassifier(ClassifierMixin, PlainFFMClassifier, ScikitLearnEstimator):
         The field of each feature, as an integer or a name; `FMEncoder.fields_` has it. It may be longer: the rest are
         the fields of features to come, see `grow`. By default, a sparse X that comes from an `FMEncoder`, as in a
         Pipeline, knows its fields; of any other X, up to 256 columns are a field each.
+    item_fields : array-like, optional
+        Which fields are those of items, by their names in `fields`, for `user_vector` and `item_vector`; it plays no
+        part in training. By default the encoder of the rows says so: see `fields`.
     normalize : bool, default=False
         Scale each row to unit length, in training and in prediction, as libffm and xLearn do. Values then say what a
         feature is beside others of its row. Numeric columns are not brought to unit size.
@@ -51,6 +54,11 @@ tol, refit, warm_start, n_jobs, random_state, verbose
     --------
     FMClassifier : One vector a feature.
 
+    Notes
+    -----
+    `user_vector` and `item_vector` are exact, and have ``1 + n_user_fields * n_item_fields * n_factors`` numbers, where
+    those of an `FMClassifier` have ``1 + n_factors``. Rows must not be normalized for them.
+
     References
     ----------
     Juan, Zhuang, Chin, Lin, "Field-aware Factorization Machines for CTR Prediction" (RecSys 2016).
@@ -79,6 +87,7 @@ class FFMRegressor(RegressorMixin, PlainFFMRegressor, ScikitLearnEstimator):
     ----------
     n_factors : int, default=4
     fields : array-like of shape (n_features,), optional
+    item_fields : array-like, optional
     normalize : bool, default=False
         As of `FFMClassifier`.
     loss, delta, clip_predictions, solver, learning_rate, max_iter, l2_w, l2_V, l1_w, l1_V, clip_gradient, init_stdev, \

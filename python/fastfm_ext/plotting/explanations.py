@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from fastfm_ext._common.arrays import AnyArray, Float64
 from fastfm_ext._common.checks import is_integer
 from fastfm_ext.explain import Contribution, contributions, field_interactions, importance
-from fastfm_ext.plotting.axes import COLORS, NEGATIVE_COLOR, PLAIN_COLOR, POSITIVE_COLOR, new_axes, shortened, tidy
+from fastfm_ext.plotting.axes import COLORS, NEGATIVE_COLOR, PLAIN_COLOR, POSITIVE_COLOR, new_axes, tidy
 from fastfm_ext.plotting.display import Display
+from fastfm_ext.plotting.heat_map import check_pairs, draw_pairs, name_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,7 +106,7 @@ class ImportanceDisplay(Display):
         ax = new_axes(7.0, 1.2 + 0.32 * len(shown)) if ax is None else ax
         bars = ax.barh(range(len(shown)), [value for _, value in shown], color=COLORS[0], height=0.7)
         ax.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
-        _name_rows(ax, [name for name, _ in shown])
+        name_rows(ax, [name for name, _ in shown])
         ax.set_xlabel("mean size of the contribution to the score")
         ax.margins(x=0.12)
         tidy(ax, "x")
@@ -142,9 +143,7 @@ class FieldInteractionDisplay(Display):
     def __init__(self, names: Sequence[Any] | AnyArray, values: ArrayLike) -> None:
         self.names = [str(name) for name in names]
         self.values: Float64 = np.asarray(values, dtype=np.float64)
-        if self.values.shape != (len(self.names),) * 2:
-            raise ValueError(f"values must have a row and a column for each of {len(self.names)} names; got an array "
-                             f"of shape {self.values.shape}")  # fmt: skip
+        check_pairs(self.names, self.values)
 
     @classmethod
     def from_estimator(
@@ -194,22 +193,7 @@ class FieldInteractionDisplay(Display):
         -------
         FieldInteractionDisplay
         """
-        n = len(self.names)
-        side = 2.4 + 0.55 * n
-        ax = new_axes(side + 1.2, side) if ax is None else ax
-        image = ax.imshow(self.values, cmap="Blues", vmin=0.0)
-        ax.set_xticks(range(n), [shortened(name, 24) for name in self.names], rotation=40, ha="right")
-        _name_rows(ax, self.names)
-        if n <= 15:
-            middle = 0.6 * self.values.max(initial=0.0)
-            for g in range(n):
-                for h in range(n):
-                    value = self.values[g, h]
-                    color = "white" if value > middle else "#222222"
-                    ax.text(h, g, f"{value:.2g}", ha="center", va="center", color=color, fontsize=8)
-        ax.spines[:].set_visible(False)
-        bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
-        bar.set_label("mean size in the score (diagonal: alone)")
+        ax = draw_pairs(self.names, self.values, "mean size in the score (diagonal: alone)", ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -329,7 +313,7 @@ class WaterfallDisplay(Display):
             ax.plot([ends[number]] * 2, [number - 0.3, number + 1.3], color=PLAIN_COLOR, linewidth=0.7)
         ax.axvline(self.base_value, color=PLAIN_COLOR, linestyle=":", label=f"background: {self.base_value:.4g}")
         ax.axvline(self.score, color="#111111", linestyle="--", linewidth=1.0, label=f"this row: {self.score:.4g}")
-        _name_rows(ax, names)
+        name_rows(ax, names)
         ax.set_xlabel("score")
         # With room for the numbers beside the bars.
         low, high = (f([self.base_value, self.score, *ends]) for f in (min, max))
@@ -355,9 +339,3 @@ class WaterfallDisplay(Display):
 def _check_most(max_display: int) -> None:
     if not is_integer(1)(max_display):
         raise ValueError(f"max_display must be a positive integer; got {max_display!r}")
-
-
-def _name_rows(ax: Axes, names: Sequence[str]) -> None:
-    """Write a name to the left of each row, the first on top."""
-    ax.set_yticks(range(len(names)), [shortened(name) for name in names])
-    ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
