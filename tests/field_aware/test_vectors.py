@@ -71,7 +71,7 @@ def test_the_users_fields_may_be_named_instead(estimator, table):
         np.testing.assert_array_equal(load_model(file).model.item_vector(items), twin.item_vector(items))
     with pytest.raises(ValueError, match=r"item_fields holds 'film', and the fields of the model are \['day', "):
         by_name.set_params(item_fields=["film"]).item_vector(items)
-    with pytest.raises(ValueError, match=r"which fields are those of items: .* item_fields=\['user'\]"):
+    with pytest.raises(ValueError, match=r"which fields are those of items: name them, .*item_fields=\['user'\]"):
         by_name.set_params(item_fields=None).item_vector(items)
 
 

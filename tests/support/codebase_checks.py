@@ -100,6 +100,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     },
     "cli": {
         "__init__",
+        "_names",
         "_common",
         "_estimators",
         "_learning",

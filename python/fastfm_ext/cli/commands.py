@@ -199,7 +199,7 @@ def _add_fit(commands: Any) -> None:
     _add_options(data, FitSettings, "users", "items", "title", "config")
     _add_options(data, CsvSettings)
     training = parser.add_argument_group("training")
-    _add_options(training, FitSettings, "bayesian")
+    _add_options(training, FitSettings, "model_kind", "bayesian")
     rankings = parser.add_argument_group("training of rankings")
     hyperparameters = [*add_hyperparameters(training), *add_hyperparameters_of_rankings(rankings)]
     stream = parser.add_argument_group(
@@ -228,6 +228,10 @@ def _fit(parser: argparse.ArgumentParser, arguments: argparse.Namespace, hyperpa
         parser.error(f"--solver {chosen['solver']} needs all rows at once, and does not go with --stream")
     if arguments.stream and given.get("bayesian"):
         parser.error("--bayesian needs all rows in memory; leave --stream out")
+    kind = given.get("model_kind", "fm")
+    if kind != "fm" and (given.get("bayesian") or given.get("task") == "ranking"):
+        other = "--bayesian" if given.get("bayesian") else "--task ranking"
+        parser.error(f"--model-kind {kind} does not go with {other}, which is for factorization machines")
     if "validation" in given and given.get("bayesian"):
         parser.error("--validation is for early stopping, which --bayesian does without; name the file with --test")
     settings = FitSettings(

@@ -7,10 +7,13 @@ from fastfm_ext._learning.losses import FMRANKER_LOSSES, MULTI_CLASS, SIMILARITI
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 from fastfm_ext.cli.words import class_weight, fraction, integer, n_jobs, number
 
+# As xLearn has them.
+_SHORT = {"n_factors": ("-k",), "learning_rate": ("-r",), "max_iter": ("-e",), "init_stdev": ("-u",)}
+
 
 def add_hyperparameters(training: Any) -> list[str]:
     """Add the options that set hyperparameters of the estimators, and return the names of these."""
-    training.add_argument("--solver", choices=[solver.name for solver in SOLVERS], help="(default: adagrad)")
+    training.add_argument("--solver", "-p", choices=[solver.name for solver in SOLVERS], help="(default: adagrad)")
     losses = dict.fromkeys(loss.name for loss in (*losses_of("regression"), *FMRANKER_LOSSES))
     what = "loss of a regression (default: squared) or of a ranking (default: softmax)"
     training.add_argument("--loss", choices=[*losses], help=what)
@@ -74,11 +77,12 @@ def add_hyperparameters(training: Any) -> list[str]:
         "refit": "then train on all rows for the best number of epochs (default: yes)",
         "fit_intercept": "learn an intercept (default: yes)",
         "fit_linear": "learn linear weights (default: yes)",
+        "normalize": "scale rows to unit length, with a field-aware --model-kind (default: no)",
         "shuffle": "visit the rows in a new order in each epoch (default: yes)",
     }
     for name, (kind, metavar, what) in with_value.items():
         flag = "--seed" if name == "random_state" else f"--{name.replace('_', '-')}"
-        training.add_argument(flag, type=kind, metavar=metavar, dest=name, help=what)
+        training.add_argument(flag, *_SHORT.get(name, ()), type=kind, metavar=metavar, dest=name, help=what)
     for name, what in switches.items():
         flag = f"--{name.replace('_', '-')}"
         training.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=what)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastfm_ext._names import PLAIN_CLASSES
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.options import (
     FOLDER,
@@ -27,6 +28,7 @@ from fastfm_ext.cli.words import integer, number, texts
 FORMS = ("csv", "tsv", "parquet", "libsvm", "libffm")
 TEXT_FORMS = ("libsvm", "libffm")
 TASKS = ("regression", "classification", "ranking")
+MODEL_KINDS = sorted({name.removesuffix("Classifier").lower() for name in PLAIN_CLASSES if name.endswith("Classifier")})
 PREDICTION_KINDS = ("value", "probability", "class", "score")
 PROGRESS = ("bar", "lines")
 EXPORTS = ("features", "items", "users")
@@ -117,6 +119,14 @@ class FitSettings:
     bayesian: bool = field(
         default=False,
         metadata=switch("--bayesian", "sample a Bayesian model: more accurate, with --std in predict, and slower"),
+    )
+    model_kind: str = field(
+        default="fm",
+        metadata=option(
+            "--model-kind",
+            what="fm, or a field-aware model, whose fields are those of libffm text or the columns of a table",
+            choices=MODEL_KINDS,
+        ),
     )
     users: Path | None = field(
         default=None,

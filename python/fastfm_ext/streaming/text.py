@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Literal
 
+from fastfm_ext._common.arrays import Int32
 from fastfm_ext.streaming.files import BatchParts, FileSource, Paths
 from fastfm_ext.text_formats.batches import checked_ids
+from fastfm_ext.text_formats.fields import fields_of_batches
 from fastfm_ext.text_formats.whole_files import iter_libffm, iter_libsvm, scan_text
 
 _COMPRESSED = ("", ".gz", ".xz", ".bz2", ".zst")
@@ -93,7 +95,7 @@ class LibsvmSource(FileSource):
 
 
 class LibffmSource(LibsvmSource):
-    r"""Batches from libffm text, for `fit_stream`, without the fields, for which an FM has no use.
+    r"""Batches from libffm text, for `fit_stream`; an FM has no use for the fields, and `fields` tells them to others.
 
     Parameters
     ----------
@@ -126,6 +128,27 @@ class LibffmSource(LibsvmSource):
     >>> X.toarray().tolist(), y.tolist()
     ([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]], [1.0, 0.0])
     """
+
+    def fields(self) -> Int32:
+        """Read all files once, and return the field of each feature, for `fields` of a field-aware model.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), int32
+            As from `fastfm_ext.text_formats.fields_of_features`.
+
+        Raises
+        ------
+        ValueError
+            For a feature that has two fields.
+        """
+        options: dict[str, Any] = {"n_features": self.n_features, "zero_based": self.is_zero_based}
+        batches = (
+            (X, fields)
+            for path in self._unread_paths()
+            for X, _, fields in iter_libffm(path, batch_rows=self.batch_rows, **options)
+        )
+        return fields_of_batches(batches)
 
     _suffixes = tuple(f"{kind}{packed}" for kind in (".libffm", ".ffm", ".txt") for packed in _COMPRESSED)
     _form = "libffm"

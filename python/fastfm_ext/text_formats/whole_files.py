@@ -91,7 +91,8 @@ def read_libffm(
 ) -> tuple[Any, ...]:
     r"""Read libffm text: ``label field:id:value field:id:value ...``, one row a line.
 
-    As `read_libsvm`, with the field of every value. An FM needs only X; fields are for field-aware models. Where a line
+    As `read_libsvm`, with the field of every value. An FM needs only X; for field-aware models,
+    `fields_of_features` makes the field of each feature of them. Where a line
     holds an id several times, its values are added up, and its field is the first that stands there.
 
     Parameters

@@ -39,10 +39,14 @@ _BATCH_ROWS = 65_536
 
 
 class LabelledRows(NamedTuple):
-    """Rows of text: features, (n_rows, n_features), and targets, (n_rows,), or None if the file has none."""
+    """Rows of text: features, (n_rows, n_features), and targets, (n_rows,), or None if the file has none.
+
+    Those of a whole file of libffm text have a field for each value, (nnz,).
+    """
 
     X: sparse.csr_array
     y: NDArray[Any] | None
+    fields: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,10 @@ class DataFile:
 
     def read_rows(self) -> LabelledRows:
         """Read text to train on; an id is the number of its feature."""
-        read = read_libffm if self.form == "libffm" else read_libsvm
-        X, y = read(self.path, zero_based=True)[:2]
-        return LabelledRows(X, y)
+        if self.form != "libffm":
+            return LabelledRows(*read_libsvm(self.path, zero_based=True))
+        X, y, fields = read_libffm(self.path, zero_based=True)
+        return LabelledRows(X, y, fields)
 
     def iter_rows(self, n_features: int) -> Iterator[tuple[LabelledRows, int]]:
         """Read text in batches for a model of `n_features`, each with the number of values of unknown features.

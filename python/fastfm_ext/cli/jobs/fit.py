@@ -33,6 +33,7 @@ from fastfm_ext.cli.jobs.training import (
 )
 from fastfm_ext.cli.pipes import named_by_user
 from fastfm_ext.cli.settings import FitSettings
+from fastfm_ext.text_formats.fields import fields_of_features
 
 if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
@@ -55,15 +56,20 @@ class _TextLoader:
     encoder: FMEncoder | None = None
     items: Any = None
 
-    def __init__(self) -> None:
+    def __init__(self, *, wants_fields: bool) -> None:
         self._n_features: int | None = None
+        self._wants_fields = wants_fields
+        self.fields: Any = None
 
     def load(self, file: DataFile) -> _EncodedRows:
-        X, y = file.read_rows()
+        X, y, fields = file.read_rows()
         assert y is not None
         if self._n_features is None:
             check_text(file.path, X.shape[0], X.shape[1])
             self._n_features = X.shape[1]
+            if self._wants_fields and fields is not None:
+                with refused(file.path):
+                    self.fields = fields_of_features(X, fields)
         X, n_unknown = of_width(X, self._n_features)
         if n_unknown:
             name = named_by_user(file.path)
@@ -80,6 +86,7 @@ class _TableLoader:
         self._types = dict[str, str]()
         self.encoder: FMEncoder | None = None
         self.items: Any = None
+        self.fields: Any = None  # the encoder notes them on the rows
 
     def load(self, file: DataFile) -> _EncodedRows:
         source = self._source(file)
@@ -114,7 +121,9 @@ def run(settings: FitSettings) -> None:
     say = say_nothing if settings.quiet else print
     files = files_of(settings)
     in_blocks = settings.bayesian and settings.hyperparameters.get("form") == "centered"
-    loader = _TextLoader() if files["train"].is_text else _TableLoader(settings.columns, in_blocks=in_blocks)
+    has_fields, columns = settings.model_kind != "fm", settings.columns
+    is_text = files["train"].is_text
+    loader = _TextLoader(wants_fields=has_fields) if is_text else _TableLoader(columns, in_blocks=in_blocks)
     data = {}
     for part, file in files.items():
         started = perf_counter()
@@ -127,17 +136,19 @@ def run(settings: FitSettings) -> None:
         say(chosen_columns(loader.encoder))
     if settings.model is not None:
         check_savable(loader.encoder, loader.items)
-    model = _train(data, loader.encoder, settings)
+    model = _train(data, loader, settings)
     held_out = {part: [(rows.X, rows.y)] for part, rows in data.items() if part != "train"}
     finish(model, held_out, loader.encoder, loader.items, settings)
 
 
-def _train(data: dict[str, _EncodedRows], encoder: FMEncoder | None, settings: FitSettings) -> Any:
+def _train(data: dict[str, _EncodedRows], loader: _TextLoader | _TableLoader, settings: FitSettings) -> Any:
     train, validation = data["train"], data.get("validation")
     model: Any = new_model(np.unique(train.y), settings)
     started = perf_counter()
-    if encoder is not None and settings.bayesian:
-        model.fields = encoder.fields_
+    if loader.encoder is not None and settings.bayesian:
+        model.fields = loader.encoder.fields_
+    elif loader.fields is not None:
+        model.fields = loader.fields
     held_out = {} if validation is None else {"X_val": validation.X, "y_val": validation.y}
     if validation is not None and validation.weight is not None:
         held_out["sample_weight_val"] = validation.weight

@@ -68,7 +68,7 @@ class _TextStream:
     encoder: FMEncoder | None = None
     items: Any = None
 
-    def __init__(self, file: DataFile, targets: _TargetsSeen) -> None:
+    def __init__(self, file: DataFile, targets: _TargetsSeen, *, wants_fields: bool) -> None:
         source = LibffmSource if file.form == "libffm" else LibsvmSource
         self.n_rows = self.n_features = 0
         for X, y, *_ in source(file.path, n_features=MAX_INT32, zero_based=True):
@@ -78,6 +78,10 @@ class _TextStream:
         check_text(file.path, self.n_rows, self.n_features)
         self.train = source(file.path, n_features=self.n_features, zero_based=True)
         self.train.n_rows = self.n_rows
+        self.fields: Any = None
+        if wants_fields and isinstance(self.train, LibffmSource):
+            with refused(file.path):
+                self.fields = self.train.fields()
 
     def batches(self, file: DataFile) -> Batches:
         for rows, _ in file.iter_rows(self.n_features):
@@ -90,6 +94,8 @@ class _TableStream:
     The training rows are read once for their number, features and items, and then by `train` for each epoch. CSV is
     read once more before, for the types of the target and of columns that nobody has declared.
     """
+
+    fields: Any = None  # the encoder notes them on the rows
 
     def __init__(self, file: DataFile, targets: _TargetsSeen, columns: TableColumns) -> None:
         self._columns, self._types = columns, dict[str, str]()
@@ -150,8 +156,12 @@ def run(settings: FitSettings) -> None:
     files = files_of(settings)
     targets = _TargetsSeen(settings.task)
     started = perf_counter()
-    train = files["train"]
-    stream = _TextStream(train, targets) if train.is_text else _TableStream(train, targets, settings.columns)
+    train, has_fields = files["train"], settings.model_kind != "fm"
+    stream = (
+        _TextStream(train, targets, wants_fields=has_fields)
+        if train.is_text
+        else _TableStream(train, targets, settings.columns)
+    )
     seconds = perf_counter() - started
     found = f"{counted(stream.n_rows, 'row')}, {counted(stream.n_features, 'feature')}"
     say(f"train: {found}, looked through in {seconds:.2f} s")
@@ -159,7 +169,9 @@ def run(settings: FitSettings) -> None:
         say(chosen_columns(stream.encoder))
     if settings.model is not None:
         check_savable(stream.encoder, stream.items)
-    model = new_model(targets.values, settings)
+    model: Any = new_model(targets.values, settings)
+    if stream.fields is not None:
+        model.fields = stream.fields
     validation = files.get("validation")
     n_epochs = model.max_iter if validation is not None or "max_iter" in settings.hyperparameters else 1
     started = perf_counter()

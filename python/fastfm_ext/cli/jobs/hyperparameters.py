@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastfm_ext._common.checks import is_integer, optional
 from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of, values_of
-from fastfm_ext._estimators.plain_classifier import PlainClassifier
-from fastfm_ext._estimators.plain_regressor import PlainRegressor
 from fastfm_ext._learning.losses import FMRANKER_LOSSES, losses_of
+from fastfm_ext._names import PLAIN_CLASSES
 
 if TYPE_CHECKING:
+    from fastfm_ext._estimators.plain_classifier import PlainClassifier
+    from fastfm_ext._estimators.plain_regressor import PlainRegressor
     from fastfm_ext.bayesian.classifier import BayesianFMClassifier
     from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 
@@ -24,28 +26,33 @@ _CHECKS: dict[str, Check] = CHECKS | {
 _RANKING_CHECKS: dict[str, Check] = _CHECKS | {"loss": one_of(loss.name for loss in FMRANKER_LOSSES)}
 
 
-def estimator_of(task: str, *, bayesian: bool) -> type[ModelOfRows]:
-    """Return the class of the models for a regression or a classification."""
-    return _estimators(bayesian=bayesian)[task]
+def estimator_of(task: str, *, bayesian: bool, kind: str) -> type[ModelOfRows]:
+    """Return the class of the models of a kind for a regression or a classification."""
+    return _estimators(bayesian=bayesian, kind=kind)[task]
 
 
-def _estimators(*, bayesian: bool) -> dict[str, type[ModelOfRows]]:
+def _estimators(*, bayesian: bool, kind: str) -> dict[str, type[ModelOfRows]]:
     """Return the class of the models for each task; those without draws do without scikit-learn."""
     if not bayesian:
-        return {"regression": PlainRegressor, "classification": PlainClassifier}
+        found = {name.lower(): getattr(import_module(module), cls) for name, (module, cls) in PLAIN_CLASSES.items()}
+        return {"regression": found[f"{kind}regressor"], "classification": found[f"{kind}classifier"]}
     from fastfm_ext.bayesian.classifier import BayesianFMClassifier
     from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 
     return {"regression": BayesianFMRegressor, "classification": BayesianFMClassifier}
 
 
-def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None, *, bayesian: bool) -> None:
+def check_hyperparameters(
+    hyperparameters: dict[str, Any], task: str | None, *, bayesian: bool, kind: str = "fm"
+) -> None:
     """Raise ValueError that names the first hyperparameter which is unknown, of another task, or of a wrong value.
 
     `task` is None where it is not known yet.
     """
-    known_of = {name: set(values_of(estimator())) for name, estimator in _estimators(bayesian=bayesian).items()}
-    if not bayesian and not (task != "ranking" and hyperparameters.keys() <= set.union(*known_of.values())):
+    estimators = _estimators(bayesian=bayesian, kind=kind)
+    known_of = {name: set(values_of(estimator())) for name, estimator in estimators.items()}
+    is_of_rows = task != "ranking" and hyperparameters.keys() <= set.union(*known_of.values())
+    if not bayesian and kind == "fm" and not is_of_rows:
         from fastfm_ext.ranking.ranker import FMRanker
 
         known_of["ranking"] = set(values_of(FMRanker()))
@@ -53,7 +60,8 @@ def check_hyperparameters(hyperparameters: dict[str, Any], task: str | None, *, 
     checks = _RANKING_CHECKS if task == "ranking" else _CHECKS
     for name, value in hyperparameters.items():
         if name not in known:
-            of = " with --bayesian" if bayesian else ""
+            of_kind = f" with --model-kind {kind}" * (name == "normalize" or kind != "fm")
+            of = " with --bayesian" if bayesian else of_kind
             raise ValueError(f"[settings] {name}: there is no such setting{of}; there are {', '.join(sorted(known))}")
         if task is not None and name not in known_of[task]:
             raise ValueError(f"{name} is no setting of a {task}; leave it out, or choose another --task")

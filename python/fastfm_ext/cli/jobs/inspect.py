@@ -67,7 +67,9 @@ def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:
         classes = getattr(model, "classes_", None)
         if classes is not None:
             facts["classes"] = plain_classes(classes[:_LISTED_CLASSES])
-        if model.V_.ndim == 2:
+        if hasattr(model, "field_names_"):
+            facts["fields"] = len(model.field_names_)
+        if model.w_.ndim == 1:
             w = np.ravel(model.w_)
             facts["intercept"] = float(np.ravel(model.w0_)[0])
             facts["weights other than 0"] = int(np.count_nonzero(w))

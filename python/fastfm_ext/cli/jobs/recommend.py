@@ -19,7 +19,6 @@ from fastfm_ext.cli.jobs.output import text_output
 from fastfm_ext.cli.jobs.recommenders import write_recommendations
 from fastfm_ext.cli.jobs.tables import check_ids
 from fastfm_ext.cli.settings import RecommendSettings
-from fastfm_ext.fm.classifier import FMClassifier
 from fastfm_ext.retrieval.for_users import Recommended, recommend
 from fastfm_ext.retrieval.ids import as_id_array, plain_ids, positions_by_id
 from fastfm_ext.retrieval.index import ItemIndex
@@ -36,7 +35,7 @@ def run(settings: RecommendSettings) -> None:
     if settings.users is None or settings.user:
         raise ValueError(f"{settings.model} is no ranking of events: name the file of the users, without --user")
     is_bayesian = isinstance(loaded.model, BayesianFMClassifier)
-    is_classifier = is_bayesian or isinstance(loaded.model, FMClassifier)
+    is_classifier = hasattr(loaded.model, "classes_")
     if is_classifier and len(loaded.model.classes_) > 2:
         raise ValueError(f"{settings.model}: a model of more than two classes ranks no items")
     users = loaded.read_side(DataFile.at(settings.users, settings.form, settings.csv), "user")

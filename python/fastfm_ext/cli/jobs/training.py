@@ -39,7 +39,7 @@ def files_of(settings: FitSettings) -> dict[str, DataFile]:
     ValueError
         If a hyperparameter is wrong, tables and text are mixed, or columns are named for text.
     """
-    check_hyperparameters(settings.hyperparameters, settings.task, bayesian=settings.bayesian)
+    check_hyperparameters(settings.hyperparameters, settings.task, bayesian=settings.bayesian, kind=settings.model_kind)
     paths = {"train": settings.train, "validation": settings.validation, "test": settings.test}
     files = {part: DataFile.at(path, settings.form, settings.csv) for part, path in paths.items() if path is not None}
     if len({file.is_text for file in files.values()}) > 1:
@@ -47,6 +47,11 @@ def files_of(settings: FitSettings) -> dict[str, DataFile]:
         raise ValueError(f"tables and numbered features cannot be mixed: {forms}")
     if files["train"].is_text and settings.columns.is_given:
         raise ValueError(f"{settings.train} is {files['train'].form} text, which has no columns to name")
+    if files["train"].form == "libsvm" and settings.model_kind != "fm":
+        raise ValueError(
+            f"{settings.train} is libsvm text, which has no fields; --model-kind {settings.model_kind} needs libffm "
+            "text or a table"
+        )
     return files
 
 
@@ -102,8 +107,10 @@ def new_model(targets: AnyArray, settings: FitSettings) -> ModelOfRows:
         found = "more than two values" if len(targets) > 2 else "two values" if is_whole else "fractions"
         why = "is text" if is_text else f"has {found}"
         print(f"task: {task}, since the target {why} (--task chooses)")
-    check_hyperparameters(settings.hyperparameters, task, bayesian=settings.bayesian)
-    return estimator_of(task, bayesian=settings.bayesian)(verbose=verbosity_of(settings), **settings.hyperparameters)
+    kind = settings.model_kind
+    check_hyperparameters(settings.hyperparameters, task, bayesian=settings.bayesian, kind=kind)
+    estimator = estimator_of(task, bayesian=settings.bayesian, kind=kind)
+    return estimator(verbose=verbosity_of(settings), **settings.hyperparameters)
 
 
 def verbosity_of(settings: FitSettings) -> Any:
@@ -150,7 +157,8 @@ def finish(
 def _save(model: ModelOfRows, encoder: FMEncoder | None, items: Any, path: Path) -> None:
     """Save the model with its encoder and, if there are items to rank, an index of them."""
     index = None
-    if encoder is not None and items is not None and len(getattr(model, "classes_", ())) <= 2:
+    has_vectors = len(getattr(model, "classes_", ())) <= 2 and not getattr(model, "normalize", False)
+    if encoder is not None and items is not None and has_vectors:
         from fastfm_ext.retrieval.index import ItemIndex
 
         ids = items.column(0).to_pylist()
