@@ -101,6 +101,7 @@ class Ffm {
 
 struct FfmModel {
     static constexpr bool is_specialised = false;
+    static constexpr bool has_plain_code = false;
     static constexpr bool has_replicas = false;
 
     template <int K, int slots, bool copies>

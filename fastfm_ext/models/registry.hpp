@@ -6,6 +6,8 @@
 //                              steps_on_sums says whether step() needs what score() of the same row has left behind
 //   is_specialised             whether the usual numbers of factors, rows of ones and rows of two features have code of
 //                              their own, and those without copies, which takes room; else Row is `AnyRow`, copies true
+//   has_plain_code             where it is not: whether rows of ones, without copies, have code of their own for 8 and 16
+//                              factors
 //   has_replicas               whether threads may have replicas, which solvers/merge.hpp knows how to merge
 //   room(k, n_fields)          how many floats of room each thread needs
 //
@@ -14,10 +16,15 @@
 
 #include "models/ffm.hpp"
 #include "models/fm.hpp"
+#include "models/fmfm.hpp"
+#include "models/fwfm.hpp"
 
 #define FASTFM_MODELS(X) \
     X(fm, FmModel)       \
-    X(ffm, FfmModel)
+    X(ffm, FfmModel)     \
+    X(fwfm, FwfmModel)   \
+    X(fvfm, FvfmModel)   \
+    X(fmfm, FmfmModel)
 
 namespace fastfm::FASTFM_ISA {
 

@@ -6,10 +6,10 @@ import scipy.sparse as sp
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import field_vectors
-from fastfm_ext._engine.models import FFM, Fields
+from fastfm_ext._engine.models import FFM, FMFM, FVFM, FWFM, Fields
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.scipy_matrices import as_scipy
-from fastfm_ext._reference import ffm
+from fastfm_ext._reference import ffm, fmfm, fwfm
 from fastfm_ext._validation.matrices import canonical_csr
 from kernel_cases import TOLERANCE, make_options
 
@@ -17,7 +17,12 @@ N_FIELDS, N_FEATURES, N_ROWS = 6, 24, 30
 ITEM_FIELDS = np.array([5, 1, 3])
 OF_FEATURE = (np.arange(N_FEATURES, dtype=np.int32) * 5) % N_FIELDS
 IS_ITEM = np.isin(OF_FEATURE, ITEM_FIELDS)
-MODELS = {"ffm": (FFM, ffm.score)}
+MODELS = {
+    "ffm": (FFM, ffm.score),
+    "fwfm": (FWFM, fwfm.score),
+    "fvfm": (FVFM, fmfm.score),
+    "fmfm": (FMFM, fmfm.score),
+}
 
 
 def sides(rng):
@@ -36,7 +41,8 @@ def random_parameters(rng, model, k):
     params = Parameters.initialise(N_FEATURES, k, make_options(), 0.3, rng, model=model, fields=fields)
     params.w[...] = rng.normal(size=N_FEATURES)
     if "R" in params.tables:
-        params.tables["R"][:, 0, :N_FIELDS] += rng.normal(size=(N_FIELDS, N_FIELDS))
+        R = params.tables["R"][:, 0]
+        R += R * rng.normal(size=R.shape)  # padding stays zero
     return params
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -132,9 +133,17 @@ class Parameters:
 
     @property
     def R(self) -> Float32:
-        """How strongly pairs of fields count: (n_fields, n_fields), symmetric, from the upper triangle of the table."""
-        upper = np.triu(self.tables["R"][:, 0, : self.fields.n])
-        R: Float32 = upper + np.triu(upper, 1).T
+        """What pairs of fields have, (n_fields, n_fields, ...): a number, a vector (n_factors,), or a matrix.
+
+        Both halves, from the upper triangle of the table: what belongs to G and F is that of F and G, transposed.
+        """
+        n = self.fields.n
+        of_pair = {"fwfm": (), "fvfm": (self.k,), "fmfm": (self.k, self.k)}[self.model.name]
+        pairs = self.tables["R"][:, 0, : n * math.prod(of_pair)].reshape(n, n, *of_pair)
+        within = tuple(slice(self.n_factors) for _ in of_pair)
+        R: Float32 = pairs[(slice(None), slice(None), *within)].copy()
+        F, G = np.triu_indices(n, 1)
+        R[G, F] = R[F, G].swapaxes(-1, -2) if R.ndim == 4 else R[F, G]
         return R
 
     @property

@@ -4,9 +4,12 @@ from importlib import import_module
 
 from fastfm_ext._engine.models.ffm import FFM
 from fastfm_ext._engine.models.fm import FM
+from fastfm_ext._engine.models.fmfm import FMFM
+from fastfm_ext._engine.models.fvfm import FVFM
+from fastfm_ext._engine.models.fwfm import FWFM
 from fastfm_ext._engine.models.spec import NO_FIELDS, NUMBERS, Fields, ModelSpec, TableSpec
 
-__all__ = ["FFM", "FM", "NO_FIELDS", "Fields", "ModelSpec", "TableSpec", "model_named"]
+__all__ = ["FFM", "FM", "FMFM", "FVFM", "FWFM", "NO_FIELDS", "Fields", "ModelSpec", "TableSpec", "model_named"]
 
 
 def model_named(name: str) -> ModelSpec:

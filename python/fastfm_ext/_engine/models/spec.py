@@ -40,11 +40,11 @@ def factors(n_factors: int, n_fields: int) -> int:
 
 
 def _by_field(n_factors: int, n_fields: int) -> int:
-    return padded(n_fields)
+    return -(-n_fields // 8) * 8  # whole registers of the kernels
 
 
 def _all_ones(n_factors: int, n_fields: int) -> Float32:
-    strengths = np.zeros((n_fields, padded(n_fields)), dtype=np.float32)
+    strengths = np.zeros((n_fields, _by_field(n_factors, n_fields)), dtype=np.float32)
     strengths[:, :n_fields] = 1.0
     return strengths
 
@@ -118,5 +118,7 @@ class ModelSpec:
 # What every model has.
 W0 = TableSpec("w0", per_feature=False, width=one, target_power=1.0, feature_power=0)
 W = TableSpec("w", per_feature=True, width=one, target_power=1.0, feature_power=1)
+# A vector for each feature, where it is the same for all fields.
+V = TableSpec("V", per_feature=True, width=factors, target_power=0.5, feature_power=1, is_drawn=True)
 # What some models have: how strongly pairs of fields count, one number a pair.
 STRENGTHS = TableSpec("R", per_feature=False, width=_by_field, target_power=0.0, feature_power=0, start=_all_ones)
