@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.models.fm import FM
 from fastfm_ext._engine.models.spec import STRENGTHS
 from fastfm_ext._native import core
@@ -34,7 +37,8 @@ class Options:
 
     ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from; ``beta_*`` and ``l1_*`` are FTRL's.
     ``clip_gradient`` bounds the derivative of a row's loss with respect to its score. ``delta`` is the threshold of a
-    loss that has one. ``heaviest`` is the largest weight of a row.
+    loss that has one. ``heaviest`` is the largest weight of a row. With ``l2_exponent`` nu, a feature of n visits pays
+    L2 in proportion to n^nu.
     """
 
     loss: str
@@ -60,6 +64,7 @@ class Options:
     fit_intercept: bool = True
     fit_linear: bool = True
     heaviest: float = 1.0
+    l2_exponent: float = 1.0
 
     def in_units_of(self, scale: float) -> Self:
         """Return options that train on targets of standard deviation ``scale`` as these do on standard deviation 1.
@@ -113,6 +118,17 @@ class Options:
             l2_V=self.l2_V * m,
             init_stdev=self.init_stdev / root,
         )
+
+    def bounding(self, l2_scale: Float32) -> tuple[Self, Float32]:
+        """Return options for L2 that is multiplied by this, (n_features,), and the multiples that they allow.
+
+        Where steps are not normalised, rare features of much L2 are held to what takes them to 0 at a visit, so that
+        they do not take step sizes from all others.
+        """
+        if not OPTIMIZERS[self.solver].normalises:
+            most = max(self.learning_rate_w * self.l2_w, self.learning_rate_V * self.l2_V) * self.heaviest
+            l2_scale = np.minimum(l2_scale, np.float32(1.0 / max(most, 1e-30)))
+        return replace(self, heaviest=self.heaviest * float(l2_scale.max(initial=0.0))), l2_scale
 
     @property
     def w0(self) -> StepSizes:

@@ -33,6 +33,9 @@ class FieldAware(SideVectors, RowEstimator):
     _field_map: FieldMap | None
     # The default of n_factors.
     _usual_factors: ClassVar[int] = 16
+    # No hyperparameters of these models, whose factors pay the same L2 for all features.
+    l2_exponent: float = 1.0
+    adaptive_l2: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -169,6 +172,7 @@ class FieldAwareClassifier(FieldAware, PlainClassifier):
             random_state=random_state,
             verbose=verbose,
         )
+        del self.l2_exponent, self.adaptive_l2
         self.fields = fields
         self.item_fields = item_fields
         self.normalize = normalize
@@ -236,6 +240,7 @@ class FieldAwareRegressor(FieldAware, PlainRegressor):
             random_state=random_state,
             verbose=verbose,
         )
+        del self.l2_exponent, self.adaptive_l2
         self.fields = fields
         self.item_fields = item_fields
         self.normalize = normalize

@@ -43,6 +43,10 @@ def _is_rate(value: Any) -> bool:
     return is_real(0, open_at_low=True)(value) and bool(value <= 1)
 
 
+def _is_share(value: Any) -> bool:
+    return is_real(0)(value) and bool(value <= 1)
+
+
 _AT_LEAST_0 = (is_real(0), "a finite number of at least 0")
 _AT_LEAST_0_OR_DEFAULT = (optional(is_real(0)), "a finite number of at least 0, or None for the default")
 _ABOVE_0 = (is_real(0, open_at_low=True), "a finite number above 0")
@@ -56,6 +60,8 @@ CHECKS: dict[str, Check] = {
     "learning_rate": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for the default"),
     "l2_w": _AT_LEAST_0_OR_DEFAULT,
     "l2_V": _AT_LEAST_0_OR_DEFAULT,
+    "l2_exponent": (_is_share, "a number from 0 to 1"),
+    "adaptive_l2": _SWITCH,
     "init_stdev": _AT_LEAST_0_OR_DEFAULT,
     "l1_w": _AT_LEAST_0,
     "l1_V": _AT_LEAST_0,
@@ -128,6 +134,17 @@ def check_solver(estimator: Any, solver: Solver, loss: Loss) -> None:
                 raise ValueError(_unread(name, value, kind, readers, chosen, defaults[name]))
 
 
+def check_rows_are_all(estimator: Any) -> None:
+    """Raise ValueError for a hyperparameter that has to see all rows before the first step, where some are at hand."""
+    for name, usual in (("l2_exponent", 1.0), ("adaptive_l2", False)):
+        value = getattr(estimator, name, usual)
+        if value != usual:
+            raise ValueError(
+                f"{name}={value!r} needs all rows at once, as fit has them, and not some of many. Leave {name} at "
+                f"{usual!r} to train on batches."
+            )
+
+
 def _unread(name: str, value: Any, kind: str, readers: list[str], given: str, default: Any) -> str:
     wanted = " or ".join(f'{kind}="{reader}"' for reader in readers)
     return (
@@ -145,7 +162,7 @@ def settings_of(estimator: Any, defaults: Defaults) -> Defaults:
 def options_of(estimator: Any, rule: str, loss: Loss | RankingLoss, settings: Defaults) -> Options:
     """Return the options of a training by this update rule, for targets of unit spread."""
     values = values_of(estimator)
-    names = ("l1_w", "l1_V", "delta", "fit_intercept", "fit_linear")
+    names = ("l1_w", "l1_V", "l2_exponent", "delta", "fit_intercept", "fit_linear")
     clip = values.get("clip_gradient")
     return Options(
         loss=loss.name,

@@ -12,6 +12,7 @@ from fastfm_ext._engine import csr
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
+from fastfm_ext._estimators.hyperparameters import check_rows_are_all
 from fastfm_ext._learning.held_out import HeldOutSamples, RowSplit
 from fastfm_ext._learning.mean_loss import mean_loss_of_constants
 from fastfm_ext._learning.problem import Problem
@@ -41,6 +42,8 @@ def problem_of_rows(
     rng: np.random.Generator,
 ) -> Problem:
     """Return the problem of training on all of these samples, or on those that a split leaves."""
+    if call.is_batch:
+        check_rows_are_all(estimator)
     n, options = samples.X.n_rows, estimator._options()
     if split is None:
         visited = csr.permutation(n, rng) if estimator.shuffle else np.arange(n, dtype=np.int64)

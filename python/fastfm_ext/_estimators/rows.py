@@ -27,6 +27,7 @@ from fastfm_ext._estimators.growing import grow, grow_to_fit
 from fastfm_ext._estimators.hyperparameters import check_solver
 from fastfm_ext._estimators.listeners import Callback, Listeners
 from fastfm_ext._estimators.row_problems import problem_of_rows, validation_rows
+from fastfm_ext._learning.l2 import groups_of, with_adaptive_l2
 from fastfm_ext._learning.losses import Loss
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.solvers.base import Solver
@@ -57,6 +58,8 @@ class RowEstimator(DecayingEstimator):
         max_iter: int = 100,
         l2_w: float | None = None,
         l2_V: float | None = None,
+        l2_exponent: float = 1.0,
+        adaptive_l2: bool = False,
         l1_w: float = 0.0,
         l1_V: float = 0.0,
         clip_gradient: float | None = None,
@@ -80,6 +83,8 @@ class RowEstimator(DecayingEstimator):
         self.max_iter = max_iter
         self.l2_w = l2_w
         self.l2_V = l2_V
+        self.l2_exponent = l2_exponent
+        self.adaptive_l2 = adaptive_l2
         self.l1_w = l1_w
         self.l1_V = l1_V
         self.clip_gradient = clip_gradient
@@ -361,9 +366,12 @@ class RowEstimator(DecayingEstimator):
         rng = np.random.default_rng(seed)
         if call.is_batch or validation is not None:
             problem = problem_without(None, rng)
-            return problem if validation is None else replace(problem, held_out=validation_rows(self, *validation))
-        splits = splits_of_rows(self, samples, self._strata(samples.targets), rng, is_first=call.is_first)
-        return self._problem_of_parts(problem_without, splits, rng, seed, call)
+            if validation is not None:
+                problem = replace(problem, held_out=validation_rows(self, *validation))
+        else:
+            splits = splits_of_rows(self, samples, self._strata(samples.targets), rng, is_first=call.is_first)
+            problem = self._problem_of_parts(problem_without, splits, rng, seed, call)
+        return with_adaptive_l2(problem, groups_of(X, samples.X.n_features)) if self.adaptive_l2 else problem
 
     def _first_w0(self, targets: Float32, sample_weight: Float32 | None, visited: Int64, options: Options) -> Float64:
         """Return the w0 to begin with, (n_scorers,), for `targets` (n_scorers, n_rows), of the visited rows alone."""

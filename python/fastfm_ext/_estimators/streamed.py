@@ -20,7 +20,7 @@ from fastfm_ext._engine.models import Fields
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.first_rows import learned_samples
-from fastfm_ext._estimators.hyperparameters import values_of
+from fastfm_ext._estimators.hyperparameters import check_rows_are_all, values_of
 from fastfm_ext._estimators.listeners import Listeners
 from fastfm_ext._estimators.row_problems import typical_loss
 from fastfm_ext._estimators.saving import plain_params
@@ -52,7 +52,13 @@ MAY_DIFFER = {
     "warm_start",
 }
 # Hyperparameters that checkpoints of earlier builds lack, with the values that those trained by.
-_LATER = {"class_weight": None, "multi_class": "ovr", "negative_sampling_rate": None}
+_LATER = {
+    "class_weight": None,
+    "multi_class": "ovr",
+    "negative_sampling_rate": None,
+    "l2_exponent": 1.0,
+    "adaptive_l2": False,
+}
 
 
 class EstimatorAsLearner:
@@ -68,6 +74,7 @@ class EstimatorAsLearner:
     """
 
     def __init__(self, estimator: RowEstimator, classes: Any, *, is_first: bool) -> None:
+        check_rows_are_all(estimator)
         self.estimator = estimator
         self.call = TrainingCall(is_first, is_batch=False, is_stream=True)
         self._classes = None if classes is None else estimator._check_classes(classes, first=is_first)

@@ -14,6 +14,7 @@ from fastfm_ext._common.arrays import Int64
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard, HasLargest
+from fastfm_ext._learning.l2 import AdaptiveL2
 from fastfm_ext._learning.loop import Monitor, Run, Schedule, run_epochs
 from fastfm_ext._learning.progressive import ProgressiveLog
 
@@ -58,6 +59,8 @@ class Problem:
         Takes the scores that rows have before their steps.
     folds : tuple of Problem
         Problems of the same data that hold out other parts of it, to find the number of epochs by cross-validation.
+    adaptive_l2 : AdaptiveL2 or None
+        Factors of L2 that are learned on held-out rows.
     """
 
     data: Any
@@ -71,6 +74,7 @@ class Problem:
     touched: NDArray[np.intp] | None = None
     whole: Callable[[int], Problem] | None = None
     folds: tuple[Problem, ...] = ()
+    adaptive_l2: AdaptiveL2 | None = None
     progressive: ProgressiveLog | None = None
 
 

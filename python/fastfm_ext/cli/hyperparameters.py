@@ -44,6 +44,11 @@ def add_hyperparameters(training: Any) -> list[str]:
         ),
         "l2_w": (number, "L2", "L2 on linear weights (default: depends on task and solver)"),
         "l2_V": (number, "L2", "L2 on factors (default: depends on task and solver)"),
+        "l2_exponent": (
+            number,
+            "NU",
+            "share L2 by frequency: a feature of n visits pays in proportion to n**NU (default: 1)",
+        ),
         "l1_w": (number, "L1", f"L1 on linear weights, with --solver {with_l1} (default: 0)"),
         "l1_V": (number, "L1", f"L1 on factors, with --solver {with_l1} (default: 0)"),
         "delta": (
@@ -71,6 +76,7 @@ def add_hyperparameters(training: Any) -> list[str]:
         "random_state": (integer(0), "SEED", "seed of all that is random (default: 0)"),
     }
     switches = {
+        "adaptive_l2": "learn the L2 of each column on rows that are held out (default: no)",
         "clip_predictions": "keep predictions of a regression within the targets of training (default: no)",
         "early_stopping": "hold rows out and stop when they get no better (default: from 10,000 rows on; with "
         "fewer, five folds of the rows find the number of epochs)",

@@ -52,6 +52,14 @@ class FMClassifier(ClassifierMixin, PlainClassifier, ScikitLearnEstimator):
         by ``l2_w/2 sum w_i^2 + l2_V/2 sum |v_i|^2`` over its own features. With FTRL, L2 on the
         parameters is paid once, not at each visit. Default: 0.01 and 0.01 for AdaGrad, 0.003 and 0.01 for SGD,
         3.0 and 100.0 for FTRL, 0.001 and 0.01 for Adam.
+    l2_exponent : float, default=1.0
+        How L2 is shared by frequency: a feature in n rows pays in proportion to ``n**l2_exponent`` in an epoch. 1 is
+        the same at each visit, as ALS-WR weighs it, and 0 the same for all features, as in ridge regression and
+        Bayesian models. All features together pay what they do with 1. For `fit` alone, and all but FTRL.
+    adaptive_l2 : bool, default=False
+        Learn factors of `l2_w` and `l2_V` while training, on the rows that early stopping holds out, or on `X_val`: one
+        for each field where X is what an `FMEncoder` has made, else one for all. For `fit` alone, and all but
+        FTRL.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     clip_gradient : float, optional
@@ -131,7 +139,10 @@ class FMClassifier(ClassifierMixin, PlainClassifier, ScikitLearnEstimator):
     Rendle, "Factorization Machines" (ICDM 2010). Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online
     Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
     (KDD 2013). He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook" (ADKDD 2014). Kingma, Ba,
-    "Adam: A Method for Stochastic Optimization" (ICLR 2015). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011).
+    "Adam: A Method for Stochastic Optimization" (ICLR 2015). Niu, Recht, Re, Wright, "Hogwild!" (NIPS 2011). Zhou,
+    Wilkinson, Schreiber, Pan, "Large-Scale Parallel Collaborative Filtering for the Netflix Prize" (AAIM 2008), and
+    Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of iALS on Item Recommendation Benchmarks" (RecSys
+    2022), for `l2_exponent`. Rendle, "Learning Recommender Systems with Adaptive Regularization" (WSDM 2012).
 
     Examples
     --------

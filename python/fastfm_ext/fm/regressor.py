@@ -51,6 +51,14 @@ class FMRegressor(RegressorMixin, PlainRegressor, ScikitLearnEstimator):
         parameters is paid once, not at each visit, and so it is with ALS, where that of factors is larger if a row is
         far longer than others. Default: 0.01 and 0.05 for AdaGrad, 0.01 and 0.01 for SGD, 5.0 and 30.0 for FTRL,
         0.01 and 0.05 for Adam, 3.0 and 14.0 for ALS.
+    l2_exponent : float, default=1.0
+        How L2 is shared by frequency: a feature in n rows pays in proportion to ``n**l2_exponent`` in an epoch. 1 is
+        the same at each visit, as ALS-WR weighs it, and 0 the same for all features, as in ridge regression and
+        Bayesian models. All features together pay what they do with 1. For `fit` alone, and all but FTRL and ALS.
+    adaptive_l2 : bool, default=False
+        Learn factors of `l2_w` and `l2_V` while training, on the rows that early stopping holds out, or on `X_val`: one
+        for each field where X is what an `FMEncoder` has made, else one for all. For `fit` alone, and all but
+        FTRL and ALS.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     clip_gradient : float, optional
@@ -130,7 +138,10 @@ class FMRegressor(RegressorMixin, PlainRegressor, ScikitLearnEstimator):
     Learning and Stochastic Optimization" (JMLR 2011). McMahan et al., "Ad Click Prediction: a View from the Trenches"
     (KDD 2013). Kingma, Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015). Niu, Recht, Re, Wright,
     "Hogwild!" (NIPS 2011). Rendle, Gantner, Freudenthaler, Schmidt-Thieme, "Fast Context-aware Recommendations with
-    Factorization Machines" (SIGIR 2011).
+    Factorization Machines" (SIGIR 2011). Zhou, Wilkinson, Schreiber, Pan, "Large-Scale Parallel Collaborative
+    Filtering for the Netflix Prize" (AAIM 2008), and Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of
+    iALS on Item Recommendation Benchmarks" (RecSys 2022), for `l2_exponent`. Rendle, "Learning Recommender Systems
+    with Adaptive Regularization" (WSDM 2012).
 
     Examples
     --------

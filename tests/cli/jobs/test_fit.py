@@ -137,6 +137,13 @@ def test_flags_reach_the_estimator(run, text_files):
     assert {name: parameters[name] for name in expected} == expected
 
 
+def test_flags_of_l2_reach_the_estimator(run, text_files):
+    flags = ["--l2-exponent", "0.5", "--adaptive-l2", "--early-stopping"]
+    assert run("fit", "train.ffm", *flags, "--quiet", "-m", "m.fastfm")[0] == 0
+    model = load_model("m.fastfm").model
+    assert (model.l2_exponent, model.adaptive_l2) == (0.5, True)
+
+
 @pytest.mark.parametrize(("words", "expected"), [("balanced", "balanced"), ("1=2.5", {1: 2.5})])
 def test_class_weights_reach_the_classifier(run, text_files, words, expected):
     assert run("fit", "train.ffm", "--class-weight", words, "--quiet", "-m", "m.fastfm")[0] == 0

@@ -137,6 +137,7 @@ def test_the_names_of_losses_and_solvers_are_those_of_the_reference():
 # --- hyperparameters that a solver or a loss does not read ----------------------------------------------------------
 
 VALUES = {"l1_w": 0.1, "l1_V": 0.1, "delta": 0.5, "learning_rate": 0.1, "clip_gradient": 1.0, "shuffle": False}
+VALUES |= {"l2_exponent": 0.5, "adaptive_l2": True}
 
 
 def _pairs():
@@ -151,9 +152,10 @@ def _pairs():
 @pytest.mark.parametrize(("cls", "loss", "solver", "name"), list(_pairs()))
 def test_a_hyperparameter_that_the_solver_does_not_read_is_refused_by_name(cls, loss, solver, name):
     X, y = np.eye(6), np.arange(6) % 2
+    validation = {"X_val": X, "y_val": y} if name == "adaptive_l2" else {}
     model = cls(solver=solver.name, max_iter=1, **{name: VALUES[name]})
     if name in solver.reads:
-        model.fit(X, y)
+        model.fit(X, y, **validation)
         return
     with pytest.raises(ValueError, match=f'^{name} needs solver="') as error:
         model.fit(X, y)

@@ -14,6 +14,7 @@ from fastfm_ext._engine import csr
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard
+from fastfm_ext._learning.l2 import L2OfFeatures
 from fastfm_ext._learning.loop import Schedule
 from fastfm_ext._learning.losses import MULTINOMIAL
 from fastfm_ext._learning.problem import Problem
@@ -28,6 +29,7 @@ class RowVisits(Protocol):
     samples: Samples
     hot_features: Int32
     total_weight: float
+    l2_scale: Float32 | None  # (n_features,): what each feature's L2 is multiplied by
 
     def orders(self) -> Iterable[Int64 | None]:
         """Give the order of the next epoch's visits in chunks; None means all rows as they lie."""
@@ -41,6 +43,7 @@ class ShuffledRows:
     are.
 
     Several threads keep copies of `hot_features`, which the rows name by other numbers then; see ``gradient.hpp``.
+    Whoever trains may set `l2_scale` before an epoch.
 
     Parameters
     ----------
@@ -56,6 +59,7 @@ class ShuffledRows:
     def __init__(
         self, samples: Samples, order: Int64, record_bytes: int, schedule: Schedule, rng: np.random.Generator
     ) -> None:
+        self.l2_scale: Float32 | None = None
         self._order = order
         self._copied = schedule.shuffle and schedule.max_iter > 1
         self._rng = rng
@@ -87,6 +91,7 @@ class Descent:
         self._problem = problem
         scorers, schedule = problem.scorers, problem.schedule
         self._visits = ShuffledRows(problem.data, problem.visited, scorers[0].record_bytes, schedule, problem.rng)
+        self._l2 = L2OfFeatures(problem)
 
     def run_epoch(self, epoch: int) -> float:
         """Train on all rows once; return the mean loss on the way."""
@@ -94,7 +99,9 @@ class Descent:
         options, n_threads, guard = problem.options, problem.schedule.n_threads, problem.guard
         log, samples = problem.progressive, self._visits.samples
         scores = None if log is None else log.room(samples)
+        self._visits.l2_scale = self._l2.scale(epoch)
         loss = descend(epoch, problem.scorers, self._visits, options, n_threads, guard, scores)
+        self._l2.learn()
         if log is not None:
             log.add(samples, scores, loss, [epoch])
         return loss
@@ -121,8 +128,13 @@ def descend(
     samples = visits.samples
     if samples.sample_weight is not None:
         options = replace(options, heaviest=float(samples.sample_weight.max()))
+    l2_scale = visits.l2_scale
+    if l2_scale is not None:
+        options, l2_scale = options.bounding(l2_scale)
     try:
-        loss_sum = sum(_visit(order, scorers, visits, options, n_threads, scores) for order in visits.orders())
+        loss_sum = sum(
+            _visit(order, scorers, visits, options, n_threads, scores, l2_scale) for order in visits.orders()
+        )
     except _engine.NonFiniteScoreError as error:
         number = error.row if samples.numbers is None else samples.numbers[error.row]
         raise guard.error(f"the score of row {number} became NaN or infinite", epoch, samples) from None
@@ -138,6 +150,7 @@ def _visit(
     options: Options,
     n_threads: int,
     scores: Float32 | None,
+    l2_scale: Float32 | None,
 ) -> float:
     """Let all scorers make these visits; return the sum of the loss."""
     X, targets, weight, hot = (
@@ -147,8 +160,9 @@ def _visit(
         visits.hot_features,
     )
     if options.loss == MULTINOMIAL.name:
-        return _engine.train_multinomial_epoch(X, targets, weight, order, scorers, options)
+        return _engine.train_multinomial_epoch(X, targets, weight, order, scorers, options, l2_scale)
+    taken = [None] * len(scorers) if scores is None else scores
     return sum(
-        _engine.train_epoch(X, y, weight, order, params, options, n_threads, hot, None if scores is None else scores[n])
-        for n, (params, y) in enumerate(zip(scorers, targets, strict=True))
+        _engine.train_epoch(X, y, weight, order, params, options, n_threads, hot, into, l2_scale)
+        for params, y, into in zip(scorers, targets, taken, strict=True)
     )

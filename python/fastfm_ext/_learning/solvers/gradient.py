@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from fastfm_ext._learning.problem import Problem, Training
 
 
+# For rules that take L2 at each visit: it may differ from feature to feature.
+_L2_AT_VISITS = frozenset({"l2_exponent", "adaptive_l2"})
+
+
 @dataclass(frozen=True)
 class GradientSolver:
     """Per-sample gradient descent by an update rule: see `Solver` for the attributes.
@@ -29,7 +33,7 @@ class GradientSolver:
     by_loss : mapping of str to Defaults
         Default settings by the name of a loss, or of the loss that it is `like`.
     only : frozenset of str
-        Hyperparameters that no other rule reads.
+        Hyperparameters that not every rule reads.
     """
 
     name: str
@@ -67,6 +71,7 @@ ADAGRAD = GradientSolver(
         "squared": Defaults(learning_rate=0.05, l2_w=0.01, l2_V=0.05, init_stdev=0.01),
         "logistic": Defaults(learning_rate=0.05, l2_w=0.01, l2_V=0.01, init_stdev=0.03),
     },
+    only=_L2_AT_VISITS,
 )
 SGD = GradientSolver(
     name="sgd",
@@ -75,6 +80,7 @@ SGD = GradientSolver(
         "squared": Defaults(learning_rate=0.005, l2_w=0.01, l2_V=0.01, init_stdev=0.03),
         "logistic": Defaults(learning_rate=0.01, l2_w=0.003, l2_V=0.01, init_stdev=0.03),
     },
+    only=_L2_AT_VISITS,
 )
 FTRL = GradientSolver(
     name="ftrl",
@@ -92,5 +98,6 @@ ADAM = GradientSolver(
         "squared": Defaults(learning_rate=0.001, l2_w=0.01, l2_V=0.05, init_stdev=0.05),
         "logistic": Defaults(learning_rate=0.003, l2_w=0.001, l2_V=0.01, init_stdev=0.03),
     },
+    only=_L2_AT_VISITS,
 )
 GRADIENT_SOLVERS = (ADAGRAD, SGD, FTRL, ADAM)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext import _engine
+from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine import csr
 from fastfm_ext._learning.samples import Samples, concat_samples, slice_samples
 from fastfm_ext._learning.solvers.descent import with_hot_features
@@ -46,6 +47,7 @@ class Buffer:
             rng = np.random.default_rng([plan.seed, epoch, number])
             samples = samples.take(csr.permutation(samples.X.n_rows, rng))
         self.hot_features = _engine.NO_FEATURES
+        self.l2_scale: Float32 | None = None
         self.n_features = samples.X.n_features
         self.features = samples.X.indices  # by their own numbers, once for each value
         self.total_weight = samples.total_weight()
