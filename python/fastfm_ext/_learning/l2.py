@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from fastfm_ext._learning.problem import Problem
     from fastfm_ext._learning.samples import Samples
 
-# What the logarithm of a factor changes by in an epoch, and how far it goes, at most: chosen on validation rows, see
-# `benchmarks/adaptive_l2.py`.
+# What the logarithm of a factor changes by in an epoch, and how far it goes, at most. No search has chosen them; what
+# they give is in benchmarks/development.md.
 STEP, FARTHEST = np.log(1.5), np.log(1e4)
 # Held-out rows that slopes are measured on have no more nonzeros, and no more values for their groups, than this.
 MOST_VALUES = 1 << 18

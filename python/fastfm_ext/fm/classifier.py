@@ -58,8 +58,8 @@ class FMClassifier(ClassifierMixin, PlainClassifier, ScikitLearnEstimator):
         Bayesian models. All features together pay what they do with 1. For `fit` alone, and all but FTRL.
     adaptive_l2 : bool, default=False
         Learn factors of `l2_w` and `l2_V` while training, on the rows that early stopping holds out, or on `X_val`: one
-        for each field where X is what an `FMEncoder` has made, else one for all. For `fit` alone, and all but
-        FTRL.
+        for each field where X is what an `FMEncoder` has made, else one for all. Better on some data and worse on
+        other: compare the least "val_loss" of `history_` with the default's. For `fit` alone, and all but FTRL.
     l1_w, l1_V : float, default=0.0
         L1 on linear weights and on factors, for FTRL only: the larger, the more of them are exactly 0.
     clip_gradient : float, optional
