@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from fastfm_ext.explain import top_interactions
     from fastfm_ext.export import export_features, export_vectors, to_onnx, write_onnx
     from fastfm_ext.field_aware.ffm import FFMClassifier, FFMRegressor
+    from fastfm_ext.field_aware.fmfm import FmFMClassifier, FmFMRegressor
+    from fastfm_ext.field_aware.fvfm import FvFMClassifier, FvFMRegressor
+    from fastfm_ext.field_aware.fwfm import FwFMClassifier, FwFMRegressor
     from fastfm_ext.fm import FMClassifier, FMRegressor
     from fastfm_ext.model_io import ModelFileError, load_model, save_model
     from fastfm_ext.ranking import FMRanker
@@ -36,6 +39,12 @@ __all__ = [
     "FMRanker",
     "FMRecommender",
     "FMRegressor",
+    "FmFMClassifier",
+    "FmFMRegressor",
+    "FvFMClassifier",
+    "FvFMRegressor",
+    "FwFMClassifier",
+    "FwFMRegressor",
     "ItemIndex",
     "ModelFileError",
     "binned",

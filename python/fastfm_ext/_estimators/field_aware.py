@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from fastfm_ext._common.arrays import AnyArray, Int32
+from fastfm_ext._common.arrays import AnyArray, Float32, Int32
 from fastfm_ext._common.checks import public_name
 from fastfm_ext._engine.models import Fields
 from fastfm_ext._estimators.base import TrainingCall
@@ -108,6 +108,16 @@ class FieldAware(SideVectors, RowEstimator):
         if "item_fields" in arrays and not meta["given"]["item_fields"]:
             model._item_fields_of_rows = arrays["item_fields"]
         return model
+
+
+class PairStrengths(FieldAware):
+    """What pairs of fields have in models where features have a single vector."""
+
+    @property
+    def R_(self) -> Float32:
+        """What each pair of fields has, (n_fields, n_fields, ...), or (n_classes, ...) of that; see the class."""
+        R: Float32 = self._per_output(lambda params, units: params.R)
+        return R
 
 
 class FieldAwareClassifier(FieldAware, PlainClassifier):

@@ -47,7 +47,7 @@ def field_strengths(model: Any, encoder: Any = None, *, fields: ArrayLike | None
     """Tell how strongly the features of each pair of fields interact in a fitted model.
 
     - Of an FwFM, ``R``: the weight of the pair of fields, 1 at the beginning, of any sign.
-    - Of an FmFM, ``|M| / sqrt(k)``: the Frobenius norm of the pair's matrix beside that of the identity.
+    - Of an FmFM or FvFM, ``"M"``: ``|M| / sqrt(k)``, the Frobenius norm of the pair's matrix beside that of the identity.
     - Of an FFM and an FM, ``"interactions"``: the root of the mean square of what a pair of features adds, one of each
       field, over all pairs of features that rows have trained; of values of 1, or of the size that numeric ones have.
 
@@ -98,7 +98,9 @@ def field_strengths(model: Any, encoder: Any = None, *, fields: ArrayLike | None
         names, of_feature = _fields(opened, scorers[0], fields)
         sizes = typical_sizes(estimator, scorers[0].n_features)
         found = [_strengths(params, of_feature, len(names), sizes) for params in scorers]
-    measure = next((name for name in ("R", "M") if name in scorers[0].tables), "interactions")
+    measure = "interactions"
+    if "R" in scorers[0].tables:
+        measure = "R" if scorers[0].R.ndim == 2 else "M"
     return FieldStrengths(names, np.mean(found, axis=0), measure)
 
 
@@ -119,7 +121,9 @@ def _fields(opened: OpenedModel, params: Parameters, fields: ArrayLike | None) -
 
 def _strengths(params: Parameters, of_feature: NDArray[np.integer], n_fields: int, sizes: Float64) -> Float64:
     if "R" in params.tables:
-        return params.R.astype(np.float64)
+        R = params.R.astype(np.float64)
+        of_pair = tuple(range(2, R.ndim))
+        return np.sqrt(np.square(R).sum(axis=of_pair) / max(params.n_factors, 1)) if of_pair else R
     return _root_mean_squares(params, of_feature, n_fields, sizes)
 
 
