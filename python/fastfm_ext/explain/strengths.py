@@ -47,7 +47,7 @@ def field_strengths(model: Any, encoder: Any = None, *, fields: ArrayLike | None
     """Tell how strongly the features of each pair of fields interact in a fitted model.
 
     - Of an FwFM, ``R``: the weight of the pair of fields, 1 at the beginning, of any sign.
-    - Of an FmFM or FvFM, ``"M"``: ``|M| / sqrt(k)``, the Frobenius norm of the pair's matrix beside that of the identity.
+    - Of an FmFM or FvFM, ``"M"``: ``|M| / sqrt(k)``, the Frobenius norm of the pair's matrix beside the identity's.
     - Of an FFM and an FM, ``"interactions"``: the root of the mean square of what a pair of features adds, one of each
       field, over all pairs of features that rows have trained; of values of 1, or of the size that numeric ones have.
 

@@ -46,13 +46,13 @@ tol, refit, warm_start, n_jobs, random_state, verbose
 
     Notes
     -----
-    `user_vector` and `item_vector` are exact, and have ``1 + n_item_fields * n_factors`` numbers: what R does stands in the
-    user's alone. Rows must not be normalized for them.
+    `user_vector` and `item_vector` are exact, and have ``1 + n_item_fields * n_factors`` numbers: what R does stands in
+    the user's alone. Rows must not be normalized for them.
 
     References
     ----------
-    Pan, Xu, Ruiz, Zhao, Pan, Sun, Lu, "Field-weighted Factorization Machines for Click-Through Rate Prediction in Display
-    Advertising" (WWW 2018).
+    Pan, Xu, Ruiz, Zhao, Pan, Sun, Lu, "Field-weighted Factorization Machines for Click-Through Rate Prediction in
+    Display Advertising" (WWW 2018).
 
     Examples
     --------
@@ -104,8 +104,8 @@ n_jobs, random_state, verbose
 
     References
     ----------
-    Pan, Xu, Ruiz, Zhao, Pan, Sun, Lu, "Field-weighted Factorization Machines for Click-Through Rate Prediction in Display
-    Advertising" (WWW 2018).
+    Pan, Xu, Ruiz, Zhao, Pan, Sun, Lu, "Field-weighted Factorization Machines for Click-Through Rate Prediction in
+    Display Advertising" (WWW 2018).
 
     Examples
     --------
