@@ -32,7 +32,7 @@ struct OptimizerTraits {
 struct ModelTraits {
     const char* name;
     bool has_replicas;
-    int64_t (*room)(int32_t k, int32_t n_fields);
+    int64_t (*room)(int32_t k, int32_t n_fields, int64_t most_nnz);
 };
 
 struct Kernels {

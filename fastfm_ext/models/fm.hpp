@@ -238,7 +238,7 @@ struct FmModel {
     template <int K, int slots, bool copies>
     using Machine = Fm<K, slots, copies>;
 
-    static int64_t room(int32_t, int32_t) { return 0; }
+    static int64_t room(int32_t, int32_t, int64_t) { return 0; }
 };
 
 }  // namespace fastfm::FASTFM_ISA

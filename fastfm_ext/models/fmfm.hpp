@@ -249,7 +249,7 @@ struct FmfmOf {
     template <int K, int slots, bool copies>
     using Machine = Fmfm<has_matrices, K, slots, copies>;
 
-    static int64_t room(int32_t k, int32_t n_fields) {
+    static int64_t room(int32_t k, int32_t n_fields, int64_t) {
         return Fmfm<has_matrices, any_k, any_slots, false>::room(k, n_fields);
     }
 };

@@ -296,7 +296,9 @@ struct FwfmModel {
     template <int K, int slots, bool copies>
     using Machine = Fwfm<K, slots, copies>;
 
-    static int64_t room(int32_t k, int32_t n_fields) { return Fwfm<any_k, any_slots, false>::room(k, n_fields); }
+    static int64_t room(int32_t k, int32_t n_fields, int64_t) {
+        return Fwfm<any_k, any_slots, false>::room(k, n_fields);
+    }
 };
 
 }  // namespace fastfm::FASTFM_ISA

@@ -9,7 +9,7 @@
 //   has_plain_code             where it is not: whether rows of ones, without copies, have code of their own for 8 and 16
 //                              factors
 //   has_replicas               whether threads may have replicas, which solvers/merge.hpp knows how to merge
-//   room(k, n_fields)          how many floats of room each thread needs
+//   room(k, n_fields, nnz)     how many floats of room each thread needs for rows of up to nnz nonzeros
 //
 // and a description of its tables for Python, in python/fastfm_ext/_engine/models/ under the same name.
 #pragma once

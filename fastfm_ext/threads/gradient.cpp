@@ -103,17 +103,24 @@ class OwnCopies {
     std::vector<float> before_;
 };
 
-// The room that a model asks for, for each of n threads.
+// The most nonzeros of a row, for models that ask for room; else 0.
+int64_t most_nonzeros(const Csr& X, bool is_asked_for) {
+    int64_t most = 0;
+    for (int64_t r = 0; is_asked_for && r < X.n_rows; ++r) most = std::max(most, X.indptr[r + 1] - X.indptr[r]);
+    return most;
+}
+
+// The room that a model asks for, for each of n threads, and for the rows of X.
 class Rooms {
   public:
-    Rooms(const Kernels& kernels, const Params& params, int n_threads)
-        : size_(padded(kernels.models[params.model].room(params.k, params.fields.n))),
-          memory_(size_ ? size_ * n_threads + floats_per_line : 0) {}
+    Rooms(const Kernels& kernels, const Csr& X, const Params& params, int n_threads)
+        : Rooms(kernels.models[params.model], X, params, n_threads) {}
 
     // These parameters, with the room of thread t.
     Params params(Params shared, int t) {
         if (!size_) return shared;
         const auto address = reinterpret_cast<uintptr_t>(memory_.data());
+        shared.most_nnz = most_nnz_;
         shared.room = memory_.data() + (-(address / sizeof(float)) % floats_per_line) + t * size_;
         return shared;
     }
@@ -121,8 +128,14 @@ class Rooms {
   private:
     static constexpr int64_t floats_per_line = 16;
 
+    Rooms(const ModelTraits& model, const Csr& X, const Params& params, int n_threads)
+        : most_nnz_(most_nonzeros(X, model.room(params.k, params.fields.n, 1))),
+          size_(padded(model.room(params.k, params.fields.n, most_nnz_))),
+          memory_(size_ ? size_ * n_threads + floats_per_line : 0) {}
+
     static int64_t padded(int64_t n) { return (n + floats_per_line - 1) / floats_per_line * floats_per_line; }
 
+    int64_t most_nnz_;
     int64_t size_;
     std::vector<float> memory_;
 };
@@ -149,7 +162,7 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
     if (has_replicas && !pays_for_replicas(X, order, params)) n_threads = 1;
     return guarded([&]() -> Status {
         if (n_threads == 1 && hot.n == 0) {
-            Rooms room(kernels, params, 1);
+            Rooms room(kernels, X, params, 1);
             return kernels.sgd_epoch(X, targets, order, room.params(params, 0), options, loss_sum);
         }
         if (has_replicas) {
@@ -168,7 +181,7 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
         Params shared = params;
         if (!fields.empty()) shared.fields.of_feature = fields.data();
         if (!l2_scale.empty()) shared.l2_scale = l2_scale.data();
-        Rooms rooms(kernels, params, n_threads);
+        Rooms rooms(kernels, X, params, n_threads);
         for (int t = 0; t < n_threads; ++t) copies.emplace_back(rooms.params(shared, t), hot, merge, n_threads);
         split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {
             for (int64_t from = first; from < last && status[t].code == StatusCode::ok; from += interval) {
@@ -196,7 +209,7 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
 Status multinomial_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
                          const Machines& machines, const Options& options, double* loss_sum) noexcept {
     return guarded([&]() -> Status {
-        Rooms room(kernels, machines.params[0], 1);
+        Rooms room(kernels, X, machines.params[0], 1);
         std::vector<Params> params(machines.params, machines.params + machines.n_classes);
         for (Params& each : params) each = room.params(each, 0);
         const Machines with_room{params.data(), machines.n_classes, machines.scores};
@@ -207,7 +220,7 @@ Status multinomial_epoch(const Kernels& kernels, const Csr& X, const Targets& ta
 Status predict(const Kernels& kernels, const Csr& X, const Params& params, int n_threads, float* p) noexcept {
     return guarded([&]() -> Status {
         const int n_used = useful_threads(n_threads, X.n_rows);
-        Rooms rooms(kernels, params, n_used);
+        Rooms rooms(kernels, X, params, n_used);
         split(X.n_rows, n_used,
               [&](int t, int64_t first, int64_t last) { kernels.predict(X, rooms.params(params, t), first, last, p); });
         return {StatusCode::ok, -1};

@@ -32,6 +32,7 @@ struct Params {
     int32_t k;
     Fields fields;
     float* room;            // a thread's own, on a cache line: as many floats as the model asks for; or null
+    int64_t most_nnz;       // of a row, where there is room
     const float* l2_scale;  // (n_features,), and behind them those of copies: what L2 is multiplied by; or null, for 1
 
     Table tables[max_tables];

@@ -230,8 +230,12 @@ class Fm:
                 total += s * self._step(X[r], y[r], s)
         return total
 
+    def score(self, x: Array) -> float:
+        """Score one row."""
+        return score(x, self.w0, self.w, self.V)
+
     def _step(self, x: Array, y: float, s: float) -> float:
-        value, g = LOSSES[self.loss](y, score(x, self.w0, self.w, self.V), self.delta)
+        value, g = LOSSES[self.loss](y, self.score(x), self.delta)
         self.step(x, g, s)
         return value
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax
 
-from fastfm_ext._reference.fm import Array, Fm, score
+from fastfm_ext._reference.fm import Array, Fm
 
 
 def multinomial(y: int, p: Array) -> tuple[float, Array]:
@@ -41,7 +41,7 @@ class MultinomialFm:
         return total
 
     def _step(self, x: Array, y: int, s: float) -> float:
-        p = np.array([score(x, machine.w0, machine.w, machine.V) for machine in self.machines])
+        p = np.array([machine.score(x) for machine in self.machines])
         value, g = multinomial(y, p)
         for machine, g_c in zip(self.machines, g, strict=True):
             machine.step(x, float(g_c), s)
