@@ -25,7 +25,7 @@ from workloads import WORKLOADS
 from .measure import Plan, Result, measure
 from .plot import save_plots
 from .report import markdown
-from .touch import FACTORS, Touch
+from .touch import FACTORS, FACTORS_WITH_FIELDS, Touch
 
 N_ROWS = {"rat2": 1_000_209, "rat5": 2**20, "frappe": 202_005, "avazu": 2**19, "ctr1": 2**19, "ctr10": 2**19}
 QUICK_ROWS = 2**15
@@ -55,12 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _plan(asked: argparse.Namespace) -> Plan:
     return Plan(
-        factors=asked.k or (FACTORS if asked.full else (16,)),
+        factors=asked.k or (FACTORS_WITH_FIELDS if asked.model == "ffm" else FACTORS if asked.full else (16,)),
         solvers=asked.solvers,
         threads=[threads for threads in asked.threads if threads <= (os.cpu_count() or 1)],
         isas=asked.isas or _engine.supported_isas()[: None if asked.full else 1],
         orders=("blocks",) if asked.quick else ("blocks", "file"),
         rounds=asked.repeats,
+        model=asked.model,
     )
 
 
@@ -90,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--full", action="store_true", help="the whole matrix")
     isas = _engine.supported_isas()
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="NAME")
-    parser.add_argument("--k", nargs="+", type=int, choices=FACTORS, help="numbers of factors (default: 16)")
+    parser.add_argument("--k", nargs="+", type=int, help="numbers of factors (default: 16; with fields, 4 and 8)")
+    parser.add_argument("--model", choices=("fm", "ffm"), default="fm", help="ffm: field-aware (default: fm)")
     parser.add_argument("--solvers", nargs="+", choices=_engine.SOLVERS, default=list(_engine.SOLVERS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], metavar="N", help="(default: 1 2)")
     parser.add_argument("--isas", nargs="+", choices=isas, help=f"instruction sets (default: {isas[0]})")

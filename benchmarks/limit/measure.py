@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr
+from fastfm_ext._engine.models import FFM, FM, NO_FIELDS, Fields
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from in_turn import Times, time_in_turn
 from workloads import Workload
 
-from .touch import PREFETCH_DISTANCES, Touch
+from .touch import PREFETCH_DISTANCES, PREFETCH_DISTANCES_WITH_FIELDS, Touch
 
 # Small enough that hundreds of epochs stay finite. What is learned doesn't matter here.
 LEARNING_RATE = {"sgd": 0.01}
@@ -34,6 +35,7 @@ class Plan:
     """What to measure on a workload.
 
     ``orders`` are the orders of the rows in an epoch: "blocks" as the estimators shuffle, "file" from first to last.
+    ``model`` is "fm", or "ffm" with a field for each place in a row.
     """
 
     factors: Sequence[int]
@@ -42,6 +44,7 @@ class Plan:
     isas: Sequence[str]
     orders: Sequence[str]
     rounds: int
+    model: str = "fm"
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def measure(workload: Workload, source: str, plan: Plan, touch: Touch) -> Iterat
     """Yield a result for everything planned, or a sentence that says what is left out and why."""
     for k in plan.factors:
         for solver in plan.solvers:
-            if _parameter_bytes(workload, k, solver) > SHARE_OF_MEMORY * _free_memory():
+            width = k * (fields_of(workload).n if plan.model == "ffm" else 1)
+            if _parameter_bytes(workload, width, solver) > SHARE_OF_MEMORY * _free_memory():
                 yield f"{workload.name}, k {k}, {solver}: left out, the parameters need more than the free memory"
                 continue
             yield from _Bench(workload, source, plan, touch, k, solver).results()
@@ -104,7 +108,11 @@ class _Bench:
         workload = replace(workload, X=replace(workload.X, indptr=workload.X.indptr.astype(np.int32)))
         rng = np.random.default_rng(0)
         intercept = float(workload.y.mean())
-        self.params = Parameters.initialise(workload.X.n_features, k, self.options, intercept, rng)
+        model, fields = (FFM, fields_of(workload)) if plan.model == "ffm" else (FM, NO_FIELDS)
+        self.params = Parameters.initialise(
+            workload.X.n_features, k, self.options, intercept, rng, model=model, fields=fields
+        )
+        self.distances = PREFETCH_DISTANCES_WITH_FIELDS if plan.model == "ffm" else PREFETCH_DISTANCES
         self.shuffled = np.concatenate(list(csr.block_orders(workload.X, rng)))
         self.workload, self.source, self.plan, self.touch = workload, source, plan, touch
         self._hot: tuple[csr.Csr, NDArray[np.int32]] | None = None
@@ -147,7 +155,7 @@ class _Bench:
             kernel(threads)
 
         contenders: dict[Contender, Callable[[], object]] = {
-            ("touch", distance, ""): partial(touch, distance) for distance in PREFETCH_DISTANCES
+            ("touch", distance, ""): partial(touch, distance) for distance in self.distances
         }
         contenders |= {
             ("kernel", threads, isa): partial(run_kernel, isa, threads)
@@ -164,7 +172,7 @@ class _Bench:
 
     def _result(self, task: str, order: str, isa: str, times: dict[Contender, Times]) -> Result:
         ns_per_row = 1e9 / self.workload.X.n_rows
-        best = min(PREFETCH_DISTANCES, key=lambda distance: median(times["touch", distance, ""].cpu))
+        best = min(self.distances, key=lambda distance: median(times["touch", distance, ""].cpu))
         alone = times["kernel", 1, isa]
         return Result(
             workload=self.workload.name,
@@ -186,10 +194,19 @@ class _Bench:
         )
 
 
-def _parameter_bytes(workload: Workload, k: int, solver: str) -> int:
+def fields_of(workload: Workload) -> Fields:
+    """Return a field for each place in a row: all rows have as many nonzeros, one of each kind."""
+    places = workload.X.indices.reshape(workload.X.n_rows, -1)
+    of_feature = np.zeros(workload.X.n_features, dtype=np.int32)
+    for field in range(places.shape[1]):
+        of_feature[places[:, field]] = field
+    return Fields(places.shape[1], of_feature)
+
+
+def _parameter_bytes(workload: Workload, width: int, solver: str) -> int:
     """Return the size of w and V with the optimizer's state, and of the normal numbers that V starts from."""
     n_values = 1 + _engine.STATE_SLOTS[solver]
-    return 4 * workload.X.n_features * ((1 + k) * n_values + k)
+    return 4 * workload.X.n_features * ((1 + width) * n_values + width)
 
 
 def _free_memory() -> float:

@@ -12,9 +12,10 @@ struct Pass {
     const int32_t* indices;
     const float* y;
     float* w;    // (n_features, n_values)
-    float* V;    // (n_features, n_values, k)
+    float* V;    // (n_features, n_values, width)
     float* out;  // (n_rows,), written when the pass only reads the parameters
     int64_t prefetch_distance;
+    int64_t width;
     float addend;  // 0 at run time, which the compiler doesn't know: the parameters stay what they are
 
     int64_t row(int64_t visit) const { return order ? order[visit] : visit; }
@@ -127,13 +128,96 @@ int walk(const Pass& pass, int n_values, bool write, float* sum) {
     return 1;
 }
 
+// The same for records of any width that is a multiple of 4: a vector of factors for each field.
+template <int n_values, bool write>
+struct WideWalk {
+    using Vec = typename Lanes<16>::type;
+    using Rest = typename Lanes<4>::type;
+
+    Pass pass;
+    Vec total = {};
+    Rest rest = {};
+
+    int64_t needed() const { return write ? n_values * pass.width : pass.width; }
+
+    void prefetch(int64_t i) const {
+        prefetch_line<write>(pass.w + i * n_values);
+        const float* record = pass.V + i * n_values * pass.width;
+        for (int64_t f = 0; f < needed(); f += floats_per_line) prefetch_line<write>(record + f);
+        prefetch_line<write>(record + needed() - 1);
+    }
+
+    void touch(int64_t i) {
+        float* record = pass.V + i * n_values * pass.width;
+        int64_t f = 0;
+        for (; f + 16 <= needed(); f += 16) {
+            Vec* const at = reinterpret_cast<Vec*>(record + f);
+            if (write)
+                *at += pass.addend;
+            else
+                total += *at;
+        }
+        for (; f < needed(); f += 4) {
+            Rest* const at = reinterpret_cast<Rest*>(record + f);
+            if (write)
+                *at += pass.addend;
+            else
+                rest += *at;
+        }
+    }
+
+    float run() {
+        float sum = 0.0f;
+        for (int64_t visit = 0; visit < pass.n_visits; ++visit) {
+            const int64_t soon = visit + 16 < pass.n_visits ? pass.row(visit + 16) : pass.row(visit);
+            for (int64_t j = pass.indptr[soon]; pass.order && j < pass.indptr[soon + 1]; j += floats_per_line)
+                prefetch_line<false>(pass.indices + j);
+            const int64_t ahead = visit + pass.prefetch_distance, r = pass.row(visit);
+            const bool asks = pass.prefetch_distance && ahead < pass.n_visits;
+            const int64_t later = asks ? pass.row(ahead) : r;
+            int64_t asked = pass.indptr[later];
+            for (int64_t j = pass.indptr[r]; j < pass.indptr[r + 1]; ++j) {
+                if (asks && asked < pass.indptr[later + 1]) prefetch(pass.indices[asked++]);
+                float* const w = pass.w + int64_t{pass.indices[j]} * n_values;
+                for (int slot = 0; write && slot < n_values; ++slot) w[slot] += pass.addend;
+                if (!write) sum += w[0];
+                touch(pass.indices[j]);
+            }
+            if (write)
+                sum += pass.y[r];
+            else
+                pass.out[r] = sum;
+        }
+        for (int l = 0; l < 16; ++l) sum += total[l];
+        for (int l = 0; l < 4; ++l) sum += rest[l];
+        return sum;
+    }
+};
+
+template <int n_values>
+float wide_walk(const Pass& pass, bool write) {
+    return write ? WideWalk<n_values, true>{pass}.run() : WideWalk<n_values, false>{pass}.run();
+}
+
+int wide_walk(const Pass& pass, int n_values, bool write, float* sum) {
+    switch (n_values) {
+        case 1: *sum = wide_walk<1>(pass, write); return 0;
+        case 2: *sum = wide_walk<2>(pass, write); return 0;
+        case 3: *sum = wide_walk<3>(pass, write); return 0;
+        case 5: *sum = wide_walk<5>(pass, write); return 0;
+    }
+    return 1;
+}
+
 }  // namespace
 
 // Returns 0, or 1 for a k or a number of values a parameter that was not compiled. `sum` keeps the loads alive.
-extern "C" int touch(int k, int n_values, int write, int64_t prefetch_distance, int64_t n_visits, const int64_t* order,
-                     const int32_t* indptr, const int32_t* indices, const float* y, float* w, float* V, float* out,
-                     float addend, float* sum) {
-    const Pass pass{n_visits, order, indptr, indices, y, w, V, out, prefetch_distance, addend};
+// `width` is that of V, which is k or, with a vector for each field, more.
+extern "C" int touch(int k, int64_t width, int n_values, int write, int64_t prefetch_distance, int64_t n_visits,
+                     const int64_t* order, const int32_t* indptr, const int32_t* indices, const float* y, float* w,
+                     float* V, float* out, float addend, float* sum) {
+    const Pass pass{n_visits, order, indptr, indices, y, w, V, out, prefetch_distance, width, addend};
+    if (width != k) return wide_walk(pass, n_values, write, sum);
     switch (k) {
         case 8: return walk<8>(pass, n_values, write, sum);
         case 16: return walk<16>(pass, n_values, write, sum);

@@ -19,7 +19,9 @@ from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 
 FACTORS = (8, 16, 32, 64)  # the numbers of factors that touch.cpp is compiled for
+FACTORS_WITH_FIELDS = (4, 8)
 PREFETCH_DISTANCES = (0, 4, 8, 16)  # in rows
+PREFETCH_DISTANCES_WITH_FIELDS = (0, 1, 2, 4)  # a row's records are larger by the number of fields
 
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC")
 
@@ -93,7 +95,7 @@ class Touch:
         arrays = (order, X.indptr.astype(np.int32, copy=False), X.indices, y, w, V, out)
         places = [None if array is None else array.ctypes.data for array in arrays]
         total = ctypes.c_float()
-        head = (k, n_values, out is None, prefetch_distance, n_visits)
+        head = (k, V.shape[2], n_values, out is None, prefetch_distance, n_visits)
         if self._function(*head, *places, 0.0, ctypes.byref(total)):
             raise ValueError(f"touch.cpp has no pass for k={k} with {n_values} values for each parameter")
         return total.value
@@ -101,7 +103,9 @@ class Touch:
 
 def _typed(function: Any) -> Callable[..., int]:
     function.argtypes = [
-        *(ctypes.c_int,) * 3,
+        ctypes.c_int,
+        ctypes.c_int64,
+        *(ctypes.c_int,) * 2,
         *(ctypes.c_int64,) * 2,
         *(ctypes.c_void_p,) * 7,
         ctypes.c_float,
