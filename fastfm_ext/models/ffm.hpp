@@ -308,7 +308,7 @@ class Ffm {
 struct FfmModel {
     static constexpr bool is_specialised = false;
     static constexpr bool has_plain_code = false;
-    static constexpr bool has_replicas = false;
+    static constexpr bool has_replicas = true;
 
     template <int K, int slots, bool copies>
     using Machine = Ffm<K, slots, copies>;

@@ -3,13 +3,16 @@
 #pragma once
 
 #include "types/matrix.hpp"
+#include "types/parameters.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
-// Rows to train on: min(8, ceil(48 / mean nnz of a row)) before their turn. Short rows are over before what is asked for is
-// there; of long ones, requests for few find room at a time.
-inline int64_t rows_ahead(const Csr& X) {
-    constexpr int64_t nonzeros = 48, most_rows = 8;
+// Rows to train on: min(8, ceil(n / mean nnz of a row)) before their turn, n being 48 nonzeros or what takes 48 KB. Short
+// rows are over before what is asked for is there; of long ones, requests for few find room at a time.
+inline int64_t rows_ahead(const Csr& X, const Params& params) {
+    constexpr int64_t most_nonzeros = 48, most_bytes = 48 << 10, most_rows = 8;
+    const int64_t record = int64_t{sizeof(float)} * (1 + params.n_slots) * params.tables[V_table].width;
+    const int64_t nonzeros = record * most_nonzeros > most_bytes ? most_bytes / record : most_nonzeros;
     const int64_t nnz = X.indptr[X.n_rows] - X.indptr[0];
     if (nnz * most_rows <= nonzeros * X.n_rows) return most_rows;
     return (nonzeros * X.n_rows + nnz - 1) / nnz;

@@ -44,7 +44,7 @@ Status sgd_epoch(const Csr X, const Targets targets, const RowOrder order, const
     // A step waits for the gradient: without this question, the bound takes 8 % of a short row's time though it is none.
     const bool clips = isfinite(options.clip_gradient);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
-    const int64_t ahead = rows_ahead(X);
+    const int64_t ahead = rows_ahead(X, params);
     const auto later = [&](int64_t visit) {
         return Row(X, row_of(visit + ahead < order.last ? visit + ahead : visit));
     };

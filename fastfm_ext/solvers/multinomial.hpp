@@ -25,7 +25,7 @@ template <class Rule, class Machine, class Row>
 Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Machines& machines,
                          const Options& options, double* loss_sum) {
     double sum = 0.0;
-    const int64_t ahead = rows_ahead(X);
+    const int64_t ahead = rows_ahead(X, machines.params[0]);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
     for (int64_t visit = order.first; visit < order.last; ++visit) {
         const int64_t r = row_of(visit);

@@ -167,7 +167,10 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
         }
         if (has_replicas) {
             const int n_replicas = std::min(n_threads, most_replicas);
-            return replicas_epoch(kernels, X, targets, order, params, options, n_replicas, loss_sum);
+            Rooms rooms(kernels, X, params, n_replicas);
+            std::vector<Params> each;
+            for (int t = 0; t < n_replicas; ++t) each.push_back(rooms.params(params, t));
+            return replicas_epoch(kernels, X, targets, order, each, options, loss_sum);
         }
         const int64_t interval = visits_between_merges(X, n_visits / n_threads);
         std::mutex merging;

@@ -100,7 +100,9 @@ class Sample {
         }
         for (float& rate : rates_) rate /= static_cast<float>(n);
         const double k = params.tables[V_table].width, row_norm = row_norms / n;
-        const double factor_norm = factor_norms * rows_between_norms / n;
+        // Where features have a vector for each field, each is multiplied by those of one field only.
+        const double n_vectors = std::max(params.tables[V_table].width / std::max(params.k, 1), 1);
+        const double factor_norm = factor_norms * rows_between_norms / (n * n_vectors);
         rows_.mean_weight = static_cast<float>(weights / n);
         rows_.mean_squared_weight = static_cast<float>(squared_weights / n);
         rows_.row_square = static_cast<float>(row_norm);
@@ -145,29 +147,29 @@ class Sample {
 // merging; and so on.
 class Epoch {
   public:
-    Epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order, const Params& params,
-          const Options& options, int n_replicas)
+    Epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
+          const std::vector<Params>& params, const Options& options)
         : kernels_(kernels),
           X_(X),
           targets_(targets),
           order_(order),
           options_(options),
-          n_(n_replicas),
+          n_(static_cast<int>(params.size())),
           n_visits_(order.last - order.first),
-          interval_(visits_between_merges(X, params, n_replicas)),
+          interval_(visits_between_merges(X, params[0], n_)),
           n_merges_((n_visits_ + interval_ - 1) / interval_),
           merges_of_hot_(kernels.optimizers[static_cast<int>(options.optimizer)].adds_few ? hot_merges
                                                                                           : hot_merges / 2),
-          sample_(X, targets, order, params),
+          sample_(X, targets, order, params[0]),
           hot_(sample_.hot(hot_merges * interval_)),
           status_(n_, Status{StatusCode::ok, -1}),
           sums_(n_, 0.0) {
         replicas_.reserve(n_);
         for (int t = 0; t < n_; ++t) {
-            replicas_.emplace_back(params);
+            replicas_.emplace_back(params[t]);
             each_.push_back(replicas_.back().params());
         }
-        merging_ = Replicas{each_.data(), n_, params, sample_.visit_rates(), 0.0f, VisitedRows{}};
+        merging_ = Replicas{each_.data(), n_, params[0], sample_.visit_rates(), 0.0f, VisitedRows{}};
     }
 
     int next_step() {
@@ -300,9 +302,9 @@ bool pays_for_replicas(const Csr& X, const RowOrder& order, const Params& params
 }
 
 Status replicas_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
-                      const Params& params, const Options& options, int n_threads, double* loss_sum) {
-    Epoch epoch(kernels, X, targets, order, params, options, n_threads);
-    Team<Epoch>(epoch, n_threads).run();
+                      const std::vector<Params>& params, const Options& options, double* loss_sum) {
+    Epoch epoch(kernels, X, targets, order, params, options);
+    Team<Epoch>(epoch, static_cast<int>(params.size())).run();
     *loss_sum = epoch.loss_sum();
     return epoch.status();
 }

@@ -6,6 +6,8 @@
 // apart adds up only as long as it is little; math/merging.hpp says how much of it counts.
 #pragma once
 
+#include <vector>
+
 #include "dispatch.hpp"
 
 namespace fastfm {
@@ -22,8 +24,8 @@ bool fits_replicas(const Params& params);
 bool pays_for_replicas(const Csr& X, const RowOrder& order, const Params& params);
 
 // Makes the visits of one epoch. A row whose score is not finite ends it at the next merge; of several such rows, the
-// status names that of the first thread.
+// status names that of the first thread. `params` are those of each thread: the same but for the room.
 Status replicas_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
-                      const Params& params, const Options& options, int n_threads, double* loss_sum);
+                      const std::vector<Params>& params, const Options& options, double* loss_sum);
 
 }  // namespace fastfm
