@@ -55,13 +55,14 @@ LINK_FLAGS = [*SANITIZER_FLAGS, *(["--coverage"] if COVERAGE else [])] if SANITI
 LINK_FLAGS = ["-pthread", *LINK_FLAGS] if sys.platform == "linux" else []
 ISA_CFLAGS = {"baseline": []}
 if X86_64:
-    ISA_CFLAGS["avx2"] = ["/arch:AVX2"] if MSVC else ["-mavx2", "-mfma"]
+    ISA_CFLAGS["avx2"] = ["/arch:AVX2"] if MSVC else ["-mavx2", "-mfma", "-mf16c"]
     ISA_CFLAGS["avx512"] = (
         ["/arch:AVX512"]
         if MSVC
         else [
             "-mavx2",
             "-mfma",
+            "-mf16c",
             "-mpopcnt",
             "-mavx512f",
             "-mavx512dq",

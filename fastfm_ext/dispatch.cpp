@@ -63,13 +63,14 @@ struct Features {
 };
 
 Features detect() noexcept {
-    constexpr uint32_t fma = 1u << 12, popcnt = 1u << 23, osxsave = 1u << 27, avx = 1u << 28;  // leaf 1, ecx
-    constexpr uint32_t avx2_bit = 1u << 5, avx512f = 1u << 16, avx512dq = 1u << 17;            // leaf 7, ebx
+    constexpr uint32_t fma = 1u << 12, popcnt = 1u << 23, osxsave = 1u << 27, avx = 1u << 28,
+                       f16c = 1u << 29;                                              // leaf 1, ecx
+    constexpr uint32_t avx2_bit = 1u << 5, avx512f = 1u << 16, avx512dq = 1u << 17;  // leaf 7, ebx
     constexpr uint32_t avx512bw = 1u << 30, avx512vl = 1u << 31;
     constexpr uint64_t ymm_state = 0x06, zmm_state = 0xe6;
 
     Features features;
-    if (!has(cpuid(1).ecx, fma | popcnt | osxsave | avx)) return features;
+    if (!has(cpuid(1).ecx, fma | popcnt | osxsave | avx | f16c)) return features;
     const uint64_t states = saved_states();
     const uint32_t extended = cpuid(7).ebx;
     features.avx2 = has(states, ymm_state) && has(extended, avx2_bit);

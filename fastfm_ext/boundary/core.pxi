@@ -1,6 +1,6 @@
 # What core.pyx itself uses of C++; the rooms that it includes declare what else they use.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 
 
 cdef extern from "types/registry.hpp" namespace "fastfm" nogil:
@@ -36,11 +36,17 @@ cdef extern from "types/matrix.hpp" namespace "fastfm" nogil:
 
 
 cdef extern from "types/parameters.hpp" namespace "fastfm" nogil:
+    enum class Storage(int32_t):
+        float32
+        half
+
     struct Table:
         float* records
+        uint16_t* halves
         int64_t n_rows
         int32_t width
         bint per_feature
+        Storage storage
 
     const int max_tables
 
@@ -54,11 +60,12 @@ cdef extern from "types/parameters.hpp" namespace "fastfm" nogil:
         Fields fields
         float* room
         const float* l2_scale
+        uint64_t seed
         Table* tables
         int32_t n_tables
         int32_t n_slots
         int64_t n_features
-        float** copies
+        void** copies
 
     struct HotFeatures:
         int64_t n

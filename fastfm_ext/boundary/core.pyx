@@ -138,16 +138,20 @@ cdef const float* l2_scale_view(const float[::1] l2_scale, int64_t n_features) e
     return pointer_f32(l2_scale)
 
 
-def sgd_epoch(X, targets, visits, params, const int32_t[::1] hot_features, options, int n_threads, l2_scale=None):
+def sgd_epoch(
+    X, targets, visits, params, const int32_t[::1] hot_features, options, int n_threads, l2_scale=None, uint64_t seed=0
+):
     """Makes the visits first <= v < last of one epoch; changes params in place; returns the weighted sum of the loss.
 
     X names feature hot_features[h] by the number n_features + h. l2_scale (n_features,) multiplies the features' L2.
+    The seed is that of rounding to halves.
     """
     cdef Csr rows = csr_view(X)
     cdef Targets wanted = targets_view(targets)
     cdef RowOrder order = order_view(visits)
-    cdef Params tables = params_view(params, to_write=True)
+    cdef Params tables = params_view(params, True, options.solver == "adagrad")
     tables.l2_scale = l2_scale_view(l2_scale, tables.n_features)
+    tables.seed = seed
     cdef HotFeatures hot
     hot.n = hot_features.shape[0]
     hot.features = pointer_i32(hot_features)
@@ -194,7 +198,7 @@ def multinomial_epoch(X, targets, visits, machines, float[::1] scores, options, 
 def predict(X, params, int n_threads, float[::1] out):
     """Fills out (n_rows,) with the score of every row, before the link."""
     cdef Csr rows = csr_view(X)
-    cdef Params tables = params_view(params)
+    cdef Params tables = params_view(params, False, True)
     cdef float* p = &out[0]
     cdef Status status
     with nogil:
@@ -205,7 +209,7 @@ def predict(X, params, int n_threads, float[::1] out):
 def pool(X, params, int n_threads, float[::1] own, float[:, ::1] sum_vx):
     """Fills own (n_rows,) with each row's linear and pair terms, and sum_vx (n_rows, k) with its sums S_f."""
     cdef Csr rows = csr_view(X)
-    cdef Params tables = params_view(params)
+    cdef Params tables = params_view(params, False, True)
     cdef float* own_ptr = &own[0]
     cdef float* sum_ptr = &sum_vx[0, 0] if sum_vx.shape[1] else NULL
     cdef Status status

@@ -22,6 +22,17 @@ cdef Table table_view(const float[:, :, ::1] records, bint per_feature):
     table.n_rows = records.shape[0]
     table.width = <int32_t>records.shape[2]
     table.per_feature = per_feature
+    table.storage = Storage.float32
+    return table
+
+
+cdef Table half_table_view(const uint16_t[:, :, ::1] records, bint per_feature):
+    cdef Table table
+    table.halves = <uint16_t*>&records[0, 0, 0] if records.shape[0] and records.shape[2] else NULL
+    table.n_rows = records.shape[0]
+    table.width = <int32_t>records.shape[2]
+    table.per_feature = per_feature
+    table.storage = Storage.half
     return table
 
 
@@ -33,11 +44,9 @@ cdef bint is_number_of_slots(int64_t n) noexcept:
 
 
 # Prediction reads parameters that may lie in read-only memory; training, which writes, asks for memory that it may
-# write to.
-cdef Params params_view(source, bint to_write=False) except *:
+# write to. Kernels that know halves say so.
+cdef Params params_view(source, bint to_write=False, bint with_halves=False) except *:
     cdef Params params
-    cdef const float[:, :, ::1] records
-    cdef float[:, :, ::1] writable
     cdef int t
     if len(source.specs) > max_tables:
         raise ValueError(f"{len(source.specs)} tables of parameters; at most {max_tables} are possible")
@@ -47,16 +56,19 @@ cdef Params params_view(source, bint to_write=False) except *:
     params.fields.of_feature = pointer_i32(source.fields.of_feature)
     params.room = NULL
     params.l2_scale = NULL
+    params.seed = 0
     params.n_tables = len(source.specs)
     params.n_features = 0
     for t, spec in enumerate(source.specs):
-        if to_write:
-            records = writable = source.tables[spec.name]
-        else:
-            records = source.tables[spec.name]
+        records = source.tables[spec.name]
+        if to_write and not records.flags.writeable:
+            raise ValueError(f"{spec.name} lies in memory that cannot be written to")
         if not is_number_of_slots(records.shape[1] - 1):
             raise ValueError(f"no optimizer has {records.shape[1] - 1} state values for a parameter")
-        params.tables[t] = table_view(records, spec.per_feature)
+        if with_halves and records.dtype == "uint16":
+            params.tables[t] = half_table_view(records, spec.per_feature)
+        else:
+            params.tables[t] = table_view(records, spec.per_feature)
         params.n_slots = <int32_t>(records.shape[1] - 1)
         params.copies[t] = NULL
         if spec.per_feature:

@@ -17,6 +17,7 @@
 //   n_slots               how many state values follow each parameter
 //   l2_in_gradient        whether G holds l2 theta, too
 //   normalises            whether a step is as long in any unit of G, as steps on G / sqrt(sum G^2) are
+//   trains_halves         whether it has code for records in halves; see math/storage.hpp
 //   is_specialised        whether the usual k, and rows of two features, have code of their own, which takes room
 //   merge                 how threads merge what each has learned; see threads/gradient.hpp
 //   begin                 its first state, behind parameters that are set: record (1 + n_slots, width)
@@ -47,6 +48,7 @@ struct Sgd {
     static constexpr int n_slots = 0;
     static constexpr bool l2_in_gradient = true;
     static constexpr bool normalises = false;
+    static constexpr bool trains_halves = false;
     static constexpr bool is_specialised = true;
     static constexpr Merge merge = Merge::mean_changes;
 
@@ -62,6 +64,7 @@ struct AdaGrad {
     static constexpr int n_slots = 1;
     static constexpr bool l2_in_gradient = true;
     static constexpr bool normalises = true;
+    static constexpr bool trains_halves = true;
     static constexpr bool is_specialised = true;
     static constexpr Merge merge = Merge::whole_changes;
     static constexpr float least_normal = 1.17549435e-38f;
@@ -83,6 +86,7 @@ struct Ftrl {
     static constexpr int n_slots = 2;
     static constexpr bool l2_in_gradient = false;
     static constexpr bool normalises = true;
+    static constexpr bool trains_halves = false;
     static constexpr bool is_specialised = true;
     static constexpr Merge merge = Merge::mean_changes;
 
@@ -117,6 +121,7 @@ struct Adam {
     static constexpr int n_slots = 4;
     static constexpr bool l2_in_gradient = true;
     static constexpr bool normalises = true;
+    static constexpr bool trains_halves = false;
     static constexpr bool is_specialised = false;
     static constexpr Merge merge = Merge::mean_state;
 

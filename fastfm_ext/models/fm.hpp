@@ -17,13 +17,18 @@
 namespace fastfm::FASTFM_ISA {
 
 // K factors of all features; `at(i)` is where those of feature i begin.
-template <int K>
+template <int K, class Storage = Float32>
 struct Block {
+    using Value = typename Storage::Value;
+
     static constexpr int lanes = K < max_lanes ? K : max_lanes;
     static constexpr int n_vecs = K / lanes;
     using V = Vec<lanes>;
+    using Rounding = typename Storage::Rounding;
 
     V S[n_vecs];  // S_f of the row seen last
+
+    FASTFM_INLINE static V load(const Value* v, int slot = 0) { return Storage::template load<lanes>(v, slot); }
 
     // sum_i v_if x_i for each factor, and the sum of (v_if x_i)^2 over features and registers.
     struct Sums {
@@ -34,9 +39,9 @@ struct Block {
             for (V& s : S) s = V::fill(0.0f);
         }
 
-        void add(const float* v, V x, bool ones) {
+        void add(const Value* v, V x, bool ones) {
             for (int b = 0; b < n_vecs; ++b) {
-                const V vx = ones ? V::load(v + b * lanes) : V::load(v + b * lanes) * x;
+                const V v_b = load(v + b * lanes), vx = ones ? v_b : v_b * x;
                 S[b] = S[b] + vx;
                 squares = fma(vx, vx, squares);
             }
@@ -76,10 +81,10 @@ struct Block {
     void sum_up(const Row& row, At at) {
         for (V& s : S) s = V::fill(0.0f);
         for (int64_t j = 0; j < row.nnz(); ++j) {
-            const float* v = at(row.i[j]);
+            const Value* v = at(row.i[j]);
             const V x = V::fill(row.value(j));
             for (int b = 0; b < n_vecs; ++b) {
-                const V v_b = V::load(v + b * lanes);
+                const V v_b = load(v + b * lanes);
                 S[b] = Row::ones ? S[b] + v_b : fma(v_b, x, S[b]);
             }
         }
@@ -96,11 +101,11 @@ struct Block {
         }
 
         // <v_i, T - 1/2 x_i v_i>.
-        float times(const float* v, float x) const {
+        float times(const Value* v, float x) const {
             const V half_x = V::fill(0.5f * x);
             V products = V::fill(0.0f);
             for (int b = 0; b < n_vecs; ++b) {
-                const V v_b = V::load(v + b * lanes);
+                const V v_b = load(v + b * lanes);
                 products = fma(v_b, fnma(half_x, v_b, T[b]), products);
             }
             return sum(products);
@@ -115,20 +120,29 @@ struct Block {
     // g dp/dv_if + l2_i v_if = g x_i (S_f - v_if x_i) + l2_i v_if; without `own_square`, S does not hold v_if x_i, and
     // the gradient is g x_i S_f + l2_i v_if. `l2_of(i)` is l2_i; `beside(j)` is called for each nonzero j.
     template <class Rule, bool own_square = true, class Row, class At, class L2Of, class Beside>
-    void step(const Row& row, At at, int slot_stride, float g, L2Of l2_of, const Rates<lanes>& rates,
-              Beside beside) const {
+    void step(const Row& row, At at, int slot_stride, float g, L2Of l2_of, const Rates<lanes>& rates, Beside beside,
+              Rounding& rounding) const {
         V record[1 + Rule::n_slots];
         for (int64_t j = 0; j < row.nnz(); ++j) {
             beside(j);
-            float* v = at(row.i[j]);
+            Value* v = at(row.i[j]);
             const float x = row.value(j);
             const V gx = V::fill(g * x), decay = V::fill((own_square ? g * x * x : 0.0f) - l2_of(row.i[j]));
             for (int b = 0; b < n_vecs; ++b, v += lanes) {
-                for (int s = 0; s <= Rule::n_slots; ++s) record[s] = V::load(v + s * slot_stride);
+                for (int s = 0; s <= Rule::n_slots; ++s) record[s] = load(v + s * slot_stride, s);
                 Rule::update(record, fnma(decay, record[0], gx * S[b]), rates);
-                for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(v + s * slot_stride);
+                rounding.next();
+                for (int s = 0; s <= Rule::n_slots; ++s) rounding.store(record[s], s, v + s * slot_stride);
             }
         }
+    }
+
+    // The same where nothing is rounded.
+    template <class Rule, bool own_square = true, class Row, class At, class L2Of, class Beside>
+    void step(const Row& row, At at, int slot_stride, float g, L2Of l2_of, const Rates<lanes>& rates,
+              Beside beside) const {
+        Rounding rounding(0);
+        step<Rule, own_square>(row, at, slot_stride, g, l2_of, rates, beside, rounding);
     }
 };
 
@@ -137,13 +151,14 @@ struct Block {
 // K > 0: the k factors form one block, and step() uses the sums of the last score().
 // K = 0: no pair term.
 // K = any_k: blocks of 16; step() computes each block's sums again, which are in the first-level cache by then.
-template <int K, int slots = any_slots, bool copies = false>
+template <int K, int slots = any_slots, bool copies = false, class Storage = Float32>
 class Fm {
   public:
     static constexpr int block_size = K > 0 ? K : 16;
     static constexpr bool steps_on_sums = K > 0;
+    using Factors = Block<block_size, Storage>;
 
-    explicit Fm(const Params& params) : linear_(params) {}
+    explicit Fm(const Params& params) : linear_(params), rounding_(params.seed) {}
 
     template <class Row>
     float score(const Row& row) {
@@ -172,15 +187,16 @@ class Fm {
         g *= weight;
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
         linear_.template step<Rule>(row, g, l2_weight, options);
-        const Rates<Block<block_size>::lanes> rates(options.V);
+        const Rates<Factors::lanes> rates(options.V);
         const float l2 = l2_weight * options.V.l2;
         const auto l2_of = [&](int64_t i) FASTFM_INLINE_LAMBDA { return l2 * linear_.at.l2_scale_of(i); };
         for (int first = 0; first < n_factors(); first += block_size) {
             const auto factors = linear_.at.factors_from(first);
             if (K == any_k) block_.score(row, factors, [](int64_t) {});
-            block_.template step<Rule>(row, factors, n_factors(), g, l2_of, rates, [&](int64_t j) {
+            const auto ask_ahead = [&](int64_t j) FASTFM_INLINE_LAMBDA {
                 if (first == 0 && j < later.nnz()) linear_.at.template prefetch<true>(later.i[j]);
-            });
+            };
+            block_.template step<Rule>(row, factors, n_factors(), g, l2_of, rates, ask_ahead, rounding_);
         }
         for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j)
             linear_.at.template prefetch<true>(later.i[j]);
@@ -211,7 +227,7 @@ class Fm {
         for (int first = 0; first < n_factors(); first += block_size) {
             const auto factors = linear_.at.factors_from(first);
             block_.sum_up(row, factors);
-            const typename Block<block_size>::Halves halves(block_, half_sum ? half_sum + first : nullptr);
+            const typename Factors::Halves halves(block_, half_sum ? half_sum + first : nullptr);
             for (int64_t j = 0; j < row.nnz(); ++j) {
                 const float x = row.value(j);
                 add(j, x * halves.times(factors(row.i[j]), x));
@@ -226,19 +242,29 @@ class Fm {
   private:
     int n_factors() const { return linear_.at.n_factors(); }
 
-    Linear<Records<K, slots, copies>> linear_;
-    Block<block_size> block_;
+    Linear<Records<K, slots, copies, Storage>> linear_;
+    Factors block_;
+    typename Storage::Rounding rounding_;
 };
 
 // What the solvers know of it; see models/registry.hpp.
 struct FmModel {
     static constexpr bool is_specialised = true;
+    static constexpr bool is_usual = true;  // whether that is so for every case, or for the most frequent ones alone
     static constexpr bool has_replicas = true;
 
     template <int K, int slots, bool copies>
     using Machine = Fm<K, slots, copies>;
 
     static int64_t room(int32_t, int32_t, int64_t) { return 0; }
+};
+
+// The same with V in halves.
+struct HalfFmModel : FmModel {
+    static constexpr bool is_usual = false;
+
+    template <int K, int slots, bool copies>
+    using Machine = Fm<K, slots, copies, Half>;
 };
 
 }  // namespace fastfm::FASTFM_ISA

@@ -1,6 +1,7 @@
 // Where the records of a machine's features lie in memory: the addresses that every model of factors needs.
 #pragma once
 
+#include "math/storage.hpp"
 #include "math/vec.hpp"
 #include "types/parameters.hpp"
 
@@ -11,18 +12,19 @@ constexpr int any_slots = -1;  // any number of state values
 
 // `K` is the number of factors and `slots` that of the state values for each parameter, where they are known when this is
 // compiled, so that strides are constants; `copies` says whether rows may name copies of hot features, and features have an
-// L2 of their own.
-template <int K, int slots = any_slots, bool copies = false>
+// L2 of their own; `Storage` is how V lies in memory.
+template <int K, int slots = any_slots, bool copies = false, class Storage = Float32>
 class Records {
     static_assert(K == any_k || K == 0 || K == 4 || K == 8 || (K > 0 && K % 16 == 0), "V is padded to such k only");
 
   public:
     static constexpr bool l2_by_feature = copies;
+    using Value = typename Storage::Value;
 
     explicit Records(const Params& params)
         : w0_(params.tables[w0_table].records),
           w_(params.tables[w_table].records),
-          V_(params.tables[V_table].records),
+          V_(reinterpret_cast<Value*>(params.tables[V_table].records)),
           k_(params.tables[V_table].width),
           n_slots_(params.n_slots),
           n_features_(params.n_features),
@@ -40,7 +42,7 @@ class Records {
 
     float* w0() const { return w0_; }
     float* w_of(int64_t i) const { return place(w_, i, values(), to_copies_w_); }
-    float* V_of(int64_t i) const { return place(V_, i, n_factors() * values(), to_copies_V_); }
+    Value* V_of(int64_t i) const { return place(V_, i, n_factors() * values(), to_copies_V_); }
 
     // What L2 is multiplied by for feature i.
     float l2_scale_of(int64_t i) const { return copies && l2_scale_ ? l2_scale_[i] : 1.0f; }
@@ -53,32 +55,34 @@ class Records {
     // Asks for the parameters of feature i: the values to read, or the whole records to write to.
     template <bool to_write>
     void prefetch(int64_t i) const {
-        constexpr int floats_per_line = 16;
-        const int n_floats = n_factors() * (to_write ? values() : 1);
+        constexpr int values_per_line = 64 / sizeof(Value);
+        const int n_values = n_factors() * (to_write ? values() : 1);
         prefetch_line<to_write>(w_of(i));
         if (copies && to_write && l2_scale_) prefetch_line(l2_scale_ + i);
-        for (int f = 0; f < n_floats; f += floats_per_line) prefetch_line<to_write>(V_of(i) + f);
+        for (int f = 0; f < n_values; f += values_per_line) prefetch_line<to_write>(V_of(i) + f);
     }
 
   private:
     // Where record i is. Copies are as good as random among a row's features, so this must not be a branch: whoever
     // guesses wrong a third of the time loses more than the copies gain. The shift fills `is_copy` with the sign bit.
-    float* place(float* shared, int64_t i, int64_t stride, intptr_t to_copies) const {
+    template <class T>
+    T* place(T* shared, int64_t i, int64_t stride, intptr_t to_copies) const {
         if (!copies) return shared + i * stride;
         const intptr_t is_copy = (n_features_ - 1 - i) >> 63;
-        const intptr_t bytes = i * stride * intptr_t{sizeof(float)} + (is_copy & to_copies);
-        return reinterpret_cast<float*>(reinterpret_cast<intptr_t>(shared) + bytes);
+        const intptr_t bytes = i * stride * intptr_t{sizeof(T)} + (is_copy & to_copies);
+        return reinterpret_cast<T*>(reinterpret_cast<intptr_t>(shared) + bytes);
     }
 
     // Bytes from where record n_features would be among the shared ones to copy 0.
-    intptr_t distance(const float* shared, const float* own, int64_t stride) const {
+    template <class T>
+    intptr_t distance(const T* shared, const void* own, int64_t stride) const {
         return reinterpret_cast<intptr_t>(own) - reinterpret_cast<intptr_t>(shared) -
-               n_features_ * stride * intptr_t{sizeof(float)};
+               n_features_ * stride * intptr_t{sizeof(T)};
     }
 
     float* w0_;
     float* w_;
-    float* V_;
+    Value* V_;
     int32_t k_;
     int32_t n_slots_;
     int64_t n_features_;

@@ -44,4 +44,15 @@ auto with_model(const Params& params, Body body) {
     FASTFM_UNREACHABLE();  // not covered: every number has a case
 }
 
+// Calls body(these traits), or body(those of the same model in halves) where its factors lie so: only some models can.
+template <class Traits, class Body>
+auto with_storage(Traits traits, const Params&, Body body) {
+    return body(traits);
+}
+template <class Body>
+auto with_storage(FmModel traits, const Params& params, Body body) {
+    if (params.tables[V_table].storage == Storage::half) return body(HalfFmModel{});
+    return body(traits);
+}
+
 }  // namespace fastfm::FASTFM_ISA

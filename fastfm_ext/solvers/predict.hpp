@@ -28,10 +28,10 @@ void predict(const Csr& X, const Params& params, int64_t first, int64_t last, fl
 }
 
 // own[r] = the linear and pair terms of row r, without w0;  sum_vx[r, f] = S_f, k floats a row.
-template <int K, bool ones>
+template <class Machine, class Row>
 void pool(const Csr& X, const Params& params, int64_t first, int64_t last, float* own, float* sum_vx) {
-    Fm<K> fm(params);
-    for (int64_t r = first; r < last; ++r) own[r] = fm.pool(Row<ones>(X, r), sum_vx + r * params.tables[V_table].width);
+    Machine fm(params);
+    for (int64_t r = first; r < last; ++r) own[r] = fm.pool(Row(X, r), sum_vx + r * params.tables[V_table].width);
 }
 
 }  // namespace fastfm::FASTFM_ISA

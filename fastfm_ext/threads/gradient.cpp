@@ -1,11 +1,13 @@
 #include "threads/gradient.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 #include <numeric>
 #include <vector>
 
 #include "threads/fan_out.hpp"
+#include "threads/halves.hpp"
 #include "threads/replicas.hpp"
 
 namespace fastfm {
@@ -28,15 +30,17 @@ class OwnCopies {
           hot_(hot),
           merge_(merge),
           share_(merge == Merge::whole_changes ? 1.0f : 1.0f / static_cast<float>(n_threads)),
-          now_(begin_of(shared.n_tables) + floats_per_line),
+          random_(shared.seed),
+          now_(begin_of(shared.n_tables) + bytes_per_line),
           before_(now_.size()) {}
 
-    // The shared parameters, with this thread's copies in their place.
+    // The shared parameters, with this thread's copies in their place, and random numbers that are new each time.
     Params params() {
         Params own = shared_;
+        own.seed = random_.next();
         for (int t = 0; t < own.n_tables; ++t) {
             if (!own.tables[t].per_feature)
-                own.tables[t].records = now() + begin_of(t);
+                own.tables[t].records = reinterpret_cast<float*>(now() + begin_of(t));
             else if (hot_.n)
                 own.copies[t] = now() + begin_of(t);
         }
@@ -45,52 +49,65 @@ class OwnCopies {
 
     // Begins from the shared values.
     void take_up() {
-        for_each_record([this](const float* shared, int64_t at, int64_t length) {
-            std::copy_n(shared, length, now() + at);
-            std::copy_n(shared, length, before_.data() + at);
+        for_each_record([this](const Table& table, const void* shared, int64_t at) {
+            const int64_t n_bytes = record_length(table) * bytes_of_value(table);
+            std::memcpy(now() + at, shared, n_bytes);
+            std::memcpy(before_.data() + at, shared, n_bytes);
         });
     }
 
     // Adds what this thread has learned to the shared values.
     void merge() {
-        for_each_record([this](float* shared, int64_t at, int64_t length) {
-            const int64_t n_changed = merge_ == Merge::mean_state ? length / (1 + shared_.n_slots) : length;
-            for (int64_t l = 0; l < n_changed; ++l) shared[l] += share_ * (now()[at + l] - before_[at + l]);
-            for (int64_t l = n_changed; l < length; ++l) shared[l] += share_ * (now()[at + l] - shared[l]);
+        for_each_record([this](const Table& table, void* shared, int64_t at) {
+            const void *now_at = now() + at, *before_at = before_.data() + at;
+            const int64_t length = record_length(table);
+            if (table.storage == Storage::half)
+                add_changes(static_cast<uint16_t*>(shared), static_cast<const uint16_t*>(now_at),
+                            static_cast<const uint16_t*>(before_at), length, table.width, random_);
+            else
+                merge_floats(static_cast<float*>(shared), static_cast<const float*>(now_at),
+                             static_cast<const float*>(before_at), length);
         });
     }
 
   private:
-    static constexpr int64_t floats_per_line = 16;
+    static constexpr int64_t bytes_per_line = 64;
 
     // Where the copies begin: on a cache line, so that records of factors do not straddle.
-    float* now() {
+    char* now() {
         const auto address = reinterpret_cast<uintptr_t>(now_.data());
-        return now_.data() + (-(address / sizeof(float)) % floats_per_line);
+        return now_.data() + -address % bytes_per_line;
     }
 
-    int64_t record_length(int t) const { return int64_t{1 + shared_.n_slots} * shared_.tables[t].width; }
-    int64_t n_copies(int t) const { return shared_.tables[t].per_feature ? hot_.n : shared_.tables[t].n_rows; }
+    int64_t record_length(const Table& table) const { return int64_t{1 + shared_.n_slots} * table.width; }
+    int64_t n_copies(const Table& table) const { return table.per_feature ? hot_.n : table.n_rows; }
 
     // Where the copies of table t begin, on a cache line; for n_tables, where those of all tables end.
     int64_t begin_of(int t) const {
         int64_t at = 0;
         for (int before = 0; before < t; ++before) {
-            const int64_t n_floats = n_copies(before) * record_length(before);
-            at += (n_floats + floats_per_line - 1) / floats_per_line * floats_per_line;
+            const Table& table = shared_.tables[before];
+            const int64_t n_bytes = n_copies(table) * record_length(table) * bytes_of_value(table);
+            at += (n_bytes + bytes_per_line - 1) / bytes_per_line * bytes_per_line;
         }
         return at;
     }
 
-    // Calls body(shared record, where the copy of it begins, its length).
+    void merge_floats(float* shared, const float* now, const float* before, int64_t length) const {
+        const int64_t n_changed = merge_ == Merge::mean_state ? length / (1 + shared_.n_slots) : length;
+        for (int64_t l = 0; l < n_changed; ++l) shared[l] += share_ * (now[l] - before[l]);
+        for (int64_t l = n_changed; l < length; ++l) shared[l] += share_ * (now[l] - shared[l]);
+    }
+
+    // Calls body(table, shared record, where the copy of it begins).
     template <class Body>
     void for_each_record(Body body) {
         for (int t = 0; t < shared_.n_tables; ++t) {
             const Table& table = shared_.tables[t];
-            const int64_t length = record_length(t), begin = begin_of(t);
-            for (int64_t c = 0; c < n_copies(t); ++c) {
+            const int64_t n_bytes = record_length(table) * bytes_of_value(table), begin = begin_of(t);
+            for (int64_t c = 0; c < n_copies(table); ++c) {
                 const int64_t row = table.per_feature ? hot_.features[c] : c;
-                body(table.records + row * length, begin + c * length, length);
+                body(table, reinterpret_cast<char*>(table.records) + row * n_bytes, begin + c * n_bytes);
             }
         }
     }
@@ -99,8 +116,9 @@ class OwnCopies {
     HotFeatures hot_;
     Merge merge_;
     float share_;
-    std::vector<float> now_;
-    std::vector<float> before_;
+    SplitMix64 random_;
+    std::vector<char> now_;
+    std::vector<char> before_;
 };
 
 // The most nonzeros of a row, for models that ask for room; else 0.
@@ -167,10 +185,14 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
         }
         if (has_replicas) {
             const int n_replicas = std::min(n_threads, most_replicas);
+            // Small tables gain nothing from halves, in which no thread could keep a replica of its own exactly.
+            const AsFloats floats(params);
             Rooms rooms(kernels, X, params, n_replicas);
             std::vector<Params> each;
-            for (int t = 0; t < n_replicas; ++t) each.push_back(rooms.params(params, t));
-            return replicas_epoch(kernels, X, targets, order, each, options, loss_sum);
+            for (int t = 0; t < n_replicas; ++t) each.push_back(rooms.params(floats.params(), t));
+            const Status status = replicas_epoch(kernels, X, targets, order, each, options, loss_sum);
+            floats.put_back();
+            return status;
         }
         const int64_t interval = visits_between_merges(X, n_visits / n_threads);
         std::mutex merging;
@@ -185,7 +207,11 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
         if (!fields.empty()) shared.fields.of_feature = fields.data();
         if (!l2_scale.empty()) shared.l2_scale = l2_scale.data();
         Rooms rooms(kernels, X, params, n_threads);
-        for (int t = 0; t < n_threads; ++t) copies.emplace_back(rooms.params(shared, t), hot, merge, n_threads);
+        for (int t = 0; t < n_threads; ++t) {
+            Params own = rooms.params(shared, t);
+            own.seed = SplitMix64::of(shared.seed, t).next();
+            copies.emplace_back(own, hot, merge, n_threads);
+        }
         split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {
             for (int64_t from = first; from < last && status[t].code == StatusCode::ok; from += interval) {
                 const int64_t to = std::min(from + interval, last);

@@ -290,10 +290,12 @@ class Epoch {
 }  // namespace
 
 bool fits_replicas(const Params& params) {
-    int64_t n_floats = 0;
-    for (int t = 0; t < params.n_tables; ++t)
-        if (params.tables[t].per_feature) n_floats += params.tables[t].n_rows * record_length(params, t);
-    return n_floats * static_cast<int64_t>(sizeof(float)) <= most_replica_bytes;
+    int64_t n_bytes = 0;
+    for (int t = 0; t < params.n_tables; ++t) {
+        const Table& table = params.tables[t];
+        if (table.per_feature) n_bytes += table.n_rows * record_length(params, t) * bytes_of_value(table);
+    }
+    return n_bytes <= most_replica_bytes;
 }
 
 bool pays_for_replicas(const Csr& X, const RowOrder& order, const Params& params) {

@@ -5,14 +5,23 @@
 
 namespace fastfm {
 
+// How values lie in memory; see math/storage.hpp.
+enum class Storage : int32_t { float32, half };
+
 // One kind of parameters. Each has the optimizer's state right behind it, so that one step touches one place in memory:
 // a parameter and its `n_slots` state values form a record. SGD has no slot, AdaGrad one (the sum of squared gradients).
 struct Table {
-    float* records;  // (n_rows, 1 + n_slots, width)
+    union {
+        float* records;    // (n_rows, 1 + n_slots, width)
+        uint16_t* halves;  // the same, where `storage` is half
+    };
     int64_t n_rows;
     int32_t width;
     bool per_feature;  // a row for each feature; else the rows belong to the whole model
+    Storage storage;
 };
+
+inline int64_t bytes_of_value(const Table& table) { return table.storage == Storage::half ? 2 : 4; }
 
 // The tables of a model: w0 is 1 x 1, w n_features x 1, V n_features x its width; R, which some models have, belongs to
 // pairs of fields. Of a factorization machine, V is n_features x k. k is the number of factors with their padding: 0, 4, 8
@@ -34,6 +43,7 @@ struct Params {
     float* room;            // a thread's own, on a cache line: as many floats as the model asks for; or null
     int64_t most_nnz;       // of a row, where there is room
     const float* l2_scale;  // (n_features,), and behind them those of copies: what L2 is multiplied by; or null, for 1
+    uint64_t seed;          // of rounding to halves
 
     Table tables[max_tables];
     int32_t n_tables;
@@ -42,7 +52,7 @@ struct Params {
 
     // Where this thread keeps its own copies of hot features' records, by table: feature number n_features + h is copy h.
     // Null: no copies, and every number is below n_features.
-    float* copies[max_tables];  // (n_copies, 1 + n_slots, width)
+    void* copies[max_tables];  // (n_copies, 1 + n_slots, width)
 };
 
 // Features that stand in so many rows that threads would wait for each other's writes to them. Where there are any, the

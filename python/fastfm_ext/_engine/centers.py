@@ -156,7 +156,7 @@ class Centers:
 
         Their z is -c where `is_zero`, (n_rows, n_centered), is 1, and 0 where it is 0.
         """
-        V = params.V[self.columns].astype(np.float64) * self.values[:, None]
+        V = params.V_of(self.columns).astype(np.float64) * self.values[:, None]
         linear = params.w[self.columns] * self.values + 0.5 * (V**2).sum(axis=1)
         S = -(is_zero @ V)
         return 0.5 * (S**2).sum(axis=1) - is_zero @ linear, S
@@ -209,8 +209,8 @@ class Centers:
         with np.errstate(over="ignore", invalid="ignore"):
             for first in range(0, len(w), ROWS_AT_ONCE):
                 rows = slice(first, first + ROWS_AT_ONCE)
-                w[rows] = params.w[rows] + params.V[rows].astype(np.float64) @ S
-            V = params.V[self.columns].astype(np.float64)
+                w[rows] = params.w[rows] + params.V_of(rows).astype(np.float64) @ S
+            V = params.V_of(self.columns).astype(np.float64)
             w[self.columns] = params.w[self.columns] + V @ S + (V**2).sum(axis=1) * self.values
         return w
 

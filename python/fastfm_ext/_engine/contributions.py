@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -81,7 +81,7 @@ class GroupSums:
         places = (np.arange(len(features)), group_of[features])
         members = sp.csc_array((0.5 * background.mean[features], places), shape=(len(features), n_groups))
         half_sums = np.zeros((params.k, n_groups))
-        half_sums[: params.n_factors] = (members.T @ params.V[features]).T
+        half_sums[: params.n_factors] = (members.T @ params.V_of(features)).T
         of_zeros = np.bincount(group_of, background.of_zeros, n_groups).astype(np.float32)
         padded = _padded(half_sums, -(-n_groups // 16) * 16)
         return cls(group_of, n_groups, background.half_sum(params), padded, of_zeros)
@@ -94,10 +94,19 @@ def _padded(values: Float64, k: int) -> Float32:
     return padded
 
 
+def _of_present_features(X: Csr, params: Parameters) -> tuple[Csr, Parameters, Int32 | None]:
+    """Return X and `params`; or, where these are in halves, X of its features alone, with float32 ones, and which."""
+    if params.dtype == "float32":
+        return X, params, None
+    features, indices = np.unique(X.indices, return_inverse=True)
+    return replace(X, indices=indices.astype(np.int32), n_features=len(features)), params.in_float32(features), features
+
+
 def contributions_to_zeros(X: Csr, params: Parameters, n_threads: int = 1) -> Float32:
     """Return what each nonzero adds to the score of its row, against a background of zeros: (nnz,)."""
     values = np.empty(X.nnz, dtype=np.float32)
     if X.n_rows:
+        X, params, _ = _of_present_features(X, params)
         core.feature_contributions(X, params, None, n_threads, values, None)
     return values
 
@@ -114,6 +123,7 @@ def feature_contributions(
     sum_vx = np.empty((X.n_rows, params.k), dtype=np.float32)
     if X.n_rows:
         half_sum = None if background is None else background.half_sum(params)
+        X, params, _ = _of_present_features(X, params)
         core.feature_contributions(X, params, half_sum, n_threads, values, sum_vx)
     return values, sum_vx[:, : params.n_factors]
 
@@ -121,7 +131,7 @@ def feature_contributions(
 def rest_of_features(background: Background, params: Parameters, sum_vx: Float32) -> Float32:
     """Return the second term of the background's features, (n_rows, n_features of it)."""
     features = background.features
-    half = (0.5 * background.mean[features, None] * params.V[features]).astype(np.float32)
+    half = (0.5 * background.mean[features, None] * params.V_of(features)).astype(np.float32)
     rest: Float32 = -(sum_vx @ half.T) - background.of_zeros[features].astype(np.float32)
     return rest
 
@@ -130,5 +140,7 @@ def group_contributions(X: Csr, params: Parameters, groups: GroupSums, n_threads
     """Return what each group of features adds to the scores of rows: (n_rows, n_groups)."""
     values = np.empty((X.n_rows, groups.n_groups), dtype=np.float32)
     if values.size:
+        X, params, features = _of_present_features(X, params)
+        groups = groups if features is None else replace(groups, group_of=groups.group_of[features])
         core.group_contributions(X, params, groups, n_threads, values)
     return values

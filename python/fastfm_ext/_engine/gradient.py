@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -99,5 +100,20 @@ def train_epoch(
     loss_sum = 0.0
     for first in range(0, n_visits, visits_per_call):
         visits = RowOrder(first, min(first + visits_per_call, n_visits), order)
-        loss_sum += core.sgd_epoch(X, targets, visits, params, hot_features, options, n_threads, l2_scale)
+        seed = 0 if params.dtype == "float32" else _seed_of(X, visits, params)
+        loss_sum += core.sgd_epoch(X, targets, visits, params, hot_features, options, n_threads, l2_scale, seed)
     return loss_sum
+
+
+def _seed_of(X: Csr, visits: RowOrder, params: Parameters) -> int:
+    """Return the seed of rounding on these visits.
+
+    It follows from the parameters of the first row, so that a saved model goes on as it would have, and changes with
+    them.
+    """
+    row = visits.first if visits.rows is None else visits.rows[visits.first]
+    features = X.indices[X.indptr[row] : X.indptr[row + 1]]
+    seed = 0
+    for records in params.part(features[features < params.n_features]).values():
+        seed = zlib.crc32(records.tobytes(), seed)
+    return seed + (visits.first << 32)

@@ -38,7 +38,7 @@ class Options:
     ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from; ``beta_*`` and ``l1_*`` are FTRL's.
     ``clip_gradient`` bounds the derivative of a row's loss with respect to its score. ``delta`` is the threshold of a
     loss that has one. ``heaviest`` is the largest weight of a row. With ``l2_exponent`` nu, a feature of n visits pays
-    L2 in proportion to n^nu.
+    L2 in proportion to n^nu. ``dtype`` is the type of factors in memory, "float32" or "float16".
     """
 
     loss: str
@@ -65,6 +65,7 @@ class Options:
     fit_linear: bool = True
     heaviest: float = 1.0
     l2_exponent: float = 1.0
+    dtype: str = "float32"
 
     def in_units_of(self, scale: float) -> Self:
         """Return options that train on targets of standard deviation ``scale`` as these do on standard deviation 1.

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine import storage
 from fastfm_ext._engine.models import FM, NO_FIELDS, Fields, ModelSpec, TableSpec
 from fastfm_ext._engine.models.spec import factors, padded
 from fastfm_ext._engine.options import STATE_SLOTS, Options
+from fastfm_ext._engine.storage import Records
 from fastfm_ext._native import core
 
 _VALUES_AT_ONCE = 1 << 18  # drawn at a time: 1 MB
@@ -27,14 +29,15 @@ class Parameters:
     ----------
     tables : dict of ndarray of shape (n_rows, 1 + n_slots, width), float32
         By name; index 0 of the second axis has the parameters, the others have the optimizer's state for them. The
-        width of V is that of vectors of ``n_factors`` with the kernels' padding, which stays zero.
+        width of V is that of vectors of ``n_factors`` with the kernels' padding, which stays zero. V may be uint16: the
+        bits of parameters in float16, and of their state in bfloat16.
     n_factors : int
     model : ModelSpec
     fields : Fields
         Those of the features, where the model asks for them.
     """
 
-    tables: dict[str, Float32]
+    tables: dict[str, Records]
     n_factors: int
     model: ModelSpec = FM
     fields: Fields = NO_FIELDS
@@ -57,10 +60,10 @@ class Parameters:
         With `features`, which may repeat, the factors of all others are 0 until `draw_fresh`; those of these are what
         they are without.
         """
-        tables: dict[str, Float32] = {}
+        tables: dict[str, Records] = {}
         for spec in model.tables:
             shape = spec.shape(n_features, STATE_SLOTS[options.solver], n_factors, fields.n)
-            tables[spec.name] = records = aligned_empty(shape)
+            tables[spec.name] = records = aligned_empty(shape, _dtype_of(spec, model, options))
             first = None if spec.per_feature else spec.first_values(n_factors, fields.n)
             if spec.name == "w0":
                 first = np.full((1, 1), intercept, dtype=np.float32)
@@ -84,11 +87,11 @@ class Parameters:
 
     def begun(self, options: Options) -> Self:
         """Return a copy with the first state of the options' optimizer, as `initialise` gives it."""
-        tables = {}
-        for name, records in self.tables.items():
-            tables[name] = aligned_empty((len(records), 1 + STATE_SLOTS[options.solver], records.shape[2]))
-            tables[name][:, 0] = records[:, 0]
-        _begin(tables, options)
+        tables: dict[str, Records] = {}
+        for spec, records in self._in_order():
+            shape = (len(records), 1 + STATE_SLOTS[options.solver], records.shape[2])
+            tables[spec.name] = begun = aligned_empty(shape, _dtype_of(spec, self.model, options))
+            _fill(spec, begun, storage.parameters_of(records), options, None, self.n_factors)
         return replace(self, tables=tables)
 
     @property
@@ -112,6 +115,16 @@ class Parameters:
         return padded(self.n_factors)
 
     @property
+    def dtype(self) -> str:
+        """The type of the factors: "float32" or "float16"."""
+        return "float16" if any(storage.is_half(records) for records in self.arrays) else "float32"
+
+    def in_float32(self, features: NDArray[np.integer]) -> Self:
+        """Return copies of the parameters of these features alone, without any state, for kernels that know no halves."""
+        w0, w = np.full((1, 1), self.w0, dtype=np.float32), self.w[features, None]
+        return self.of(self.n_factors, w0=w0, w=w, V=self.V_of(features))
+
+    @property
     def record_bytes(self) -> int:
         """Bytes that one feature takes."""
         return sum(records[0].nbytes for spec, records in self._in_order() if spec.per_feature)
@@ -126,8 +139,15 @@ class Parameters:
 
     @property
     def V(self) -> Float32:
-        """(n_features, n_factors); with a vector for each field, (n_features, n_fields, n_factors)."""
-        V = self.tables["V"][:, 0]
+        """(n_features, n_factors); with a vector for each field, (n_features, n_fields, n_factors).
+
+        A copy of halves: `V_of` copies those of a few features alone.
+        """
+        return self.V_of(slice(None))
+
+    def V_of(self, features: NDArray[np.integer] | slice) -> Float32:
+        """Return the rows of V of these features."""
+        V = storage.parameters_of(self.tables["V"][features])
         has_one_vector = any(spec.name == "V" and spec.width is factors for spec in self.specs)
         return (V if has_one_vector else V.reshape(len(V), self.fields.n, self.k))[..., : self.n_factors]
 
@@ -147,23 +167,21 @@ class Parameters:
         return R
 
     @property
-    def arrays(self) -> tuple[Float32, ...]:
+    def arrays(self) -> tuple[Records, ...]:
         return tuple(self.tables.values())
 
-    def _in_order(self) -> list[tuple[TableSpec, Float32]]:
+    def _in_order(self) -> list[tuple[TableSpec, Records]]:
         return [(spec, self.tables[spec.name]) for spec in self.specs]
 
     def is_finite(self, features: NDArray[np.intp] | None = None) -> bool:
         """Return whether w0 and the parameters of these features (default: of all) are finite, their state too."""
         for spec, records in self._in_order():
-            some = records[features] if features is not None and spec.per_feature else records
-            # NaN and infinity reach the least or the largest value, and neither needs memory.
-            if some.size and not np.isfinite([some.min(), some.max()]).all():
+            if not storage.is_finite(records[features] if features is not None and spec.per_feature else records):
                 return False
         return True
 
     def copy(self) -> Self:
-        tables = {name: aligned_empty(records.shape) for name, records in self.tables.items()}
+        tables = {name: aligned_empty(records.shape, records.dtype) for name, records in self.tables.items()}
         result = replace(self, tables=tables)
         result.assign(self)
         return result
@@ -178,13 +196,13 @@ class Parameters:
         for name, records in self.tables.items():
             records[...] = other.tables[name]
 
-    def part(self, features: NDArray[np.intp]) -> dict[str, Float32]:
+    def part(self, features: NDArray[np.intp]) -> dict[str, Records]:
         """Return copies of the records of these features, and of the tables that have no features."""
         return {
             spec.name: records[features] if spec.per_feature else records.copy() for spec, records in self._in_order()
         }
 
-    def put(self, features: NDArray[np.intp], part: Mapping[str, Float32]) -> None:
+    def put(self, features: NDArray[np.intp], part: Mapping[str, Records]) -> None:
         """Put back what `part` returned for these features."""
         for spec, records in self._in_order():
             records[features if spec.per_feature else ...] = part[spec.name]
@@ -197,9 +215,8 @@ class Parameters:
         for spec, records in self._in_order():
             if not (spec.is_drawn and spec.per_feature and records.shape[2]):
                 continue
-            untouched = aligned_empty((1, *records.shape[1:]))
-            untouched[:, 0] = 0.0
-            _begin({spec.name: untouched}, options)
+            untouched = aligned_empty((1, *records.shape[1:]), records.dtype)
+            _fill(spec, untouched, None, options, None, self.n_factors)
             fresh = np.unique(features[records[features, 0, 0] == 0])
             fresh = fresh[(records[fresh] == untouched).all(axis=(1, 2))]
             if len(fresh):
@@ -222,7 +239,7 @@ class Parameters:
         tables = {name: records.copy() for name, records in self.tables.items()}
         for spec, records in self._in_order():
             if spec.per_feature:
-                tables[spec.name] = whole = aligned_empty((n_features, *records.shape[1:]))
+                tables[spec.name] = whole = aligned_empty((n_features, *records.shape[1:]), records.dtype)
                 whole[:n_before] = records
                 # Parameters of another program have no state yet.
                 whole[n_before:] = fresh.tables[spec.name][:, : records.shape[1]]
@@ -234,9 +251,10 @@ class Parameters:
             return
         for spec, records in self._in_order():
             if spec.feature_power:
-                records[columns, 0] *= factors**spec.feature_power
+                scaled = storage.parameters_of(records[columns]) * factors**spec.feature_power
+                storage.put_parameters(records, columns, scaled)
 
-    def to_arrays(self, suffix: str = "") -> dict[str, Float32]:
+    def to_arrays(self, suffix: str = "") -> dict[str, Records]:
         """Return the tables under the names and in the shapes that model files have."""
         shape = (self.n_features, self.n_slots, self.n_factors, self.fields.n)
         return {
@@ -270,7 +288,8 @@ class Parameters:
         tables = {}
         for spec in model.tables:
             array, shape = named[spec.name], spec.array_shape(n_features, n_slots, n_factors, fields.n)
-            if array.dtype != np.float32 or array.shape != shape or not array.flags.c_contiguous:
+            is_known = array.dtype == np.float32 or (storage.is_half(array) and spec.is_drawn and model.has_halves)
+            if not is_known or array.shape != shape or not array.flags.c_contiguous:
                 raise ValueError(
                     f"parameters of shape {array.shape} and type {array.dtype}, where {shape} and float32 are needed"
                 )
@@ -278,15 +297,24 @@ class Parameters:
         return cls(tables, n_factors, model, fields)
 
 
+def _dtype_of(spec: TableSpec, model: ModelSpec, options: Options) -> type[np.generic]:
+    """Return the type of a table of parameters that are trained with these options."""
+    if options.dtype == "float32" or not spec.is_drawn:
+        return np.float32
+    if not model.has_halves:
+        raise ValueError(f'the model "{model.name}" has its parameters in float32, not in {options.dtype}')
+    return np.uint16
+
+
 def _fill(
     spec: TableSpec,
-    records: Float32,
+    records: Records,
     first_values: Float32 | None,
     options: Options,
     stdev: float | None,
     n_factors: int,
-    rng: np.random.Generator,
-    features: NDArray[np.integer] | None,
+    rng: np.random.Generator | None = None,
+    features: NDArray[np.integer] | None = None,
 ) -> None:
     """Fill in the first values and states of a table; with `stdev`, draw the vectors of `features` (None: of all)."""
     k, is_drawn = padded(n_factors), None
@@ -296,28 +324,24 @@ def _fill(
     # Some records at a time, which the cache holds until they are complete.
     n_at_once = max(1, _VALUES_AT_ONCE // max(1, records.shape[2]))
     for first in range(0, len(records), n_at_once):
-        some = records[first : first + n_at_once]
+        part = records[first : first + n_at_once]
+        some = np.empty(part.shape, dtype=np.float32) if storage.is_half(part) else part
         some[:, 0] = 0.0 if first_values is None else first_values[first : first + n_at_once]
-        if stdev is not None and records.shape[2]:
+        if stdev is not None and rng is not None and records.shape[2]:
             vectors = some[:, 0].reshape(len(some), -1, k)
             drawn = rng.standard_normal((*vectors.shape[:2], n_factors), dtype=np.float32)
             drawn *= np.float32(stdev)
             kept = slice(None) if is_drawn is None else np.flatnonzero(is_drawn[first : first + n_at_once])
             vectors[kept, :, :n_factors] = drawn[kept]
-        _begin({spec.name: some}, options)
+        if STATE_SLOTS[options.solver]:
+            core.begin(some, options.solver, getattr(options, spec.name))
+        if some is not part:
+            part[...] = storage.narrowed(some)
 
 
-def _begin(tables: Mapping[str, Float32], options: Options) -> None:
-    """Set the optimizer's first state behind parameters that are set, in place."""
-    if not STATE_SLOTS[options.solver]:
-        return
-    for name, records in tables.items():
-        core.begin(records, options.solver, getattr(options, name))
-
-
-def aligned_empty(shape: tuple[int, ...]) -> Float32:
-    """Return an uninitialised float32 array that starts on a cache line (64 bytes), so that records do not straddle."""
-    n_values = int(np.prod(shape))
-    buffer = np.empty(n_values + 16, dtype=np.float32)
-    start = -(buffer.ctypes.data // 4) % 16
+def aligned_empty(shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+    """Return an uninitialised array that starts on a cache line (64 bytes), so that records do not straddle."""
+    n_values, n_bytes = int(np.prod(shape)), np.dtype(dtype).itemsize
+    buffer = np.empty(n_values + 64 // n_bytes, dtype=dtype)
+    start = -(buffer.ctypes.data // n_bytes) % (64 // n_bytes)
     return buffer[start : start + n_values].reshape(shape)

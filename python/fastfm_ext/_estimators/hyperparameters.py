@@ -22,6 +22,7 @@ from fastfm_ext._engine.options import Options
 from fastfm_ext._estimators.class_weights import is_class_weight
 from fastfm_ext._learning.losses import LOSSES, MULTI_CLASS, Loss, RankingLoss
 from fastfm_ext._learning.solvers.base import Defaults, Solver
+from fastfm_ext._learning.solvers.gradient import DTYPES
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 
 MAX_THREADS = 1024
@@ -57,6 +58,7 @@ _SWITCH = (is_bool, "True or False")
 CHECKS: dict[str, Check] = {
     "n_factors": (is_integer(0), "an integer of at least 0"),
     "solver": one_of(solver.name for solver in SOLVERS),
+    "dtype": one_of(DTYPES),
     "learning_rate": (optional(is_real(0, open_at_low=True)), "a finite number above 0, or None for the default"),
     "l2_w": _AT_LEAST_0_OR_DEFAULT,
     "l2_V": _AT_LEAST_0_OR_DEFAULT,
@@ -162,7 +164,7 @@ def settings_of(estimator: Any, defaults: Defaults) -> Defaults:
 def options_of(estimator: Any, rule: str, loss: Loss | RankingLoss, settings: Defaults) -> Options:
     """Return the options of a training by this update rule, for targets of unit spread."""
     values = values_of(estimator)
-    names = ("l1_w", "l1_V", "l2_exponent", "delta", "fit_intercept", "fit_linear")
+    names = ("l1_w", "l1_V", "l2_exponent", "delta", "fit_intercept", "fit_linear", "dtype")
     clip = values.get("clip_gradient")
     return Options(
         loss=loss.name,

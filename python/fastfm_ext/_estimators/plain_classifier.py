@@ -40,6 +40,7 @@ class PlainClassifier(VectorsMixin, RowEstimator):
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         negative_sampling_rate: float | None = None,
         solver: str = "adagrad",
+        dtype: Literal["float32", "float16"] = "float32",
         learning_rate: float | None = None,
         max_iter: int = 100,
         l2_w: float | None = None,
@@ -92,6 +93,7 @@ class PlainClassifier(VectorsMixin, RowEstimator):
         self.multi_class = multi_class
         self.class_weight = class_weight
         self.negative_sampling_rate = negative_sampling_rate
+        self.dtype = dtype
 
     # As errors about unknown hyperparameters name it.
     __init__.__qualname__ = "FMClassifier.__init__"
@@ -261,6 +263,11 @@ class PlainClassifier(VectorsMixin, RowEstimator):
 
     def _check_classes(self, classes: Any, *, first: bool) -> AnyArray:
         return named_classes(classes, None if first else self.classes_)
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        if self.multi_class == "multinomial" and self.dtype != "float32":
+            raise ValueError(f'dtype={self.dtype!r} needs multi_class="ovr"; "multinomial" has its factors in float32.')
 
     def _check_target(self, y: Any, name: str) -> Any:
         check_labels(y, name)

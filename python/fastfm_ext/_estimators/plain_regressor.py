@@ -37,6 +37,7 @@ class PlainRegressor(VectorsMixin, RowEstimator):
         delta: float = 1.0,
         clip_predictions: bool = False,
         solver: str = "adagrad",
+        dtype: Literal["float32", "float16"] = "float32",
         learning_rate: float | None = None,
         max_iter: int = 100,
         l2_w: float | None = None,
@@ -89,6 +90,7 @@ class PlainRegressor(VectorsMixin, RowEstimator):
         self.loss = loss
         self.delta = delta
         self.clip_predictions = clip_predictions
+        self.dtype = dtype
 
     # As errors about unknown hyperparameters name it.
     __init__.__qualname__ = "FMRegressor.__init__"

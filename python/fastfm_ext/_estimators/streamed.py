@@ -58,6 +58,7 @@ _LATER = {
     "negative_sampling_rate": None,
     "l2_exponent": 1.0,
     "adaptive_l2": False,
+    "dtype": "float32",
 }
 
 

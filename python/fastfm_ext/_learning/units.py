@@ -31,6 +31,8 @@ from fastfm_ext._validation.rows import CountedRows
 
 # Targets whose mean is this many times their spread lose 7 of float32's 24 bits; their mean is taken off in float64.
 FAR_TARGET = 128.0
+# float16 ends at 6e-8 and 65,504: factors that are this many times smaller or larger than usual have room.
+MOST_FOR_HALVES = 256.0
 
 
 _NO_SCALE = np.zeros(0, dtype=np.intp), np.zeros((0, 1), dtype=np.float32)
@@ -90,6 +92,17 @@ class FeatureScale:
             raise ValueError(f"scaled columns of shape {columns.shape} with factors of shape {factors.shape}")
         if len(columns) and not (columns.min() >= 0 and columns.max() < n_features):
             raise ValueError(f"a scaled column beyond the {n_features} features")
+
+    def check_halves(self) -> None:
+        """Raise ValueError unless the factors of all features can be held by float16 in the user's units, too."""
+        factors = self.factors[:, 0]
+        far = np.flatnonzero((factors < 1.0 / MOST_FOR_HALVES) | (factors > MOST_FOR_HALVES))
+        if len(far):
+            column, size = self.columns[far[0]], 1.0 / factors[far[0]]
+            raise ValueError(
+                f'dtype="float16" holds factors of values of about 1, and those of column {column} are of about '
+                f'{size:.3g}. Scale the columns first, as StandardScaler does, or set dtype="float32".'
+            )
 
     def apply(self, X: Csr) -> Csr:
         """Return X with its values brought to unit size."""

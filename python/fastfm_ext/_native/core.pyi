@@ -328,6 +328,7 @@ def sgd_epoch(
     options: _Options,
     n_threads: int,
     l2_scale: _Floats | None = None,
+    seed: int = 0,
 ) -> float: ...
 def multinomial_epoch(
     X: _Csr,

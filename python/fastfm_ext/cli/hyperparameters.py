@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from fastfm_ext._learning.losses import FMRANKER_LOSSES, MULTI_CLASS, SIMILARITIES, losses_of
+from fastfm_ext._learning.solvers.gradient import DTYPES
 from fastfm_ext._learning.solvers.registry import SOLVERS, solvers_that_read
 from fastfm_ext.cli.words import class_weight, fraction, integer, n_jobs, number
 
@@ -14,6 +15,8 @@ _SHORT = {"n_factors": ("-k",), "learning_rate": ("-r",), "max_iter": ("-e",), "
 def add_hyperparameters(training: Any) -> list[str]:
     """Add the options that set hyperparameters of the estimators, and return the names of these."""
     training.add_argument("--solver", "-p", choices=[solver.name for solver in SOLVERS], help="(default: adagrad)")
+    what = "type of the factors, with --solver adagrad (default: float32; float16 takes half the memory)"
+    training.add_argument("--dtype", choices=DTYPES, help=what)
     losses = dict.fromkeys(loss.name for loss in (*losses_of("regression"), *FMRANKER_LOSSES))
     what = "loss of a regression (default: squared) or of a ranking (default: softmax)"
     training.add_argument("--loss", choices=[*losses], help=what)
@@ -92,7 +95,7 @@ def add_hyperparameters(training: Any) -> list[str]:
     for name, what in switches.items():
         flag = f"--{name.replace('_', '-')}"
         training.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=what)
-    return ["solver", "loss", "multi_class", *with_value, *switches]
+    return ["solver", "dtype", "loss", "multi_class", *with_value, *switches]
 
 
 def add_hyperparameters_of_rankings(rankings: Any) -> list[str]:

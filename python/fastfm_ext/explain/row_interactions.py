@@ -74,7 +74,7 @@ def interactions(model: Any, X: Any, n: int | None = 10, encoder: Any = None) ->
             x = np.ones(end - begin) if rows.data is None else rows.data[begin:end].astype(np.float64)
             found.append([])
             for label, params in zip(labels, scorers, strict=True):
-                vectors = params.V[features].astype(np.float64) * x[:, None]
+                vectors = params.V_of(features).astype(np.float64) * x[:, None]
                 found[-1] += _strongest(vectors, features, names, n, label)
     return found
 

@@ -43,6 +43,10 @@ class FMClassifier(ClassifierMixin, PlainClassifier, ScikitLearnEstimator):
         when their feature is visited. AdaGrad needs least tuning and is the better choice where some features are
         frequent and others rare; SGD takes half the memory, and Adam 2.5 times as much; FTRL can make parameters
         exactly 0.
+    dtype : {"float32", "float16"}, default="float32"
+        Type of the factors in memory and in files, for AdaGrad only. "float16" takes half the memory, and less time
+        where parameters are larger than the caches; factors are rounded at random, so that no small step is lost, and
+        their sums of squared gradients are in bfloat16. All else is float32. Numeric columns must be of about unit size.
     learning_rate : float, optional
         Default: 0.05 for AdaGrad, 0.01 for SGD, 0.1 for FTRL, 0.003 for Adam.
     max_iter : int, default=100

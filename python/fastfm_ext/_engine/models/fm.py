@@ -2,4 +2,4 @@
 
 from fastfm_ext._engine.models.spec import W0, ModelSpec, V, W
 
-FM = ModelSpec("fm", (W0, W, V))
+FM = ModelSpec("fm", (W0, W, V), has_halves=True)

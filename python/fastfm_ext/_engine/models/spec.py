@@ -103,11 +103,15 @@ class TableSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model of the kernels: its name in ``models/registry.hpp``, its tables, and whether it asks for fields."""
+    """A model of the kernels: its name in ``models/registry.hpp``, its tables, and whether it asks for fields.
+
+    ``has_halves`` says whether its factors may be in float16.
+    """
 
     name: str
     tables: tuple[TableSpec, ...]
     has_fields: bool = False
+    has_halves: bool = False
 
     @property
     def number(self) -> int:

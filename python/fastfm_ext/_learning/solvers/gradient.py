@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fastfm_ext._learning.problem import Problem, Training
 
 
+# Types that factors may have in memory.
+DTYPES = ("float32", "float16")
 # For rules that take L2 at each visit: it may differ from feature to feature.
 _L2_AT_VISITS = frozenset({"l2_exponent", "adaptive_l2"})
 
@@ -71,7 +73,7 @@ ADAGRAD = GradientSolver(
         "squared": Defaults(learning_rate=0.05, l2_w=0.01, l2_V=0.05, init_stdev=0.01),
         "logistic": Defaults(learning_rate=0.05, l2_w=0.01, l2_V=0.01, init_stdev=0.03),
     },
-    only=_L2_AT_VISITS,
+    only=_L2_AT_VISITS | {"dtype"},
 )
 SGD = GradientSolver(
     name="sgd",

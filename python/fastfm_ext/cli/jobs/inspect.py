@@ -58,7 +58,7 @@ def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:
             "model": type(model).__name__,
             "features": int(model.n_features_in_),
             "factors": int(model.n_factors),
-            **{name: value for name, value in model.get_params().items() if name in ("loss", "solver")},
+            **{name: value for name, value in model.get_params().items() if name in ("loss", "solver", "dtype")},
         }
         if hasattr(model, "n_sweeps_"):
             facts |= {"sweeps": model.n_sweeps_, "burn-in": model.burn_in_, "draws kept": model.n_samples_}

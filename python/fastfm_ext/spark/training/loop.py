@@ -90,12 +90,14 @@ def train(estimator: AnyRowEstimator, rows: PackedSamples, settings: TrainingSet
     Raises
     ------
     ValueError
-        For a checkpoint of other settings or rows, or a damaged one.
+        For a checkpoint of other settings or rows, or a damaged one; for `dtype` "float16".
     DivergenceError
         When a score stops being finite or the loss explodes, and there is no best epoch to fall back on.
     """
     model = copy.copy(estimator)
     model._check_params()
+    if getattr(model, "dtype", "float32") != "float32":
+        raise ValueError(f'Spark trains with dtype="float32"; got {model.dtype!r}.')
     model.n_features_in_ = rows.n_features
     training = _DriverLoop.begun(model, rows, settings)
     run = training.run()

@@ -1,0 +1,97 @@
+// W numbers of 16 bits at a time; see math/half.hpp. `random` has as many random bits as are cut off.
+#pragma once
+
+#include "math/half.hpp"
+#include "math/vec.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+// What the lanes of a float16 change of the same random bits: no two lanes round alike, and together they are evenly spread.
+constexpr uint32_t spread[16] = {0x0000, 0x1000, 0x0800, 0x1800, 0x0400, 0x1400, 0x0c00, 0x1c00,
+                                 0x0200, 0x1200, 0x0a00, 0x1a00, 0x0600, 0x1600, 0x0e00, 0x1e00};
+
+template <int W>
+struct HalfLanes {
+    static Vec<W> load_half(const uint16_t* from) { return loaded(from, float_of_half); }
+    static Vec<W> load_bfloat(const uint16_t* from) { return loaded(from, float_of_bfloat); }
+    static void store_half(Vec<W> value, uint32_t random, uint16_t* to) {
+        float values[W];
+        value.store(values);
+        for (int l = 0; l < W; ++l) to[l] = half_of_float(values[l], random ^ spread[l]);
+    }
+    static void store_bfloat(Vec<W> value, uint32_t random, uint16_t* to) {
+        float values[W];
+        value.store(values);
+        for (int l = 0; l < W; ++l) to[l] = bfloat_of_float(values[l], random);
+    }
+
+  private:
+    static Vec<W> loaded(const uint16_t* from, float (*wide)(uint16_t)) {
+        float values[W];
+        for (int l = 0; l < W; ++l) values[l] = wide(from[l]);
+        return Vec<W>::load(values);
+    }
+};
+
+#if defined(__AVX2__)
+
+template <>
+struct HalfLanes<8> {
+    static Vec<8> load_half(const uint16_t* from) { return {_mm256_cvtph_ps(loaded(from))}; }
+    static Vec<8> load_bfloat(const uint16_t* from) {
+        return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(loaded(from)), bits_below_bfloat))};
+    }
+    static void store_half(Vec<8> value, uint32_t random, uint16_t* to) {
+        const __m256i own = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(spread));
+        const __m256i bits = _mm256_xor_si256(own, _mm256_set1_epi32(static_cast<int>(random)));
+        const __m256i sum = _mm256_add_epi32(_mm256_castps_si256(value.m), bits);
+        stored(_mm256_cvtps_ph(_mm256_castsi256_ps(sum), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC), to);
+    }
+    static void store_bfloat(Vec<8> value, uint32_t random, uint16_t* to) {
+        const __m256i bits = _mm256_set1_epi32(static_cast<int>(random));
+        const __m256i sum = _mm256_add_epi32(_mm256_castps_si256(value.m), bits);
+        const __m256i upper = _mm256_srli_epi32(sum, bits_below_bfloat);
+        stored(_mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1)), to);
+    }
+
+  private:
+    static __m128i loaded(const uint16_t* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); }
+    static void stored(__m128i values, uint16_t* to) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), values); }
+};
+
+#endif
+
+#if defined(__AVX512F__)
+
+template <>
+struct HalfLanes<16> {
+    static Vec<16> load_half(const uint16_t* from) { return {_mm512_cvtph_ps(loaded(from))}; }
+    static Vec<16> load_bfloat(const uint16_t* from) {
+        // Number l becomes the upper half of lane l.
+        const __m512i number = _mm512_set_epi32(0xf0000, 0xe0000, 0xd0000, 0xc0000, 0xb0000, 0xa0000, 0x90000, 0x80000,
+                                                0x70000, 0x60000, 0x50000, 0x40000, 0x30000, 0x20000, 0x10000, 0);
+        const __m512i numbers = _mm512_castsi256_si512(loaded(from));
+        return {_mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, number, numbers))};
+    }
+    static void store_half(Vec<16> value, uint32_t random, uint16_t* to) {
+        const __m512i bits = _mm512_xor_si512(_mm512_loadu_si512(spread), _mm512_set1_epi32(static_cast<int>(random)));
+        const __m512i sum = _mm512_add_epi32(_mm512_castps_si512(value.m), bits);
+        stored(_mm512_cvtps_ph(_mm512_castsi512_ps(sum), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC), to);
+    }
+    static void store_bfloat(Vec<16> value, uint32_t random, uint16_t* to) {
+        const __m512i bits = _mm512_set1_epi32(static_cast<int>(random));
+        const __m512i sum = _mm512_add_epi32(_mm512_castps_si512(value.m), bits);
+        // The upper halves of the lanes.
+        const __m512i upper = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0x1f001d, 0x1b0019, 0x170015, 0x130011, 0xf000d,
+                                               0xb0009, 0x70005, 0x30001);
+        stored(_mm512_castsi512_si256(_mm512_permutexvar_epi16(upper, sum)), to);
+    }
+
+  private:
+    static __m256i loaded(const uint16_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
+    static void stored(__m256i values, uint16_t* to) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), values); }
+};
+
+#endif
+
+}  // namespace fastfm::FASTFM_ISA

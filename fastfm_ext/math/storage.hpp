@@ -1,0 +1,67 @@
+// How records lie in memory, whose values are Vec<W> in registers.
+//
+//   Float32   as they are
+//   Half      parameters in float16, their state in bfloat16, rounded stochastically (math/half.hpp). To the nearest, small
+//             steps on a parameter would all vanish, and so would small squares that a sum of squares takes in.
+//
+// A storage has a type for a `Value` in memory, load<W>(from, slot), where slot 0 has the parameters and others have their
+// state, and a `Rounding`, which begins from a seed and has next(), for each W records, and store(value, slot, to).
+#pragma once
+
+#include "math/half_lanes.hpp"
+#include "math/random.hpp"
+#include "math/vec.hpp"
+
+namespace fastfm::FASTFM_ISA {
+
+struct Float32 {
+    using Value = float;
+
+    template <int W>
+    FASTFM_INLINE static Vec<W> load(const float* from, int = 0) {
+        return Vec<W>::load(from);
+    }
+
+    struct Rounding {
+        explicit Rounding(uint64_t) {}
+
+        void next() {}
+
+        template <int W>
+        FASTFM_INLINE void store(Vec<W> value, int, float* to) const {
+            value.store(to);
+        }
+    };
+};
+
+// The upper bits of a linear congruential generator modulo 2^64 (Knuth, "The Art of Computer Programming", 3.3.4). All lanes
+// of a record share them: more would take longer than the rest of a step.
+class HalfRounding {
+  public:
+    explicit HalfRounding(uint64_t seed) : state_(SplitMix64(seed).next()) {}
+
+    FASTFM_INLINE void next() { state_ = state_ * 6364136223846793005u + 1442695040888963407u; }
+
+    template <int W>
+    FASTFM_INLINE void store(Vec<W> value, int slot, uint16_t* to) const {
+        if (slot)
+            HalfLanes<W>::store_bfloat(value, static_cast<uint32_t>(state_ >> 32 & 0xffffu), to);
+        else
+            HalfLanes<W>::store_half(value, static_cast<uint32_t>(state_ >> (64 - bits_below_half)), to);
+    }
+
+  private:
+    uint64_t state_;
+};
+
+struct Half {
+    using Value = uint16_t;
+    using Rounding = HalfRounding;
+
+    template <int W>
+    FASTFM_INLINE static Vec<W> load(const uint16_t* from, int slot = 0) {
+        return slot ? HalfLanes<W>::load_bfloat(from) : HalfLanes<W>::load_half(from);
+    }
+};
+
+}  // namespace fastfm::FASTFM_ISA
