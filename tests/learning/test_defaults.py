@@ -135,6 +135,15 @@ def test_frappe_clicks(frappe):
     assert roc_auc_score(y_val, p) > 0.965
 
 
+def test_frappe_clicks_are_learned_as_well_with_factors_in_float16(frappe):
+    (X, y), (X_val, y_val) = frappe
+    losses = []
+    for dtype in ("float32", "float16"):
+        model = FMClassifier(random_state=0, dtype=dtype, max_iter=20, refit=False).fit(X, y, X_val=X_val, y_val=y_val)
+        losses.append(log_loss(y_val, model.predict_proba(X_val)[:, 1]))
+    assert losses[1] == pytest.approx(losses[0], rel=0.005)
+
+
 @pytest.fixture(scope="module")
 def few_clicks(data_dir):
     """26 columns of categories, most of them rare, of 10,000 advertisements: training and validation rows."""

@@ -114,6 +114,6 @@ def _seed_of(X: Csr, visits: RowOrder, params: Parameters) -> int:
     row = visits.first if visits.rows is None else visits.rows[visits.first]
     features = X.indices[X.indptr[row] : X.indptr[row + 1]]
     seed = 0
-    for records in params.part(features[features < params.n_features]).values():
+    for records in params.part(features[features < params.n_features].astype(np.intp)).values():
         seed = zlib.crc32(records.tobytes(), seed)
     return seed + (visits.first << 32)

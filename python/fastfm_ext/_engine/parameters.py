@@ -120,7 +120,7 @@ class Parameters:
         return "float16" if any(storage.is_half(records) for records in self.arrays) else "float32"
 
     def in_float32(self, features: NDArray[np.integer]) -> Self:
-        """Return copies of the parameters of these features alone, without any state, for kernels that know no halves."""
+        """Return the parameters of these features alone, without any state, for kernels that know no halves."""
         w0, w = np.full((1, 1), self.w0, dtype=np.float32), self.w[features, None]
         return self.of(self.n_factors, w0=w0, w=w, V=self.V_of(features))
 

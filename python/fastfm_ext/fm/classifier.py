@@ -45,8 +45,8 @@ class FMClassifier(ClassifierMixin, PlainClassifier, ScikitLearnEstimator):
         exactly 0.
     dtype : {"float32", "float16"}, default="float32"
         Type of the factors in memory and in files, for AdaGrad only. "float16" takes half the memory, and less time
-        where parameters are larger than the caches; factors are rounded at random, so that no small step is lost, and
-        their sums of squared gradients are in bfloat16. All else is float32. Numeric columns must be of about unit size.
+        where parameters are larger than the caches. Factors are rounded at random, so that no small step is lost; their
+        sums of squared gradients are in bfloat16, all else is float32. Numeric columns have to be of about unit size.
     learning_rate : float, optional
         Default: 0.05 for AdaGrad, 0.01 for SGD, 0.1 for FTRL, 0.003 for Adam.
     max_iter : int, default=100

@@ -43,8 +43,8 @@ class FMRegressor(RegressorMixin, PlainRegressor, ScikitLearnEstimator):
         time in proportion to the square of their number.
     dtype : {"float32", "float16"}, default="float32"
         Type of the factors in memory and in files, for AdaGrad only. "float16" takes half the memory, and less time
-        where parameters are larger than the caches; factors are rounded at random, so that no small step is lost, and
-        their sums of squared gradients are in bfloat16. All else is float32. Numeric columns must be of about unit size.
+        where parameters are larger than the caches. Factors are rounded at random, so that no small step is lost; their
+        sums of squared gradients are in bfloat16, all else is float32. Numeric columns have to be of about unit size.
     learning_rate : float, optional
         For all but ALS. Default: 0.05 for AdaGrad, 0.005 for SGD, 0.2 for FTRL, 0.001 for Adam.
     max_iter : int, default=100
