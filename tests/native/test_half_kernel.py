@@ -60,22 +60,26 @@ def test_every_float16_is_read_exactly(isa, k):
 @K_PATHS
 @pytest.mark.parametrize("acc", [1.0, 3e-5, 7e8])
 def test_rounding_is_to_a_neighbour_and_unbiased(isa, k, acc):
-    # A row of one feature moves its factors by L2 alone, which is the same step for all features.
+    # A row of one feature moves its factors by L2 alone, which is the same step for all features, to the bit where all
+    # have the same gradient.
     n = 40_000
-    halves, floats = options_of(l2_V=2.0, initial_acc_V=acc), options_of("float32", l2_V=2.0, initial_acc_V=acc)
+    sizes = {"l2_V": 2.0, "initial_acc_V": acc, "fit_intercept": False}
+    halves, floats = options_of(**sizes), options_of("float32", **sizes)
     params = begun(n, k, halves)
     params.tables["V"][:] = params.tables["V"][:1]
     exact = begun(1, k, floats)
     exact.tables["V"][0, 0] = params.V[0]
-    exact.tables["V"][0, 1] = np.float32(acc)  # as bfloat16 below
+    exact.tables["V"][0, 1] = np.float32(acc)
     state = storage.narrowed(exact.tables["V"])[0, 1]
     exact.tables["V"][0, 1] = (state.astype(np.uint32) << 16).view(np.float32)
     train(one_each(n), np.zeros(n, np.float32), params, halves)
     train(one_each(1), np.zeros(1, np.float32), exact, floats)
     V, states = params.V, (params.tables["V"][:, 1].astype(np.uint32) << 16).view(np.float32)
     for got, wanted, bits in ((V, exact.V[0], 11), (states, exact.tables["V"][0, 1], 8)):
+        # Where a step ends near zero, what float32 itself has lost is no longer small.
+        usual = (np.abs(wanted) > 1e-3) | (bits == 8)
         ulp = 2.0 ** (np.floor(np.log2(np.abs(wanted))) - bits + 1)
-        errors = (got.astype(np.float64) - wanted) / ulp
+        errors = ((got.astype(np.float64) - wanted) / ulp)[:, usual]
         assert (np.abs(errors) < 1).all()
         # The standard deviation of the mean of n such errors is at most 0.5 / sqrt(n).
         np.testing.assert_allclose(errors.mean(axis=0), 0.0, atol=5 * 0.5 / np.sqrt(n) + 2**-12)
