@@ -27,18 +27,32 @@ def parameters_of(records: Records) -> Float32:
     return parameters.view(np.float16).astype(np.float32) if is_half(records) else parameters
 
 
-def put_parameters(records: Records, rows: NDArray[np.integer], parameters: Float32) -> None:
+def put_parameters(records: Records, rows: NDArray[np.integer] | slice, parameters: Float32) -> None:
     """Overwrite the parameters of these rows, (n, width); halves are rounded to nearest."""
     records[rows, 0] = parameters.astype(np.float16).view(np.uint16) if is_half(records) else parameters
+
+
+def states_of(records: Records) -> Float32:
+    """Return the optimizer's state in records, (n_rows, n_slots, width): a view, or a copy of halves."""
+    states = records[:, 1:]
+    return (states.astype(np.uint32) << 16).view(np.float32) if is_half(records) else states
+
+
+def put_states(records: Records, states: Float32) -> None:
+    """Overwrite the optimizer's state in records; halves are rounded to nearest."""
+    if is_half(records):
+        bits = states.view(np.uint32)
+        records[:, 1:] = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    else:
+        records[:, 1:] = states
 
 
 def narrowed(records: Float32) -> UInt16:
     """Return records in halves, rounded to nearest."""
     halves = np.empty(records.shape, dtype=np.uint16)
     with np.errstate(over="ignore"):
-        halves[:, 0] = records[:, 0].astype(np.float16).view(np.uint16)
-    bits = records[:, 1:].view(np.uint32)
-    halves[:, 1:] = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+        put_parameters(halves, slice(None), records[:, 0])
+    put_states(halves, records[:, 1:])
     return halves
 
 

@@ -10,8 +10,8 @@ A zip archive whose members are not compressed:
   they can be mapped into memory. ``numpy.load`` reads the file as an ``.npz``.
 
 Version 2 is version 1 with models of centered columns or targets, whose predictions an earlier reader would get wrong;
-files without them are of version 1. Version 5 has factors in 16 bits (uint16): the bits of parameters in float16, and of
-the optimizer's state for them in bfloat16.
+files without them are of version 1. Version 5 has factors in 16 bits (uint16): the bits of
+parameters in float16, and of the optimizer's state for them in bfloat16.
 
 Loading runs no code from the file and looks up no class by a name in it: the caller passes the class of each part,
 which its own ``_from_state`` builds. Every size is checked against the file before memory is taken. Every checksum is
