@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 import stream_cases
 from fastfm_ext import DivergenceError, FMClassifier, FMRegressor, load_model, save_model
+from fastfm_ext._engine import storage
 from fastfm_ext.explain import contributions
 
 
@@ -92,6 +93,16 @@ def test_a_growing_model_keeps_its_type():
     model.partial_fit(*rows(500, seed=5, n_features=80))
     assert model._scorers[0].dtype == "float16"
     assert np.abs(model.V_[60:]).max() > 0
+
+
+def test_what_adagrad_remembers_can_decay():
+    model = make().partial_fit(*rows(500), classes=[0, 1])
+    before = model.V_.copy()
+    model.decay_state(0.5)
+    np.testing.assert_array_equal(model.V_, before)
+    acc = storage.states_of(model._scorers[0].tables["V"])
+    assert acc.min() >= 0.5
+    assert model.partial_fit(*rows(500)).V_.shape == before.shape
 
 
 def test_a_batch_with_an_error_changes_nothing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastfm_ext._engine import storage
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 
@@ -36,7 +37,9 @@ def with_state_decayed(params: Parameters, keep: float, options: Options) -> Par
     for name, records in decayed.tables.items():
         sizes = getattr(options, name)
         if options.solver == "adagrad":
-            records[:, 1] = np.maximum(records[:, 1] * np.float32(keep), min(sizes.initial_acc, records[:, 1].min()))
+            acc = storage.states_of(records)
+            least = min(sizes.initial_acc, acc.min(initial=np.inf))
+            storage.put_states(records, np.maximum(acc * np.float32(keep), np.float32(least)))
             continue
         z, n = records[:, 1].astype(np.float64), records[:, 2].astype(np.float64)
         before, after = ((sizes.beta + np.sqrt(part)) / sizes.learning_rate + sizes.l2 for part in (n, keep * n))
