@@ -140,7 +140,7 @@ def test_a_model_cannot_change_its_type(fitted):
     X, y = rows(100)
     model = make(warm_start=True).fit(X, y)
     model.set_params(dtype="float32")
-    with pytest.raises(ValueError, match="dtype is now 'float32', and the model was trained with 'float16'"):
+    with pytest.raises(ValueError, match="dtype is another now, and the model was trained with 'float16'"):
         model.fit(X, y)
 
 

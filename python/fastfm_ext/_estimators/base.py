@@ -256,8 +256,6 @@ class FMEstimator:
         model's own, with a step of `undo` for the `touched` features, (n_touched,). Parameters of features that are not
         among the `trained` ones, which may repeat, stay 0 if no row has trained them before.
         """
-        if options.dtype == "float16":
-            self._units.features.check_halves()
         if w0 is not None:
             kind: dict[str, Any] = {"model": self._spec, "fields": self._fields_of(n_features)}
             k = int(self.n_factors)
@@ -323,9 +321,8 @@ class FMEstimator:
             raise ValueError(
                 f"solver is now {self._solver.name!r}, and the model was trained with another. {_TRAIN_ANEW}"
             )
-        dtype = getattr(self, "dtype", "float32")
-        if not self._has_no_units and params.dtype != dtype:
-            raise ValueError(f"dtype is now {dtype!r}, and the model was trained with {params.dtype!r}. {_TRAIN_ANEW}")
+        if not self._has_no_units and params.dtype != getattr(self, "dtype", "float32"):
+            raise ValueError(f"dtype is another now, and the model was trained with {params.dtype!r}. {_TRAIN_ANEW}")
         if params.n_factors != self.n_factors:
             raise ValueError(
                 f"n_factors is now {self.n_factors}, and the model was trained with {params.n_factors}. {_TRAIN_ANEW}"
@@ -377,10 +374,7 @@ class FMEstimator:
     @property
     def _format_version(self) -> int:
         """The version of the file format that a reader must know."""
-        if any(params.dtype == "float16" for params in self._scorers):
-            return 5
-        units = self._units
-        return 2 if len(units.centers) or len(units.item_centers) or units.target_center else 1
+        return saving.format_version(self)
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         """Return JSON values and arrays from which `_from_state` restores the fitted model."""

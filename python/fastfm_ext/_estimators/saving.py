@@ -79,6 +79,14 @@ def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     return meta, arrays
 
 
+def format_version(model: Savable) -> int:
+    """Return the version of the file format that a reader of the model must know."""
+    if any(params.dtype == "float16" for params in model._scorers):
+        return 5
+    units = model._units
+    return 2 if len(units.centers) or len(units.item_centers) or units.target_center else 1
+
+
 def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str, AnyArray], n_more: int = 0) -> Model:
     """Undo `to_state` of a model that has parameters of ``n_more`` features beside those of X.
 

@@ -200,6 +200,8 @@ class Units:
 
     def options(self, options: Options) -> Options:
         """Return options that train on these targets and rows as `options` do on unit spread and usual norm."""
+        if options.dtype == "float16":
+            self.features.check_halves()
         options = options.in_units_of(self.target)
         return options if self.rows is None else self.rows.options(options)
 
