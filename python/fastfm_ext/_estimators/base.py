@@ -33,7 +33,7 @@ from fastfm_ext._learning.undo import Undo
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.quick_checks import check_fitted, generator_of
 
-_TRAIN_ANEW = "Set it back to go on, or train anew: fit with warm_start=False."
+_ANEW = "Set it back to go on, or train anew: fit with warm_start=False."
 
 
 class TrainingCall(NamedTuple):
@@ -318,14 +318,12 @@ class FMEstimator:
         """Raise ValueError if a hyperparameter that fixes the layout of the parameters has changed since training."""
         params = self._scorers[0]
         if not self._has_no_units and params.n_slots != _engine.STATE_SLOTS[self._solver.name]:
-            raise ValueError(
-                f"solver is now {self._solver.name!r}, and the model was trained with another. {_TRAIN_ANEW}"
-            )
+            raise ValueError(f"solver is now {self._solver.name!r}, and the model was trained with another. {_ANEW}")
         if not self._has_no_units and params.dtype != getattr(self, "dtype", "float32"):
-            raise ValueError(f"dtype is another now, and the model was trained with {params.dtype!r}. {_TRAIN_ANEW}")
+            raise ValueError(f"dtype is another now, and the model was trained with {params.dtype!r}. {_ANEW}")
         if params.n_factors != self.n_factors:
             raise ValueError(
-                f"n_factors is now {self.n_factors}, and the model was trained with {params.n_factors}. {_TRAIN_ANEW}"
+                f"n_factors is now {self.n_factors}, and the model was trained with {params.n_factors}. {_ANEW}"
             )
 
     def _to_user_units(self, problem: Problem, epoch: int) -> None:
