@@ -26,6 +26,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("isa", importlib.import_module("fastfm_ext._engine.isa").supported_isas(), indirect=True)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _hears_ctrl_c() -> None:
+    """Undo what libraries set: Spark takes Ctrl-C for itself, and does not give it back."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """Call the kernels of one instruction set during a test."""

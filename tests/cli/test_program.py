@@ -20,7 +20,7 @@ from fastfm_ext.datasets.movielens import Variant
         ([], "the following arguments are required: COMMAND"),
         (["cook"], "invalid choice: 'cook'"),
         (["fit"], "the following arguments are required: TRAIN"),
-        (["fit", "x", "--n-factors", "-1"], "argument --n-factors: '-1' is not a whole number of at least 0"),
+        (["fit", "x", "--n-factors", "-1"], "argument --n-factors/-k: '-1' is not a whole number of at least 0"),
         (["fit", "x", "--tol", "inf"], "argument --tol: 'inf' is not a number of at least 0"),
         (["fit", "x", "--format", "arff"], "invalid choice: 'arff'"),
         (["fit", "x", "--user", "age:hot"], "column 'age': 'hot' is not one of category, "),

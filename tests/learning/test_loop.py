@@ -110,7 +110,7 @@ def noisy(n=400):
 
 
 def validation_loss(model, X, y):
-    if isinstance(model, FMRegressor):
+    if not hasattr(model, "predict_proba"):
         return 0.5 * np.mean((model.predict(X).astype(float) - y) ** 2)
     p = model.predict_proba(X)[np.arange(len(y)), y.astype(int)]
     return -np.log(p).mean()

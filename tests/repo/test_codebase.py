@@ -295,7 +295,7 @@ def test_the_readme_gives_the_test_command_that_ci_runs():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     match = re.search(r"^<!-- test command -->\n```\w*\n(.+?)\n```", text, re.M | re.S)
     assert match, "README.md has no fenced block right below '<!-- test command -->'"
-    assert match.group(1) == 'python -m pip install ".[test]" && python -m pytest'
+    assert match.group(1) == 'python -m pip install ".[test]" && python -m pytest -n 2 --dist loadfile'
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ class FieldAwareClassifier(FieldAware, PlainClassifier):
             random_state=random_state,
             verbose=verbose,
         )
-        del self.l2_exponent, self.adaptive_l2
+        del self.l2_exponent, self.adaptive_l2, self.dtype
         self.fields = fields
         self.item_fields = item_fields
         self.normalize = normalize
@@ -250,7 +250,7 @@ class FieldAwareRegressor(FieldAware, PlainRegressor):
             random_state=random_state,
             verbose=verbose,
         )
-        del self.l2_exponent, self.adaptive_l2
+        del self.l2_exponent, self.adaptive_l2, self.dtype
         self.fields = fields
         self.item_fields = item_fields
         self.normalize = normalize

@@ -266,7 +266,7 @@ class PlainClassifier(VectorsMixin, RowEstimator):
 
     def _check_params(self) -> None:
         super()._check_params()
-        if self.multi_class == "multinomial" and self.dtype != "float32":
+        if self.multi_class == "multinomial" and getattr(self, "dtype", "float32") != "float32":
             raise ValueError(f'dtype={self.dtype!r} needs multi_class="ovr"; "multinomial" has its factors in float32.')
 
     def _check_target(self, y: Any, name: str) -> Any:

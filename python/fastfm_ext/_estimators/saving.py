@@ -109,9 +109,10 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
     n_scorers = sum(name.startswith(f"{spec.tables[0].array_name}_") for name in arrays)
     # A ranker may have parameters for the items of histories, behind those of the features.
     n_features = model.n_features_in_ + getattr(model, "n_items_in_", 0)
+    of: dict[str, Any] = {"model": spec}
     if spec.has_fields:
         model._field_map = FieldMap.from_arrays(arrays)  # type: ignore[attr-defined]
-    of: dict[str, Any] = {"model": spec, "fields": model._fields_of(n_features)}
+        of["fields"] = model._fields_of(n_features)
     model._scorers = Scorers(
         Parameters.from_arrays(arrays, meta["n_factors"], n_features + n_more, f"_{number}", **of)
         for number in range(n_scorers)

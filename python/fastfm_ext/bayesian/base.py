@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -21,6 +21,7 @@ from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._engine.blocks import fields_found, split
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr
+from fastfm_ext._engine.models import FM, ModelSpec
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._learning.solvers.gibbs import Chain
@@ -71,6 +72,7 @@ class BayesianEstimator(SampledVectorsMixin, BaseEstimator):
     _sampler: Sampler
     _print_of_rows: int
     _has_no_units: bool = False
+    _spec: ClassVar[ModelSpec] = FM
 
     n_factors: int
     fields: ArrayLike | None

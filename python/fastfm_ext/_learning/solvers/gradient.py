@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastfm_ext._engine.models.spec import NUMBERS
 from fastfm_ext._learning.losses import LOSSES, MULTINOMIAL, Loss
 from fastfm_ext._learning.solvers.base import Defaults
 
@@ -42,13 +41,19 @@ class GradientSolver:
     title: str
     by_loss: Mapping[str, Defaults]
     only: frozenset[str] = frozenset()
-    models: frozenset[str] = frozenset(NUMBERS)
     losses: frozenset[str] = frozenset(loss.name for loss in (*LOSSES, MULTINOMIAL))
     trains_on_batches: bool = True
     advice: str = (
         "Try a smaller learning_rate, a clip_gradient of 1 or less, features scaled to about [-1, 1], a larger l2_V or "
         "a smaller init_stdev."
     )
+
+    @property
+    def models(self) -> frozenset[str]:
+        """The models that it trains: all that the kernels know."""
+        from fastfm_ext._engine.models.spec import NUMBERS
+
+        return frozenset(NUMBERS)
 
     @property
     def reads(self) -> frozenset[str]:
