@@ -15,8 +15,8 @@ from fastfm_ext._common.checks import public_name
 from fastfm_ext._engine.models import Fields
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.field_map import FieldMap
-from fastfm_ext._estimators.plain_classifier import PlainClassifier
-from fastfm_ext._estimators.plain_regressor import PlainRegressor
+from fastfm_ext._estimators.row_classifier import RowClassifier
+from fastfm_ext._estimators.row_regressor import RowRegressor
 from fastfm_ext._estimators.rows import RowEstimator
 from fastfm_ext._estimators.scoring_form import ScoringForm
 from fastfm_ext._estimators.side_vectors import SideVectors
@@ -33,9 +33,6 @@ class FieldAware(SideVectors, RowEstimator):
     _field_map: FieldMap | None
     # The default of n_factors.
     _usual_factors: ClassVar[int] = 16
-    # No hyperparameters of these models, whose factors pay the same L2 for all features.
-    l2_exponent: float = 1.0
-    adaptive_l2: bool = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -120,7 +117,7 @@ class PairStrengths(FieldAware):
         return R
 
 
-class FieldAwareClassifier(FieldAware, PlainClassifier):
+class FieldAwareClassifier(FieldAware, RowClassifier):
     """A field-aware model for classification, without scikit-learn."""
 
     def __init__(
@@ -182,13 +179,12 @@ class FieldAwareClassifier(FieldAware, PlainClassifier):
             random_state=random_state,
             verbose=verbose,
         )
-        del self.l2_exponent, self.adaptive_l2, self.dtype
         self.fields = fields
         self.item_fields = item_fields
         self.normalize = normalize
 
 
-class FieldAwareRegressor(FieldAware, PlainRegressor):
+class FieldAwareRegressor(FieldAware, RowRegressor):
     """A field-aware model for regression, without scikit-learn."""
 
     def __init__(
@@ -250,7 +246,6 @@ class FieldAwareRegressor(FieldAware, PlainRegressor):
             random_state=random_state,
             verbose=verbose,
         )
-        del self.l2_exponent, self.adaptive_l2, self.dtype
         self.fields = fields
         self.item_fields = item_fields
         self.normalize = normalize

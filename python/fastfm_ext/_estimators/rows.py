@@ -48,6 +48,9 @@ class RowEstimator(DecayingEstimator):
 
     # Whether rows are scaled to unit length; only field-aware models have it as a hyperparameter.
     normalize: bool = False
+    # Only factorization machines have these as hyperparameters.
+    l2_exponent: float = 1.0
+    adaptive_l2: bool = False
 
     def __init__(
         self,
@@ -58,8 +61,6 @@ class RowEstimator(DecayingEstimator):
         max_iter: int = 100,
         l2_w: float | None = None,
         l2_V: float | None = None,
-        l2_exponent: float = 1.0,
-        adaptive_l2: bool = False,
         l1_w: float = 0.0,
         l1_V: float = 0.0,
         clip_gradient: float | None = None,
@@ -83,8 +84,6 @@ class RowEstimator(DecayingEstimator):
         self.max_iter = max_iter
         self.l2_w = l2_w
         self.l2_V = l2_V
-        self.l2_exponent = l2_exponent
-        self.adaptive_l2 = adaptive_l2
         self.l1_w = l1_w
         self.l1_V = l1_V
         self.clip_gradient = clip_gradient

@@ -14,7 +14,7 @@ from fastfm_ext._engine.centers import Centers
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.scorers import Scorers
-from fastfm_ext._estimators.scoring_form import Link, ScoringForm
+from fastfm_ext._estimators.scoring_form import ScoringForm
 from fastfm_ext._learning.units import Units
 from fastfm_ext._validation.matrices import check_no_overflow, to_csr, with_present_centered
 from fastfm_ext._validation.quick_checks import check_fitted
@@ -44,6 +44,8 @@ class VectorsMixin:
     _scorers: Scorers
     _units: Units
     _as_it_is: Any
+    # What becomes of the scores of a row, a `Link`.
+    _link: Any
     n_jobs: int | None
 
     @property
@@ -182,11 +184,6 @@ class VectorsMixin:
         """
         rows = self._pool_users(X)
         return _user_vectors(rows.sum_vx), rows.bias
-
-    @property
-    def _link(self) -> Link:
-        """What becomes of the scores of a row."""
-        raise NotImplementedError
 
     def _scoring_form(self) -> ScoringForm:
         """Return what the model computes of a row, as arrays of its own.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import MAX_INT32
-from fastfm_ext._estimators.plain_classifier import PlainClassifier
+from fastfm_ext._estimators.row_classifier import RowClassifier
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
 from fastfm_ext.cli.jobs.data import DataFile, check_text
@@ -179,7 +179,7 @@ def run(settings: FitSettings) -> None:
         stream.train,
         n_epochs,
         validation=None if validation is None else lambda: stream.batches(validation),
-        classes=targets.values if isinstance(model, PlainClassifier) else None,
+        classes=targets.values if isinstance(model, RowClassifier) else None,
         buffer_rows=settings.stream.buffer_rows,
         cache=settings.stream.cache,
         checkpoint=settings.stream.checkpoint,
