@@ -46,8 +46,7 @@ tol, refit, warm_start, n_jobs, random_state, verbose
 
     Notes
     -----
-    `user_vector` and `item_vector` are exact, and have ``1 + n_item_fields * n_factors`` numbers: what R does stands in
-    the user's alone. Rows must not be normalized for them.
+    `user_vector` and `item_vector` are as of `FwFMClassifier`.
 
     References
     ----------
