@@ -13,11 +13,10 @@ from repository import ROOT
 
 
 def pytest_configure() -> None:
-    """Replace the import error of every test file with one message; let Ctrl-C be heard, also by tests that send it."""
+    """Replace the import error of every test file with one message."""
     problem = installation_problem()
     if problem:
         raise pytest.UsageError(problem)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to Ctrl-C
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -28,7 +27,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _hears_ctrl_c() -> None:
-    """Undo what libraries set: Spark takes Ctrl-C for itself, and does not give it back."""
+    """Let Ctrl-C be heard: a job in the background is born deaf to it, and Spark takes it and does not give it back."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
