@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import _engine
+from fastfm_ext._engine.models import FWFM
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._validation.matrices import canonical_csr
@@ -42,7 +43,8 @@ def in_units_written_out(options, s):
 def test_each_option_has_its_power_of_the_unit_to_the_last_bit(solver):
     values = {"l1_w": 0.3, "l1_V": 0.7, "beta_w": 0.9, "beta_V": 1.1, "initial_acc_w": 0.6, "initial_acc_V": 0.4}
     values |= {"learning_rate_R": 0.08, "l2_R": 0.04, "l1_R": 0.2, "beta_R": 1.2, "initial_acc_R": 0.5}
-    options = Options("squared", solver, 0.05, 0.07, 0.01, 0.02, 0.03, clip_gradient=1.3, delta=1.7, **values)
+    values |= {"model": FWFM, "clip_gradient": 1.3, "delta": 1.7}
+    options = Options("squared", solver, 0.05, 0.07, 0.01, 0.02, 0.03, **values)
     for s in [1.0, 0.1, 1e-30, 1e20, *np.random.default_rng(0).lognormal(0.0, 5.0, 2000).tolist()]:
         assert options.in_units_of(s) == in_units_written_out(options, s)
 

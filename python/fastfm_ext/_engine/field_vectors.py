@@ -10,7 +10,7 @@ over the fields of items,
 
     FwFM    u_G = sum_F r_FG S_F           t_G = S_G                        n_item_fields k numbers
     FmFM    u_G = sum_F S_F M_FG           t_G = S_G                        n_item_fields k numbers
-    FFM     u_FG = sum_{i in F} v_i,G x_i  t_FG = sum_{j in G} v_j,F x_j    n_user_fields n_item_fields k numbers
+    FFM     u_GF = sum_{i in F} v_i,G x_i  t_GF = sum_{j in G} v_j,F x_j    n_item_fields n_user_fields k numbers
 
 A user's vector of an FwFM or FmFM has taken up all of R, so the items' do not depend on who asks, and are as long as
 the fields of items are many. Vectors of an FFM need a place for each pair of fields: just as exact, but with 5 fields
@@ -21,14 +21,14 @@ them is five times as large as that of an FwFM, and as slow to search.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.arrays import AnyArray, Float32
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.scipy_matrices import as_scipy
@@ -54,10 +54,8 @@ def user_vectors(X: Csr, params: Parameters, item_fields: ItemFields) -> Float32
     ValueError
         If a row has a feature of ``item_fields``, or the model has no vectors.
     """
-    kind = _kind_of(params)
-    items = np.unique(item_fields)
-    users = np.setdiff1d(np.arange(params.fields.n), items)
-    return _flat(kind.of_users(field_sums(X, params, users), params, users, items))
+    users, items = _sides(params, item_fields)
+    return _flat(pulls(field_sums(X, params, users), params, users, items))
 
 
 def item_vectors(X: Csr, params: Parameters, item_fields: ItemFields) -> Float32:
@@ -68,10 +66,8 @@ def item_vectors(X: Csr, params: Parameters, item_fields: ItemFields) -> Float32
     ValueError
         If a row has a feature of another field than ``item_fields``, or the model has no vectors.
     """
-    kind = _kind_of(params)
-    items = np.unique(item_fields)
-    users = np.setdiff1d(np.arange(params.fields.n), items)
-    return _flat(kind.of_items(field_sums(X, params, items), params, users))
+    users, items = _sides(params, item_fields)
+    return _flat(towards(field_sums(X, params, items), users))
 
 
 def own_scores(X: Csr, params: Parameters, n_threads: int = 1) -> Float32:
@@ -80,8 +76,10 @@ def own_scores(X: Csr, params: Parameters, n_threads: int = 1) -> Float32:
     return predict(X, replace(params, tables=without_w0), n_threads)
 
 
-def field_sums(X: Csr, params: Parameters, fields: NDArray[np.integer]) -> Float32:
-    """Return S_F = sum of v_i x_i over each row's features of field F, for these fields: (n_rows, n, width of V).
+def field_sums(X: Csr, params: Parameters, fields: ItemFields, dtype: Any = None) -> AnyArray:
+    """Return S_F = sum of v_i x_i over each row's features of field F, for these fields: (n_rows, n, n_factors).
+
+    With a vector for each field, they are (n_rows, n, n_fields, n_factors). ``dtype`` is that of V unless it is given.
 
     Raises
     ------
@@ -105,57 +103,30 @@ def field_sums(X: Csr, params: Parameters, fields: NDArray[np.integer]) -> Float
     by_field = sp.csr_array(
         (as_scipy(X).data, (rows * len(fields) + at, columns)), shape=(X.n_rows * len(fields), len(features))
     )
-    sums: Float32 = by_field @ params.tables["V"][features, 0]
-    return sums.reshape(X.n_rows, len(fields), sums.shape[1])
+    V = np.asarray(params.V_of(features), dtype=dtype)
+    sums: AnyArray = by_field @ V.reshape(len(V), math.prod(V.shape[1:]))
+    return sums.reshape(X.n_rows, len(fields), *V.shape[1:])
 
 
-def _flat(vectors: Float32) -> Float32:
+def towards(sums: AnyArray, others: ItemFields) -> AnyArray:
+    """Return the part of `field_sums` that these other fields meet: all, but for vectors by field."""
+    return sums[:, :, others] if sums.ndim == 4 else sums
+
+
+def pulls(sums: AnyArray, params: Parameters, fields: ItemFields, others: ItemFields) -> AnyArray:
+    """Return what features of these fields do to those of others, by their `field_sums`: see `ModelSpec.pull`."""
+    assert params.model.pull is not None
+    R = params.R[np.ix_(fields, others)] if "R" in params.tables else None
+    return params.model.pull(towards(sums, others), R)
+
+
+def _sides(params: Parameters, item_fields: ItemFields) -> tuple[ItemFields, ItemFields]:
+    """Return the fields of users, and those of items."""
+    if not params.model.has_fields:
+        raise ValueError(f"model {params.model.name!r} has no vectors by field")
+    items = np.unique(item_fields)
+    return np.setdiff1d(np.arange(params.fields.n), items), items
+
+
+def _flat(vectors: AnyArray) -> AnyArray:
     return vectors.reshape(len(vectors), math.prod(vectors.shape[1:]))
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """How a model makes vectors: of users from (sums, params, user_fields, item_fields), of items without the last."""
-
-    of_users: Callable[[Float32, Parameters, ItemFields, ItemFields], Float32]
-    of_items: Callable[[Float32, Parameters, ItemFields], Float32]
-
-
-def _sums_alone(sums: Float32, params: Parameters, users: ItemFields) -> Float32:
-    return sums[..., : params.n_factors]
-
-
-def _through_R(sums: Float32, params: Parameters, users: ItemFields, items: ItemFields) -> Float32:
-    """Return sum_F S_F R_FG for each field G of items: R_FG a number, a vector by factor, or a matrix."""
-    R = params.R[np.ix_(users, items)]
-    how = {2: "rfk,fg->rgk", 3: "rfk,fgk->rgk", 4: "rfe,fgek->rgk"}[R.ndim]
-    through: Float32 = np.einsum(how, sums[..., : params.n_factors], R, optimize=True)
-    return through
-
-
-def _towards(sums: Float32, params: Parameters, others: ItemFields) -> Float32:
-    """Return sums of the factors for these other fields: (n_rows, n, n_others, n_factors)."""
-    by_field = sums.reshape(*sums.shape[:2], params.fields.n, params.k)
-    return by_field[:, :, others, : params.n_factors]
-
-
-def _users_by_pair(sums: Float32, params: Parameters, users: ItemFields, items: ItemFields) -> Float32:
-    return _towards(sums, params, items)
-
-
-def _items_by_pair(sums: Float32, params: Parameters, users: ItemFields) -> Float32:
-    return _towards(sums, params, users).transpose(0, 2, 1, 3)
-
-
-_KINDS = {
-    "ffm": _Kind(_users_by_pair, _items_by_pair),
-    "fwfm": _Kind(_through_R, _sums_alone),
-    "fvfm": _Kind(_through_R, _sums_alone),
-    "fmfm": _Kind(_through_R, _sums_alone),
-}
-
-
-def _kind_of(params: Parameters) -> _Kind:
-    if params.model.name not in _KINDS:
-        raise ValueError(f"model {params.model.name!r} has no vectors by field; these have: {sorted(_KINDS)}")
-    return _KINDS[params.model.name]

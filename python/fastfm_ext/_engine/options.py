@@ -10,7 +10,7 @@ import numpy as np
 
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine.models.fm import FM
-from fastfm_ext._engine.models.spec import STRENGTHS
+from fastfm_ext._engine.models.spec import ModelSpec
 from fastfm_ext._native import core
 
 LOSSES = core.losses()
@@ -38,7 +38,7 @@ class Options:
     ``initial_acc_*`` is what AdaGrad's sums of squared gradients start from; ``beta_*`` and ``l1_*`` are FTRL's.
     ``clip_gradient`` bounds the derivative of a row's loss with respect to its score. ``delta`` is the threshold of a
     loss that has one. ``heaviest`` is the largest weight of a row. With ``l2_exponent`` nu, a feature of n visits pays
-    L2 in proportion to n^nu. ``dtype`` is the type of factors in memory, "float32" or "float16".
+    L2 in proportion to n^nu. ``dtype`` is the type of factors in memory, "float32" or "float16". ``model`` is trained.
     """
 
     loss: str
@@ -66,6 +66,7 @@ class Options:
     heaviest: float = 1.0
     l2_exponent: float = 1.0
     dtype: str = "float32"
+    model: ModelSpec = FM
 
     def in_units_of(self, scale: float) -> Self:
         """Return options that train on targets of standard deviation ``scale`` as these do on standard deviation 1.
@@ -77,7 +78,7 @@ class Options:
         s = scale
         normalises = self.solver in STEPLESS or OPTIMIZERS[self.solver].normalises
         changes: dict[str, Any] = {"clip_gradient": self.clip_gradient * s, "delta": self.delta * s}
-        for table in (*FM.tables, STRENGTHS):
+        for table in self.model.tables:
             if table.name == "w0":  # which takes the step sizes of w
                 continue
             d = table.target_power

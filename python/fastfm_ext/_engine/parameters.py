@@ -155,15 +155,19 @@ class Parameters:
     def R(self) -> Float32:
         """What pairs of fields have, (n_fields, n_fields, ...): a number, a vector (n_factors,), or a matrix.
 
-        Both halves, from the upper triangle of the table: what belongs to G and F is that of F and G, transposed.
+        Both halves, from the upper triangle of the table: what belongs to G and F is that of F and G, transposed, and
+        of a matrix of F and F, the symmetric part is all that counts.
         """
         n = self.fields.n
-        of_pair = {"fwfm": (), "fvfm": (self.k,), "fmfm": (self.k, self.k)}[self.model.name]
+        of_pair = next(spec.of_pair for spec in self.specs if spec.of_pair)(self.k)
         pairs = self.tables["R"][:, 0, : n * math.prod(of_pair)].reshape(n, n, *of_pair)
         within = tuple(slice(self.n_factors) for _ in of_pair)
         R: Float32 = pairs[(slice(None), slice(None), *within)].copy()
         F, G = np.triu_indices(n, 1)
         R[G, F] = R[F, G].swapaxes(-1, -2) if R.ndim == 4 else R[F, G]
+        if R.ndim == 4:
+            F = np.arange(n)
+            R[F, F] = 0.5 * (R[F, F] + R[F, F].swapaxes(-1, -2))
         return R
 
     @property

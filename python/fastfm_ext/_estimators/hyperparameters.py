@@ -169,6 +169,7 @@ def options_of(estimator: Any, rule: str, loss: Loss | RankingLoss, settings: De
     return Options(
         loss=loss.name,
         solver=rule,
+        model=estimator._spec,
         learning_rate_w=settings.learning_rate,
         learning_rate_V=settings.learning_rate,
         learning_rate_R=settings.learning_rate,

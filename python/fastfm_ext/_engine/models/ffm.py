@@ -3,11 +3,17 @@
 p = w0 + sum_i w_i x_i + sum_{i<j} <v_i,F(j), v_j,F(i)> x_i x_j
 """
 
+from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._engine.models.spec import W0, ModelSpec, TableSpec, W, padded
 
 
 def _factors_by_field(n_factors: int, n_fields: int) -> int:
     return n_fields * padded(n_factors)
+
+
+def _each_other(sums: AnyArray, R: AnyArray | None) -> AnyArray:
+    """Turn what fields F have for fields G into what acts on G; see `ModelSpec.pull`."""
+    return sums.swapaxes(1, 2)
 
 
 FFM = ModelSpec(
@@ -17,5 +23,5 @@ FFM = ModelSpec(
         W,
         TableSpec("V", per_feature=True, width=_factors_by_field, target_power=0.5, feature_power=1, is_drawn=True),
     ),
-    has_fields=True,
+    _each_other,
 )

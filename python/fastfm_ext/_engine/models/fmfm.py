@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from fastfm_ext._common.arrays import Float32
-from fastfm_ext._engine.models.spec import STRENGTHS, W0, ModelSpec, V, W, padded
+from fastfm_ext._engine.models.spec import W0, ModelSpec, V, W, padded
+from fastfm_ext._engine.models.strengths import STRENGTHS, through_R
 
 
 def _matrices(n_factors: int, n_fields: int) -> int:
@@ -23,4 +24,9 @@ def _identities(n_factors: int, n_fields: int) -> Float32:
     return np.tile(identity.ravel(), (n_fields, n_fields))
 
 
-FMFM = ModelSpec("fmfm", (W0, W, V, replace(STRENGTHS, width=_matrices, start=_identities)), has_fields=True)
+def _matrix(k: int) -> tuple[int, ...]:
+    return (k, k)
+
+
+_R = replace(STRENGTHS, width=_matrices, start=_identities, of_pair=_matrix)
+FMFM = ModelSpec("fmfm", (W0, W, V, _R), through_R)

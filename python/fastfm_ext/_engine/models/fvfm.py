@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from fastfm_ext._common.arrays import Float32
-from fastfm_ext._engine.models.spec import STRENGTHS, W0, ModelSpec, V, W, padded
+from fastfm_ext._engine.models.spec import W0, ModelSpec, V, W, padded
+from fastfm_ext._engine.models.strengths import STRENGTHS, through_R
 
 
 def _vectors(n_factors: int, n_fields: int) -> int:
@@ -23,4 +24,9 @@ def _ones(n_factors: int, n_fields: int) -> Float32:
     return np.tile(one, (n_fields, n_fields))
 
 
-FVFM = ModelSpec("fvfm", (W0, W, V, replace(STRENGTHS, width=_vectors, start=_ones)), has_fields=True)
+def _vector(k: int) -> tuple[int, ...]:
+    return (k,)
+
+
+_R = replace(STRENGTHS, width=_vectors, start=_ones, of_pair=_vector)
+FVFM = ModelSpec("fvfm", (W0, W, V, _R), through_R)

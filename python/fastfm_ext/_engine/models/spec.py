@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastfm_ext._common.arrays import Float32, Int32
+from fastfm_ext._common.arrays import AnyArray, Float32, Int32
 from fastfm_ext._native import core
 
 NUMBERS = {name: traits.number for name, traits in core.models().items()}
@@ -39,16 +39,6 @@ def factors(n_factors: int, n_fields: int) -> int:
     return padded(n_factors)
 
 
-def _by_field(n_factors: int, n_fields: int) -> int:
-    return -(-n_fields // 8) * 8  # whole registers of the kernels
-
-
-def _all_ones(n_factors: int, n_fields: int) -> Float32:
-    strengths = np.zeros((n_fields, _by_field(n_factors, n_fields)), dtype=np.float32)
-    strengths[:, :n_fields] = 1.0
-    return strengths
-
-
 @dataclass(frozen=True)
 class TableSpec:
     """One kind of parameters of a model.
@@ -70,6 +60,8 @@ class TableSpec:
     start : callable or None
         From ``n_factors`` and ``n_fields`` to the first values, (n_rows, width), of a table that belongs to the whole
         model; None for a single row of zeros, or zeros for each feature.
+    of_pair : callable or None
+        For a table of what pairs of fields have: from k, the padded factors, to the shape of what a single pair has.
     """
 
     name: str
@@ -79,6 +71,7 @@ class TableSpec:
     feature_power: int
     is_drawn: bool = False
     start: Callable[[int, int], Float32] | None = None
+    of_pair: Callable[[int], tuple[int, ...]] | None = None
 
     @property
     def array_name(self) -> str:
@@ -103,15 +96,32 @@ class TableSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model of the kernels: its name in ``models/registry.hpp``, its tables, and whether it asks for fields.
+    """A model of the kernels.
 
-    ``has_halves`` says whether its factors may be in float16.
+    Attributes
+    ----------
+    name : str
+        In ``models/registry.hpp``.
+    tables : tuple of TableSpec
+    pull : callable or None
+        For models that ask which field a feature belongs to: how features of some fields F act on those of fields G.
+        Takes the sums S_F of v_i x_i over a row's features by field, (n_rows, n_F, n_factors), and R of the pairs,
+        (n_F, n_G, ...), or None. Returns T_G, (n_rows, n_G, n_factors): with a feature j of G, all features of F add
+        ``<v_j, T_G> x_j``. With a vector for each field, S_F is (n_rows, n_F, n_G, n_factors), and T_G is
+        (n_rows, n_G, n_F, n_factors).
+    has_halves : bool
+        Whether its factors may be in float16.
     """
 
     name: str
     tables: tuple[TableSpec, ...]
-    has_fields: bool = False
+    pull: Callable[[AnyArray, AnyArray | None], AnyArray] | None = None
     has_halves: bool = False
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether it asks which field a feature belongs to."""
+        return self.pull is not None
 
     @property
     def number(self) -> int:
@@ -124,5 +134,3 @@ W0 = TableSpec("w0", per_feature=False, width=one, target_power=1.0, feature_pow
 W = TableSpec("w", per_feature=True, width=one, target_power=1.0, feature_power=1)
 # A vector for each feature, where it is the same for all fields.
 V = TableSpec("V", per_feature=True, width=factors, target_power=0.5, feature_power=1, is_drawn=True)
-# What some models have: how strongly pairs of fields count, one number a pair.
-STRENGTHS = TableSpec("R", per_feature=False, width=_by_field, target_power=0.0, feature_power=0, start=_all_ones)
