@@ -1,4 +1,4 @@
-"""Contributions of features, and of groups of features, to the scores of rows, by the kernels."""
+"""Contributions of features, and of groups of features, to the scores of rows: by the kernels, but for fields."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import Float32, Float64, Int32
+from fastfm_ext._engine import field_contributions
 from fastfm_ext._engine.csr import Csr, features_in
 from fastfm_ext._engine.parameters import Parameters, aligned_empty
 from fastfm_ext._native import core
@@ -23,7 +24,7 @@ class Background:
     mean : ndarray of shape (n_features,), float64
         E b.
     sum_vx : ndarray of shape (n_factors,), float64
-        E S_b.
+        E S_b; with fields, E T_F of b for each, (n_fields, width): see `field_contributions`.
     of_zeros : ndarray of shape (n_features,), float64
         What the features add to the scores of the background, against zeros, on average.
     features : ndarray of shape (n_present,), int32
@@ -38,17 +39,20 @@ class Background:
     @classmethod
     def of(cls, B: Csr, params: Parameters, n_threads: int = 1) -> Self:
         """Measure rows, (n_background, n_features)."""
-        values, sum_vx = feature_contributions(B, params, None, n_threads)
+        values = contributions_to_zeros(B, params, n_threads)
         b = np.ones(B.nnz) if B.data is None else B.data.astype(np.float64)
         mean, of_zeros = (np.bincount(B.indices, each, B.n_features) / B.n_rows for each in (b, values))
         nothing = np.zeros(0, dtype=np.intp)
         features = features_in(B, nothing).astype(np.int32)
-        return cls(mean, sum_vx.mean(axis=0, dtype=np.float64), of_zeros, features)
+        if params.model.has_fields:
+            return cls(mean, field_contributions.mean_pulls(mean, features, params), of_zeros, features)
+        return cls(mean, mean[features] @ params.V_of(features), of_zeros, features)
 
     def half_sum(self, params: Parameters) -> Float32:
-        """Return E S_b / 2 with the kernels' padding: (k,)."""
-        padded: Float32 = _padded(0.5 * self.sum_vx[None], params.k)[0]
-        return padded
+        """Return E S_b / 2 with the kernels' padding, (k,); with fields, E T_F / 2."""
+        half = 0.5 * self.sum_vx
+        of_kernels: Float32 = half.astype(np.float32) if params.model.has_fields else _padded(half[None], params.k)[0]
+        return of_kernels
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,10 @@ class GroupSums:
     ----------
     group_of : ndarray of shape (n_features,), int32
     n_groups : int
-    half_sum : ndarray of shape (k,), or None
+    half_sum : ndarray of shape (k,) or, with fields, (n_fields, width), or None
         None for a background of zeros.
-    half_sums : ndarray of shape (k, n_groups), or None
-        With columns of 0 up to a multiple of 16.
+    half_sums : ndarray of shape (k, n_groups) or, with fields, (n_fields width, n_groups), or None
+        For the kernels, with columns of 0 up to a multiple of 16.
     of_zeros : ndarray of shape (n_groups,), float32, or None
     """
 
@@ -77,14 +81,16 @@ class GroupSums:
         """Sum up the features of each group."""
         if background is None:
             return cls(group_of, n_groups)
-        features = background.features
+        features, half_sum = background.features, background.half_sum(params)
+        of_zeros = np.bincount(group_of, background.of_zeros, n_groups).astype(np.float32)
+        if params.model.has_fields:
+            sums = field_contributions.half_sums(background.mean, features, group_of, n_groups, params)
+            return cls(group_of, n_groups, half_sum, sums, of_zeros)
         places = (np.arange(len(features)), group_of[features])
         members = sp.csc_array((0.5 * background.mean[features], places), shape=(len(features), n_groups))
         half_sums = np.zeros((params.k, n_groups))
         half_sums[: params.n_factors] = (members.T @ params.V_of(features)).T
-        of_zeros = np.bincount(group_of, background.of_zeros, n_groups).astype(np.float32)
-        padded = _padded(half_sums, -(-n_groups // 16) * 16)
-        return cls(group_of, n_groups, background.half_sum(params), padded, of_zeros)
+        return cls(group_of, n_groups, half_sum, _padded(half_sums, -(-n_groups // 16) * 16), of_zeros)
 
 
 def _padded(values: Float64, k: int) -> Float32:
@@ -104,6 +110,8 @@ def _of_present_features(X: Csr, params: Parameters) -> tuple[Csr, Parameters, I
 
 def contributions_to_zeros(X: Csr, params: Parameters, n_threads: int = 1) -> Float32:
     """Return what each nonzero adds to the score of its row, against a background of zeros: (nnz,)."""
+    if params.model.has_fields:
+        return field_contributions.to_zeros(X, params)
     values = np.empty(X.nnz, dtype=np.float32)
     if X.n_rows:
         X, params, _ = _of_present_features(X, params)
@@ -112,32 +120,31 @@ def contributions_to_zeros(X: Csr, params: Parameters, n_threads: int = 1) -> Fl
 
 
 def feature_contributions(
-    X: Csr, params: Parameters, background: Background | None = None, n_threads: int = 1
+    X: Csr, params: Parameters, background: Background, n_threads: int = 1
 ) -> tuple[Float32, Float32]:
-    """Return the first term of each nonzero's contribution, (nnz,), and the sums S_f, (n_rows, n_factors).
+    """Return the first term of each nonzero's contribution, (nnz,), and the rest, (n_rows, n_features of background).
 
-    ``x_i [w_i + <v_i, S + E S_b> / 2 - |v_i|^2 x_i / 2]``: all there is against a background of zeros. The second,
-    ``- m_i <v_i, S> / 2 - E phi_i^0(b)``, is that of the background's features, which a row may lack.
+    The first is ``x_i [w_i + <v_i, S + E S_b> / 2 - |v_i|^2 x_i / 2]``. The rest, that of the background's features,
+    which a row may lack, is ``- m_i <v_i, S> / 2 - E phi_i^0(b)``.
     """
+    if params.model.has_fields:
+        return field_contributions.of_features(X, params, background)
     values = np.empty(X.nnz, dtype=np.float32)
     sum_vx = np.empty((X.n_rows, params.k), dtype=np.float32)
     if X.n_rows:
-        half_sum = None if background is None else background.half_sum(params)
-        X, params, _ = _of_present_features(X, params)
-        core.feature_contributions(X, params, half_sum, n_threads, values, sum_vx)
-    return values, sum_vx[:, : params.n_factors]
-
-
-def rest_of_features(background: Background, params: Parameters, sum_vx: Float32) -> Float32:
-    """Return the second term of the background's features, (n_rows, n_features of it)."""
+        half_sum = background.half_sum(params)
+        some, of_some, _ = _of_present_features(X, params)
+        core.feature_contributions(some, of_some, half_sum, n_threads, values, sum_vx)
     features = background.features
     half = (0.5 * background.mean[features, None] * params.V_of(features)).astype(np.float32)
-    rest: Float32 = -(sum_vx @ half.T) - background.of_zeros[features].astype(np.float32)
-    return rest
+    rest: Float32 = -(sum_vx[:, : params.n_factors] @ half.T) - background.of_zeros[features].astype(np.float32)
+    return values, rest
 
 
 def group_contributions(X: Csr, params: Parameters, groups: GroupSums, n_threads: int = 1) -> Float32:
     """Return what each group of features adds to the scores of rows: (n_rows, n_groups)."""
+    if params.model.has_fields:
+        return field_contributions.of_groups(X, params, groups)
     values = np.empty((X.n_rows, groups.n_groups), dtype=np.float32)
     if values.size:
         X, params, features = _of_present_features(X, params)

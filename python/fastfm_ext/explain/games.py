@@ -1,8 +1,8 @@
 """Scores of a fitted model as games of its features, whose Shapley values have a closed form.
 
 A model of one machine a score has those of the machine. One that keeps draws from a posterior has their average, which
-adds up to the average score: predictions of a Bayesian regressor. A model with other terms would bring another kernel;
-all that is here asks of it are values that add up to the score.
+adds up to the average score: predictions of a Bayesian regressor. Field-aware models have other pairs, and their own
+sums; all that is here asks of a model are values that add up to the score.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from fastfm_ext._engine.contributions import (
     contributions_to_zeros,
     feature_contributions,
     group_contributions,
-    rest_of_features,
 )
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import Parameters
@@ -75,8 +74,7 @@ class PlayedMachine:
             return ScoreParts([group_contributions(X, self.params, self.groups, n_threads)], base)
         if self.background is None:
             return ScoreParts([contributions_to_zeros(X, self.params, n_threads)], base)
-        own, sum_vx = feature_contributions(X, self.params, self.background, n_threads)
-        return ScoreParts([own, rest_of_features(self.background, self.params, sum_vx)], base)
+        return ScoreParts([*feature_contributions(X, self.params, self.background, n_threads)], base)
 
     @property
     def features(self) -> Int32:
