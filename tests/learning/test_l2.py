@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from fastfm_ext import FFMRegressor, FMClassifier, FMEncoder, FMRegressor, _engine
+from fastfm_ext import FMClassifier, FMEncoder, FMRegressor, _engine
 from fastfm_ext._engine.contributions import GroupSums
+from fastfm_ext._engine.models import Fields
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.held_out import HeldOutSamples
 from fastfm_ext._learning.l2 import (
@@ -23,6 +24,8 @@ from fastfm_ext._learning.losses import HUBER, LOGISTIC, MULTINOMIAL, SQUARED
 from fastfm_ext._learning.mean_loss import mean_loss
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._validation.matrices import canonical_csr
+from field_aware_cases import FIELD_AWARE, REGRESSORS
+from field_contribution_cases import GROUP_OF, MODELS, as_csr, random_parameters, random_rows
 from kernel_cases import make_options
 
 # --- by frequency ----------------------------------------------------------------------------------------------------
@@ -237,5 +240,75 @@ def test_exponents_outside_of_their_range_are_refused(value):
         FMRegressor(l2_exponent=value).fit(np.eye(3), np.arange(3.0))
 
 
-def test_models_with_fields_have_neither_yet():
-    assert not {"l2_exponent", "adaptive_l2"} & FFMRegressor().get_params().keys()
+# --- models with fields ----------------------------------------------------------------------------------------------
+
+
+def field_aware_regressor(cls, *args, **params):
+    return cls(*args, fields=np.repeat([3, 1, 2], 20), random_state=0, **params)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adagrad", "adam"])
+@pytest.mark.parametrize("cls", REGRESSORS)
+def test_a_lower_exponent_shrinks_rare_features_of_models_with_fields_more(cls, solver):
+    X, y = ids_of_unlike_frequency()
+    weights = []
+    for exponent in (1.0, 0.0):
+        model = cls(0, fields=[0, 0, 1], solver=solver, l2_w=0.1, l2_exponent=exponent, early_stopping=False)
+        model.set_params(learning_rate=0.05, max_iter=30, random_state=0).fit(X, y)
+        weights.append(np.abs(model.w_))
+    assert weights[1][1] < 0.6 * weights[0][1]
+    assert weights[1][0] > 0.9 * weights[0][0]
+
+
+@pytest.mark.parametrize("cls", REGRESSORS)
+def test_the_factors_of_models_with_fields_pay_by_frequency_too(cls):
+    X, y, _ = rows_of_a_machine(3_000)
+    rows = np.concatenate([np.arange(3_000), np.flatnonzero(X[:, [0]].toarray()[:, 0]).repeat(20)])
+    sizes = []
+    for exponent in (1.0, 0.0):
+        model = field_aware_regressor(cls, 4, l2_exponent=exponent, l2_V=0.3, early_stopping=False, max_iter=15)
+        V = model.fit(X[rows], y[rows]).V_.reshape(60, -1)[:20]
+        sizes.append(np.linalg.norm(V[0]) / np.linalg.norm(V[1:]))
+    assert sizes[1] > 1.2 * sizes[0]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_slopes_of_models_with_fields_are_those_of_the_loss(name):
+    rng = np.random.default_rng(0)
+    params, rows = random_parameters(rng, name, 3), random_rows(rng, 40)
+    samples = Samples(as_csr(rows), rng.normal(size=(1, 40)).astype(np.float32), None)
+    held_out = HeldOutSamples(samples, SQUARED, 1.0, 0.5)
+    of_all = slopes_of(held_out, [params], GroupSums(np.zeros(len(GROUP_OF), dtype=np.int32), 1), 1)[:, 0]
+    p = _engine.predict(samples.X, params)
+    np.testing.assert_allclose(of_all, (p + 0.5 - samples.targets[0]) * (p - params.w0), rtol=1e-3, atol=1e-3)
+    by_group = slopes_of(held_out, [params], GroupSums(GROUP_OF, 4), 1)
+    np.testing.assert_allclose(by_group.sum(axis=1), of_all, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("cls", REGRESSORS)
+def test_models_with_fields_learn_the_l2_of_their_fields(cls):
+    X, y, p = rows_of_a_machine()
+    lacks = []
+    for adaptive in (False, True):
+        model = field_aware_regressor(cls, 4, l2_w=0.05, l2_V=0.05, adaptive_l2=adaptive, max_iter=40).fit(X, y)
+        lacks.append(np.mean((model.predict(X) - p) ** 2) / p.var())
+    assert lacks[1] < 0.8 * lacks[0]
+
+
+def test_the_fields_of_a_model_come_before_those_of_its_rows():
+    X = sp.csr_array(np.eye(4))
+    X.fields = np.array([0, 0, 0, 1])
+    fields = np.array([1, 0, 1, 2], dtype=np.int32)
+    np.testing.assert_array_equal(groups_of(X, 4, Fields(3, fields)), fields)
+    np.testing.assert_array_equal(groups_of(X, 4), X.fields)
+
+
+@pytest.mark.parametrize("params", [{"l2_exponent": 0.5}, {"adaptive_l2": True}])
+@pytest.mark.parametrize("cls", FIELD_AWARE)
+def test_batches_of_models_with_fields_are_refused_for_what_needs_all_rows(cls, params):
+    (name,) = params
+    X, y = np.eye(10), np.arange(10) % 2
+    with pytest.raises(ValueError, match=f"^{name}=.* needs all rows at once"):
+        cls(**params).partial_fit(X, y)
+    with pytest.raises(ValueError, match=f"^{name}=.* needs all rows at once"):
+        cls(**params).fit_stream([(X, y)])

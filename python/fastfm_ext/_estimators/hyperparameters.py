@@ -139,7 +139,7 @@ def check_solver(estimator: Any, solver: Solver, loss: Loss) -> None:
 def check_rows_are_all(estimator: Any) -> None:
     """Raise ValueError for a hyperparameter that has to see all rows before the first step, where some are at hand."""
     for name, usual in (("l2_exponent", 1.0), ("adaptive_l2", False)):
-        value = getattr(estimator, name, usual)
+        value = getattr(estimator, name)
         if value != usual:
             raise ValueError(
                 f"{name}={value!r} needs all rows at once, as fit has them, and not some of many. Leave {name} at "

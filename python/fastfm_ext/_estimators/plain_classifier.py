@@ -63,6 +63,8 @@ class PlainClassifier(VectorsMixin, RowClassifier):
             max_iter=max_iter,
             l2_w=l2_w,
             l2_V=l2_V,
+            l2_exponent=l2_exponent,
+            adaptive_l2=adaptive_l2,
             l1_w=l1_w,
             l1_V=l1_V,
             clip_gradient=clip_gradient,
@@ -81,8 +83,6 @@ class PlainClassifier(VectorsMixin, RowClassifier):
             verbose=verbose,
         )
         self.dtype = dtype
-        self.l2_exponent = l2_exponent
-        self.adaptive_l2 = adaptive_l2
 
     # As errors about unknown hyperparameters name it.
     __init__.__qualname__ = "FMClassifier.__init__"

@@ -61,6 +61,8 @@ class PlainRegressor(VectorsMixin, RowRegressor):
             max_iter=max_iter,
             l2_w=l2_w,
             l2_V=l2_V,
+            l2_exponent=l2_exponent,
+            adaptive_l2=adaptive_l2,
             l1_w=l1_w,
             l1_V=l1_V,
             clip_gradient=clip_gradient,
@@ -79,8 +81,6 @@ class PlainRegressor(VectorsMixin, RowRegressor):
             verbose=verbose,
         )
         self.dtype = dtype
-        self.l2_exponent = l2_exponent
-        self.adaptive_l2 = adaptive_l2
 
     # As errors about unknown hyperparameters name it.
     __init__.__qualname__ = "FMRegressor.__init__"

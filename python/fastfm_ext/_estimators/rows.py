@@ -48,9 +48,6 @@ class RowEstimator(DecayingEstimator):
 
     # Whether rows are scaled to unit length; only field-aware models have it as a hyperparameter.
     normalize: bool = False
-    # Only factorization machines have these as hyperparameters.
-    l2_exponent: float = 1.0
-    adaptive_l2: bool = False
 
     def __init__(
         self,
@@ -61,6 +58,8 @@ class RowEstimator(DecayingEstimator):
         max_iter: int = 100,
         l2_w: float | None = None,
         l2_V: float | None = None,
+        l2_exponent: float = 1.0,
+        adaptive_l2: bool = False,
         l1_w: float = 0.0,
         l1_V: float = 0.0,
         clip_gradient: float | None = None,
@@ -84,6 +83,8 @@ class RowEstimator(DecayingEstimator):
         self.max_iter = max_iter
         self.l2_w = l2_w
         self.l2_V = l2_V
+        self.l2_exponent = l2_exponent
+        self.adaptive_l2 = adaptive_l2
         self.l1_w = l1_w
         self.l1_V = l1_V
         self.clip_gradient = clip_gradient
@@ -370,7 +371,8 @@ class RowEstimator(DecayingEstimator):
         else:
             splits = splits_of_rows(self, samples, self._strata(samples.targets), rng, is_first=call.is_first)
             problem = self._problem_of_parts(problem_without, splits, rng, seed, call)
-        return with_adaptive_l2(problem, groups_of(X, samples.X.n_features)) if self.adaptive_l2 else problem
+        fields = self._fields_of(samples.X.n_features)
+        return with_adaptive_l2(problem, groups_of(X, samples.X.n_features, fields)) if self.adaptive_l2 else problem
 
     def _first_w0(self, targets: Float32, sample_weight: Float32 | None, visited: Int64, options: Options) -> Float64:
         """Return the w0 to begin with, (n_scorers,), for `targets` (n_scorers, n_rows), of the visited rows alone."""
@@ -388,9 +390,8 @@ class RowEstimator(DecayingEstimator):
         """Return the scores before the link, (n_scorers, n_rows), of a model that no other thread changes."""
         check_fitted(self)
         rows = to_csr(self, X, centers=self._units.centers)
-        n_threads = n_threads_of(self.n_jobs)
         with self._scorers.access.reading():
-            scores = [_engine.predict(rows, params, n_threads) for params in self._scorers]
+            scores = [_engine.predict(rows, params, n_threads_of(self.n_jobs)) for params in self._scorers]
             offset = self._units.score_offset
         scores = [score + np.float32(offset) for score in scores] if offset else scores
         for score in scores:

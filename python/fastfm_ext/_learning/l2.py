@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import Float32, Float64, Int32, Int64
 from fastfm_ext._engine.contributions import GroupSums, group_contributions
+from fastfm_ext._engine.models import NO_FIELDS, Fields
 from fastfm_ext._learning.losses import JointLoss, Loss
 
 if TYPE_CHECKING:
@@ -156,8 +157,10 @@ class L2OfFeatures:
             self._adaptive.learn(slopes_of(self._sample, self._problem.scorers, self._adaptive.groups, n_threads))
 
 
-def groups_of(X: Any, n_features: int) -> Int32:
-    """Return the field of each feature, (n_features,), for rows that an encoder has made; for others, one for all."""
+def groups_of(X: Any, n_features: int, known: Fields = NO_FIELDS) -> Int32:
+    """Return the field of each feature, (n_features,): the model's, those of rows of an encoder, or one for all."""
+    if known.of_feature is not None:
+        return known.of_feature
     fields = np.asarray(getattr(X, "fields", ()) if sp.issparse(X) else ())
     if fields.shape != (n_features,):
         return np.zeros(n_features, dtype=np.int32)

@@ -28,9 +28,9 @@ class FFMClassifier(ClassifierMixin, PlainFFMClassifier, ScikitLearnEstimator):
     normalize : bool, default=False
         Scale each row to unit length, in training and in prediction, as libffm and xLearn do. Values then say what a
         feature is beside others of its row. Numeric columns are not brought to unit size.
-    multi_class, class_weight, negative_sampling_rate, solver, learning_rate, max_iter, l2_w, l2_V, l1_w, l1_V, \
-clip_gradient, init_stdev, fit_intercept, fit_linear, shuffle, early_stopping, validation_fraction, n_iter_no_change, \
-tol, refit, warm_start, n_jobs, random_state, verbose
+    multi_class, class_weight, negative_sampling_rate, solver, learning_rate, max_iter, l2_w, l2_V, l2_exponent, \
+adaptive_l2, l1_w, l1_V, clip_gradient, init_stdev, fit_intercept, fit_linear, shuffle, early_stopping, \
+validation_fraction, n_iter_no_change, tol, refit, warm_start, n_jobs, random_state, verbose
         As of `FMClassifier`. L2 on factors is paid for the two vectors of each pair.
 
     Attributes
@@ -90,9 +90,9 @@ class FFMRegressor(RegressorMixin, PlainFFMRegressor, ScikitLearnEstimator):
     item_fields : array-like, optional
     normalize : bool, default=False
         As of `FFMClassifier`.
-    loss, delta, clip_predictions, solver, learning_rate, max_iter, l2_w, l2_V, l1_w, l1_V, clip_gradient, init_stdev, \
-fit_intercept, fit_linear, shuffle, early_stopping, validation_fraction, n_iter_no_change, tol, refit, warm_start, \
-n_jobs, random_state, verbose
+    loss, delta, clip_predictions, solver, learning_rate, max_iter, l2_w, l2_V, l2_exponent, adaptive_l2, l1_w, \
+l1_V, clip_gradient, init_stdev, fit_intercept, fit_linear, shuffle, early_stopping, validation_fraction, \
+n_iter_no_change, tol, refit, warm_start, n_jobs, random_state, verbose
         As of `FMRegressor`, without the solver "als". L2 on factors is paid for the two vectors of each pair.
 
     Attributes

@@ -22,9 +22,9 @@ class FwFMClassifier(ClassifierMixin, PlainFwFMClassifier, ScikitLearnEstimator)
     item_fields : array-like, optional
     normalize : bool, default=False
         As of `FFMClassifier`.
-    multi_class, class_weight, negative_sampling_rate, solver, learning_rate, max_iter, l2_w, l2_V, l1_w, l1_V, \
-clip_gradient, init_stdev, fit_intercept, fit_linear, shuffle, early_stopping, validation_fraction, n_iter_no_change, \
-tol, refit, warm_start, n_jobs, random_state, verbose
+    multi_class, class_weight, negative_sampling_rate, solver, learning_rate, max_iter, l2_w, l2_V, l2_exponent, \
+adaptive_l2, l1_w, l1_V, clip_gradient, init_stdev, fit_intercept, fit_linear, shuffle, early_stopping, \
+validation_fraction, n_iter_no_change, tol, refit, warm_start, n_jobs, random_state, verbose
         As of `FMClassifier`.
 
     Attributes
@@ -81,9 +81,9 @@ class FwFMRegressor(RegressorMixin, PlainFwFMRegressor, ScikitLearnEstimator):
     item_fields : array-like, optional
     normalize : bool, default=False
         As of `FwFMClassifier`.
-    loss, delta, clip_predictions, solver, learning_rate, max_iter, l2_w, l2_V, l1_w, l1_V, clip_gradient, init_stdev, \
-fit_intercept, fit_linear, shuffle, early_stopping, validation_fraction, n_iter_no_change, tol, refit, warm_start, \
-n_jobs, random_state, verbose
+    loss, delta, clip_predictions, solver, learning_rate, max_iter, l2_w, l2_V, l2_exponent, adaptive_l2, l1_w, \
+l1_V, clip_gradient, init_stdev, fit_intercept, fit_linear, shuffle, early_stopping, validation_fraction, \
+n_iter_no_change, tol, refit, warm_start, n_jobs, random_state, verbose
         As of `FMRegressor`, without the solver "als".
 
     Attributes
