@@ -23,7 +23,8 @@ from fastfm_ext import (
     numeric,
 )
 from fastfm_ext._reference.contributions import shapley_values
-from fastfm_ext.explain import contributions
+from fastfm_ext.explain import contributions, importance
+from field_aware_cases import FIELD_AWARE
 
 N = 300
 
@@ -49,6 +50,11 @@ CASES = {
     "softmax": lambda: FMClassifier(3, multi_class="multinomial", random_state=0, max_iter=5).fit(X, shuffled(Y, 3)),
     "linear": lambda: FMRegressor(0, random_state=0, max_iter=8).fit(X, Y),
     "bayesian": lambda: BayesianFMRegressor(2, random_state=0, tol=0.5, n_samples=5).fit(X, Y),
+}
+FIELDS = np.arange(8) % 3
+CASES |= {
+    cls.__name__: lambda cls=cls: cls(3, fields=FIELDS, random_state=0, max_iter=8).fit(X, shuffled(Y, 3))
+    for cls in FIELD_AWARE
 }
 FITTED = {}
 
@@ -150,6 +156,17 @@ def test_they_add_up_to_the_score(case, background, fields):
     found = contributions(model, X, background, fields=fields)
     size = np.abs(dense(found.values)).max() + np.abs(found.base_value).max()
     np.testing.assert_allclose(found.scores, score_of(model, X), rtol=2e-6, atol=2e-6 * size)
+
+
+@pytest.mark.parametrize("cls", FIELD_AWARE)
+def test_rows_of_unit_length_are_taken_apart_as_they_are_then(cls):
+    model = cls(3, fields=FIELDS, normalize=True, random_state=0, max_iter=8).fit(X, shuffled(Y, 2))
+    found = contributions(model, X, X[:5], fields=model.fields_)
+    np.testing.assert_allclose(found.scores, score_of(model, X), rtol=1e-5, atol=1e-5)
+    assert found.base_value == pytest.approx(score_of(model, X[:5]).mean(), abs=1e-5)
+    sizes = importance(model, X, X[:5], fields=model.fields_)
+    expected = dict(zip(found.names.tolist(), np.abs(found.values).mean(axis=0).tolist(), strict=True))
+    assert sizes == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_sparse_row_has_values_where_it_has_features():

@@ -5,8 +5,8 @@ import pytest
 
 import field_aware_cases
 from fastfm_ext import FFMRegressor, FMRegressor
-from fastfm_ext._engine.interactions import interactions
-from fastfm_ext.explain import contributions, field_strengths, importance, top_interactions
+from fastfm_ext._engine.interactions import interactions as interactions_of
+from fastfm_ext.explain import field_interactions, field_strengths, interactions, top_interactions
 from field_aware_cases import FIELD_AWARE, encoded, target_of
 
 table = field_aware_cases.table
@@ -14,7 +14,7 @@ table = field_aware_cases.table
 
 def by_definition(model, fields, n_fields):
     params, every = model._scorers[0], np.arange(len(fields))
-    pairs = interactions(params, every, every).astype(float)
+    pairs = interactions_of(params, every, every).astype(float)
     found = np.zeros((n_fields, n_fields))
     for F, G in np.ndindex(n_fields, n_fields):
         values = pairs[np.ix_(fields == F, fields == G)]
@@ -57,8 +57,9 @@ def test_fields_of_a_model_that_has_its_own_are_refused(table):
         field_strengths(model, fields=encoder.fields_)
 
 
-@pytest.mark.parametrize("explain", [contributions, importance, lambda model, X: top_interactions(model)])
+@pytest.mark.parametrize("explain", [field_interactions, interactions, lambda model, X: top_interactions(model)])
 def test_other_explanations_say_that_they_are_for_factorization_machines(explain, table):
     _, X = encoded(table)
-    with pytest.raises(ValueError, match="and FFMRegressor is a field-aware model; field_strengths tells"):
+    says = "and FFMRegressor is a field-aware model; contributions, importance and field_strengths explain it"
+    with pytest.raises(ValueError, match=says):
         explain(FFMRegressor(max_iter=2).fit(X, table[1]), X)

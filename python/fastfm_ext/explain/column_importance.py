@@ -31,7 +31,7 @@ def importance(
 
     Parameters
     ----------
-    model : FMRegressor, FMClassifier, Bayesian estimator, or a Pipeline that ends with one
+    model : FMRegressor, FMClassifier, field-aware or Bayesian estimator, or a Pipeline that ends with one
         Fitted.
     X : {array-like, sparse matrix, data frame} of shape (n_rows, n_features)
         The rows to average over.
@@ -75,7 +75,7 @@ def importance(
     {'0': 1.5, '1': 0.5}
     """
     opened = OpenedModel.of(model, encoder)
-    estimator = opened.scorer("importance")
+    estimator = opened.scorer("importance", takes_fields=True)
     columns = Columns.of(opened, estimator._scorers[0].n_features, fields)
     if by_feature:
         columns = columns.of_features

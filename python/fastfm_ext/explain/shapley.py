@@ -28,6 +28,8 @@ def contributions(
 
     These are Shapley values, exact, in time O(k nnz): a factorization machine is a polynomial of the second degree, and
     each pair ``<v_i, v_j> x_i x_j`` goes to its two features in halves. They and `base_value` add up to the score.
+    The same holds for the pairs of field-aware models, in a time that grows with the fields; of rows that
+    ``normalize=True`` has scaled to unit length, what they are then is taken apart.
 
     What is left out of a row is as in the rows of a background, on average over them (interventional Shapley values):
     the same that ``shap.explainers.Exact`` finds with ``shap.maskers.Independent(background)``. Without background,
@@ -36,7 +38,7 @@ def contributions(
 
     Parameters
     ----------
-    model : FMRegressor, FMClassifier, Bayesian estimator, or a Pipeline that ends with one
+    model : FMRegressor, FMClassifier, field-aware or Bayesian estimator, or a Pipeline that ends with one
         Fitted. What is taken apart is the score before the link: log odds of the second class for `FMClassifier`, or
         the score of each of more classes; for Bayesian models that keep draws the mean score over these, a probit for
         classifiers; for others with ``keep="distilled"`` or ``"mean"`` the score of the machine they keep.
@@ -47,7 +49,7 @@ def contributions(
     encoder : FMEncoder, optional
         The one that has encoded X: explains by its columns. Of a Pipeline, its own is taken.
     fields : array-like of shape (n_features,), optional
-        In place of the encoder: the group of each feature.
+        In place of the encoder: the group of each feature, such as `fields_` of a field-aware model.
     by_feature : bool, default=False
         Whether to explain by feature although columns are known. The value of a column is the sum of those of its
         features.
@@ -87,7 +89,7 @@ def contributions(
     True
     """
     opened = OpenedModel.of(model, encoder)
-    estimator = opened.scorer("contributions")
+    estimator = opened.scorer("contributions", takes_fields=True)
     columns = Columns.of(opened, estimator._scorers[0].n_features, fields)
     if by_feature:
         columns = columns.of_features
