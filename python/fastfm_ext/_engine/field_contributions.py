@@ -68,6 +68,17 @@ def of_groups(X: Csr, params: Parameters, groups: GroupSums) -> Float32:
     return np.concatenate(found)
 
 
+def with_themselves(features: NDArray[np.integer], params: Parameters) -> Float64:
+    """Return c_ii of these features, which the score leaves out: (n_features,)."""
+    found, fields = np.zeros(len(features)), _fields(features, params)
+    for field in np.unique(fields):
+        at, alone = np.flatnonzero(fields == field), np.array([field])
+        V = params.V_of(features[at]).astype(np.float64)[:, None]
+        products = towards(V, alone) * pulls(V, params, alone, alone)
+        found[at] = products.sum(axis=tuple(range(1, products.ndim)))
+    return found
+
+
 # --- backgrounds -----------------------------------------------------------------------------------------------------
 
 
@@ -129,19 +140,8 @@ def _first_terms(X: Csr, params: Parameters, T: Float64, half: AnyArray | None) 
     if half is not None:
         pulled += half[fields]
     of_pairs = np.einsum("ik,ik->i", _vectors(features, params)[at], pulled)
-    terms: Float64 = x * (params.w[X.indices] + of_pairs - 0.5 * _with_themselves(features, params)[at] * x)
+    terms: Float64 = x * (params.w[X.indices] + of_pairs - 0.5 * with_themselves(features, params)[at] * x)
     return terms
-
-
-def _with_themselves(features: NDArray[np.integer], params: Parameters) -> Float64:
-    """Return c_ii of these features, which the score leaves out: (n_features,)."""
-    found, fields = np.zeros(len(features)), _fields(features, params)
-    for field in np.unique(fields):
-        at, alone = np.flatnonzero(fields == field), np.array([field])
-        V = params.V_of(features[at]).astype(np.float64)[:, None]
-        products = towards(V, alone) * pulls(V, params, alone, alone)
-        found[at] = products.sum(axis=tuple(range(1, products.ndim)))
-    return found
 
 
 def _vectors(features: NDArray[np.integer], params: Parameters) -> Float64:

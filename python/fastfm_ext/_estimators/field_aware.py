@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import FunctionType
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +12,6 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Int32
-from fastfm_ext._common.checks import public_name
 from fastfm_ext._engine.models import Fields
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.field_map import FieldMap
@@ -82,10 +82,10 @@ class FieldAware(SideVectors, RowEstimator):
         return self._field_map.first(n_features)
 
     def _scoring_form(self) -> ScoringForm:
-        raise ValueError(
-            f"{public_name(type(self))} is a field-aware model, and only factorization machines can be given in this "
-            "form. Train an FMClassifier or an FMRegressor for it, or predict with the model itself."
-        )
+        form = super()._scoring_form()
+        assert form.of_fields is not None
+        items = self._item_field_numbers() if np.size(self._given_item_fields) else None
+        return replace(form, of_fields=replace(form.of_fields, is_normalized=self.normalize, item_fields=items))
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         meta, arrays = super()._to_state()

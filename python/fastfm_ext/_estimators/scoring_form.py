@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
+from fastfm_ext._engine.field_contributions import with_themselves
+from fastfm_ext._engine.models import Fields
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.units import FAR_TARGET, Units
 
@@ -41,6 +45,52 @@ class Link:
 
 
 @dataclass(frozen=True, eq=False)
+class FieldForm:
+    """Pairs of a model with fields: ``<v_i, v_j>`` is not all that its features have.
+
+    Attributes
+    ----------
+    fields : Fields
+    pull : callable
+        As `ModelSpec` has it.
+    R : ndarray of shape (n_scores, n_fields, n_fields, ...), or None
+    with_themselves : ndarray of shape (n_scores, n_features), float64
+        What each feature would add with itself, of a value of 1.
+    w0_of_x, w_of_x : ndarray of shapes (n_scores,), float64, and (n_scores, n_features), float32
+        Those of x, where w0 and w are those of z = x - c.
+    is_normalized : bool
+        Whether rows are scaled to unit length before.
+    item_fields : ndarray of shape (n_item_fields,), or None
+        Fields of items, where they are known.
+    """
+
+    fields: Fields
+    pull: Callable[[AnyArray, AnyArray | None], AnyArray]
+    R: Float32 | None
+    with_themselves: Float64
+    w0_of_x: Float64
+    w_of_x: Float32
+    is_normalized: bool = False
+    item_fields: NDArray[np.integer] | None = None
+
+    @classmethod
+    def of(cls, scorers: list[Parameters], units: Units) -> Self | None:
+        """Copy what models with fields have in addition; None for other models."""
+        first = scorers[0]
+        if first.model.pull is None:
+            return None
+        every = np.arange(first.n_features)
+        return cls(
+            first.fields,
+            first.model.pull,
+            np.stack([params.R for params in scorers]) if "R" in first.tables else None,
+            np.stack([with_themselves(every, params) for params in scorers]),
+            np.array([units.centers.w0(params) for params in scorers]) + units.score_offset + units.target_center,
+            np.stack([units.centers.w(params) for params in scorers]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class ScoringForm:
     """Parameters of z = x - c, as copies that later training does not change, and the link.
 
@@ -49,6 +99,7 @@ class ScoringForm:
     w0 : ndarray of shape (n_scores,), float64
     w : ndarray of shape (n_scores, n_features), float32
     V : ndarray of shape (n_scores, n_features, n_factors), float32
+        With a vector for each field, (n_scores, n_features, n_fields, n_factors).
     link : Link
     target_center : float
         To be added to a score in double precision; 0 unless the targets are far from zero.
@@ -58,6 +109,8 @@ class ScoringForm:
         Of the rows of items, where these are apart.
     n_history_items : int
         Items of histories, whose factors are the last ones; each of H counts ``|H|^(-1/2)`` in a row of a user.
+    of_fields : FieldForm or None
+        For models with fields.
     """
 
     w0: Float64
@@ -68,6 +121,7 @@ class ScoringForm:
     centers: Centers = NO_CENTERS
     item_centers: Centers = NO_CENTERS
     n_history_items: int = 0
+    of_fields: FieldForm | None = None
 
     @classmethod
     def of(cls, scorers: list[Parameters], units: Units, link: Link) -> Self:
@@ -82,6 +136,7 @@ class ScoringForm:
             units.target_center if is_far else 0.0,
             units.centers,
             units.item_centers,
+            of_fields=FieldForm.of(scorers, units),
         )
 
     @property
@@ -97,4 +152,4 @@ class ScoringForm:
     @property
     def n_factors(self) -> int:
         """Number of factors."""
-        return int(self.V.shape[2])
+        return int(self.V.shape[-1])

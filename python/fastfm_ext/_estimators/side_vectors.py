@@ -34,6 +34,12 @@ class SideVectors(VectorsMixin):
         """Fields as `fields` names them, ascending, (n_fields,)."""
         raise NotImplementedError
 
+    @property
+    def _given_item_fields(self) -> Any:
+        """The names of the fields of items, that the user or the encoder has given; nothing if they are not known."""
+        given = self._item_fields_of_rows if self.item_fields is None else self.item_fields
+        return () if given is None else given
+
     def _item_field_numbers(self) -> NDArray[np.integer]:
         """Return the fields of items, as places in `field_names_`: those that the user named, or the encoder's.
 
@@ -42,8 +48,8 @@ class SideVectors(VectorsMixin):
         ValueError
             If nobody said which they are, or for one that the model does not have.
         """
-        given = self._item_fields_of_rows if self.item_fields is None else self.item_fields
-        if given is None or not np.size(given):
+        given = self._given_item_fields
+        if not np.size(given):
             raise ValueError(
                 f"{public_name(type(self))} needs to know which fields are those of items: name them, as in "
                 f"model.set_params(item_fields={[self.field_names_[-1].item()]!r}), or train on rows of an FMEncoder "

@@ -14,6 +14,7 @@ from fastfm_ext import (
     numeric,
 )
 from fastfm_ext.text_formats import read_libsvm
+from field_aware_cases import CLASSIFIERS
 from onnx_cases import exported, ids_and_values, run
 
 pd = pytest.importorskip("pandas", reason="needs pandas")
@@ -91,3 +92,14 @@ def test_clicks_of_frappe(data_dir):
     is_sure = np.abs(model.decision_function(X)) > 1e-5
     assert is_sure.mean() > 0.999
     np.testing.assert_array_equal(found["label"][is_sure], model.predict(X)[is_sure])
+
+
+@pytest.mark.parametrize("estimator", [*CLASSIFIERS], ids=lambda estimator: estimator.__name__)
+def test_clicks_of_frappe_by_fields(data_dir, estimator):
+    X, y = read_libsvm(data_dir / "frappe-nfm" / "frappe.validation.libfm.xz", n_features=5382, zero_based=True)
+    position = np.arange(X.nnz) - np.repeat(X.indptr[:-1], np.diff(X.indptr))  # each row has its ten fields in order
+    fields = np.zeros(X.shape[1], dtype=int)
+    fields[X.indices] = position
+    model = estimator(fields=fields, max_iter=3, early_stopping=False, random_state=0).fit(X, y)
+    found = run(exported(model), ids_and_values(X))
+    np.testing.assert_allclose(found["probabilities"], model.predict_proba(X), rtol=0, atol=1e-5)

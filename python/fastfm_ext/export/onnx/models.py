@@ -27,7 +27,8 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
     Parameters
     ----------
     model : estimator
-        A regressor, a classifier or a ranker of this package, or a Pipeline of FMEncoder and one of them. Fitted.
+        A regressor, a classifier or a ranker of this package, field-aware ones included, or a Pipeline of FMEncoder and
+        one of them. Fitted.
         Of a Bayesian model the graph has the one FM of `w0_`, `w_` and `V_`, so that it predicts as the model does with
         ``keep="distilled"`` (or ``"mean"``), without its draws and their spread.
     encoder : FMEncoder, optional
@@ -51,8 +52,9 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
     ValueError
         If `what` is another; if the encoder is of another number of features; if a column cannot be encoded in ONNX:
         `hashed`, and categories that are neither text, int64 nor truth values; if there is an encoder, but none of its
-        columns are of the side of the vector; for vectors of more than two classes; for ``form="centered"`` of a
-        Bayesian model; for tables of more than 2 GiB, which an ONNX file cannot hold.
+        columns are of the side of the vector; for vectors of more than two classes, or of a field-aware model that
+        scales rows to unit length or does not know the fields of items; for ``form="centered"`` of a Bayesian model;
+        for tables of more than 2 GiB, which an ONNX file cannot hold.
     sklearn.exceptions.NotFittedError
         If the model or the encoder is not fitted.
 
@@ -75,7 +77,8 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
     values that the encoder refuses, such as infinite.
 
     Outputs: ``score`` (n,) of regressors and rankers; ``label`` (n,) and ``probabilities`` (n, n_classes) of
-    classifiers; ``vector`` (n, n_factors + 1), and ``bias`` (n,) of the users of models that are no ranker. All are
+    classifiers; ``vector`` (n, n_factors + 1), of field-aware models as long as `item_vector` is, and ``bias`` (n,) of
+    the users of models that are no ranker. All are
     float32, but ``score`` and ``bias`` where `predict` returns float64 because targets are far from zero. An output
     of which a column has the name gets an underscore behind its own.
 

@@ -9,6 +9,7 @@ import numpy as np
 from fastfm_ext._estimators.scoring_form import ScoringForm
 from fastfm_ext._learning.similarity import TINY_SQUARE
 from fastfm_ext.encoding.sides import Side
+from fastfm_ext.export.onnx.field_scores import FieldMachine, form_of_vectors
 from fastfm_ext.export.onnx.graph import Graph
 from fastfm_ext.export.onnx.links import raw_score, write_predictions
 from fastfm_ext.export.onnx.scores import GraphEntries, Machine, PooledEntries
@@ -24,7 +25,16 @@ def sides_of(form: ScoringForm, what: GraphKind) -> list[Side | None]:
 
 
 def write_outputs(graph: Graph, form: ScoringForm, what: GraphKind, entries: list[GraphEntries]) -> None:
-    """Add the outputs, from the entries of each of the sides."""
+    """Add the outputs, from the entries of each of the sides.
+
+    Raises
+    ------
+    ValueError
+        For vectors that a model with fields has not.
+    """
+    if form.of_fields is not None:
+        _write_outputs_of_fields(graph, form, what, entries[0])
+        return
     machine = Machine(graph, form.w, form.V)
     if form.link.kind == "similarity":
         sides = zip(sides_of(form, what), entries, strict=True)
@@ -46,6 +56,23 @@ def write_outputs(graph: Graph, form: ScoringForm, what: GraphKind, entries: lis
     vector = _vector(graph, first, sums and _of_first_score(graph, sums))
     graph.output("vector", vector, np.float32, "n", form.n_factors + 1)
     if what == "user_vector":
+        bias, dtype = raw_score(graph, form, rows.own)
+        graph.output("bias", bias, dtype, "n")
+
+
+def _write_outputs_of_fields(graph: Graph, form: ScoringForm, what: GraphKind, entries: GraphEntries) -> None:
+    """Add the outputs of a model with fields."""
+    if what == "prediction":
+        write_predictions(graph, form, FieldMachine(graph, form).pooled(entries, form.centers).own)
+        return
+    form, side = form_of_vectors(form), sides_of(form, what)[0]
+    assert side is not None
+    machine = FieldMachine(graph, form)
+    rows = machine.pooled(entries, form.centers, side)
+    first = graph.cast(rows.own, np.float32) if side == "item" else _ones(graph, rows.own)
+    vector = _vector(graph, first, rows.sums and _of_first_score(graph, rows.sums))
+    graph.output("vector", vector, np.float32, "n", machine.vector_length(side) + 1)
+    if side == "user":
         bias, dtype = raw_score(graph, form, rows.own)
         graph.output("bias", bias, dtype, "n")
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._engine.centers import Centers
 from fastfm_ext.export.onnx.graph import Graph
 
@@ -83,47 +83,33 @@ class Machine:
     def __init__(self, graph: Graph, w: Float32, V: Float32) -> None:
         self.graph, self.w, self.V = graph, w, V
         self.n_scores, _, self.n_factors = V.shape
-        self._sums_table = graph.constant(self._side_by_side())
+        self._table = SummedTable(graph, self._side_by_side())
 
     def pooled(self, entries: GraphEntries, centers: Centers, *, with_pairs: bool) -> PooledEntries:
         """Return the terms of rows; `own` is the linear part alone unless it is to have the pairs of their features."""
-        graph = self.graph
-        values = graph.cast(entries.values, np.float64)
+        rows = self._pooled(*centered_entries(self.graph, entries, centers), with_pairs=with_pairs)
         if not len(centers):
-            return self._pooled(entries.ids, values, entries.kept, with_pairs=with_pairs)
-        ids, values, kept = _without_kept(graph, entries, values, centers)
-        ids, values = _centered(graph, ids, values, centers)
+            return rows
         c, columns = centers.values, centers.columns
         V = self.V[:, columns].astype(np.float64) * c[:, None]
         sums_of_zeros = -V.sum(axis=1)
         own_of_zeros = -(self.w[:, columns] * c).sum(axis=1)
         if with_pairs:
             own_of_zeros = own_of_zeros + 0.5 * ((sums_of_zeros**2).sum(axis=1) - (V**2).sum(axis=(1, 2)))
-        rows = self._pooled(ids, values, kept, with_pairs=with_pairs)
         return rows._replace(of_zeros=(own_of_zeros, sums_of_zeros))
 
     def _pooled(self, ids: str, values: str, kept: tuple[KeptRows, ...], *, with_pairs: bool) -> PooledEntries:
         graph, k = self.graph, self.n_factors
-        table = graph.cast(graph.node("Gather", self._sums_table, ids), np.float64)
-        products = graph.node("MatMul", graph.unsqueezed(values, 1), table)
-        for rows in kept:
-            own_products = graph.constant(rows.matrix.astype(np.float64) @ self._side_by_side())
-            found = graph.node("Gather", own_products, rows.which)
-            products = graph.node("Add", products, graph.unsqueezed(found, 1))
+        products = summed_rows(graph, self._table, ids, values, kept)
         if not k:
-            return PooledEntries(self._of_scores(products), None)
+            return PooledEntries(of_scores(graph, products), None)
         widths = graph.constant([k * self.n_scores, self.n_scores], np.int64)
         sums, linear = graph.nodes("Split", products, widths, n_outputs=2, axis=2)
         by_score = graph.constant([-1, self.n_scores, k], np.int64)
-        own, sums = self._of_scores(linear), graph.node("Reshape", sums, by_score)
+        own, sums = of_scores(graph, linear), graph.node("Reshape", sums, by_score)
         if with_pairs:
             squares_of_factors = np.einsum("sif,sif->is", self.V, self.V, dtype=np.float64)
-            table = graph.node("Gather", graph.constant(squares_of_factors), ids)
-            squares = graph.unsqueezed(graph.node("Mul", values, values), 1)
-            of_squares = self._of_scores(graph.node("MatMul", squares, table))
-            for rows in kept:
-                own_squares = graph.constant(rows.matrix.astype(np.float64).power(2) @ squares_of_factors)
-                of_squares = graph.node("Add", of_squares, graph.node("Gather", own_squares, rows.which))
+            of_squares = summed_squares(graph, squares_of_factors, ids, values, kept)
             of_sums = graph.node("ReduceSumSquare", sums, axes=[2], keepdims=0)
             twice = graph.node("Sub", of_sums, of_squares)
             own = graph.node("Add", own, graph.node("Mul", twice, graph.constant(0.5, np.float64)))
@@ -133,9 +119,43 @@ class Machine:
         """Return [V | w] of all scores, (n_features, n_scores n_factors + n_scores)."""
         return np.concatenate([self.V.transpose(1, 0, 2).reshape(self.V.shape[1], -1), self.w.T], axis=1)
 
-    def _of_scores(self, products: str) -> str:
-        """Bring (n, 1, n_scores) to (n, n_scores)."""
-        return self.graph.node("Squeeze", products, self.graph.constant([1], np.int64))
+
+class SummedTable:
+    """A table of features, (n_features, width), of which the graph sums rows."""
+
+    def __init__(self, graph: Graph, table: AnyArray) -> None:
+        self.values, self.name = table, graph.constant(table)
+
+
+def summed_rows(graph: Graph, table: SummedTable, ids: str, values: str, kept: tuple[KeptRows, ...]) -> str:
+    """Return the sums of the table's rows times the values of each row, in double precision: (n, 1, width)."""
+    rows = graph.cast(graph.node("Gather", table.name, ids), np.float64)
+    products = graph.node("MatMul", graph.unsqueezed(values, 1), rows)
+    for which, matrix in kept:
+        own_products = graph.constant(matrix.astype(np.float64) @ table.values)
+        products = graph.node("Add", products, graph.unsqueezed(graph.node("Gather", own_products, which), 1))
+    return products
+
+
+def summed_squares(graph: Graph, table: Float64, ids: str, values: str, kept: tuple[KeptRows, ...]) -> str:
+    """Return the sums of the table's rows, (n_features, n_scores), times the squares of the values: (n, n_scores)."""
+    squares = [KeptRows(rows.which, rows.matrix.astype(np.float64).power(2)) for rows in kept]
+    squared = graph.node("Mul", values, values)
+    return of_scores(graph, summed_rows(graph, SummedTable(graph, table), ids, squared, tuple(squares)))
+
+
+def of_scores(graph: Graph, products: str) -> str:
+    """Bring (n, 1, n_scores) to (n, n_scores)."""
+    return graph.node("Squeeze", products, graph.constant([1], np.int64))
+
+
+def centered_entries(graph: Graph, entries: GraphEntries, centers: Centers) -> tuple[str, str, tuple[KeptRows, ...]]:
+    """Return ids, values in double precision, and kept rows of z = x - c."""
+    values = graph.cast(entries.values, np.float64)
+    if not len(centers):
+        return entries.ids, values, entries.kept
+    ids, values, kept = _without_kept(graph, entries, values, centers)
+    return (*_centered(graph, ids, values, centers), kept)
 
 
 def _without_kept(
