@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, softmax
 
 from fastfm_ext._common.arrays import Float32, Float64
 
@@ -25,8 +24,10 @@ def probabilities_of(scores: Float32, *, is_softmax: bool) -> Float64:
     """
     exact = scores.astype(np.float64)
     if len(exact) == 1:
-        return np.stack([expit(-exact[0]), expit(exact[0])], axis=1)
+        return _of_log_odds(exact[0])
     if is_softmax:
+        from scipy.special import softmax  # takes longer to import than to train on few rows
+
         of_softmax: Float64 = softmax(exact, axis=0).T
         return of_softmax
     # Dividing by the largest first keeps rows apart where every class is improbable.
@@ -34,3 +35,10 @@ def probabilities_of(scores: Float32, *, is_softmax: bool) -> Float64:
     p = np.exp(log_p - log_p.max(axis=0))
     probabilities: Float64 = (p / p.sum(axis=0)).T
     return probabilities
+
+
+def _of_log_odds(log_odds: Float64) -> Float64:
+    """Return the probabilities of both classes, (n_rows, 2)."""
+    odds_against = np.exp(-np.abs(log_odds))  # at most 1, so that nothing overflows
+    p = np.stack([odds_against, np.ones_like(odds_against)], axis=1) / (1.0 + odds_against)[:, None]
+    return np.where(log_odds[:, None] < 0, p[:, ::-1], p)

@@ -140,12 +140,11 @@ def _logistic(y: Float32, p: Float32, delta: float) -> Float64:
 
 def _log_odds(targets: Float32, sample_weight: Float32 | None, delta: float) -> Float64:
     import numpy as np
-    from scipy.special import logit
 
     rates = np.average(targets.astype(np.float64), axis=1, weights=sample_weight)
     n = targets.shape[1]
     # As if each class had been seen once more, so that a class without rows gets a finite log odds.
-    log_odds: Float64 = logit((rates * n + 0.5) / (n + 1.0))
+    log_odds: Float64 = np.log((rates * n + 0.5) / ((1.0 - rates) * n + 0.5))
     return log_odds
 
 

@@ -54,7 +54,12 @@ def _mean(loss: Loss, y: Float32, p: Float32, sample_weight: Float32 | None, del
     for first in range(0, y.shape[-1], ROWS_AT_ONCE):
         rows = slice(first, first + ROWS_AT_ONCE)
         values = loss.values(y[..., rows], p[..., rows], delta)
-        weight = np.ones(len(values)) if sample_weight is None else sample_weight[rows].astype(np.float64)
-        total += float(values @ weight)
-        total_weight += float(weight.sum())
+        # Not by `@`: BLAS would wake its threads, which then wait on a core that the next epoch is to have.
+        if sample_weight is None:
+            total += float(values.sum())
+            total_weight += len(values)
+        else:
+            weight = sample_weight[rows].astype(np.float64)
+            total += float((values * weight).sum())
+            total_weight += float(weight.sum())
     return total / total_weight

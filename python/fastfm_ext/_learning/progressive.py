@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from fastfm_ext._common.arrays import Float32, Float64, Int64
 from fastfm_ext._learning.losses import JointLoss, Loss
@@ -22,7 +21,7 @@ from fastfm_ext._learning.samples import Samples
 # Log odds are sorted into bins, within which the AUC takes rows for equal.
 _BINS_OF_1, _WIDEST = 512, 16
 N_BINS = 2 * _BINS_OF_1 * _WIDEST
-_PROBABILITIES = expit((np.arange(N_BINS) + 0.5) / _BINS_OF_1 - _WIDEST)
+_PROBABILITIES = 1.0 / (1.0 + np.exp(_WIDEST - (np.arange(N_BINS) + 0.5) / _BINS_OF_1))
 
 Figures = dict[str, list[Any]]
 
