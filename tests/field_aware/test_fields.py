@@ -206,3 +206,64 @@ def test_numeric_columns_far_from_zero_have_weights_of_their_own_values(estimato
     found = scores(model, rows).astype(float)
     expected = model.w0_ + np.concatenate([[0], model.w_])
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+
+
+# --- parameters of another program -----------------------------------------------------------------------------------
+
+
+def given(model, **hyperparameters):
+    """A model of the parameters of another."""
+    parts = {"R": model.R_} if hasattr(model, "R_") else {}
+    if hasattr(model, "classes_"):
+        parts["classes"] = model.classes_
+    return type(model).from_parameters(model.w0_, model.w_, model.V_, **parts, random_state=0, **hyperparameters)
+
+
+@pytest.mark.parametrize("n_factors", [0, 3, 4])
+@pytest.mark.parametrize("estimator", FIELD_AWARE)
+def test_given_parameters_predict_as_those_of_the_model_and_are_trained_further(estimator, n_factors, table):
+    encoder, X = encoded(table)
+    X, y = plain(X), target_of(estimator, table)
+    model = make(estimator, n_factors=n_factors, fields=encoder.fields_, max_iter=30).fit(X, y)
+    twin = given(model, fields=encoder.fields_)
+    np.testing.assert_array_equal(twin.predict(X), model.predict(X))
+    np.testing.assert_allclose(scores(twin, X), scores(model, X), rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(twin.V_, model.V_)
+    file = io.BytesIO()
+    save_model(file, twin)
+    np.testing.assert_array_equal(scores(load_model(file).model, X), scores(twin, X))
+    twin.partial_fit(X, y)
+    fresh = make(estimator, n_factors=n_factors, fields=encoder.fields_).partial_fit(X, y)
+    assert twin.history_["train_loss"][0] < fresh.history_["train_loss"][0]
+
+
+@pytest.mark.parametrize("estimator", CLASSIFIERS)
+def test_given_parameters_of_several_classes(estimator, table):
+    encoder, X = encoded(table)
+    model = make(estimator, fields=encoder.fields_).fit(plain(X), np.digitize(table[1], [-0.5, 0.5]))
+    twin = given(model, fields=encoder.fields_)
+    np.testing.assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
+    assert twin.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("estimator", REGRESSORS)
+def test_given_parameters_of_other_shapes_are_refused(estimator, table):
+    encoder, X = encoded(table)
+    model = make(estimator, fields=encoder.fields_).fit(plain(X), table[1])
+    fields = np.where(encoder.fields_ == 2, 3, encoder.fields_)
+    fields[0] = 2
+    with pytest.raises(
+        ValueError, match=r"V has vectors for 3 fields, and fields are 4|R must have the shape \(n_fields=4"
+    ):
+        given(model, fields=fields)
+    w0, w, V = model.w0_, model.w_, model.V_
+    if not hasattr(model, "R_"):
+        with pytest.raises(ValueError, match=f"{estimator.__name__} has no R"):
+            estimator.from_parameters(w0, w, V, np.eye(3), fields=encoder.fields_)
+        return
+    with pytest.raises(ValueError, match="R is missing"):
+        estimator.from_parameters(w0, w, V, fields=encoder.fields_)
+    R = model.R_.copy()
+    R[0, 1] += 1.0
+    with pytest.raises(ValueError, match=r"R\[G, F\] must be"):
+        estimator.from_parameters(w0, w, V, R, fields=encoder.fields_)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine import storage
 from fastfm_ext._engine.models import FM, NO_FIELDS, Fields, ModelSpec, TableSpec
-from fastfm_ext._engine.models.spec import factors, padded
+from fastfm_ext._engine.models.spec import padded
 from fastfm_ext._engine.options import STATE_SLOTS, Options
 from fastfm_ext._engine.storage import Records
 from fastfm_ext._native import core
@@ -72,18 +72,24 @@ class Parameters:
         return cls(tables, n_factors, model, fields)
 
     @classmethod
-    def of(cls, n_factors: int, **values: Float32) -> Self:
-        """Take over those of a factorization machine, without any optimizer's state.
+    def of(cls, n_factors: int, *, model: ModelSpec = FM, fields: Fields = NO_FIELDS, **values: Float32) -> Self:
+        """Take over those of a model, without any optimizer's state.
 
-        They are w0 (1, 1), w (n_features, 1) and V (n_features, n_factors).
+        They are w0 (1, 1), w (n_features, 1), V (n_features, n_factors) or, with a vector for each field,
+        (n_features, n_fields, n_factors), and where the model has it R, (n_fields, n_fields, ...) as `R` is.
         """
-        tables = {}
-        for spec in FM.tables:
-            table = aligned_empty(spec.shape(len(values["V"]), 0, n_factors, 0))
+        k, tables = padded(n_factors), {}
+        for spec in model.tables:
+            table = aligned_empty(spec.shape(len(values["V"]), 0, n_factors, fields.n))
             table[...] = 0.0
-            table[:, 0, : values[spec.name].shape[1]] = values[spec.name]
+            given = values[spec.name]
+            if spec.of_pair is not None:
+                given = _widened(given, (fields.n, fields.n, *spec.of_pair(k))).reshape(fields.n, -1)
+            elif given.ndim == 3:
+                given = _widened(given, (*given.shape[:2], k)).reshape(len(given), -1)
+            table[:, 0, : given.shape[1]] = given
             tables[spec.name] = table
-        return cls(tables, n_factors)
+        return cls(tables, n_factors, model, fields)
 
     def begun(self, options: Options) -> Self:
         """Return a copy with the first state of the options' optimizer, as `initialise` gives it."""
@@ -148,8 +154,8 @@ class Parameters:
     def V_of(self, features: NDArray[np.integer] | slice) -> Float32:
         """Return the rows of V of these features."""
         V = storage.parameters_of(self.tables["V"][features])
-        has_one_vector = any(spec.name == "V" and spec.width is factors for spec in self.specs)
-        return (V if has_one_vector else V.reshape(len(V), self.fields.n, self.k))[..., : self.n_factors]
+        by_field = self.model.has_vectors_by_field
+        return (V.reshape(len(V), self.fields.n, self.k) if by_field else V)[..., : self.n_factors]
 
     @property
     def R(self) -> Float32:
@@ -158,8 +164,8 @@ class Parameters:
         Both halves, from the upper triangle of the table: what belongs to G and F is that of F and G, transposed, and
         of a matrix of F and F, the symmetric part is all that counts.
         """
-        n = self.fields.n
-        of_pair = next(spec.of_pair for spec in self.specs if spec.of_pair)(self.k)
+        n, of_pair = self.fields.n, self.model.shape_of_pair(self.k)
+        assert of_pair is not None
         pairs = self.tables["R"][:, 0, : n * math.prod(of_pair)].reshape(n, n, *of_pair)
         within = tuple(slice(self.n_factors) for _ in of_pair)
         R: Float32 = pairs[(slice(None), slice(None), *within)].copy()
@@ -299,6 +305,13 @@ class Parameters:
                 )
             tables[spec.name] = array.reshape(spec.shape(n_features, n_slots, n_factors, fields.n))
         return cls(tables, n_factors, model, fields)
+
+
+def _widened(values: Float32, shape: tuple[int, ...]) -> Float32:
+    """Return values with zeros behind them up to this shape."""
+    wide: Float32 = np.zeros(shape, dtype=np.float32)
+    wide[tuple(slice(n) for n in values.shape)] = values
+    return wide
 
 
 def _dtype_of(spec: TableSpec, model: ModelSpec, options: Options) -> type[np.generic]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import FunctionType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +15,8 @@ from fastfm_ext._common.arrays import AnyArray, Float32, Int32
 from fastfm_ext._engine.models import Fields
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.field_map import FieldMap
+from fastfm_ext._estimators.foreign_parameters import model_of
+from fastfm_ext._estimators.labels import rising_classes
 from fastfm_ext._estimators.row_classifier import RowClassifier
 from fastfm_ext._estimators.row_regressor import RowRegressor
 from fastfm_ext._estimators.rows import RowEstimator
@@ -187,6 +189,49 @@ class FieldAwareClassifier(FieldAware, RowClassifier):
         self.item_fields = item_fields
         self.normalize = normalize
 
+    @classmethod
+    def from_parameters(
+        cls,
+        w0: ArrayLike,
+        w: ArrayLike,
+        V: ArrayLike,
+        R: ArrayLike | None = None,
+        *,
+        classes: ArrayLike = (0, 1),
+        **hyperparameters: Any,
+    ) -> Self:
+        """Return a model with the parameters of another program, such as libffm's, as if it had been fitted.
+
+        It predicts at once, and trains on as one of `FMClassifier.from_parameters` does.
+
+        Parameters
+        ----------
+        w0 : float, or array-like of shape (n_classes,)
+        w : array-like of shape (n_features,) or (n_classes, n_features)
+        V : array-like
+            In the shape of `V_`. Fields are in the order of `field_names_`, which is ascending.
+        R : array-like, optional
+            In the shape of `R_`, for models that have it: symmetric in the fields, matrices transposed.
+        classes : array-like of shape (n_classes,), default=(0, 1)
+            The classes, in rising order; of more than two, all parameters have a first axis of their length.
+        **hyperparameters
+            Those of the constructor, `fields` among them; `n_factors` is that of V.
+
+        Returns
+        -------
+        estimator
+
+        Raises
+        ------
+        ValueError
+            For other shapes, fewer than two classes or some that do not rise, values that float32 cannot hold, an
+            invalid hyperparameter, or R where the model has none, or none where it has it.
+        """
+        named = rising_classes(classes)
+        model = model_of(cls, hyperparameters, 1 if len(named) == 2 else len(named), w0=w0, w=w, V=V, R=R)
+        model.classes_ = named
+        return model
+
 
 class FieldAwareRegressor(FieldAware, RowRegressor):
     """A field-aware model for regression, without scikit-learn."""
@@ -257,6 +302,37 @@ class FieldAwareRegressor(FieldAware, RowRegressor):
         self.fields = fields
         self.item_fields = item_fields
         self.normalize = normalize
+
+    @classmethod
+    def from_parameters(
+        cls, w0: ArrayLike, w: ArrayLike, V: ArrayLike, R: ArrayLike | None = None, **hyperparameters: Any
+    ) -> Self:
+        """Return a model with the parameters of another program, such as libffm's, as if it had been fitted.
+
+        It predicts at once, and trains on as one of `FMRegressor.from_parameters` does.
+
+        Parameters
+        ----------
+        w0 : float
+        w : array-like of shape (n_features,)
+        V : array-like
+            In the shape of `V_`. Fields are in the order of `field_names_`, which is ascending.
+        R : array-like, optional
+            In the shape of `R_`, for models that have it: symmetric in the fields, matrices transposed.
+        **hyperparameters
+            Those of the constructor, `fields` among them; `n_factors` is that of V.
+
+        Returns
+        -------
+        estimator
+
+        Raises
+        ------
+        ValueError
+            For other shapes, values that float32 cannot hold, an invalid hyperparameter, or R where the
+            model has none, or none where it has it.
+        """
+        return model_of(cls, hyperparameters, 1, w0=w0, w=w, V=V, R=R)
 
 
 def _constructor(given: Any, public_name: str, n_factors: int) -> Any:

@@ -127,7 +127,7 @@ class PlainClassifier(VectorsMixin, RowClassifier):
         ['no', 'yes']
         """
         named = rising_classes(classes)
-        model = model_of(cls, w0, w, V, hyperparameters, 1 if len(named) == 2 else len(named))
+        model = model_of(cls, hyperparameters, 1 if len(named) == 2 else len(named), w0=w0, w=w, V=V)
         model.classes_ = named
         return model
 

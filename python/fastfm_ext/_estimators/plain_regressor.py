@@ -117,4 +117,4 @@ class PlainRegressor(VectorsMixin, RowRegressor):
         >>> model.predict([[1.0, 0.0], [1.0, 1.0]]).tolist()
         [1.5, 5.5]
         """
-        return model_of(cls, w0, w, V, hyperparameters, 1)
+        return model_of(cls, hyperparameters, 1, w0=w0, w=w, V=V)

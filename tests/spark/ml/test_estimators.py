@@ -13,6 +13,7 @@ from pyspark.ml.linalg import Vectors
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder, TrainValidationSplit
 
 import fastfm_ext
+import field_aware_cases
 from fastfm_ext.spark import FMClassificationModel, FMClassifier, FMRegressionModel, FMRegressor
 
 N_USERS, N_ITEMS = 20, 15
@@ -134,6 +135,18 @@ def test_a_model_of_one_machine_predicts_the_same_on_spark(spark, ratings):
         FMClassificationModel.from_local(fastfm_ext.FMClassifier(max_iter=1).fit(X, labels))
     with pytest.raises(TypeError, match="made of a fastfm_ext"):
         FMClassificationModel.from_local(local)
+
+
+@pytest.mark.parametrize("estimator", field_aware_cases.FIELD_AWARE)
+def test_field_aware_models_are_refused_with_what_to_do(spark, ratings, estimator):
+    _, X, y = ratings
+    fields = [0] * N_USERS + [1] * N_ITEMS
+    local = estimator(fields=fields, max_iter=1).fit(X, y > 3)
+    kind = FMClassificationModel if estimator in field_aware_cases.CLASSIFIERS else FMRegressionModel
+    with pytest.raises(
+        TypeError, match=rf"got a {estimator.__name__}\. Spark has no field-aware models: let mapInPandas"
+    ):
+        kind.from_local(local)
 
 
 def test_thresholds_shift_the_prediction(spark, ratings):

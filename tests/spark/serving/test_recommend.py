@@ -14,6 +14,7 @@ from pyspark.sql.functions import lit
 
 from fastfm_ext.spark import recommend_for_all, vectors_for_all
 from fastfm_ext.spark.encoding.apply import encode
+from field_aware_cases import REGRESSORS
 
 EVENTS, USERS, FILMS = world()
 
@@ -93,6 +94,18 @@ def test_vectors_are_those_of_one_machine_and_are_read_back_from_parquet(spark, 
     own, bias = model.user_vectors_and_bias(encoder.transform({"user": [row["id"] for row in users]}, side="user"))
     np.testing.assert_array_equal(np.array([row["vector"] for row in users], dtype=np.float32), own)
     np.testing.assert_array_equal(np.array([row["bias"] for row in users], dtype=np.float32), bias)
+
+
+@pytest.mark.parametrize("estimator", REGRESSORS)
+def test_field_aware_models_are_served_as_on_one_machine(spark, trained, estimator):
+    encoder = trained[0]
+    model = estimator(n_factors=4, max_iter=5, random_state=0).fit(encoder.transform(EVENTS), EVENTS["plays"])
+    films = vectors_for_all(model, frame_of(spark, FILMS, "film"), "item", encoder=encoder, idCol="film").collect()
+    expected = model.item_vector(encoder.transform({"film": [row["id"] for row in films]}, side="item"))
+    np.testing.assert_array_equal(np.array([row["vector"] for row in films], dtype=np.float32), expected)
+    index = ItemIndex().fit(model.item_vector(encoder.transform(FILMS, side="item")), ids=FILMS["film"])
+    ranked = recommend_for_all(model, index, frame_of(spark, USERS, "user"), 5, encoder=encoder, itemCol="film")
+    assert by_user(ranked) == of_one_machine((encoder, model, index), 5, None)
 
 
 @pytest.mark.parametrize(

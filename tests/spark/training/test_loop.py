@@ -9,6 +9,7 @@ pytest.importorskip("pyspark", reason="no PySpark: install the extra spark")
 
 import fastfm_ext
 from fastfm_ext.spark.training import TrainingSettings, train
+from field_aware_cases import FIELD_AWARE
 from model_bits import bits
 
 
@@ -59,3 +60,14 @@ def test_a_divergence_says_what_to_try(ratings):
     estimator = fastfm_ext.FMRegressor(n_factors=4, learning_rate=1e6, solver="sgd", l2_w=0, l2_V=0, random_state=0)
     with pytest.raises(fastfm_ext.DivergenceError, match="learning_rate"):
         train(estimator, ratings.packed, TrainingSettings(n_epochs=2))
+
+
+@pytest.mark.parametrize("estimator", FIELD_AWARE)
+def test_field_aware_models_are_refused_with_what_to_do(ratings, estimator):
+    with pytest.raises(ValueError, match=f"{estimator.__name__} is a field-aware model. Train it on one machine"):
+        train(estimator(), ratings.packed, TrainingSettings(n_epochs=1))
+
+
+def test_factors_in_float16_are_refused(ratings):
+    with pytest.raises(ValueError, match="Spark trains with dtype=\"float32\"; got 'float16'"):
+        train(fastfm_ext.FMRegressor(dtype="float16"), ratings.packed, TrainingSettings(n_epochs=1))

@@ -119,6 +119,15 @@ class ModelSpec:
     has_halves: bool = False
 
     @property
+    def has_vectors_by_field(self) -> bool:
+        """Whether a feature has a vector for each field, and not one for all."""
+        return any(table.name == "V" and table.width is not factors for table in self.tables)
+
+    def shape_of_pair(self, k: int) -> tuple[int, ...] | None:
+        """Return the shape of what R has for a pair of fields, with k factors; None without R."""
+        return next((table.of_pair(k) for table in self.tables if table.of_pair is not None), None)
+
+    @property
     def has_fields(self) -> bool:
         """Whether it asks which field a feature belongs to."""
         return self.pull is not None

@@ -81,9 +81,13 @@ class ScoresOnSpark(FMParams, SavedAsModelFile):
             For an estimator that is not fitted.
         """
         if type(model) is not cls._local_class:
+            of_fields = (
+                " Spark has no field-aware models: let mapInPandas predict, or vectors_for_all make its vectors."
+            )
+            advice = of_fields * hasattr(model, "field_names_")
             raise TypeError(
                 f"{cls.__name__} is made of a {cls._local_class.__module__.rsplit('.', 1)[0]}."
-                f"{cls._local_class.__name__}; got a {type(model).__name__}."
+                f"{cls._local_class.__name__}; got a {type(model).__name__}.{advice}"
             )
         check_is_fitted(model, "n_features_in_")
         result = cls(copy.deepcopy(model))

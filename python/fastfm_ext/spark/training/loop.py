@@ -90,12 +90,17 @@ def train(estimator: AnyRowEstimator, rows: PackedSamples, settings: TrainingSet
     Raises
     ------
     ValueError
-        For a checkpoint of other settings or rows, or a damaged one; for `dtype` "float16".
+        For a checkpoint of other settings or rows, or a damaged one; for `dtype` "float16" and for field-aware models.
     DivergenceError
         When a score stops being finite or the loss explodes, and there is no best epoch to fall back on.
     """
     model = copy.copy(estimator)
     model._check_params()
+    if model._spec.has_fields:
+        raise ValueError(
+            f"Spark trains factorization machines, and {type(model).__name__} is a field-aware model. Train it on one "
+            "machine, with fit_stream for rows that are larger than memory; or train an FMClassifier or FMRegressor."
+        )
     if getattr(model, "dtype", "float32") != "float32":
         raise ValueError(f'Spark trains with dtype="float32"; got {model.dtype!r}.')
     model.n_features_in_ = rows.n_features
