@@ -144,23 +144,6 @@ def test_flags_of_l2_reach_the_estimator(run, text_files):
     assert (model.l2_exponent, model.adaptive_l2) == (0.5, True)
 
 
-@pytest.mark.parametrize("stream", [[], ["--stream"]], ids=["whole", "stream"])
-def test_factors_in_float16_are_trained_kept_and_told_of(run, text_files, stream):
-    arguments = ("--n-factors", 8, *stream, "--max-iter", 30, "--quiet", "-m", "m.fastfm")
-    assert run("fit", "train.ffm", "--dtype", "float16", *arguments)[0] == 0
-    model, size = load_model("m.fastfm").model, (text_files / "m.fastfm").stat().st_size
-    assert (model.dtype, model._scorers[0].dtype) == ("float16", "float16")
-    said = run("inspect", "m.fastfm")[1]
-    assert re.search(r"^dtype +float16$", said, re.M)
-    told = re.search(r"^mean length of the factors +(\S+)", said, re.M)
-    assert float(told[1]) == pytest.approx(np.linalg.norm(model.V_, axis=1).mean(), rel=1e-4)
-    code, out, _ = run("predict", "m.fastfm", "test.ffm", "--output", "-")
-    assert (code, len(out.split())) == (0, 200)
-    assert run("fit", "train.ffm", *arguments)[0] == 0
-    assert size < (text_files / "m.fastfm").stat().st_size
-    assert re.search(r"^dtype +float32$", run("inspect", "m.fastfm")[1], re.M)
-
-
 @pytest.mark.parametrize(("words", "expected"), [("balanced", "balanced"), ("1=2.5", {1: 2.5})])
 def test_class_weights_reach_the_classifier(run, text_files, words, expected):
     assert run("fit", "train.ffm", "--class-weight", words, "--quiet", "-m", "m.fastfm")[0] == 0

@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pytest
 
 import command_cases
 from command_cases import COLUMNS
@@ -35,3 +36,20 @@ def test_inspect_tells_what_a_data_file_holds(run, text_files, tables):
     assert "libsvm" in run("inspect", "train.svm.gz")[1]
     facts = json.loads(run("inspect", "ratings.csv", "--json")[1])
     assert (facts["rows"], list(facts["columns"])) == (150, list(tables.columns))
+
+
+@pytest.mark.parametrize("stream", [[], ["--stream"]], ids=["whole", "stream"])
+def test_factors_in_float16_are_trained_kept_and_told_of(run, text_files, stream):
+    arguments = ("--n-factors", 8, *stream, "--max-iter", 30, "--quiet", "-m", "m.fastfm")
+    assert run("fit", "train.ffm", "--dtype", "float16", *arguments)[0] == 0
+    model, size = load_model("m.fastfm").model, (text_files / "m.fastfm").stat().st_size
+    assert (model.dtype, model._scorers[0].dtype) == ("float16", "float16")
+    said = run("inspect", "m.fastfm")[1]
+    assert re.search(r"^dtype +float16$", said, re.M)
+    told = re.search(r"^mean length of the factors +(\S+)", said, re.M)
+    assert float(told[1]) == pytest.approx(np.linalg.norm(model.V_, axis=1).mean(), rel=1e-4)
+    code, out, _ = run("predict", "m.fastfm", "test.ffm", "--output", "-")
+    assert (code, len(out.split())) == (0, 200)
+    assert run("fit", "train.ffm", *arguments)[0] == 0
+    assert size < (text_files / "m.fastfm").stat().st_size
+    assert re.search(r"^dtype +float32$", run("inspect", "m.fastfm")[1], re.M)
