@@ -8,7 +8,7 @@ from scipy import sparse
 
 from fastfm_ext import ItemIndex
 from retrieval import contenders, vectors
-from retrieval.__main__ import codes_table, compare, exact_table, ivf_table, limit_table
+from retrieval.__main__ import codes_table, compare, exact_table, halves_table, ivf_table, limit_table
 
 RNG = np.random.default_rng(0)
 USERS, ITEMS = (RNG.normal(size=(n, 9)).astype(np.float32) for n in (60, 700))
@@ -72,6 +72,7 @@ def test_the_tables_have_a_row_for_each_search() -> None:
     text = exact_table({"some": (USERS, ITEMS)}, rounds=1)
     assert text.count("| some") == 3
     assert limit_table({"some": (USERS, ITEMS)}, rounds=1).count("| some") == 3
+    assert halves_table({"some": (USERS, ITEMS)}, rounds=1).count("| some") == 2
     assert "| ivf, " in ivf_table(USERS, ITEMS, rounds=1, with_hnsw=False)
     assert codes_table(USERS, ITEMS, rounds=1).count(" alone") == 2
 

@@ -1,7 +1,7 @@
 """How fast top-N search is on trained vectors, beside faiss, NumPy and implicit.
 
 python -m benchmarks.retrieval                        all tables: about ten minutes
-python -m benchmarks.retrieval --tables exact ivf     exact, limit, seen, ivf, codes
+python -m benchmarks.retrieval --tables exact ivf     exact, limit, halves, seen, ivf, codes
 python -m benchmarks.retrieval --quick                few users and small tables: does it run
 
 The vectors are trained on MovieLens 1M and Gowalla, in the folder that FASTFM_EXT_DATA names; larger tables are drawn
@@ -29,7 +29,7 @@ from tables import markdown_table, median_and_range, three_digits
 from . import contenders
 from .vectors import Float32, Vectors, gowalla, more_like, movielens
 
-TABLES = ("exact", "limit", "seen", "ivf", "codes")
+TABLES = ("exact", "limit", "halves", "seen", "ivf", "codes")
 
 
 def compare(searches: Mapping[str, Callable[[], object]], n_users: int, rounds: int) -> list[list[str]]:
@@ -68,6 +68,19 @@ def limit_table(cases: Mapping[str, tuple[Float32, Float32]], rounds: int) -> st
         searches |= {f"top {n}": contenders.ours(index, users, n) for n in (10, 100)}
         rows += [[name, *row] for row in compare(searches, len(users), rounds)]
     return markdown_table(["items", "search", "us/user", "time / the product's"], rows)
+
+
+def halves_table(cases: Mapping[str, tuple[Float32, Float32]], rounds: int) -> str:
+    """Exact search of float32 and of float16 on one thread: time, memory, and how many of the best 100 stay."""
+    rows = []
+    for name, (users, items) in cases.items():
+        indexes = {dtype: ItemIndex(dtype=dtype, n_jobs=1).fit(items) for dtype in ("float32", "float16")}
+        searches = {dtype: contenders.ours(index, users, 100) for dtype, index in indexes.items()}
+        best = searches["float32"]()
+        for row, (dtype, index) in zip(compare(searches, len(users), rounds), indexes.items(), strict=True):
+            kept = f"{contenders.recall(searches[dtype](), best):.4f}"
+            rows.append([name, *row, three_digits(index.bytes_per_item_), kept])
+    return markdown_table(["items", "kept in", "us/user", "time / float32's", "bytes an item", "recall@100"], rows)
 
 
 def seen_table(vectors: Vectors, rounds: int, n_threads: int = 2) -> str:
@@ -139,8 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--hnsw", action="store_true", help="with the table ivf: HNSW too, some minutes to build")
     asked = parser.parse_args(arguments)
     rounds, scale = (1, 20) if asked.quick else (asked.rounds, 1)
-    films = movielens() if {"exact", "limit", "ivf", "codes"} & set(asked.tables) else None
-    places = gowalla() if {"exact", "limit", "seen"} & set(asked.tables) else None
+    films = movielens() if {"exact", "limit", "halves", "ivf", "codes"} & set(asked.tables) else None
+    places = gowalla() if {"exact", "limit", "halves", "seen"} & set(asked.tables) else None
     if "exact" in asked.tables and films and places:
         cases = {
             "3,706 x 17, MovieLens 1M": (films.users[: 4000 // scale], films.items),
@@ -157,6 +170,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         print(
             "Exact search and the product, one thread\n", limit_table(cases, rounds), sep="\n", end="\n\n", flush=True
+        )
+    if "halves" in asked.tables and films and places:
+        many = more_like(films.items, 1_000_000 // scale)
+        cases = {
+            "3,706 x 17, MovieLens 1M": (films.users[: 3000 // scale], films.items),
+            "40,981 x 65, Gowalla": (places.users[: 1000 // scale], places.items),
+            "a million x 17, like MovieLens 1M's": (films.users[: 200 // scale], many),
+            "the same, one user": (films.users[:1], many),
+        }
+        print(
+            "Float32 and float16, top 100, one thread\n", halves_table(cases, rounds), sep="\n", end="\n\n", flush=True
         )
     if "seen" in asked.tables and places:
         print("Top 20 unseen, all users of Gowalla, two threads\n", seen_table(places, rounds), sep="\n", end="\n\n")

@@ -7,12 +7,13 @@ cdef extern from "types/search.hpp" namespace "fastfm" nogil:
         int64_t n_items
         int64_t n_panels
         int32_t d
-        const float* panels
+        Storage storage
+        const void* panels
         const int32_t* positions
         const double* norms
         double largest_norm
         const int64_t* list_panels
-        const float* vectors
+        const void* vectors
 
     struct ItemLists:
         const int64_t* indptr
@@ -40,17 +41,27 @@ cdef extern from "threads/search.hpp" namespace "fastfm" nogil:
 
 cdef PackedItems items_view(source) except *:
     cdef PackedItems items
-    cdef const float[:, :, ::1] panels = source.panels
-    cdef const float[:, ::1] vectors = source.vectors
-    items.n_items = vectors.shape[0]
-    items.n_panels = panels.shape[0]
-    items.d = <int32_t>vectors.shape[1]
-    items.panels = &panels[0, 0, 0]
+    cdef const float[:, :, ::1] panels
+    cdef const float[:, ::1] vectors
+    cdef const uint16_t[:, :, ::1] half_panels
+    cdef const uint16_t[:, ::1] half_vectors
+    if source.vectors.dtype == "float16":
+        half_panels, half_vectors = source.panels.view("uint16"), source.vectors.view("uint16")
+        items.storage = Storage.half
+        items.panels = &half_panels[0, 0, 0]
+        items.vectors = &half_vectors[0, 0]
+    else:
+        panels, vectors = source.panels, source.vectors
+        items.storage = Storage.float32
+        items.panels = &panels[0, 0, 0]
+        items.vectors = &vectors[0, 0]
+    items.n_items = source.vectors.shape[0]
+    items.n_panels = source.panels.shape[0]
+    items.d = source.vectors.shape[1]
     items.positions = pointer_i32(source.positions)
     items.norms = pointer_f64(source.norms)
     items.largest_norm = source.largest_norm
     items.list_panels = pointer_i64(source.list_panels)
-    items.vectors = &vectors[0, 0]
     return items
 
 

@@ -10,26 +10,62 @@ namespace fastfm::FASTFM_ISA {
 constexpr uint32_t spread[16] = {0x0000, 0x1000, 0x0800, 0x1800, 0x0400, 0x1400, 0x0c00, 0x1c00,
                                  0x0200, 0x1200, 0x0a00, 0x1a00, 0x0600, 0x1600, 0x0e00, 0x1e00};
 
-template <int W>
-struct HalfLanes {
-    static Vec<W> load_half(const uint16_t* from) { return loaded(from, float_of_half); }
-    static Vec<W> load_bfloat(const uint16_t* from) { return loaded(from, float_of_bfloat); }
-    static void store_half(Vec<W> value, uint32_t random, uint16_t* to) {
-        float values[W];
-        value.store(values);
-        for (int l = 0; l < W; ++l) to[l] = half_of_float(values[l], random ^ spread[l]);
-    }
-    static void store_bfloat(Vec<W> value, uint32_t random, uint16_t* to) {
-        float values[W];
-        value.store(values);
-        for (int l = 0; l < W; ++l) to[l] = bfloat_of_float(values[l], random);
-    }
+#if defined(__AVX2__)
 
-  private:
-    static Vec<W> loaded(const uint16_t* from, float (*wide)(uint16_t)) {
-        float values[W];
-        for (int l = 0; l < W; ++l) values[l] = wide(from[l]);
-        return Vec<W>::load(values);
+inline Vec<4> four_halves(const uint16_t* from) {
+    return {_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)))};
+}
+
+#elif defined(FASTFM_SSE)
+
+// As float_of_half.
+inline Vec<4> four_halves(const uint16_t* from) {
+    const __m128i halves = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    const __m128i numbers = _mm_unpacklo_epi16(halves, _mm_setzero_si128()), apart = _mm_set1_epi32(112 << 23);
+    const __m128i magnitude = _mm_and_si128(numbers, _mm_set1_epi32(0x7fff));
+    const __m128i sign = _mm_slli_epi32(_mm_xor_si128(numbers, magnitude), 16);
+    const __m128i is_infinite = _mm_cmpgt_epi32(magnitude, _mm_set1_epi32(0x7bff));
+    const __m128i is_normal = _mm_cmpgt_epi32(magnitude, _mm_set1_epi32(0x3ff));
+    const __m128i normal = _mm_add_epi32(_mm_add_epi32(_mm_slli_epi32(magnitude, bits_below_half), apart),
+                                         _mm_and_si128(is_infinite, apart));
+    const __m128 small = _mm_mul_ps(_mm_cvtepi32_ps(magnitude), _mm_set1_ps(0x1p-24f));
+    const __m128i bits =
+        _mm_or_si128(_mm_and_si128(is_normal, normal), _mm_andnot_si128(is_normal, _mm_castps_si128(small)));
+    return {_mm_castsi128_ps(_mm_or_si128(sign, bits))};
+}
+
+#elif defined(__ARM_NEON)
+
+inline Vec<4> four_halves(const uint16_t* from) { return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)))}; }
+
+#else
+
+inline Vec<4> four_halves(const uint16_t* from) {
+    return {{float_of_half(from[0]), float_of_half(from[1]), float_of_half(from[2]), float_of_half(from[3])}};
+}
+
+#endif
+
+template <int W>
+struct HalfLanes;
+
+template <>
+struct HalfLanes<4> {
+    static Vec<4> load_half(const uint16_t* from) { return four_halves(from); }
+    static Vec<4> load_bfloat(const uint16_t* from) {
+        float values[4];
+        for (int l = 0; l < 4; ++l) values[l] = float_of_bfloat(from[l]);
+        return Vec<4>::load(values);
+    }
+    static void store_half(Vec<4> value, uint32_t random, uint16_t* to) {
+        float values[4];
+        value.store(values);
+        for (int l = 0; l < 4; ++l) to[l] = half_of_float(values[l], random ^ spread[l]);
+    }
+    static void store_bfloat(Vec<4> value, uint32_t random, uint16_t* to) {
+        float values[4];
+        value.store(values);
+        for (int l = 0; l < 4; ++l) to[l] = bfloat_of_float(values[l], random);
     }
 };
 

@@ -5,7 +5,8 @@
 //             steps on a parameter would all vanish, and so would small squares that a sum of squares takes in.
 //
 // A storage has a type for a `Value` in memory, load<W>(from, slot), where slot 0 has the parameters and others have their
-// state, and a `Rounding`, which begins from a seed and has next(), for each W records, and store(value, slot, to).
+// state, eight_floats(from, room) and one_float(value) of parameters, and a `Rounding`, which begins from a seed and has
+// next(), for each W records, and store(value, slot, to).
 #pragma once
 
 #include "math/half_lanes.hpp"
@@ -21,6 +22,10 @@ struct Float32 {
     FASTFM_INLINE static Vec<W> load(const float* from, int = 0) {
         return Vec<W>::load(from);
     }
+
+    static const float* eight_floats(const float* from, float*) { return from; }
+
+    static float one_float(float value) { return value; }
 
     struct Rounding {
         explicit Rounding(uint64_t) {}
@@ -62,6 +67,14 @@ struct Half {
     FASTFM_INLINE static Vec<W> load(const uint16_t* from, int slot = 0) {
         return slot ? HalfLanes<W>::load_bfloat(from) : HalfLanes<W>::load_half(from);
     }
+
+    static const float* eight_floats(const uint16_t* from, float* room) {
+        constexpr int lanes = max_lanes < 8 ? max_lanes : 8;
+        for (int l = 0; l < 8; l += lanes) load<lanes>(from + l).store(room + l);
+        return room;
+    }
+
+    static float one_float(uint16_t value) { return float_of_half(value); }
 };
 
 }  // namespace fastfm::FASTFM_ISA

@@ -1,19 +1,20 @@
 // Scores of many items for a few users, and which of them can be among the best. Nothing but the candidates changes.
 #pragma once
 
-#include "math/vec.hpp"
+#include "math/storage.hpp"
 #include "types/search.hpp"
 
 namespace fastfm::FASTFM_ISA {
 
 // s = sum_f u_f t_f, in float32, of U users from the given one on and the 2 W items of a panel that begin at `t`.
-template <int W, int U>
-FASTFM_INLINE void multiply(const float* t, int32_t d, const float* u_f, int32_t n_users, float (*scores)[2 * W]) {
+template <class S, int W, int U>
+FASTFM_INLINE void multiply(const typename S::Value* t, int32_t d, const float* u_f, int32_t n_users,
+                            float (*scores)[2 * W]) {
     Vec<W> low[U], high[U];
 #pragma GCC unroll 12
     for (int u = 0; u < U; ++u) low[u] = high[u] = Vec<W>::fill(0.0f);
     for (int32_t f = 0; f < d; ++f, t += panel_items, u_f += n_users) {
-        const Vec<W> t_low = Vec<W>::load(t), t_high = Vec<W>::load(t + W);
+        const Vec<W> t_low = S::template load<W>(t), t_high = S::template load<W>(t + W);
 #pragma GCC unroll 12
         for (int u = 0; u < U; ++u) {
             const Vec<W> value = Vec<W>::fill(u_f[u]);
@@ -31,15 +32,16 @@ FASTFM_INLINE void multiply(const float* t, int32_t d, const float* u_f, int32_t
 // For U users u of the group, from the given one on, and every item t of the panels first <= panel < last: where
 // s = <u, t> is at least the user's limit, s and the item's place are appended to the user's candidates. Two vectors of
 // items times U users are held in registers, and their scores are looked at while they are in the nearest cache. O(U d)
-// for an item.
-template <int W, int U>
+// for an item. S is how the items are stored.
+template <class S, int W, int U>
 void collect_candidates(const PackedItems& items, int64_t first, int64_t last, const UserGroup& group, int from_user) {
     constexpr int tile_items = 2 * W;
+    const auto* panels = static_cast<const typename S::Value*>(items.panels);
     alignas(64) float scores[U][tile_items];
     for (int64_t panel = first; panel < last; ++panel) {
         for (int part = 0; part < panel_items; part += tile_items) {
-            multiply<W, U>(items.panels + panel * items.d * panel_items + part, items.d, group.vectors + from_user,
-                           group.n_users, scores);
+            multiply<S, W, U>(panels + panel * items.d * panel_items + part, items.d, group.vectors + from_user,
+                              group.n_users, scores);
             int32_t places[tile_items];
             for (int l = 0; l < tile_items; ++l) places[l] = static_cast<int32_t>(panel * panel_items + part + l);
             for (int u = 0; u < U; ++u) {
@@ -137,21 +139,26 @@ void rank_candidates(Candidates& own, int32_t* rank) {
 // <user, item> in float64 of the items at these positions. Products of two floats are exact there, and the sums are
 // always added up alike, so that all instruction sets give the same bits. Vectors further on are on their way into the
 // cache meanwhile.
-inline void score_exactly(const double* user, const PackedItems& items, const int32_t* positions, int32_t n,
-                          double* scores) {
-    constexpr int n_sums = 8, floats_per_line = 16, ahead = 8;
+template <class S>
+void score_exactly(const double* user, const PackedItems& items, const int32_t* positions, int32_t n, double* scores) {
+    using Value = typename S::Value;
+    constexpr int n_sums = 8, values_per_line = 64 / sizeof(Value), ahead = 8;
+    const auto* vectors = static_cast<const Value*>(items.vectors);
     const int32_t d = items.d;
     for (int32_t i = 0; i < n; ++i) {
         if (i + ahead < n) {
-            const float* later = items.vectors + int64_t{positions[i + ahead]} * d;
-            for (int32_t f = 0; f < d; f += floats_per_line) prefetch_line(later + f);
+            const Value* later = vectors + int64_t{positions[i + ahead]} * d;
+            for (int32_t f = 0; f < d; f += values_per_line) prefetch_line(later + f);
         }
-        const float* t = items.vectors + int64_t{positions[i]} * d;
+        const Value* t = vectors + int64_t{positions[i]} * d;
         double sums[n_sums] = {}, rest = 0.0;
+        float room[n_sums];
         int32_t f = 0;
-        for (; f + n_sums <= d; f += n_sums)
-            for (int l = 0; l < n_sums; ++l) sums[l] += user[f + l] * static_cast<double>(t[f + l]);
-        for (; f < d; ++f) rest += user[f] * static_cast<double>(t[f]);
+        for (; f + n_sums <= d; f += n_sums) {
+            const float* t_f = S::eight_floats(t + f, room);
+            for (int l = 0; l < n_sums; ++l) sums[l] += user[f + l] * static_cast<double>(t_f[l]);
+        }
+        for (; f < d; ++f) rest += user[f] * static_cast<double>(S::one_float(t[f]));
         scores[i] = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + rest;
     }
 }

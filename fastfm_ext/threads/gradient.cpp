@@ -50,7 +50,7 @@ class OwnCopies {
     // Begins from the shared values.
     void take_up() {
         for_each_record([this](const Table& table, const void* shared, int64_t at) {
-            const int64_t n_bytes = record_length(table) * bytes_of_value(table);
+            const int64_t n_bytes = record_length(table) * bytes_of_value(table.storage);
             std::memcpy(now() + at, shared, n_bytes);
             std::memcpy(before_.data() + at, shared, n_bytes);
         });
@@ -87,7 +87,7 @@ class OwnCopies {
         int64_t at = 0;
         for (int before = 0; before < t; ++before) {
             const Table& table = shared_.tables[before];
-            const int64_t n_bytes = n_copies(table) * record_length(table) * bytes_of_value(table);
+            const int64_t n_bytes = n_copies(table) * record_length(table) * bytes_of_value(table.storage);
             at += (n_bytes + bytes_per_line - 1) / bytes_per_line * bytes_per_line;
         }
         return at;
@@ -104,7 +104,7 @@ class OwnCopies {
     void for_each_record(Body body) {
         for (int t = 0; t < shared_.n_tables; ++t) {
             const Table& table = shared_.tables[t];
-            const int64_t n_bytes = record_length(table) * bytes_of_value(table), begin = begin_of(t);
+            const int64_t n_bytes = record_length(table) * bytes_of_value(table.storage), begin = begin_of(t);
             for (int64_t c = 0; c < n_copies(table); ++c) {
                 const int64_t row = table.per_feature ? hot_.features[c] : c;
                 body(table, reinterpret_cast<char*>(table.records) + row * n_bytes, begin + c * n_bytes);

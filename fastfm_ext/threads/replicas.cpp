@@ -293,7 +293,7 @@ bool fits_replicas(const Params& params) {
     int64_t n_bytes = 0;
     for (int t = 0; t < params.n_tables; ++t) {
         const Table& table = params.tables[t];
-        if (table.per_feature) n_bytes += table.n_rows * record_length(params, t) * bytes_of_value(table);
+        if (table.per_feature) n_bytes += table.n_rows * record_length(params, t) * bytes_of_value(table.storage);
     }
     return n_bytes <= most_replica_bytes;
 }

@@ -95,7 +95,7 @@ class Search {
     }
 
     void scan_everything() {
-        const int64_t panel_bytes = int64_t{panel_items} * items_.d * static_cast<int64_t>(sizeof(float));
+        const int64_t panel_bytes = int64_t{panel_items} * items_.d * bytes_of_value(items_.storage);
         const int64_t step = std::max<int64_t>(block_bytes / panel_bytes, 1);
         for (int64_t from = 0; from < items_.n_panels; from += step) {
             const int64_t to = std::min(from + step, items_.n_panels);

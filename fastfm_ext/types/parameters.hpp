@@ -8,6 +8,8 @@ namespace fastfm {
 // How values lie in memory; see math/storage.hpp.
 enum class Storage : int32_t { float32, half };
 
+inline int64_t bytes_of_value(Storage storage) { return storage == Storage::half ? 2 : 4; }
+
 // One kind of parameters. Each has the optimizer's state right behind it, so that one step touches one place in memory:
 // a parameter and its `n_slots` state values form a record. SGD has no slot, AdaGrad one (the sum of squared gradients).
 struct Table {
@@ -20,8 +22,6 @@ struct Table {
     bool per_feature;  // a row for each feature; else the rows belong to the whole model
     Storage storage;
 };
-
-inline int64_t bytes_of_value(const Table& table) { return table.storage == Storage::half ? 2 : 4; }
 
 // The tables of a model: w0 is 1 x 1, w n_features x 1, V n_features x its width; R, which some models have, belongs to
 // pairs of fields. Of a factorization machine, V is n_features x k. k is the number of factors with their padding: 0, 4, 8

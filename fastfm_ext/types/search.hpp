@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "types/parameters.hpp"
+
 namespace fastfm {
 
 // Item vectors for a search by inner product. They lie in panels of panel_items, longest vector first, so that one
@@ -14,12 +16,13 @@ struct PackedItems {
     int64_t n_items;
     int64_t n_panels;
     int32_t d;
-    const float* panels;       // (n_panels, d, panel_items); places without an item are zero
+    Storage storage;           // half: panels and vectors are float16
+    const void* panels;        // (n_panels, d, panel_items); places without an item are zero
     const int32_t* positions;  // (n_panels * panel_items,): which row of `vectors` lies there, or -1 for none
     const double* norms;       // (n_panels,): Euclidean length of the longest vector in the panel
     double largest_norm;
     const int64_t* list_panels;  // (n_lists + 1,): list l has the panels from list_panels[l] on; or null: no lists
-    const float* vectors;        // (n_items, d)
+    const void* vectors;         // (n_items, d)
 };
 
 // For each user u, the ascending positions listed[indptr[u] .. indptr[u + 1]) of items, which are either what the user

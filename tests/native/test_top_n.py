@@ -198,3 +198,40 @@ def test_items_of_many_panels_are_laid_out_alike():
     in_order = packed.panels.transpose(0, 2, 1).reshape(-1, 40)
     np.testing.assert_array_equal(in_order[:5000], items[packed.positions[:5000]])
     assert (np.diff(packed.norms) <= 0).all()
+
+
+def assert_halves_are_searched_exactly(users, items, n, **how):
+    """See that items in float16 give the bits of the same numbers in float32."""
+    users, halves = np.float32(users), np.float16(items)
+    found, expected = (top_n(users, PackedItems.of(vectors), n, **how) for vectors in (halves, np.float32(halves)))
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.usefixtures("isa")
+class TestHalves:
+    @pytest.mark.parametrize("d", [1, 3, 7, 8, 9, 16, 17, 65, 200])
+    @pytest.mark.parametrize("n_users", [1, 3, 30])
+    def test_give_the_bits_of_the_same_numbers_in_float32(self, d, n_users):
+        assert_halves_are_searched_exactly(*normal(d, n_users, 700, d), 10)
+
+    def test_of_every_finite_number(self):
+        numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+        numbers = numbers[np.isfinite(numbers)][:, None]
+        assert_halves_are_searched_exactly([[1.0], [-3.0]], numbers, 2000)
+        chosen = [np.arange(len(numbers)) % 9 == 0]
+        assert_halves_are_searched_exactly([[1.0]], numbers, len(numbers), lists=lists_of(np.array(chosen), True))
+
+    def test_of_equal_items_come_in_their_order(self):
+        assert_halves_are_searched_exactly(np.ones((14, 3)), np.tile(normal(0, 1, 400, 3)[1], (5, 1)), 12)
+
+    def test_in_lists_are_searched_alike(self):
+        users, items = normal(3, 20, 900, 17)
+        users, halves = np.float32(users), np.float16(items)
+        lists = np.random.default_rng(3).integers(0, 12, 900).astype(np.int32)
+        probes = np.tile(np.arange(0, 12, 2, dtype=np.int32), (20, 1))
+        packed = (PackedItems.in_lists(vectors, lists, 12) for vectors in (halves, np.float32(halves)))
+        found, expected = (top_n(users, items, 10, probes=probes) for items in packed)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+        assert (lists[found[0]] % 2 == 0).all()

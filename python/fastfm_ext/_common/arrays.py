@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 AnyArray = NDArray[Any]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+# Of users or items, to search with or among: float32 or float16.
+FloatVectors = NDArray[np.float32 | np.float16]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]

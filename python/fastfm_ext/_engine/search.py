@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.arrays import Float32, FloatVectors
 from fastfm_ext._engine.parameters import aligned_empty
 from fastfm_ext._native import core
 
@@ -51,17 +51,17 @@ class PackedItems:
 
     Attributes
     ----------
-    panels : ndarray of shape (n_panels, d, PANEL_ITEMS), float32
+    panels : ndarray of shape (n_panels, d, PANEL_ITEMS), float32 or float16
     positions : ndarray of shape (n_panels * PANEL_ITEMS,), int32
     norms : ndarray of shape (n_panels,), float64
-    vectors : ndarray of shape (n_items, d), float32
+    vectors : ndarray of shape (n_items, d), of the type of `panels`
     list_panels : ndarray of shape (n_lists + 1,), int64, or None
     """
 
-    panels: Float32
+    panels: FloatVectors
     positions: NDArray[np.int32]
     norms: NDArray[np.float64]
-    vectors: Float32
+    vectors: FloatVectors
     list_panels: NDArray[np.int64] | None = None
 
     @property
@@ -75,7 +75,7 @@ class PackedItems:
         return self.panels.nbytes + self.positions.nbytes + self.norms.nbytes
 
     @classmethod
-    def of(cls, vectors: Float32) -> Self:
+    def of(cls, vectors: FloatVectors) -> Self:
         """Pack C-contiguous vectors, at least one and so short that no inner product leaves float32."""
         lengths = norms(vectors)
         positions = np.full(_panels(len(vectors)) * core.PANEL_ITEMS, -1, dtype=np.int32)
@@ -83,7 +83,7 @@ class PackedItems:
         return cls(_lay_out(vectors, positions), positions, _longest(lengths, positions), vectors)
 
     @classmethod
-    def in_lists(cls, vectors: Float32, lists: NDArray[np.int32], n_lists: int) -> Self:
+    def in_lists(cls, vectors: FloatVectors, lists: NDArray[np.int32], n_lists: int) -> Self:
         """Pack vectors such that those of a list, numbered from 0 to n_lists - 1, can be searched by themselves."""
         lengths = norms(vectors)
         counts = np.bincount(lists, minlength=n_lists)
@@ -101,9 +101,9 @@ def _panels(counts: Any) -> Any:
     return -(-counts // core.PANEL_ITEMS)
 
 
-def _lay_out(vectors: Float32, positions: NDArray[np.int32]) -> Float32:
+def _lay_out(vectors: FloatVectors, positions: NDArray[np.int32]) -> FloatVectors:
     d, width = vectors.shape[1], core.PANEL_ITEMS
-    panels = aligned_empty((len(positions) // width, d, width))
+    panels = aligned_empty((len(positions) // width, d, width), vectors.dtype)
     # Some panels at a time, whose rows then are still in the cache when they are written in the other order.
     step = max(1, (1 << 16) // (d * width))
     for first in range(0, len(panels), step):
@@ -180,7 +180,7 @@ def top_n(
     return positions, scores
 
 
-def norms(vectors: Float32) -> NDArray[np.float64]:
+def norms(vectors: FloatVectors) -> NDArray[np.float64]:
     """Return the Euclidean length of each row, computed in float64."""
     lengths: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     return lengths

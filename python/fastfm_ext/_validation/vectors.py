@@ -1,24 +1,25 @@
-"""Vectors to search among and to search with: what users pass in, as finite float32 matrices."""
+"""Vectors to search among and to search with: what users pass in, as finite matrices."""
 
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from fastfm_ext._common.arrays import Float32, as_kernels_read
+from fastfm_ext._common.arrays import AnyArray, Float32, FloatVectors, as_kernels_read
 from fastfm_ext._engine.search import MAX_NORM, norms
 from fastfm_ext._validation.matrices import check_not_misread
 
+DTYPES = ("float32", "float16")
 # Results of this size are worth an error where most of them can only say that there is no item.
 _LARGE_RESULTS = 1 << 30
 _BYTES_OF_RESULT = 12  # position and score
 
 
-def to_float32(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
-    """Return a C-contiguous float32 array, without a copy where possible.
+def to_floats(values: npt.ArrayLike, name: str, dtype: str = "float32") -> npt.NDArray[Any]:
+    """Return a C-contiguous array of this type, without a copy where possible.
 
     Raises
     ------
@@ -37,19 +38,27 @@ def to_float32(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
             f"{name} must be an array of vectors, of shape (n, d) or (d,); got the single value {values!r}."
         )
     with np.errstate(over="ignore"):
-        matrix: npt.NDArray[Any] = as_kernels_read(array, np.float32)
+        matrix: npt.NDArray[Any] = as_kernels_read(array, dtype)
         return matrix
 
 
-def check_matrix(values: npt.ArrayLike, name: str, n_dims: int | None = None) -> Float32:
-    """Return a finite, C-contiguous float32 matrix, without a copy where possible.
+@overload
+def check_matrix(values: npt.ArrayLike, name: str, n_dims: int | None = None) -> Float32: ...
+
+
+@overload
+def check_matrix(values: npt.ArrayLike, name: str, n_dims: int | None = None, *, dtype: str) -> FloatVectors: ...
+
+
+def check_matrix(values: npt.ArrayLike, name: str, n_dims: int | None = None, *, dtype: str = "float32") -> Any:
+    """Return a finite, C-contiguous matrix of one of `DTYPES`, without a copy where possible.
 
     Raises
     ------
     ValueError
         If `values` is no matrix of numbers, has another width than `n_dims`, or a row that is not finite or too long.
     """
-    matrix = to_float32(values, name)
+    matrix = to_floats(values, name, dtype)
     if matrix.ndim != 2 or matrix.shape[1] == 0:
         raise ValueError(f"{name} must have shape (n, d) with d >= 1, got {matrix.shape}.")
     if n_dims is not None and matrix.shape[1] != n_dims:
@@ -57,10 +66,19 @@ def check_matrix(values: npt.ArrayLike, name: str, n_dims: int | None = None) ->
     with np.errstate(over="ignore", invalid="ignore"):
         bad = np.flatnonzero(~(norms(matrix) < MAX_NORM))
     if len(bad):
-        finite = bool(np.isfinite(matrix[bad[0]]).all())
-        problem = f"is longer than {MAX_NORM:g}" if finite else "has a value that is NaN or infinite in float32"
-        raise ValueError(f"{name}[{bad[0]}] {problem}: did the model diverge?")
+        raise ValueError(f"{name}[{bad[0]}] {_problem_of(np.asarray(values)[bad[0]], matrix[bad[0]])}")
     return matrix
+
+
+def _problem_of(given: AnyArray, kept: AnyArray) -> str:
+    """Say what is wrong with a vector as it was given and as it would be kept, both (d,)."""
+    with np.errstate(over="ignore"):
+        is_finite = np.isfinite(given.astype(np.float32)).all()
+    if not is_finite:
+        return "has a value that is NaN or infinite in float32: did the model diverge?"
+    if kept.dtype == np.float16:
+        return 'has a number that is too large for float16, which ends at 65,504: set dtype="float32".'
+    return f"is longer than {MAX_NORM:g}: did the model diverge?"
 
 
 def check_count(value: int, name: str) -> int:

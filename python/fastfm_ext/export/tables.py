@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastfm_ext._common.arrays import AnyArray, Float32
+from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._common.checks import kind_of
 from fastfm_ext._common.extras import require
 from fastfm_ext._common.files import PathLike, replacing
-from fastfm_ext._validation.vectors import check_matrix
+from fastfm_ext._validation.vectors import DTYPES, check_matrix
 from fastfm_ext.retrieval.ids import as_ordered_ids
 from fastfm_ext.retrieval.index import ItemIndex
 
 _ENDINGS = (".npz", ".parquet")
-_DTYPES = ("float32", "float16")
 # pandas gives what stands under this name as `DataFrame.attrs`.
 _ATTRIBUTES = b"PANDAS_ATTRS"
 
@@ -163,7 +162,9 @@ def export_vectors(
         if items.vectors is None:
             raise ValueError("the index keeps codes alone, and has no vectors to export: set keep_vectors=True.")
         ids, vectors = items.ids, items.vectors
-    matrix = _narrowed(check_matrix(vectors, "vectors"), dtype)
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {list(DTYPES)}, got {dtype!r}.")
+    matrix = check_matrix(vectors, "vectors", dtype=dtype)
     columns = {"id": _storable("ids", np.arange(len(matrix)) if ids is None else as_ordered_ids(ids))}
     if bias is not None:
         columns["bias"] = np.asarray(bias, dtype=np.float32)
@@ -176,18 +177,6 @@ def export_vectors(
         _write_parquet(path, columns | {"vector": _lists(pa, matrix)}, {})
     else:
         _write_npz(path, columns | {"vector": matrix})
-
-
-def _narrowed(vectors: Float32, dtype: str) -> AnyArray:
-    """Return vectors, (n_rows, d), as numbers of this type."""
-    if dtype not in _DTYPES:
-        raise ValueError(f"dtype must be one of {list(_DTYPES)}, got {dtype!r}.")
-    with np.errstate(over="ignore"):
-        narrowed = vectors.astype(dtype, copy=False)
-    too_large = np.flatnonzero(~np.isfinite(narrowed).all(axis=1))
-    if len(too_large):
-        raise ValueError(f"vectors[{too_large[0]}] has a number that is too large for {dtype}: export float32.")
-    return narrowed
 
 
 def _is_parquet(path: PathLike) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastfm_ext._common.arrays import AnyArray, Float32, Int64
+from fastfm_ext._common.arrays import AnyArray, FloatVectors, Int64
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Change:
     ----------
     source : ndarray of shape (n_items,), int64
         Position before the change of each item after it, -1 for a new item. Items that stay keep their vectors.
-    new : ndarray of shape (n_new, d), float32
+    new : ndarray of shape (n_new, d), float32 or float16
         Vectors of the new items, in their order.
     """
 
     source: Int64
-    new: Float32
+    new: FloatVectors
 
     def __len__(self) -> int:
         return len(self.source)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import Bools, Float32, Int64
+from fastfm_ext._common.arrays import Bools, Float32, FloatVectors, Int64
 from fastfm_ext._engine.search import ItemLists, PackedItems, norms, top_n
 from fastfm_ext.retrieval.user_items import AllowedItems
 
@@ -23,11 +23,11 @@ class ExactSearch:
 
     Parameters
     ----------
-    vectors : ndarray of shape (n_items, d), float32
+    vectors : ndarray of shape (n_items, d), float32 or float16
         C-contiguous, n_items >= 1, each shorter than `MAX_NORM`.
     """
 
-    def __init__(self, vectors: Float32) -> None:
+    def __init__(self, vectors: FloatVectors) -> None:
         self.items = PackedItems.of(vectors)
 
     @property
@@ -74,13 +74,13 @@ def _among(by_user: ItemLists, mask: Bools) -> ItemLists:
     return ItemLists(kept_before[by_user.indptr], position[by_user.listed[kept]].astype(np.int32), by_user.may_get)
 
 
-def best_of(users: Float32, vectors: Float32, candidates: Int64, n: int) -> tuple[Int64, Float32]:
+def best_of(users: Float32, vectors: FloatVectors, candidates: Int64, n: int) -> tuple[Int64, Float32]:
     """Rank a few items for each user by inner product in float64, equal products by position.
 
     Parameters
     ----------
     users : ndarray of shape (n_users, d), float32
-    vectors : ndarray of shape (n_items, d), float32
+    vectors : ndarray of shape (n_items, d), float32 or float16
     candidates : ndarray of shape (n_users, m), int64
         Positions, each at most once in a row; -1 for none.
     n : int
@@ -116,10 +116,11 @@ def in_order(positions: Int64, scores: NDArray[np.floating[Any]], n: int) -> tup
     return best, best_scores
 
 
-def comparable(vectors: Float32, metric: str) -> Float32:
-    """Return vectors, (n_items, d), whose inner products are the similarities of this metric."""
+def comparable(vectors: FloatVectors, metric: str) -> FloatVectors:
+    """Return vectors, (n_items, d) of the same type, whose inner products are the similarities of this metric."""
     if metric == "inner":
         return np.ascontiguousarray(vectors)
     lengths = norms(vectors)[:, None]
-    units: Float32 = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0).astype(np.float32)
-    return units
+    units = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0)
+    result: FloatVectors = units.astype(vectors.dtype)
+    return result

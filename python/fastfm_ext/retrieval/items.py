@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
 
-from fastfm_ext._common.arrays import AnyArray, Float32, Int64
+from fastfm_ext._common.arrays import AnyArray, FloatVectors, Int64
 from fastfm_ext._common.shared_lock import SharedLock
 from fastfm_ext._validation.vectors import check_matrix
 from fastfm_ext.model_io.saved import save_model
@@ -25,7 +25,7 @@ class Items:
 
     Attributes
     ----------
-    vectors : ndarray of shape (n_items, d), float32, or None
+    vectors : ndarray of shape (n_items, d), float32 or float16, or None
         None if only codes are kept.
     width : int
         Width d of the vectors.
@@ -37,7 +37,7 @@ class Items:
         and a search for similar items its metric and whether it skips the bias.
     """
 
-    vectors: Float32 | None
+    vectors: FloatVectors | None
     width: int
     ids: AnyArray
     position: IdPositions
@@ -46,7 +46,7 @@ class Items:
     @classmethod
     def of(
         cls,
-        vectors: Float32 | None,
+        vectors: FloatVectors | None,
         width: int,
         ids: AnyArray,
         n_items: int,
@@ -86,6 +86,8 @@ class Items:
 class ItemStore:
     """The part of `ItemIndex` that holds and changes its items."""
 
+    dtype: str
+
     def __init__(self) -> None:
         # Replaced as a whole, so that a search in another thread never mixes two states.
         self._items: Items | None = None
@@ -117,7 +119,7 @@ class ItemStore:
         Parameters
         ----------
         item_vectors : array-like of shape (n_items, d)
-            One finite vector an item, for example ``model.item_vector(X_items)``. A float32 copy is kept.
+            One finite vector an item, for example ``model.item_vector(X_items)``. A copy is kept, in `dtype`.
         ids : iterable of n_items hashables, optional
             Unique ids, as `search` returns them. ``0 .. n_items - 1`` by default.
 
@@ -132,10 +134,10 @@ class ItemStore:
         TypeError
             If `ids` is a set, which has no order, or an id is not hashable.
         ValueError
-            If `item_vectors` is not a non-empty, finite matrix, or `ids` has another length, a missing value
-            (None, NaN) or a duplicate.
+            If `item_vectors` is not a non-empty, finite matrix of numbers that `dtype` holds, or `ids` has another
+            length, a missing value (None, NaN) or a duplicate.
         """
-        vectors = check_matrix(item_vectors, "item_vectors")
+        vectors = check_matrix(item_vectors, "item_vectors", dtype=self.dtype)
         if vectors.shape[0] == 0:
             raise ValueError("item_vectors is empty: an index needs at least one item.")
         all_ids = np.arange(len(vectors), dtype=np.int64) if ids is None else as_ordered_ids(ids)
@@ -166,7 +168,7 @@ class ItemStore:
         new_ids = as_ordered_ids(ids)
         with self._changing.writing():
             items = self._fitted()
-            new = check_matrix(item_vectors, "item_vectors", items.width)
+            new = check_matrix(item_vectors, "item_vectors", items.width, dtype=self.dtype)
             _check_length(new_ids, len(new))
             known = [item_id for item_id in new_ids.tolist() if items.position.knows(item_id)]
             if known:
@@ -198,7 +200,7 @@ class ItemStore:
             items = self._fitted()
             keep = np.ones(len(items), dtype=bool)
             keep[items.positions_of(removed)] = False
-            nothing = np.empty((0, items.width), dtype=np.float32)
+            nothing = np.empty((0, items.width), dtype=self.dtype)
             return self._set(Change(np.flatnonzero(keep), nothing), as_id_array(items.ids[keep]), items)
 
     def update(self, ids: Iterable[Hashable], item_vectors: npt.ArrayLike) -> Self:
@@ -226,7 +228,7 @@ class ItemStore:
         positions_by_id(changed)
         with self._changing.writing():
             items = self._fitted()
-            new = check_matrix(item_vectors, "item_vectors", items.width)
+            new = check_matrix(item_vectors, "item_vectors", items.width, dtype=self.dtype)
             _check_length(changed, len(new))
             positions = items.positions_of(changed)
             source = np.arange(len(items))
@@ -255,7 +257,7 @@ class ItemStore:
 
     def _set(self, change: Change, ids: AnyArray, before: Items | None) -> Self:
         """Replace the items `before`, None in `fit`, by those after a change; check that the ids, (n_items,), fit."""
-        vectors: Float32 | None = None
+        vectors: FloatVectors | None = None
         if before is None:
             vectors = np.array(change.new)
         elif before.vectors is not None:
@@ -265,7 +267,7 @@ class ItemStore:
         self._items = items
         return self
 
-    def _searches(self, change: Change, vectors: Float32 | None, before: Items | None) -> dict[Any, Any]:
+    def _searches(self, change: Change, vectors: FloatVectors | None, before: Items | None) -> dict[Any, Any]:
         """Return the searches that must exist from the start, over the items after a change.
 
         `vectors` are those of all items after the change, (n_items, d), or None if only codes are kept.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastfm_ext._common.arrays import AnyArray
-from fastfm_ext._validation.vectors import check_matrix
+from fastfm_ext._common.arrays import AnyArray, FloatVectors
 from fastfm_ext.retrieval.ids import as_id_array
 from fastfm_ext.retrieval.items import Items
 from fastfm_ext.retrieval.ivf.search import IvfSearch
@@ -26,9 +25,17 @@ def state_of(items: Items) -> tuple[dict[str, Any], dict[str, AnyArray]]:
 
 
 def items_of(
-    meta: dict[str, Any], arrays: dict[str, AnyArray], kind: str, quantizer: str | None, *, keeps_vectors: bool
+    meta: dict[str, Any],
+    arrays: dict[str, AnyArray],
+    vectors: FloatVectors | None,
+    kind: str,
+    quantizer: str | None,
+    *,
+    reranks: bool,
 ) -> Items:
     """Return the items that `state_of` was given, for an index of this kind and quantizer.
+
+    `vectors` are those of `arrays`, checked.
 
     Raises
     ------
@@ -36,11 +43,8 @@ def items_of(
         If the state is not one of `state_of`.
     """
     ids = as_id_array(arrays["ids"] if "ids" in arrays else meta["ids"])
-    vectors = None
-    if keeps_vectors or "vectors" in arrays:
-        vectors = check_matrix(arrays["vectors"], "vectors")
     if kind != "ivf":
-        assert vectors is not None  # only a quantizer allows keeps_vectors=False
+        assert vectors is not None  # only a quantizer allows keep_vectors=False
         return Items.of(vectors, vectors.shape[1], ids, len(vectors))
-    ivf = IvfSearch.from_state(vectors, quantizer, meta["ivf"], arrays, reranks=keeps_vectors)
+    ivf = IvfSearch.from_state(vectors, quantizer, meta["ivf"], arrays, reranks=reranks)
     return Items.of(vectors, ivf.lists.width, ids, len(ivf.list_of), {"ivf": ivf})

@@ -75,8 +75,9 @@ class FindsSimilar(ItemStore):
         Similar users are found in the same way, in an index over their vectors:
         ``ItemIndex().fit(model.user_vector(X_users), ids=users).similar_items(["ann"])``.
 
-        The first call with a `metric` and `skip_bias` keeps one more copy of the vectors until the items change. A
-        vector of length 0 has similarity 0 to all.
+        The first call with a `metric` and `skip_bias` keeps one more copy of the vectors until the items change: for
+        cosines, divided by their lengths, which in float16 rounds them once more and moves a cosine by at most 0.001.
+        A vector of length 0 has similarity 0 to all.
 
         Examples
         --------
@@ -104,7 +105,7 @@ class FindsSimilar(ItemStore):
             items.searches[key] = ExactSearch(comparable(vectors[:, 1:] if skip_bias else vectors, metric))
         search: ExactSearch = items.searches[key]
         themselves = ItemLists(np.arange(len(own) + 1, dtype=np.int64), own.astype(np.int32), may_get=False)
-        queries = search.items.vectors[own]
+        queries = search.items.vectors[own].astype(np.float32)
         allowed = AllowedItems(themselves, _mask(exclude, only, items.position))
         positions, similarities = search.top_n(queries, n, allowed, effective_n_jobs(self.n_jobs))
         return items.take_ids(positions), similarities

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastfm_ext._common.arrays import Bools, Float32, Int32, Int64, UInt8
+from fastfm_ext._common.arrays import Bools, Float32, FloatVectors, Int32, Int64, UInt8
 from fastfm_ext._common.extras import require
 from fastfm_ext._engine.search import ItemLists
 from fastfm_ext.retrieval.change import Change
@@ -34,14 +34,14 @@ class QuantizedLists:
     lists : Lists
     list_of : ndarray of shape (n_items,), int32
         List of each item.
-    vectors : ndarray of shape (n_items, d), float32, or None
+    vectors : ndarray of shape (n_items, d), float32 or float16, or None
         If given, codes only propose items, and the vectors rank them.
     """
 
     FACTORS = (1, 2, 4, 8, 16)
 
     def __init__(
-        self, quantizer: Quantizer, codes: UInt8, lists: Lists, list_of: Int32, vectors: Float32 | None
+        self, quantizer: Quantizer, codes: UInt8, lists: Lists, list_of: Int32, vectors: FloatVectors | None
     ) -> None:
         faiss = require("faiss", extra="retrieval")
         self.quantizer = quantizer
@@ -60,7 +60,7 @@ class QuantizedLists:
         self._index.ntotal = len(codes)
 
     @classmethod
-    def train(cls, kind: str, vectors: Float32, lists: Lists, list_of: Int32, *, reranks: bool) -> Self:
+    def train(cls, kind: str, vectors: FloatVectors, lists: Lists, list_of: Int32, *, reranks: bool) -> Self:
         """Train a quantizer of this kind on the items, (n_items, d), and encode them; see the class for the others."""
         differences = vectors - lists.centroids[list_of, :-1]
         quantizer = Quantizer.train(kind, differences)
@@ -96,7 +96,7 @@ class QuantizedLists:
             codes[ids] = entries.reshape(size, -1)
         return codes
 
-    def changed(self, change: Change, list_of: Int32, vectors: Float32 | None) -> QuantizedLists:
+    def changed(self, change: Change, list_of: Int32, vectors: FloatVectors | None) -> QuantizedLists:
         """Return the lists of the items after a change.
 
         Parameters
@@ -104,7 +104,7 @@ class QuantizedLists:
         change : Change
         list_of : ndarray of shape (n_items,), int32
             List of each item after the change.
-        vectors : ndarray of shape (n_items, d), float32, or None
+        vectors : ndarray of shape (n_items, d), float32 or float16, or None
             Vectors of the items after the change, if the index keeps vectors.
 
         Raises

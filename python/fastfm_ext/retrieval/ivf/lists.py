@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from fastfm_ext._common.arrays import AnyArray, Float32, Int32
+from fastfm_ext._common.arrays import AnyArray, Float32, FloatVectors, Int32
 from fastfm_ext._common.extras import require
 from fastfm_ext._engine.search import MAX_NORM, PackedItems, norms, top_n
 
@@ -58,7 +58,7 @@ class Lists:
         return self.centroids.nbytes + self._packed.nbytes
 
     @classmethod
-    def train(cls, vectors: Float32, n_lists: int | None, n_threads: int) -> Self:
+    def train(cls, vectors: FloatVectors, n_lists: int | None, n_threads: int) -> Self:
         """Cluster items, (n_items, d), into `n_lists` lists, by default 6 times the root of their number."""
         faiss = require("faiss", extra="retrieval")
         wanted = round(_LISTS_PER_ROOT * len(vectors) ** 0.5) if n_lists is None else n_lists
@@ -89,7 +89,7 @@ class Lists:
             raise ValueError(f"centroids of shape {centroids.shape}")
         return cls(np.ascontiguousarray(centroids))
 
-    def of_items(self, vectors: Float32, largest: float, n_threads: int) -> Int32:
+    def of_items(self, vectors: FloatVectors, largest: float, n_threads: int) -> Int32:
         """Return the list of each item, (n_items,), from vectors of shape (n_items, d) no longer than `largest`."""
         nearest, _ = top_n(_with_columns(_augmented(vectors, largest), 1.0), self._packed, 1, n_threads=n_threads)
         return nearest[:, 0].astype(np.int32)
@@ -100,7 +100,7 @@ class Lists:
         return nearest.astype(np.int32)
 
 
-def longest(vectors: Float32) -> float:
+def longest(vectors: FloatVectors) -> float:
     """Return the length of the longest row."""
     return float(norms(vectors).max())
 
@@ -117,7 +117,7 @@ def faiss_threads(n_threads: int) -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def _augmented(vectors: Float32, largest: float) -> Float32:
+def _augmented(vectors: FloatVectors, largest: float) -> Float32:
     """Return items with the coordinate that makes each `largest` long, (n_items, d + 1)."""
     rest = np.sqrt(np.maximum(largest**2 - norms(vectors) ** 2, 0.0))
     augmented: Float32 = np.concatenate([vectors, rest[:, None].astype(np.float32)], axis=1)

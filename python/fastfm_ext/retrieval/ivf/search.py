@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from fastfm_ext._common.arrays import AnyArray, Bools, Float32, Float64, Int32, Int64
+from fastfm_ext._common.arrays import AnyArray, Bools, Float32, Float64, FloatVectors, Int32, Int64
 from fastfm_ext._engine.search import PackedItems, top_n
 from fastfm_ext.retrieval.change import Change
 from fastfm_ext.retrieval.exact import ExactSearch
@@ -28,7 +28,7 @@ class VectorLists:
 
     Parameters
     ----------
-    vectors : ndarray of shape (n_items, d), float32
+    vectors : ndarray of shape (n_items, d), float32 or float16
     lists : Lists
     list_of : ndarray of shape (n_items,), int32
         List of each item.
@@ -36,7 +36,7 @@ class VectorLists:
 
     factors = (1,)
 
-    def __init__(self, vectors: Float32, lists: Lists, list_of: Int32) -> None:
+    def __init__(self, vectors: FloatVectors, lists: Lists, list_of: Int32) -> None:
         self.lists = lists
         self.list_of = list_of
         self._items = PackedItems.in_lists(vectors, list_of, len(lists))
@@ -46,7 +46,7 @@ class VectorLists:
         """Bytes of the packed vectors."""
         return self._items.nbytes
 
-    def changed(self, change: Change, list_of: Int32, vectors: Float32 | None) -> VectorLists:
+    def changed(self, change: Change, list_of: Int32, vectors: FloatVectors | None) -> VectorLists:
         """Return the lists of the items after a change: `list_of` is (n_items,), `vectors` (n_items, d)."""
         assert vectors is not None
         return VectorLists(vectors, self.lists, list_of)
@@ -97,7 +97,7 @@ class IvfSearch:
 
     @classmethod
     def train(
-        cls, vectors: Float32, n_lists: int | None, quantizer: str | None, n_threads: int, *, reranks: bool
+        cls, vectors: FloatVectors, n_lists: int | None, quantizer: str | None, n_threads: int, *, reranks: bool
     ) -> Self:
         """Cluster the items, (n_items, d), into lists, and quantize them if a quantizer is named."""
         lists = Lists.train(vectors, n_lists, n_threads)
@@ -111,7 +111,7 @@ class IvfSearch:
         """Bytes of lists and codes, without the vectors of the index."""
         return self.lists.nbytes + self.list_of.nbytes + self.held.nbytes
 
-    def changed(self, change: Change, vectors: Float32 | None, n_threads: int) -> IvfSearch:
+    def changed(self, change: Change, vectors: FloatVectors | None, n_threads: int) -> IvfSearch:
         """Return the search over the items after a change, with the same centroids.
 
         `vectors` are those of all items after the change, (n_items, d), or None if only codes are kept.
@@ -122,7 +122,7 @@ class IvfSearch:
         list_of = change.of_each(self.list_of, of_new)
         return IvfSearch(self.lists, list_of, self.held.changed(change, list_of, vectors), self.tuning)
 
-    def tuned(self, users: Float32, vectors: Float32, target_recall: float, n_threads: int) -> IvfSearch:
+    def tuned(self, users: Float32, vectors: FloatVectors, target_recall: float, n_threads: int) -> IvfSearch:
         """Return the search with the least effort that reaches the recall, less two standard errors.
 
         `users` are (n_users, d), and `vectors` those of all items, (n_items, d).
@@ -209,7 +209,7 @@ class IvfSearch:
     @classmethod
     def from_state(
         cls,
-        vectors: Float32 | None,
+        vectors: FloatVectors | None,
         quantizer: str | None,
         meta: dict[str, Any],
         arrays: dict[str, AnyArray],
