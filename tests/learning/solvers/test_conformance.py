@@ -1,12 +1,11 @@
-"""Every (loss, solver) that the lists name, against the NumPy reference, on every instruction set.
+"""Every (model, loss, solver) that the lists name, against the NumPy reference, on every instruction set.
 
-A new loss or solver is tested here by being listed, and by being in the reference under the same name. Field-aware
-models are compared with references of their own in tests/native, and here learn by every loss and solver.
+A new model, loss or solver is tested here by being listed, and by being in the reference under the same name.
 """
 
 import itertools
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ import fastfm_ext
 from differences import central_difference
 from fastfm_ext import FMClassifier, FMRegressor
 from fastfm_ext._engine import blocks
+from fastfm_ext._engine.models import FWFM, NO_FIELDS, Fields, model_named
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.hyperparameters import options_of
 from fastfm_ext._learning.block_model import BlockModel
@@ -26,9 +26,9 @@ from fastfm_ext._learning.problem import Problem, solve
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named, solvers_that_read
 from fastfm_ext._learning.solvers.sweeps import l2_of_factors
-from fastfm_ext._reference import als, fm
+from fastfm_ext._reference import als, ffm, fm, fmfm, fwfm
 from fastfm_ext._validation.matrices import canonical_csr
-from kernel_cases import N_ROWS, assert_same_parameters, loss_tolerance, random_rows, random_targets
+from kernel_cases import N_FEATURES, N_ROWS, assert_same_parameters, loss_tolerance, random_rows, random_targets
 
 COMBINATIONS = [
     pytest.param(model, loss, solver, id=f"{model}-{loss.name}-{solver.name}")
@@ -37,9 +37,9 @@ COMBINATIONS = [
     for model in sorted(solver.models)
     if loss.name in solver.losses
 ]
-OF_FM = [combination for combination in COMBINATIONS if combination.values[0] == "fm"]
 NAMES = {"fm": "FM", "ffm": "FFM", "fwfm": "FwFM", "fvfm": "FvFM", "fmfm": "FmFM"}
 SPREAD, K, N_EPOCHS = 2.5, 5, 3
+FIELDS = Fields(4, (np.arange(N_FEATURES, dtype=np.int32) * 3) % 4)
 
 
 def estimator_of(loss, solver, model="fm", **params):
@@ -52,35 +52,53 @@ def estimator_of(loss, solver, model="fm", **params):
 
 def reference_of(params, options, X):
     """The reference model that begins with these parameters, and its pass over the rows."""
+    w, V = params.w.astype(float), params.V.astype(float)
     if options.solver == "als":
         l2_V = l2_of_factors(options.l2_V, X)
-        model = als.Als(params.w0, params.w.astype(float), params.V.astype(float), options.l2_w, l2_V, True)
+        model = als.Als(params.w0, w, V, options.l2_w, l2_V, True)
         parts = BlockModel.of(blocks.split(X), None, K).parts
         return model, partial(model.sweep, order=np.concatenate([part.block.features for part in parts]))
-    sizes = [fm.ReferenceSizes(**sizes._asdict()) for sizes in (options.w, options.V)]
-    w, V = params.w.astype(float), params.V.astype(float)
-    model = fm.Fm(params.w0, w, V, options.loss, options.solver, *sizes, delta=options.delta)
+    sizes = {f"sizes_{name}": fm.ReferenceSizes(**getattr(options, name)._asdict()) for name in ("w", "V", "R")}
+    chosen = {"loss": options.loss, "solver": options.solver, "delta": options.delta}
+    if "R" in params.tables:
+        machine = fwfm.Fwfm if params.model is FWFM else fmfm.Fmfm
+        model = machine(params.w0, w, V, params.R.astype(float), params.fields.of_feature, **chosen, **sizes)
+    else:
+        del sizes["sizes_R"]
+        machine = partial(ffm.Ffm, fields=params.fields.of_feature) if params.model.has_fields else fm.Fm
+        model = machine(params.w0, w, V, **chosen, **sizes)
     return model, model.epoch
 
 
-@pytest.mark.parametrize(("model", "loss", "solver"), OF_FM)
-def test_training_follows_the_reference(isa, model, loss, solver):
+@cache
+def trained_reference(model, loss_name, solver_name):
+    """Rows and options of a case, the parameters to begin with, and what the reference makes of them."""
+    loss, solver = next(loss for loss in LOSSES if loss.name == loss_name), solver_named(solver_name)
     rng = np.random.default_rng(0)
     X, y = random_rows(rng), random_targets(rng, loss.name)
     unit = SPREAD if loss.task == "regression" else 1.0
     y = (unit * y).astype(np.float32).astype(float)
-    settings = options_of(estimator_of(loss, solver), solver.name, loss, solver.defaults(loss))
-    options = settings.in_units_of(unit)
-    params = Parameters.initialise(X.shape[1], K, options, intercept=0.3, rng=rng)
+    settings = options_of(estimator_of(loss, solver, model), solver.name, loss, solver.defaults(loss))
+    options, spec = settings.in_units_of(unit), model_named(model)
+    fields = FIELDS if spec.has_fields else NO_FIELDS
+    params = Parameters.initialise(N_FEATURES, K, options, intercept=0.3, rng=rng, model=spec, fields=fields)
     samples = Samples(canonical_csr(sp.csr_array(X.astype(np.float32))), y.astype(np.float32)[None], None)
     reference, epoch = reference_of(params, options, samples.X)
+    losses = [epoch(X, y) / N_ROWS for _ in range(N_EPOCHS)]
+    return samples, options, params, reference, losses
+
+
+@pytest.mark.parametrize(("model", "loss", "solver"), COMBINATIONS)
+def test_training_follows_the_reference(isa, model, loss, solver):
+    samples, options, params, reference, losses = trained_reference(model, loss.name, solver.name)
+    params = params.copy()
     schedule = Schedule(max_iter=N_EPOCHS, n_iter_no_change=N_EPOCHS, tol=0.0, n_threads=1, shuffle=False)
-    guard = Guard(typical_loss=unit**2, advice="")
+    guard = Guard(typical_loss=SPREAD**2, advice="")
+    rng = np.random.default_rng(0)
     problem = Problem(samples, np.arange(N_ROWS), [params], options, schedule, guard, rng)
     run = solve(problem, solver)
-    losses = [epoch(X, y) / N_ROWS for _ in range(N_EPOCHS)]
     np.testing.assert_allclose(run.history.train_loss, losses, rtol=loss_tolerance(solver.name))
-    assert_same_parameters(params, reference, solver.name)
+    assert_same_parameters(params, reference, solver.name, tuple(params.tables))
 
 
 @pytest.mark.parametrize(("model", "loss", "solver"), COMBINATIONS)
