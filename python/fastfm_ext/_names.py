@@ -65,17 +65,14 @@ PUBLIC_NAMES = (
     PublicName("write_onnx", "fastfm_ext.export", "function"),
 )
 # What these estimators are without scikit-learn, which some programs have no other use for; the same files hold both.
+# A field-aware model has them in a file of the same name.
 PLAIN_CLASSES = {
-    "FFMClassifier": ("fastfm_ext._estimators.ffm", "PlainFFMClassifier"),
-    "FFMRegressor": ("fastfm_ext._estimators.ffm", "PlainFFMRegressor"),
     "FMClassifier": ("fastfm_ext._estimators.plain_classifier", "PlainClassifier"),
     "FMRegressor": ("fastfm_ext._estimators.plain_regressor", "PlainRegressor"),
-    "FwFMClassifier": ("fastfm_ext._estimators.fwfm", "PlainFwFMClassifier"),
-    "FwFMRegressor": ("fastfm_ext._estimators.fwfm", "PlainFwFMRegressor"),
-    "FvFMClassifier": ("fastfm_ext._estimators.fvfm", "PlainFvFMClassifier"),
-    "FvFMRegressor": ("fastfm_ext._estimators.fvfm", "PlainFvFMRegressor"),
-    "FmFMClassifier": ("fastfm_ext._estimators.fmfm", "PlainFmFMClassifier"),
-    "FmFMRegressor": ("fastfm_ext._estimators.fmfm", "PlainFmFMRegressor"),
+} | {
+    public.name: (public.module.replace(".field_aware.", "._estimators."), f"Plain{public.name}")
+    for public in PUBLIC_NAMES
+    if ".field_aware." in public.module
 }
 PUBLIC_MODULES = (
     "bayesian",
