@@ -26,6 +26,7 @@ from fastfm_ext._learning.problem import Problem, solve
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.solvers.registry import SOLVERS, solver_named, solvers_that_read
 from fastfm_ext._learning.solvers.sweeps import l2_of_factors
+from fastfm_ext._names import PLAIN_CLASSES
 from fastfm_ext._reference import als, ffm, fm, fmfm, fwfm
 from fastfm_ext._validation.matrices import canonical_csr
 from kernel_cases import N_FEATURES, N_ROWS, assert_same_parameters, loss_tolerance, random_rows, random_targets
@@ -37,7 +38,7 @@ COMBINATIONS = [
     for model in sorted(solver.models)
     if loss.name in solver.losses
 ]
-NAMES = {"fm": "FM", "ffm": "FFM", "fwfm": "FwFM", "fvfm": "FvFM", "fmfm": "FmFM"}
+NAMES = {name.lower(): name for name in (public.removesuffix("Regressor") for public in PLAIN_CLASSES)}
 SPREAD, K, N_EPOCHS = 2.5, 5, 3
 FIELDS = Fields(4, (np.arange(N_FEATURES, dtype=np.int32) * 3) % 4)
 
