@@ -86,3 +86,13 @@ def test_a_random_matrix_is_taken_at_once_exactly_if_scipy_calls_it_canonical(is
     X = sp.csr_array((np.ones(indptr[-1], dtype=np.float32), indices, indptr), shape=(5, 4))
     taken = _csr.csr_at_once(indptr.astype(np.int64), indices, X.data, 4)
     assert (taken is not None) == X.has_canonical_format
+
+
+@pytest.mark.parametrize("n_features", [N_FEATURES, 100_000], ids=["marked", "sorted"])
+def test_present_features_are_found_with_the_place_of_each_nonzero(n_features):
+    rows = canonical_csr(sp.csr_array(random_rows(np.random.default_rng(12)).astype(np.float32)))
+    X = _csr.Csr(rows.indptr, rows.indices * (n_features // N_FEATURES), rows.data, n_features)
+    features, places = _csr.present_features(X)
+    expected = np.unique(X.indices, return_inverse=True)
+    np.testing.assert_array_equal(features, expected[0])
+    np.testing.assert_array_equal(places, expected[1])

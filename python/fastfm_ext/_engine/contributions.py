@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import Float32, Float64, Int32
 from fastfm_ext._engine import field_contributions
-from fastfm_ext._engine.csr import Csr, features_in
+from fastfm_ext._engine.csr import Csr, features_in, present_features
 from fastfm_ext._engine.parameters import Parameters, aligned_empty
 from fastfm_ext._native import core
 
@@ -104,8 +104,9 @@ def _of_present_features(X: Csr, params: Parameters) -> tuple[Csr, Parameters, I
     """Return X and `params`; or, where these are in halves, X of its features alone, with float32 ones, and which."""
     if params.dtype == "float32":
         return X, params, None
-    features, indices = np.unique(X.indices, return_inverse=True)
-    return replace(X, indices=indices.astype(np.int32), n_features=len(features)), params.in_float32(features), features
+    features, indices = present_features(X)
+    X = replace(X, indices=indices.astype(np.int32, copy=False), n_features=len(features))
+    return X, params.in_float32(features), features.astype(np.int32)
 
 
 def contributions_to_zeros(X: Csr, params: Parameters, n_threads: int = 1) -> Float32:

@@ -50,6 +50,16 @@ def features_in(X: Csr, also: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.flatnonzero(marked)
 
 
+def present_features(X: Csr) -> tuple[NDArray[np.intp], NDArray[np.integer]]:
+    """Return the features that occur in X, ascending, and the place among them of each nonzero's, (nnz,)."""
+    features = features_in(X, np.zeros(0, dtype=np.intp))
+    if X.nnz < X.n_features // 16:
+        return features, np.searchsorted(features, X.indices)
+    place = np.empty(X.n_features, dtype=np.int32)
+    place[features] = np.arange(len(features), dtype=np.int32)
+    return features, place[X.indices]
+
+
 def features_of_rows(X: Csr, left_out: Csr | None = None) -> NDArray[np.integer]:
     """Return the features that occur in X, which may repeat, but for those that only its rows `left_out` have."""
     if left_out is None:

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int32
-from fastfm_ext._engine.csr import Csr, take_rows
+from fastfm_ext._engine.csr import Csr, present_features, take_rows
 from fastfm_ext._engine.field_vectors import field_sums, pulls, towards
 from fastfm_ext._engine.parameters import Parameters
 
@@ -133,7 +133,7 @@ def _first_terms(X: Csr, params: Parameters, T: Float64, half: AnyArray | None) 
     half : ndarray of shape (n_fields, width), or None
         E T_F / 2 of the background.
     """
-    features, at = np.unique(X.indices, return_inverse=True)
+    features, at = present_features(X)
     rows, fields = np.repeat(np.arange(X.n_rows), np.diff(X.indptr)), _fields(X.indices, params)
     x = np.ones(X.nnz) if X.data is None else X.data.astype(np.float64)
     pulled = 0.5 * T[rows, fields]

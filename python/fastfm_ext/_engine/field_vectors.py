@@ -29,7 +29,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32
-from fastfm_ext._engine.csr import Csr
+from fastfm_ext._engine.csr import Csr, present_features
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.scipy_matrices import as_scipy
 from fastfm_ext._engine.scores import predict
@@ -98,7 +98,7 @@ def field_sums(X: Csr, params: Parameters, fields: ItemFields, dtype: Any = None
             f"row {row} has feature {feature} of field {field}, which is a field of the other side; fields of users "
             f"and of items must be apart"
         )
-    features, columns = np.unique(X.indices, return_inverse=True)
+    features, columns = present_features(X)
     rows = np.repeat(np.arange(X.n_rows, dtype=np.int64), np.diff(X.indptr))
     by_field = sp.csr_array(
         (as_scipy(X).data, (rows * len(fields) + at, columns)), shape=(X.n_rows * len(fields), len(features))
@@ -109,8 +109,8 @@ def field_sums(X: Csr, params: Parameters, fields: ItemFields, dtype: Any = None
 
 
 def towards(sums: AnyArray, others: ItemFields) -> AnyArray:
-    """Return the part of `field_sums` that these other fields meet: all, but for vectors by field."""
-    return sums[:, :, others] if sums.ndim == 4 else sums
+    """Return the part of `field_sums` that these other fields, ascending, meet: all, but for vectors by field."""
+    return sums[:, :, others] if sums.ndim == 4 and len(others) < sums.shape[2] else sums
 
 
 def pulls(sums: AnyArray, params: Parameters, fields: ItemFields, others: ItemFields) -> AnyArray:

@@ -38,7 +38,9 @@ COMBINATIONS = [
     for model in sorted(solver.models)
     if loss.name in solver.losses
 ]
-NAMES = {name.lower(): name for name in (public.removesuffix("Regressor") for public in PLAIN_CLASSES)}
+NAMES = {
+    name.lower(): name for name in (cls.removesuffix("Regressor") for cls in PLAIN_CLASSES if cls.endswith("Regressor"))
+}
 SPREAD, K, N_EPOCHS = 2.5, 5, 3
 FIELDS = Fields(4, (np.arange(N_FEATURES, dtype=np.int32) * 3) % 4)
 
