@@ -6,6 +6,7 @@ from sklearn.pipeline import make_pipeline
 
 from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor
 from fastfm_ext.explain import interactions
+from field_aware_cases import CLASSIFIERS, FIELD_AWARE
 
 RNG = np.random.default_rng(0)
 
@@ -19,6 +20,24 @@ def test_pairs_and_single_features_make_the_score():
         sizes = [abs(pair.value) for pair in pairs]
         assert sizes == sorted(sizes, reverse=True)
         assert all(pair.value == pytest.approx(V[pair.i] @ V[pair.j] * row[pair.i] * row[pair.j]) for pair in pairs)
+
+
+@pytest.mark.parametrize("cls", FIELD_AWARE)
+def test_pairs_of_field_aware_models_and_single_features_make_the_score(cls):
+    X = RNG.normal(size=(300, 6)) * (RNG.random((300, 6)) < 0.7)
+    y = X[:, 0] * X[:, 1] > X[:, 2]
+    model = cls(3, fields=[1, 0, 0, 2, 1, 2], random_state=0, init_stdev=0.5, max_iter=5).fit(X, y)
+    rows = X[:20]
+    scores = model.decision_function(rows) if cls in CLASSIFIERS else model.predict(rows)
+    for row, pairs, score in zip(rows, interactions(model, rows, None), scores, strict=True):
+        assert model.w0_ + row @ model.w_ + sum(pair.value for pair in pairs) == pytest.approx(score, abs=1e-4)
+        n = np.count_nonzero(row)
+        assert len(pairs) == n * (n - 1) // 2
+    of_two = np.zeros((1, 6))
+    of_two[0, [1, 4]] = rows[0, [1, 4]] = 2.0, 3.0
+    ((pair,),) = interactions(model, of_two)
+    both = model.decision_function(of_two) if cls in CLASSIFIERS else model.predict(of_two)
+    assert pair.value == pytest.approx(both[0] - model.w0_ - of_two[0] @ model.w_, abs=1e-4)
 
 
 def test_a_row_without_pairs_has_none():

@@ -79,6 +79,17 @@ def with_themselves(features: NDArray[np.integer], params: Parameters) -> Float6
     return found
 
 
+def pairs_among(features: NDArray[np.integer], params: Parameters) -> Float64:
+    """Return c_ij of all pairs of these features of a model with or without fields, (n_features, n_features)."""
+    V = _vectors(features, params)
+    if not params.model.has_fields:
+        return V @ V.T
+    each = Csr(np.arange(len(features) + 1), features.astype(np.int32), None, params.n_features)
+    T = _pulls_on_all(each, params)
+    pairs: Float64 = np.einsum("ijk,jk->ij", T[:, _fields(features, params)], V)
+    return pairs
+
+
 # --- backgrounds -----------------------------------------------------------------------------------------------------
 
 

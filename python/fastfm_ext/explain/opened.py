@@ -80,8 +80,8 @@ class OpenedModel:
         if hasattr(self.estimator, "field_names_") and not takes_fields:
             raise ValueError(
                 f"{wanted_by} takes factorization machines, and {type(self.estimator).__name__} is a field-aware "
-                "model; contributions, importance and field_strengths explain it, and other explanations need an "
-                "FMClassifier or an FMRegressor"
+                "model; contributions, importance, interactions and field_strengths explain it, and other explanations "
+                "need an FMClassifier or an FMRegressor"
             )
         if getattr(self.estimator, "_centered", None) is not None:  # form may have been set since
             raise ValueError(

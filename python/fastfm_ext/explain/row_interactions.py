@@ -8,6 +8,7 @@ import numpy as np
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._common.checks import is_integer
+from fastfm_ext._engine.field_contributions import pairs_among
 from fastfm_ext._validation.matrices import to_csr
 from fastfm_ext.explain.model_interactions import Interaction
 from fastfm_ext.explain.opened import Columns, OpenedModel
@@ -16,12 +17,13 @@ from fastfm_ext.explain.opened import Columns, OpenedModel
 def interactions(model: Any, X: Any, n: int | None = 10, encoder: Any = None) -> list[list[Interaction]]:
     """Find the pairs of features that weigh most in the score of each row.
 
-    A pair adds ``<v_i, v_j> x_i x_j``; the score is the sum of these, of ``w_i x_i`` and of w0. Where training has
-    centered a numeric column, x is the value less its center.
+    A pair adds ``<v_i, v_j> x_i x_j``, or what a field-aware model has in place of the product of its vectors; the score
+    is the sum of these, of ``w_i x_i`` and of w0. Where training has centered a numeric column, x is the value less its
+    center.
 
     Parameters
     ----------
-    model : FMRegressor, FMClassifier, Bayesian estimator, or a Pipeline that ends with one
+    model : FMRegressor, FMClassifier, field-aware or Bayesian estimator, or a Pipeline that ends with one
         Fitted. Of a Pipeline, the encoder is taken, too. Of Bayesian models, the one machine of `w0_`, `w_` and `V_`.
     X : {array-like, sparse matrix, data frame} of shape (n_rows, n_features)
         As `predict` takes it.
@@ -62,7 +64,7 @@ def interactions(model: Any, X: Any, n: int | None = 10, encoder: Any = None) ->
     if n is not None and not is_integer(1)(n):
         raise ValueError(f"n must be a positive integer, or None for all pairs; got {n!r}")
     opened = OpenedModel.of(model, encoder)
-    estimator = opened.scorer("interactions")
+    estimator = opened.scorer("interactions", takes_fields=True)
     scorers = estimator._scorers
     names = Columns.of(opened, scorers[0].n_features).feature_names
     labels = [None] if len(scorers) == 1 else estimator.classes_.tolist()
@@ -74,15 +76,15 @@ def interactions(model: Any, X: Any, n: int | None = 10, encoder: Any = None) ->
             x = np.ones(end - begin) if rows.data is None else rows.data[begin:end].astype(np.float64)
             found.append([])
             for label, params in zip(labels, scorers, strict=True):
-                vectors = params.V_of(features).astype(np.float64) * x[:, None]
-                found[-1] += _strongest(vectors, features, names, n, label)
+                values = pairs_among(features, params) * np.outer(x, x)
+                found[-1] += _strongest(values, features, names, n, label)
     return found
 
 
-def _strongest(vectors: AnyArray, features: AnyArray, names: AnyArray, n: int | None, label: Any) -> list[Interaction]:
-    """Return the pairs of the vectors v_i x_i, (n_present, n_factors), with the largest products."""
-    first, second = np.triu_indices(len(vectors), 1)
-    values = (vectors @ vectors.T)[first, second]
+def _strongest(pairs: AnyArray, features: AnyArray, names: AnyArray, n: int | None, label: Any) -> list[Interaction]:
+    """Return the pairs of features with the largest values, of ``pairs`` (n_present, n_present)."""
+    first, second = np.triu_indices(len(pairs), 1)
+    values = pairs[first, second]
     order = np.argsort(-np.abs(values), kind="stable")
     order = order[values[order] != 0][:n]
     return [
