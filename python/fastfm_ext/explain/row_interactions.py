@@ -17,7 +17,7 @@ from fastfm_ext.explain.opened import Columns, OpenedModel
 def interactions(model: Any, X: Any, n: int | None = 10, encoder: Any = None) -> list[list[Interaction]]:
     """Find the pairs of features that weigh most in the score of each row.
 
-    A pair adds ``<v_i, v_j> x_i x_j``, or what a field-aware model has in place of the product of its vectors; the score
+    A pair adds ``<v_i, v_j> x_i x_j``, or what a field-aware model has in place of the product of vectors. The score
     is the sum of these, of ``w_i x_i`` and of w0. Where training has centered a numeric column, x is the value less its
     center.
 
