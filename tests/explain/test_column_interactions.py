@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from fastfm_ext import BayesianFMRegressor, FMClassifier, FMEncoder, FMRegressor
 from fastfm_ext._reference import contributions as reference
 from fastfm_ext.explain import contributions, field_interactions
+from field_aware_cases import CLASSIFIERS, FIELD_AWARE
 
 RNG = np.random.default_rng(0)
 FIELDS = np.array([0, 1, 1, 2, 2])
@@ -48,6 +49,33 @@ def test_values_are_those_of_the_definition(monkeypatch, numbers_at_once):
     assert found.names.tolist() == ["0", "1", "2"]
     np.testing.assert_allclose(found.values, by_definition(rows, B, w0, w, V), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(found.values, found.values.T)
+
+
+@pytest.mark.parametrize("cls", FIELD_AWARE)
+@pytest.mark.parametrize("fields_of_model", [FIELDS, np.array([1, 0, 1, 2, 0])], ids=["columns", "others"])
+def test_values_of_field_aware_models_are_those_of_the_definition(cls, fields_of_model):
+    X = RNG.normal(size=(300, 5)) * (RNG.random((300, 5)) < 0.7)
+    y = X[:, 0] * X[:, 1] > X[:, 2]
+    model = cls(3, fields=fields_of_model, init_stdev=0.5, random_state=0, max_iter=5).fit(X, y)
+    score = model.decision_function if cls in CLASSIFIERS else model.predict
+    rows, B = X[:4], X[10:13]
+    groups = [np.flatnonzero(g == FIELDS).tolist() for g in range(3)]
+    expected = np.zeros((3, 3))
+    for x in rows:
+
+        def value(coalition, x=x):
+            mixed, of_x = B.copy(), [i for g in coalition for i in groups[g]]
+            mixed[:, of_x] = x[of_x]
+            return float(score(mixed).mean(dtype=float))
+
+        pairs = np.zeros((3, 3))
+        for g in range(3):
+            for h in set(range(3)) - {g}:
+                pairs[g, h] = value([g, h]) - value([g]) - value([h]) + value([])
+        phi = reference.shapley_values(value, 3)
+        expected += np.abs(pairs + np.diag(phi - pairs.sum(axis=1) / 2)) / len(rows)
+    found = field_interactions(model, rows, B, fields=FIELDS).values
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_the_rows_are_their_own_background_by_default():

@@ -6,7 +6,7 @@ import pytest
 import field_aware_cases
 from fastfm_ext import FFMRegressor, FMRegressor
 from fastfm_ext._engine.interactions import interactions as interactions_of
-from fastfm_ext.explain import field_interactions, field_strengths, top_interactions
+from fastfm_ext.explain import field_strengths, top_interactions
 from field_aware_cases import FIELD_AWARE, encoded, target_of
 
 table = field_aware_cases.table
@@ -57,9 +57,8 @@ def test_fields_of_a_model_that_has_its_own_are_refused(table):
         field_strengths(model, fields=encoder.fields_)
 
 
-@pytest.mark.parametrize("explain", [field_interactions, lambda model, X: top_interactions(model)])
-def test_other_explanations_say_that_they_are_for_factorization_machines(explain, table):
+def test_the_strongest_pairs_of_a_model_are_for_factorization_machines_alone(table):
     _, X = encoded(table)
-    says = "and FFMRegressor is a field-aware model; contributions, importance, interactions and field_strengths"
+    says = "and FFMRegressor is a field-aware model; field_strengths tells"
     with pytest.raises(ValueError, match=says):
-        explain(FFMRegressor(max_iter=2).fit(X, table[1]), X)
+        top_interactions(FFMRegressor(max_iter=2).fit(X, table[1]))

@@ -79,6 +79,23 @@ def with_themselves(features: NDArray[np.integer], params: Parameters) -> Float6
     return found
 
 
+def pulled(sums: Float64, params: Parameters) -> Float64:
+    """Return T_F for all fields from S_F of all, both (n_rows, n_fields, width of a vector)."""
+    every, by_field = np.arange(params.fields.n), params.V_of(_NONE).shape[1:]
+    T: Float64 = pulls(sums.reshape(len(sums), params.fields.n, *by_field), params, every, every)
+    return T.reshape(sums.shape)
+
+
+def tagged_vectors(params: Parameters) -> sp.csr_array:
+    """Return v_i of each feature at the place of its field, so that sums are S_F: (n_features, n_fields width)."""
+    every = np.arange(params.n_features)
+    V = _vectors(every, params)
+    n, width = V.shape
+    places = _fields(every, params)[:, None] * width + np.arange(width)
+    shape = (n, params.fields.n * width)
+    return sp.csr_array((V.ravel(), places.ravel(), np.arange(n + 1) * width), shape=shape)
+
+
 def pairs_among(features: NDArray[np.integer], params: Parameters) -> Float64:
     """Return c_ij of all pairs of these features of a model with or without fields, (n_features, n_features)."""
     V = _vectors(features, params)
@@ -126,10 +143,9 @@ def _some_at_a_time(X: Csr, params: Parameters) -> list[Csr]:
 
 def _pulls_on_all(X: Csr, params: Parameters) -> Float64:
     """Return T_F of each row for all fields F, (n_rows, n_fields, width of a vector)."""
-    every = np.arange(params.fields.n)
-    T = pulls(field_sums(X, params, every, np.float64), params, every, every)
-    flat: Float64 = T.reshape(len(T), params.fields.n, math.prod(T.shape[2:]))
-    return flat
+    sums = field_sums(X, params, np.arange(params.fields.n), np.float64)
+    flat: Float64 = sums.reshape(len(sums), params.fields.n, math.prod(sums.shape[2:]))
+    return pulled(flat, params)
 
 
 def _first_terms(X: Csr, params: Parameters, T: Float64, half: AnyArray | None) -> Float64:

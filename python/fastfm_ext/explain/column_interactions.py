@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastfm_ext._common.arrays import AnyArray, Float64
 from fastfm_ext._engine.csr import Csr, take_rows
+from fastfm_ext._engine.field_contributions import pulled, tagged_vectors
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext.explain.games import Games, PlayedMachine
 from fastfm_ext.explain.opened import Columns, OpenedModel
@@ -64,7 +65,7 @@ def field_interactions(
 
     Parameters
     ----------
-    model : FMRegressor, FMClassifier, Bayesian estimator, or a Pipeline that ends with one
+    model : FMRegressor, FMClassifier, field-aware or Bayesian estimator, or a Pipeline that ends with one
         Fitted. Of Bayesian models, the one machine of `w0_`, `w_` and `V_`.
     X : {array-like, sparse matrix, data frame} of shape (n_rows, n_features)
         The rows to average over.
@@ -105,7 +106,7 @@ def field_interactions(
     [[1.0, 4.0], [4.0, 0.0]]
     """
     opened = OpenedModel.of(model, encoder)
-    estimator = opened.scorer("field_interactions")
+    estimator = opened.scorer("field_interactions", takes_fields=True)
     estimator._draws = None  # of the one machine
     columns = Columns.of(opened, estimator._scorers[0].n_features, fields).as_groups
     if len(columns) > MOST_COLUMNS:
@@ -131,8 +132,9 @@ def _mean_sizes(X: Csr, games: Games, machine: PlayedMachine) -> Float64:
     diagonal = np.arange(len(total))
     for some in fields.pieces(X):
         S = fields.sums(some)
-        crossed = np.einsum("rgf,hf->rgh", S, M)
-        pairs = np.einsum("rgf,rhf->rgh", S, S) - crossed - crossed.transpose(0, 2, 1) + moment
+        T = fields.pulled(S)
+        crossed = np.einsum("rgf,hf->rgh", T, M)
+        pairs = np.einsum("rgf,rhf->rgh", S, T) - crossed - crossed.transpose(0, 2, 1) + moment
         pairs[:, diagonal, diagonal] = 0.0
         alone = machine.values(some, games.n_threads).parts[0] - 0.5 * pairs.sum(axis=2)
         pairs[:, diagonal, diagonal] = alone
@@ -148,22 +150,36 @@ class FieldSums:
     ----------
     features : list of ndarray
         Those of each column.
-    V : ndarray of shape (n_features, n_factors), float64
+    V : ndarray or csr_array of shape (n_features, n_factors), float64
+        Of a model with fields, each vector at the place of its field among those of all fields.
+    params : Parameters
     """
 
     features: list[AnyArray]
-    V: Float64
+    V: Any
+    params: Parameters
 
     @classmethod
     def of(cls, columns: Columns, params: Parameters) -> Self:
         """Find the features of each column."""
-        return cls([np.flatnonzero(columns.group_of == g) for g in range(len(columns))], params.V.astype(np.float64))
+        features = [np.flatnonzero(columns.group_of == g) for g in range(len(columns))]
+        V = tagged_vectors(params) if params.model.has_fields else params.V.astype(np.float64)
+        return cls(features, V, params)
 
     def sums(self, X: Csr) -> Float64:
         """Return the sums S_g of rows: (n_rows, n_columns, n_factors)."""
         data = np.ones(X.nnz, dtype=np.float32) if X.data is None else X.data
         by_feature = sp.csr_array((data, X.indices, X.indptr), shape=(X.n_rows, X.n_features)).tocsc()
-        return np.stack([by_feature[:, features] @ self.V[features] for features in self.features], axis=1)
+        sums = [by_feature[:, features] @ self.V[features] for features in self.features]
+        return np.stack([each.toarray() if sp.issparse(each) else each for each in sums], axis=1)
+
+    def pulled(self, S: Float64) -> Float64:
+        """Return what meets the factors of other columns in the product of two, (n_rows, n_columns, n_factors)."""
+        if not self.params.model.has_fields:
+            return S
+        return pulled(S.reshape(-1, self.params.fields.n, S.shape[2] // self.params.fields.n), self.params).reshape(
+            S.shape
+        )
 
     def moments(self, B: Csr) -> tuple[Float64, Float64]:
         """Return E S_g, (n_columns, n_factors), and E <S_g, S_h>, (n_columns, n_columns), of rows."""
@@ -172,7 +188,7 @@ class FieldSums:
         for some in self.pieces(B):
             S = self.sums(some)
             M += S.sum(axis=0) / B.n_rows
-            moment += np.tensordot(S, S, axes=((0, 2), (0, 2))) / B.n_rows
+            moment += np.tensordot(S, self.pulled(S), axes=((0, 2), (0, 2))) / B.n_rows
         return M, moment
 
     def pieces(self, X: Csr) -> Iterator[Csr]:

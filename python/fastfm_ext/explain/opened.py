@@ -80,8 +80,7 @@ class OpenedModel:
         if hasattr(self.estimator, "field_names_") and not takes_fields:
             raise ValueError(
                 f"{wanted_by} takes factorization machines, and {type(self.estimator).__name__} is a field-aware "
-                "model; contributions, importance, interactions and field_strengths explain it, and other explanations "
-                "need an FMClassifier or an FMRegressor"
+                "model; field_strengths tells which fields interact in it, and interactions which features of a row"
             )
         if getattr(self.estimator, "_centered", None) is not None:  # form may have been set since
             raise ValueError(
