@@ -18,7 +18,7 @@ namespace fastfm::FASTFM_ISA {
 // and its place in indptr, then its nonzeros, and only then (in the step on an earlier row) what these name.
 template <bool ones>
 FASTFM_INLINE void prefetch_rows(const Csr& X, const Targets& targets, const RowOrder& order, int64_t visit) {
-    constexpr int64_t place_ahead = 32, nonzeros_ahead = 16;
+    constexpr int64_t place_ahead = 48, nonzeros_ahead = 24;
     constexpr int values_per_line = 16;
     if (visit + place_ahead < order.last) {
         const int64_t r = order.rows[visit + place_ahead];
@@ -26,11 +26,13 @@ FASTFM_INLINE void prefetch_rows(const Csr& X, const Targets& targets, const Row
         prefetch_line(targets.y + r);
     }
     if (visit + nonzeros_ahead < order.last) {
-        const int64_t r = order.rows[visit + nonzeros_ahead];
-        for (int64_t j = X.indptr[r]; j < X.indptr[r + 1]; j += values_per_line) {
+        const auto ask = [&](int64_t j) FASTFM_INLINE_LAMBDA {
             prefetch_line(X.indices + j);
             if (!ones && X.data) prefetch_line(X.data + j);
-        }
+        };
+        const int64_t r = order.rows[visit + nonzeros_ahead], first = X.indptr[r], last = X.indptr[r + 1] - 1;
+        for (int64_t j = first; j <= last; j += values_per_line) ask(j);
+        if (last > first + 1) ask(last);  // rows begin anywhere in a line: most go on in one more
     }
 }
 
