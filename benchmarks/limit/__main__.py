@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from fastfm_ext import _engine
+from fastfm_ext._engine.models import NUMBERS
 from real_data import load
 from workloads import WORKLOADS
 
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     isas = _engine.supported_isas()
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="NAME")
     parser.add_argument("--k", nargs="+", type=int, help="numbers of factors (default: 16; with fields, 4 and 8)")
-    parser.add_argument("--model", choices=("fm", "ffm"), default="fm", help="ffm: field-aware (default: fm)")
+    parser.add_argument("--model", choices=NUMBERS, default="fm", help="(default: fm)")
     parser.add_argument("--solvers", nargs="+", choices=_engine.SOLVERS, default=list(_engine.SOLVERS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], metavar="N", help="(default: 1 2)")
     parser.add_argument("--isas", nargs="+", choices=isas, help=f"instruction sets (default: {isas[0]})")

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr
-from fastfm_ext._engine.models import FFM, FM, NO_FIELDS, Fields
+from fastfm_ext._engine.models import NO_FIELDS, Fields, model_named
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from in_turn import Times, time_in_turn
 from workloads import Workload
 
-from .touch import PREFETCH_DISTANCES, PREFETCH_DISTANCES_WITH_FIELDS, Touch
+from .touch import CACHES, PREFETCH_DISTANCES, PREFETCH_DISTANCES_WITH_FIELDS, Touch
 
 # Small enough that hundreds of epochs stay finite. What is learned doesn't matter here.
 LEARNING_RATE = {"sgd": 0.01}
@@ -27,7 +27,7 @@ USUAL_LEARNING_RATE = 0.05
 # Building the parameters takes memory for as many normal numbers again, and the rows and the system need some too.
 SHARE_OF_MEMORY = 0.7
 
-Contender = tuple[str, int, str]  # ("touch", prefetch distance, "") or ("kernel", threads, ISA)
+Contender = tuple[str, int, str]  # ("touch", prefetch distance, cache) or ("kernel", threads, ISA)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Plan:
     """What to measure on a workload.
 
     ``orders`` are the orders of the rows in an epoch: "blocks" as the estimators shuffle, "file" from first to last.
-    ``model`` is "fm", or "ffm" with a field for each place in a row.
+    ``model`` is "fm", or the name of a model with fields: one for each place in a row.
     """
 
     factors: Sequence[int]
@@ -108,7 +108,8 @@ class _Bench:
         workload = replace(workload, X=replace(workload.X, indptr=workload.X.indptr.astype(np.int32)))
         rng = np.random.default_rng(0)
         intercept = float(workload.y.mean())
-        model, fields = (FFM, fields_of(workload)) if plan.model == "ffm" else (FM, NO_FIELDS)
+        model = model_named(plan.model)
+        fields = fields_of(workload) if model.has_fields else NO_FIELDS
         self.params = Parameters.initialise(
             workload.X.n_features, k, self.options, intercept, rng, model=model, fields=fields
         )
@@ -148,14 +149,16 @@ class _Bench:
         return self._hot
 
     def _against_touch(
-        self, task: str, order: str, kernel: Callable[[int], object], touch: Callable[[int], object]
+        self, task: str, order: str, kernel: Callable[[int], object], touch: Callable[[int, int], object]
     ) -> Iterator[Result]:
         def run_kernel(isa: str, threads: int) -> None:
             _engine.use_isa(isa)
             kernel(threads)
 
         contenders: dict[Contender, Callable[[], object]] = {
-            ("touch", distance, ""): partial(touch, distance) for distance in self.distances
+            ("touch", distance, str(cache)): partial(touch, distance, cache)
+            for distance in self.distances
+            for cache in CACHES[: None if distance else 1]
         }
         contenders |= {
             ("kernel", threads, isa): partial(run_kernel, isa, threads)
@@ -172,7 +175,7 @@ class _Bench:
 
     def _result(self, task: str, order: str, isa: str, times: dict[Contender, Times]) -> Result:
         ns_per_row = 1e9 / self.workload.X.n_rows
-        best = min(self.distances, key=lambda distance: median(times["touch", distance, ""].cpu))
+        best = min((one for one in times if one[0] == "touch"), key=lambda one: median(times[one].cpu))
         alone = times["kernel", 1, isa]
         return Result(
             workload=self.workload.name,
@@ -184,8 +187,8 @@ class _Bench:
             order=order,
             isa=isa,
             kernel_ns=[ns_per_row * seconds for seconds in alone.cpu],
-            touch_ns=[ns_per_row * seconds for seconds in times["touch", best, ""].cpu],
-            prefetch_distance=best,
+            touch_ns=[ns_per_row * seconds for seconds in times[best].cpu],
+            prefetch_distance=best[1],
             speedups={
                 threads: [one / many for one, many in zip(alone.wall, times["kernel", threads, isa].wall, strict=True)]
                 for threads in self.plan.threads

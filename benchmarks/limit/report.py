@@ -12,9 +12,9 @@ from .measure import Result
 EXPLANATION = """\
 **Touch limit**: the time to walk the same rows in the same order and to load, add to and store the same bytes of the
 parameters and of the optimizer's state (to predict: to load them), with nothing computed; the best of four prefetch
-distances. **Reached** is that time / the kernel's time: 1.00 would mean that the arithmetic is free. CPU time of one
-thread, median of the rounds (lowest to highest); kernel and touch ran in turn. Order *blocks* visits the rows as the
-estimators shuffle them, *file* from first to last.
+distances, to the first or the second cache. **Reached** is that time / the kernel's time: 1.00 would mean that the
+arithmetic is free. CPU time of one thread, median of the rounds (lowest to highest); kernel and touch ran in turn.
+Order *blocks* visits the rows as the estimators shuffle them, *file* from first to last.
 """
 
 

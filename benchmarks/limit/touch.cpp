@@ -15,6 +15,9 @@ struct Pass {
     float* V;    // (n_features, n_values, width)
     float* out;  // (n_rows,), written when the pass only reads the parameters
     int64_t prefetch_distance;
+    bool to_second;  // cache, and no nearer, prefetches go
+    float* shared;   // what each row names beside its features' parameters, `n_shared` floats
+    int64_t n_shared;
     int64_t width;
     float addend;  // 0 at run time, which the compiler doesn't know: the parameters stay what they are
 
@@ -35,6 +38,32 @@ void prefetch_line(const void* address) {
     __asm__ volatile("");
 }
 
+// Parameters, which may be asked for no nearer than the second cache, where more requests find room.
+template <bool write>
+void prefetch_parameters(const Pass& pass, const void* address) {
+    if (pass.to_second) {
+        __builtin_prefetch(address, 0, 2);
+        __asm__ volatile("");
+    } else {
+        prefetch_line<write>(address);
+    }
+}
+
+// Those that are not of features: of pairs of fields.
+template <bool write>
+float touch_shared(const Pass& pass) {
+    using Vec = typename Lanes<16>::type;
+    Vec sum = {};
+    for (int64_t f = 0; f + 16 <= pass.n_shared; f += 16) {
+        Vec* const at = reinterpret_cast<Vec*>(pass.shared + f);
+        if (write)
+            *at += pass.addend;
+        else
+            sum += *at;
+    }
+    return sum[0];
+}
+
 template <int k, int n_values, bool write>
 struct Walk {
     static constexpr int lanes = k % 16 ? 8 : 16;
@@ -49,8 +78,8 @@ struct Walk {
         constexpr int needed = write ? stride : k;
         for (int64_t j = pass.indptr[r]; j < pass.indptr[r + 1]; ++j) {
             const int64_t i = pass.indices[j];
-            prefetch_line<write>(pass.w + i * n_values);
-            for (int f = 0; f < needed; f += floats_per_line) prefetch_line<write>(pass.V + i * stride + f);
+            prefetch_parameters<write>(pass, pass.w + i * n_values);
+            for (int f = 0; f < needed; f += floats_per_line) prefetch_parameters<write>(pass, pass.V + i * stride + f);
         }
     }
 
@@ -99,6 +128,7 @@ struct Walk {
             const int64_t ahead = visit + pass.prefetch_distance;
             if (pass.prefetch_distance && ahead < pass.n_visits) prefetch(pass.row(ahead));
             const int64_t r = pass.row(visit);
+            y_sum += touch_shared<write>(pass);
             if (write) {
                 y_sum += pass.y[r];
                 change(r);
@@ -141,10 +171,10 @@ struct WideWalk {
     int64_t needed() const { return write ? n_values * pass.width : pass.width; }
 
     void prefetch(int64_t i) const {
-        prefetch_line<write>(pass.w + i * n_values);
+        prefetch_parameters<write>(pass, pass.w + i * n_values);
         const float* record = pass.V + i * n_values * pass.width;
-        for (int64_t f = 0; f < needed(); f += floats_per_line) prefetch_line<write>(record + f);
-        prefetch_line<write>(record + needed() - 1);
+        for (int64_t f = 0; f < needed(); f += floats_per_line) prefetch_parameters<write>(pass, record + f);
+        prefetch_parameters<write>(pass, record + needed() - 1);
     }
 
     void touch(int64_t i) {
@@ -212,11 +242,14 @@ int wide_walk(const Pass& pass, int n_values, bool write, float* sum) {
 }  // namespace
 
 // Returns 0, or 1 for a k or a number of values a parameter that was not compiled. `sum` keeps the loads alive.
-// `width` is that of V, which is k or, with a vector for each field, more.
-extern "C" int touch(int k, int64_t width, int n_values, int write, int64_t prefetch_distance, int64_t n_visits,
-                     const int64_t* order, const int32_t* indptr, const int32_t* indices, const float* y, float* w,
-                     float* V, float* out, float addend, float* sum) {
-    const Pass pass{n_visits, order, indptr, indices, y, w, V, out, prefetch_distance, width, addend};
+// `width` is that of V, which is k or, with a vector for each field, more; prefetches go to the first cache or to the
+// second.
+extern "C" int touch(int k, int64_t width, int n_values, int write, int64_t prefetch_distance, int cache,
+                     int64_t n_shared, int64_t n_visits, const int64_t* order, const int32_t* indptr,
+                     const int32_t* indices, const float* y, float* w, float* V, float* shared, float* out,
+                     float addend, float* sum) {
+    const Pass pass{n_visits,          order,      indptr, indices,  y,     w,     V, out,
+                    prefetch_distance, cache == 2, shared, n_shared, width, addend};
     if (width != k) return wide_walk(pass, n_values, write, sum);
     switch (k) {
         case 8: return walk<8>(pass, n_values, write, sum);

@@ -22,6 +22,7 @@ FACTORS = (8, 16, 32, 64)  # the numbers of factors that touch.cpp is compiled f
 FACTORS_WITH_FIELDS = (4, 8)
 PREFETCH_DISTANCES = (0, 4, 8, 16)  # in rows
 PREFETCH_DISTANCES_WITH_FIELDS = (0, 1, 2, 4)  # a row's records are larger by the number of fields
+CACHES = (1, 2)  # the nearest that prefetches go to
 
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC")
 
@@ -67,14 +68,15 @@ class Touch:
         order: NDArray[np.int64] | None,
         params: Parameters,
         prefetch_distance: int,
+        cache: int,
     ) -> float:
         """Load, add nothing to, and store all parameters and optimizer states that an epoch in this order changes."""
-        return self._pass(X, y, order, params, prefetch_distance, None)
+        return self._pass(X, y, order, params, (prefetch_distance, cache), None)
 
-    def predict(self, X: Csr, params: Parameters, prefetch_distance: int) -> float:
+    def predict(self, X: Csr, params: Parameters, prefetch_distance: int, cache: int) -> float:
         """Load all parameters that a prediction of every row reads, and store one number a row."""
         out = np.empty(X.n_rows, dtype=np.float32)
-        return self._pass(X, None, None, params, prefetch_distance, out)
+        return self._pass(X, None, None, params, (prefetch_distance, cache), out)
 
     def _pass(
         self,
@@ -82,7 +84,7 @@ class Touch:
         y: Float32 | None,
         order: NDArray[np.int64] | None,
         params: Parameters,
-        prefetch_distance: int,
+        ahead: tuple[int, int],
         out: Float32 | None,
     ) -> float:
         if X.data is not None:
@@ -91,11 +93,13 @@ class Touch:
             raise ValueError(f"parameters of {params.n_features} features for rows of {X.n_features}")
         k, n_values = params.k, 1 + params.n_slots
         n_visits = X.n_rows if order is None else len(order)
-        w, V = params.tables["w"], params.tables["V"]
-        arrays = (order, X.indptr.astype(np.int32, copy=False), X.indices, y, w, V, out)
+        w, V, R = params.tables["w"], params.tables["V"], params.tables.get("R")
+        # One half of the pairs of fields is in use; predictions read no states.
+        n_shared = 0 if R is None else R.size // 2 // (1 if out is None else n_values)
+        arrays = (order, X.indptr.astype(np.int32, copy=False), X.indices, y, w, V, R, out)
         places = [None if array is None else array.ctypes.data for array in arrays]
         total = ctypes.c_float()
-        head = (k, V.shape[2], n_values, out is None, prefetch_distance, n_visits)
+        head = (k, V.shape[2], n_values, out is None, *ahead, n_shared, n_visits)
         if self._function(*head, *places, 0.0, ctypes.byref(total)):
             raise ValueError(f"touch.cpp has no pass for k={k} with {n_values} values for each parameter")
         return total.value
@@ -106,8 +110,10 @@ def _typed(function: Any) -> Callable[..., int]:
         ctypes.c_int,
         ctypes.c_int64,
         *(ctypes.c_int,) * 2,
+        ctypes.c_int64,
+        ctypes.c_int,
         *(ctypes.c_int64,) * 2,
-        *(ctypes.c_void_p,) * 7,
+        *(ctypes.c_void_p,) * 8,
         ctypes.c_float,
         ctypes.c_void_p,
     ]

@@ -34,6 +34,7 @@ struct Vec<4> {
 
     static Vec load(const float* a) { return {_mm_loadu_ps(a)}; }
     static Vec fill(float a) { return {_mm_set1_ps(a)}; }
+    static Vec of(float a, float b, float c, float d) { return {_mm_setr_ps(a, b, c, d)}; }
     void store(float* a) const { _mm_storeu_ps(a, m); }
     float first() const { return _mm_cvtss_f32(m); }
     friend Vec operator+(Vec a, Vec b) { return {_mm_add_ps(a.m, b.m)}; }
@@ -86,6 +87,7 @@ struct Vec<4> {
 
     static Vec load(const float* a) { return {vld1q_f32(a)}; }
     static Vec fill(float a) { return {vdupq_n_f32(a)}; }
+    static Vec of(float a, float b, float c, float d) { return {float32x4_t{a, b, c, d}}; }
     void store(float* a) const { vst1q_f32(a, m); }
     float first() const { return vgetq_lane_f32(m, 0); }
     friend Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.m, b.m)}; }
@@ -136,6 +138,7 @@ struct Vec<4> {
         return each([=](int l) { return a[l]; });
     }
     static Vec fill(float a) { return {{a, a, a, a}}; }
+    static Vec of(float a, float b, float c, float d) { return {{a, b, c, d}}; }
     void store(float* a) const {
         for (int l = 0; l < 4; ++l) a[l] = m[l];
     }
@@ -271,6 +274,20 @@ inline void prefetch_line(const void* address) {
         __asm__ volatile("prfm pldl1keep, %0" : : "Q"(*static_cast<const char*>(address)));
 #elif defined(FASTFM_SSE)
     _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);
+#else
+    (void)address;
+#endif
+}
+
+// The same, but no nearer than the second cache: the first has few places for what it waits for, and what comes to stay for
+// long would push out what is in use.
+inline void prefetch_to_second_cache(const void* address) {
+#if defined(__GNUC__) && defined(FASTFM_SSE)
+    __asm__ volatile("prefetcht1 %0" : : "m"(*static_cast<const char*>(address)));
+#elif defined(__GNUC__) && defined(__aarch64__)
+    __asm__ volatile("prfm pldl2keep, %0" : : "Q"(*static_cast<const char*>(address)));
+#elif defined(FASTFM_SSE)
+    _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T1);
 #else
     (void)address;
 #endif

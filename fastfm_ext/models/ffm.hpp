@@ -18,7 +18,7 @@
 #pragma once
 
 #include "math/optimizer.hpp"
-#include "math/parts.hpp"
+#include "math/squares.hpp"
 #include "models/linear.hpp"
 #include "models/records.hpp"
 #include "models/row.hpp"
@@ -27,71 +27,73 @@
 
 namespace fastfm::FASTFM_ISA {
 
-// The vectors that nonzero a and the nonzeros b, ..., b + parts - 1 have for each other's fields, a register of those of a
-// and one of the others.
-template <int lanes, int parts, class Nonzeros>
-class Pairs {
+// The pairs of the nonzeros a, ..., a + side - 1 with b, ..., b + side - 1, which do not overlap: the vectors of each for
+// the fields of the others, where these fields lie side by side, are a register. So are, once the square of one half's
+// vectors is transposed, those that they are multiplied by.
+template <int lanes, int side, class Nonzeros>
+class PairSquare {
   public:
-    static constexpr int n_parts = parts;
-    using V = Vec<lanes * parts>;
+    static constexpr int n_pairs = side * side;
+    using V = Vec<lanes * side>;
 
-    Pairs(const Nonzeros& of, int64_t a, int64_t b) : of_(of), a_(a), b_(b) {
-        if (parts > 1) are_adjacent_ = of.at(b + parts - 1) - of.at(b) == (parts - 1) * lanes;
+    PairSquare(const Nonzeros& of, int64_t a, int64_t b) : of_(of), a_(a), b_(b) {
+        for (int n = 0; n < side; ++n) {
+            at_a_[n] = of.v(a + n) + of.at(b);
+            at_b_[n] = of.v(b + n) + of.at(a);
+        }
     }
 
-    // Adds their part in the score to `products`, where the value of a is x.
-    FASTFM_INLINE V add_score(float x, int k, V products) const {
-        const V xx = V::fill(x) * x_of_b();
-        for (int f = 0; f < k; f += lanes) products = fma(xx * load_a(f), load_b(f), products);
+    // Adds their part in the score to `products`.
+    FASTFM_INLINE V add_score(int k, V products) const {
+        for (int f = 0; f < k; f += lanes) {
+            V of_b[side], for_a[side];
+            for (int n = 0; n < side; ++n) of_b[n] = V::load(at_b_[n] + f) * V::fill(of_.x(b_ + n));
+            transpose_square<lanes, side>(of_b, for_a);
+            for (int n = 0; n < side; ++n)
+                products = fma(V::load(at_a_[n] + f) * V::fill(of_.x(a_ + n)), for_a[n], products);
+        }
         return products;
     }
 
     template <class Rule>
-    FASTFM_INLINE void step(float gx, float l2, const Rates<lanes * parts>& rates, int k, int64_t stride) const {
-        const V gxx = V::fill(gx) * x_of_b(), l2_a = V::fill(l2 * of_.l2_scale(a_)),
-                l2_b = V::fill(l2) * l2_scale_of_b();
+    FASTFM_INLINE void step(const Rates<lanes * side>& rates, int k, int64_t stride) const {
         for (int f = 0; f < k; f += lanes) {
-            V of_a[1 + Rule::n_slots], of_b[1 + Rule::n_slots];
-            for (int s = 0; s <= Rule::n_slots; ++s) {
-                of_a[s] = load_a(s * stride + f);
-                of_b[s] = load_b(s * stride + f);
-            }
-            const V G_a = fma(l2_a, of_a[0], gxx * of_b[0]), G_b = fma(l2_b, of_b[0], gxx * of_a[0]);
-            Rule::update(of_a, G_a, rates);
-            Rule::update(of_b, G_b, rates);
-            for (int s = 0; s <= Rule::n_slots; ++s) {
-                store_a(of_a[s], s * stride + f);
-                store_b(of_b[s], s * stride + f);
-            }
+            V of_a[side], of_b[side], for_a[side], for_b[side];
+            load(at_a_, a_, f, of_a, for_b);
+            load(at_b_, b_, f, of_b, for_a);
+            update<Rule>(at_a_, a_, f, of_a, for_a, rates, stride);
+            update<Rule>(at_b_, b_, f, of_b, for_b, rates, stride);
         }
     }
 
   private:
-    using Register = Parts<lanes * parts, parts>;
+    // Loads vectors v, and what v x is for the others.
+    FASTFM_INLINE void load(float* const* at, int64_t first, int f, V* v, V* for_others) const {
+        V vx[side];
+        for (int n = 0; n < side; ++n) {
+            v[n] = V::load(at[n] + f);
+            vx[n] = v[n] * V::fill(of_.x(first + n));
+        }
+        transpose_square<lanes, side>(vx, for_others);
+    }
 
-    auto place_of_a() const {
-        return [this](int p) { return of_.v(a_) + of_.at(b_ + p); };
+    // Steps on vectors v with the gradients g x times what the others are for them, and l2 v.
+    template <class Rule>
+    FASTFM_INLINE void update(float* const* at, int64_t first, int f, const V* v, const V* others,
+                              const Rates<lanes * side>& rates, int64_t stride) const {
+        for (int n = 0; n < side; ++n) {
+            V record[1 + Rule::n_slots] = {v[n]};
+            for (int s = 1; s <= Rule::n_slots; ++s) record[s] = V::load(at[n] + f + s * stride);
+            const V gx = V::fill(of_.gx(first + n)), l2 = V::fill(of_.l2(first + n));
+            Rule::update(record, fma(l2, record[0], gx * others[n]), rates);
+            for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(at[n] + f + s * stride);
+        }
     }
-    auto place_of_b() const {
-        return [this](int p) { return of_.v(b_ + p) + of_.at(a_); };
-    }
-    V load_a(int64_t offset) const {
-        return are_adjacent_ ? V::load(of_.v(a_) + of_.at(b_) + offset) : Register::load(place_of_a(), offset);
-    }
-    void store_a(V value, int64_t offset) const {
-        if (are_adjacent_)
-            value.store(of_.v(a_) + of_.at(b_) + offset);
-        else
-            Register::store(value, place_of_a(), offset);
-    }
-    V load_b(int64_t offset) const { return Register::load(place_of_b(), offset); }
-    void store_b(V value, int64_t offset) const { Register::store(value, place_of_b(), offset); }
-    V x_of_b() const { return parts == 1 ? V::fill(of_.x(b_)) : V::load(of_.xs(b_)); }
-    V l2_scale_of_b() const { return parts == 1 ? V::fill(of_.l2_scale(b_)) : V::load(of_.l2_scales(b_)); }
 
     const Nonzeros& of_;
     int64_t a_, b_;
-    bool are_adjacent_ = true;
+    float* at_a_[side];
+    float* at_b_[side];
 };
 
 // The vectors that the nonzeros first <= n < last of one field have for another one, or for their own.
@@ -113,20 +115,26 @@ struct FieldGroup {
         return T;
     }
 
-    // Steps with the gradient g x T - own g x^2 v + l2 v, where `own_g` is g if T holds v x, too, and else 0.
+    // Steps with the gradient g x T + l2 v, less g x^2 v if T holds v x, too.
     template <class Rule>
-    FASTFM_INLINE void step(int f, V T, float g, float own_g, float l2, const Rates<lanes>& rates,
-                            int64_t stride) const {
+    FASTFM_INLINE void step(int f, V T, bool holds_own, const Rates<lanes>& rates, int64_t stride) const {
         for (int64_t n = first; n < last; ++n) {
             float* const v = of.v(n) + field + f;
-            const float x = of.x(n);
             V record[1 + Rule::n_slots];
             for (int s = 0; s <= Rule::n_slots; ++s) record[s] = V::load(v + s * stride);
-            const V decay = V::fill(own_g * x * x - l2 * of.l2_scale(n));
-            Rule::update(record, fnma(decay, record[0], V::fill(g * x) * T), rates);
+            const V decay = V::fill(of.l2(n) - (holds_own ? of.gx(n) * of.x(n) : 0.0f));
+            Rule::update(record, fma(decay, record[0], V::fill(of.gx(n)) * T), rates);
             for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(v + s * stride);
         }
     }
+};
+
+// A sum by lanes.
+template <int W>
+struct Sum {
+    Vec<W> lanes;
+
+    explicit Sum(float from) : lanes(Vec<W>::fill(from)) {}
 };
 
 template <int K, int slots, bool copies>
@@ -134,8 +142,8 @@ class Ffm {
   public:
     static constexpr int block_size = K > 0 ? K : 16;
     static constexpr int lanes = block_size < max_lanes ? block_size : max_lanes;
-    static constexpr int most_parts = K == lanes ? max_lanes / lanes : 1;  // so many vectors fill a register
-    static constexpr bool steps_on_sums = true;                            // on what score() left in the room
+    static constexpr int most_side = K == lanes ? max_lanes / lanes : 1;  // so many vectors fill a register
+    static constexpr bool steps_on_sums = true;                           // on what score() left in the room
 
     explicit Ffm(const Params& params)
         : linear_(params),
@@ -153,17 +161,13 @@ class Ffm {
     template <class Row, class Beside>
     float score(const Row& row, Beside beside) {
         nonzeros_.set(row, linear_.at);
-        PairSums sums;
-        int64_t j = 0;
-        for (; j < nonzeros_.n_alone; ++j) {
-            beside(j);
-            for_pairs(j, [&](const auto& pairs) FASTFM_INLINE_LAMBDA {
-                auto& sum = sums.of(pairs);
-                sum = pairs.add_score(nonzeros_.x(j), k(), sum);
-            });
-        }
-        for (; j < row.nnz(); ++j) beside(j);
-        return linear_.score(row) + sums.sum_of_all() + score_of_groups() + linear_.w0();
+        BySide<Sum> sums(0.0f);
+        for_pairs(row.nnz(), beside, [&](const auto& square) FASTFM_INLINE_LAMBDA {
+            auto& products = sums.of(square).lanes;
+            products = square.add_score(k(), products);
+        });
+        return linear_.score(row) + sum(sums.many.lanes) + sum(sums.few.lanes) + sum(sums.one.lanes) +
+               score_of_groups() + linear_.w0();
     }
 
     // One step with dL/dp = g on the row that score() saw last. The parameters of `later`, a row to come, are asked for on
@@ -173,16 +177,13 @@ class Ffm {
         g *= weight;
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f, l2 = l2_weight * options.V.l2;
         linear_.template step<Rule>(row, g, l2_weight, options);
-        const AllRates rates(options.V);
-        int64_t j = 0;
-        for (; j < nonzeros_.n_alone; ++j) {
-            if (j < later.nnz()) prefetch<true>(later.i[j]);
-            for_pairs(j, [&](const auto& pairs) FASTFM_INLINE_LAMBDA {
-                pairs.template step<Rule>(g * nonzeros_.x(j), l2, rates.of(pairs), k(), stride_);
-            });
-        }
-        for (; j < later.nnz(); ++j) prefetch<true>(later.i[j]);
-        step_on_groups<Rule>(g, l2, rates.one);
+        nonzeros_.weigh(row.nnz(), g, l2);
+        const BySide<Rates> rates(options.V);
+        const auto ask = [&](int64_t j) FASTFM_INLINE_LAMBDA { prefetch<true>(later.i[j]); };
+        for_pairs(linear_.at.is_far() ? later.nnz() : 0, ask, [&](const auto& square) FASTFM_INLINE_LAMBDA {
+            square.template step<Rule>(rates.of(square), k(), stride_);
+        });
+        step_on_groups<Rule>(rates.one);
     }
 
     void store_w0() const { linear_.store_w0(); }
@@ -190,43 +191,32 @@ class Ffm {
     void prefetch_values(int64_t i) const { prefetch<false>(i); }
 
   private:
-    static constexpr int few_parts = most_parts > 2 ? 2 : 1;
-    using Nonzeros = RowByField<(most_parts > 1 ? lanes : 1)>;
+    static constexpr int few_side = most_side > 2 ? 2 : 1;
+    using Nonzeros = RowByField;
     using OfGroup = FieldGroup<lanes, Nonzeros>;
 
-    // That of three which has the width of these pairs.
-    template <class Many, class Few, class One, int parts>
-    static auto& of_width(Many& many, Few& few, One& one, const Pairs<lanes, parts, Nonzeros>&) {
-        if constexpr (parts == most_parts)
-            return many;
-        else if constexpr (parts == few_parts)
-            return few;
-        else
-            return one;
-    }
+    // Something for squares of each side.
+    template <template <int> class Of>
+    struct BySide {
+        Of<lanes * most_side> many;
+        Of<lanes * few_side> few;
+        Of<lanes> one;
 
-    struct PairSums {
-        Vec<lanes * most_parts> many = Vec<lanes * most_parts>::fill(0.0f);
-        Vec<lanes * few_parts> few = Vec<lanes * few_parts>::fill(0.0f);
-        Vec<lanes> one = Vec<lanes>::fill(0.0f);
+        template <class From>
+        explicit BySide(const From& from) : many(from), few(from), one(from) {}
 
-        template <class OnePairs>
-        auto& of(const OnePairs& pairs) {
-            return of_width(many, few, one, pairs);
+        template <int side>
+        auto& of(const PairSquare<lanes, side, Nonzeros>& square) {
+            return const_cast<Of<lanes * side>&>(static_cast<const BySide&>(*this).of(square));
         }
-        float sum_of_all() const { return sum(many) + sum(few) + sum(one); }
-    };
-
-    struct AllRates {
-        Rates<lanes * most_parts> many;
-        Rates<lanes * few_parts> few;
-        Rates<lanes> one;
-
-        explicit AllRates(const StepSizes& sizes) : many(sizes), few(sizes), one(sizes) {}
-
-        template <class OnePairs>
-        const auto& of(const OnePairs& pairs) const {
-            return of_width(many, few, one, pairs);
+        template <int side>
+        const auto& of(const PairSquare<lanes, side, Nonzeros>&) const {
+            if constexpr (side == most_side)
+                return many;
+            else if constexpr (side == few_side)
+                return few;
+            else
+                return one;
         }
     };
 
@@ -238,23 +228,57 @@ class Ffm {
         linear_.at.template prefetch<to_write>(i);
         // Vectors are aligned, records are not: they may end on one line more.
         const int n_floats = stride_ * (to_write ? linear_.at.values() : 1);
-        if (n_floats) prefetch_line<to_write>(linear_.at.V_of(i) + n_floats - 1);
+        if (n_floats) linear_.at.template ask_for<to_write>(linear_.at.V_of(i) + n_floats - 1);
     }
 
-    // Calls body(pairs) for pairs of nonzero a and all later ones that are alone in their fields.
-    template <class Body>
-    FASTFM_INLINE void for_pairs(int64_t a, Body body) const {
-        const int64_t last = K == 0 ? 0 : nonzeros_.n_alone;
-        int64_t b = a + 1;
-        for (; b + most_parts <= last; b += most_parts) body(Pairs<lanes, most_parts, Nonzeros>(nonzeros_, a, b));
-        if constexpr (few_parts > 1) {
-            if (b + few_parts <= last) {
-                body(Pairs<lanes, few_parts, Nonzeros>(nonzeros_, a, b));
-                b += few_parts;
+    // Calls body(square) for squares that have all pairs of nonzeros that are alone in their fields, and beside(j) for
+    // each j < n on the way.
+    template <class Beside, class Body>
+    FASTFM_INLINE void for_pairs(int64_t n, Beside beside, Body body) const {
+        int64_t j = 0;
+        const auto come_to = [&](int64_t end) FASTFM_INLINE_LAMBDA {
+            for (; j < end && j < n; ++j) beside(j);
+        };
+        pairs_among<most_side>(0, K == 0 ? 0 : nonzeros_.n_alone, come_to, body);
+        come_to(n);
+    }
+
+    // Calls body(square) for those of the pairs of first <= n < last; come_to(n) comes before the pairs of n - 1 with those
+    // before it.
+    template <int side, class ComeTo, class Body>
+    FASTFM_INLINE void pairs_among(int64_t first, int64_t last, ComeTo come_to, Body& body) const {
+        const auto on = [](int64_t) {};
+        int64_t b = first;
+        for (; b + side <= last; b += side) {
+            come_to(b + side);
+            pairs_between<side>(first, b, b, b + side, body);
+            if constexpr (side > 1) pairs_among<side / 2>(b, b + side, on, body);
+        }
+        if constexpr (side > 1) {
+            pairs_between<side / 2>(first, b, b, last, body);
+            pairs_among<side / 2>(b, last, on, body);
+        }
+    }
+
+    // For those of first_a <= a < last_a, which are a multiple of `side`, with first_b <= b < last_b.
+    template <int side, class Body>
+    FASTFM_INLINE void pairs_between(int64_t first_a, int64_t last_a, int64_t first_b, int64_t last_b,
+                                     Body& body) const {
+        int64_t b = first_b;
+        for (; b + side <= last_b; b += side) {
+            for (int64_t a = first_a; a < last_a; a += side) {
+                if (side == 1 || (are_adjacent(a, side) && are_adjacent(b, side)))
+                    body(PairSquare<lanes, side, Nonzeros>(nonzeros_, a, b));
+                else if constexpr (side > 1)
+                    pairs_between<side / 2>(a, a + side, b, b + side, body);
             }
         }
-        if constexpr (most_parts > 1)
-            if (b < last) body(Pairs<lanes, 1, Nonzeros>(nonzeros_, a, b));
+        if constexpr (side > 1) pairs_between<side / 2>(first_a, last_a, b, last_b, body);
+    }
+
+    // Whether the fields of so many nonzeros from n on lie side by side.
+    bool are_adjacent(int64_t n, int side) const {
+        return nonzeros_.at(n + side - 1) - nonzeros_.at(n) == (side - 1) * lanes;
     }
 
     // The vectors of group a for the field of group b.
@@ -287,13 +311,13 @@ class Ffm {
     }
 
     template <class Rule>
-    void step_on_groups(float g, float l2, const Rates<lanes>& rates) const {
+    void step_on_groups(const Rates<lanes>& rates) const {
         for_groups([&](int64_t a, int64_t b) FASTFM_INLINE_LAMBDA {
             const OfGroup of_a = vectors(a, b), of_b = vectors(b, a);
             for (int f = 0; f < k(); f += lanes) {
                 const auto T_a = of_a.sum_up(f), T_b = of_b.sum_up(f);
-                of_b.template step<Rule>(f, T_a, g, a == b ? g : 0.0f, l2, rates, stride_);
-                if (a != b) of_a.template step<Rule>(f, T_b, g, 0.0f, l2, rates, stride_);
+                of_b.template step<Rule>(f, T_a, a == b, rates, stride_);
+                if (a != b) of_a.template step<Rule>(f, T_b, false, rates, stride_);
             }
         });
     }
@@ -307,15 +331,13 @@ class Ffm {
 
 struct FfmModel {
     static constexpr bool is_specialised = false;
-    static constexpr bool has_plain_code = false;
+    static constexpr int plain_k = 4;
     static constexpr bool has_replicas = true;
 
     template <int K, int slots, bool copies>
     using Machine = Ffm<K, slots, copies>;
 
-    static int64_t room(int32_t, int32_t n_fields, int64_t most_nnz) {
-        return RowByField<max_lanes>::room(most_nnz, n_fields);
-    }
+    static int64_t room(int32_t, int32_t n_fields, int64_t most_nnz) { return RowByField::room(most_nnz, n_fields); }
 };
 
 }  // namespace fastfm::FASTFM_ISA

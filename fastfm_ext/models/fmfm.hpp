@@ -243,7 +243,7 @@ class Fmfm {
 template <bool has_matrices>
 struct FmfmOf {
     static constexpr bool is_specialised = false;
-    static constexpr bool has_plain_code = false;
+    static constexpr int plain_k = 0;
     static constexpr bool has_replicas = false;
 
     template <int K, int slots, bool copies>

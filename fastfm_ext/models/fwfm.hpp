@@ -290,7 +290,7 @@ class Fwfm {
 
 struct FwfmModel {
     static constexpr bool is_specialised = false;
-    static constexpr bool has_plain_code = true;
+    static constexpr int plain_k = 8;
     static constexpr bool has_replicas = false;
 
     template <int K, int slots, bool copies>

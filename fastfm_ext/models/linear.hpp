@@ -76,16 +76,15 @@ class Linear {
     void step_on_pairs(const Row& row, int64_t first, float g, float l2, const Rates<4>& rates) {
         float nobody[2] = {0.0f, 1.0f};
         float* pairs[4] = {nobody, nobody, nobody, nobody};
-        float x[4] = {}, l2s[4] = {};
-        for (int j = 0; j < n; ++j) {
-            pairs[j] = at.w_of(row.i[first + j]);
-            x[j] = row.value(first + j);
-            l2s[j] = l2 * at.l2_scale_of(row.i[first + j]);
-        }
-        const Vec<4> gs = Vec<4>::fill(g), own_l2 = Places::l2_by_feature ? Vec<4>::load(l2s) : Vec<4>::fill(l2);
+        for (int j = 0; j < n; ++j) pairs[j] = at.w_of(row.i[first + j]);
+        const auto x = [&](int j) { return j < n ? row.value(first + j) : 0.0f; };
+        const auto l2_of = [&](int j) { return j < n ? l2 * at.l2_scale_of(row.i[first + j]) : 0.0f; };
+        const Vec<4> gs = Vec<4>::fill(g), xs = Vec<4>::of(x(0), x(1), x(2), x(3));
+        const Vec<4> own_l2 =
+            Places::l2_by_feature ? Vec<4>::of(l2_of(0), l2_of(1), l2_of(2), l2_of(3)) : Vec<4>::fill(l2);
         Vec<4> record[2];
         Vec<4>::load_pairs(pairs, record[0], record[1]);
-        Rule::update(record, fma(own_l2, record[0], Row::ones ? gs : gs * Vec<4>::load(x)), rates);
+        Rule::update(record, fma(own_l2, record[0], Row::ones ? gs : gs * xs), rates);
         Vec<4>::store_pairs(pairs, record[0], record[1]);
     }
 

@@ -6,8 +6,8 @@
 //                              steps_on_sums says whether step() needs what score() of the same row has left behind
 //   is_specialised             whether the usual numbers of factors, rows of ones and rows of two features have code of
 //                              their own, and those without copies, which takes room; else Row is `AnyRow`, copies true
-//   has_plain_code             where it is not: whether rows of ones, without copies, have code of their own for 8 and 16
-//                              factors
+//   plain_k                    where it is not: for how many factors, and twice as many, rows of ones without copies have
+//                              code of their own; 0 for none
 //   has_replicas               whether threads may have replicas, which solvers/merge.hpp knows how to merge
 //   room(k, n_fields, nnz)     how many floats of room each thread needs for rows of up to nnz nonzeros
 //

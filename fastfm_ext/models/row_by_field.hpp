@@ -8,9 +8,6 @@ namespace fastfm::FASTFM_ISA {
 
 // The groups of the nonzeros of each field: those that are alone in their field come first, by field, and then the others.
 // Group g < n_alone is nonzero g.
-//
-// `n_written` is how often each value, and what its L2 is multiplied by, is written, one behind the other.
-template <int n_written>
 class RowByField {
   public:
     int64_t n_alone = 0;
@@ -18,26 +15,29 @@ class RowByField {
 
     // How many floats of room rows of up to `most_nnz` nonzeros need.
     static int64_t room(int64_t most_nnz, int64_t n_fields) {
-        return most_nnz * (floats_per_pointer + 2 * n_written + 2) + 1 + n_fields;
+        return most_nnz * (floats_per_pointer + 6) + 1 + n_fields;
     }
 
     RowByField(const Params& params, int k)
         : v_(reinterpret_cast<float**>(params.room)),
           x_(params.room + params.most_nnz * floats_per_pointer),
-          l2_scale_(x_ + params.most_nnz * n_written),
-          at_(reinterpret_cast<int32_t*>(l2_scale_ + params.most_nnz * n_written)),
+          l2_scale_(x_ + params.most_nnz),
+          gx_(l2_scale_ + params.most_nnz),
+          l2_(gx_ + params.most_nnz),
+          at_(reinterpret_cast<int32_t*>(l2_ + params.most_nnz)),
           begins_(at_ + params.most_nnz),
           counts_(begins_ + params.most_nnz + 1),
           fields_(params.fields),
-          k_(k) {}
+          k_(k),
+          has_l2_scale_(params.l2_scale) {}
 
     // The factors of nonzero n begin at v(n), those of any feature for its field at(n) floats behind.
     float* v(int64_t n) const { return v_[n]; }
     int64_t at(int64_t n) const { return at_[n]; }
-    float x(int64_t n) const { return x_[n * n_written]; }
-    float l2_scale(int64_t n) const { return l2_scale_[n * n_written]; }
-    const float* xs(int64_t n) const { return x_ + n * n_written; }
-    const float* l2_scales(int64_t n) const { return l2_scale_ + n * n_written; }
+    float x(int64_t n) const { return x_[n]; }
+    // g x, and the L2 that nonzero n pays.
+    float gx(int64_t n) const { return gx_[n]; }
+    float l2(int64_t n) const { return l2_[n]; }
     int64_t begin(int64_t group) const { return group < n_alone ? group : begins_[group - n_alone]; }
     int64_t end(int64_t group) const { return group < n_alone ? group + 1 : begins_[group + 1 - n_alone]; }
 
@@ -56,6 +56,12 @@ class RowByField {
         if (!ascends) group(row, at);
     }
 
+    // Sets gx(n), and l2(n) from the L2 of all.
+    void weigh(int64_t nnz, float g, float l2) {
+        for (int64_t n = 0; n < nnz; ++n) gx_[n] = g * x_[n];
+        for (int64_t n = 0; n < nnz; ++n) l2_[n] = has_l2_scale_ ? l2 * l2_scale_[n] : l2;
+    }
+
   private:
     static constexpr int64_t floats_per_pointer = sizeof(uintptr_t) / sizeof(float);
 
@@ -63,11 +69,8 @@ class RowByField {
     FASTFM_INLINE void put(int64_t n, int32_t field, const Row& row, int64_t j, const Places& at) {
         v_[n] = at.V_of(row.i[j]);
         at_[n] = field * k_;
-        const float x = row.value(j), l2_scale = at.l2_scale_of(row.i[j]);
-        for (int c = 0; c < n_written; ++c) {
-            x_[n * n_written + c] = x;
-            l2_scale_[n * n_written + c] = l2_scale;
-        }
+        x_[n] = row.value(j);
+        if (has_l2_scale_) l2_scale_[n] = at.l2_scale_of(row.i[j]);
     }
 
     // Sorts by counting.
@@ -103,11 +106,14 @@ class RowByField {
     float** v_;
     float* x_;
     float* l2_scale_;
+    float* gx_;
+    float* l2_;
     int32_t* at_;
     int32_t* begins_;  // of the groups of several
     int32_t* counts_;  // (n_fields,)
     Fields fields_;
     int k_;
+    bool has_l2_scale_;
 };
 
 }  // namespace fastfm::FASTFM_ISA
