@@ -63,6 +63,9 @@ def test_groups_have_their_shapley_values(name):
     rng = np.random.default_rng(1)
     rows, B, params = random_rows(rng, 3), random_rows(rng, 2), random_parameters(rng, name, 5)
     groups = [np.flatnonzero(group == GROUP_OF) for group in range(4)]
+    fields = [np.flatnonzero(field == OF_FEATURE) for field in range(3)]
+    found = group_contributions(as_csr(rows), params, GroupSums(OF_FEATURE, 3))
+    np.testing.assert_allclose(found, by_definition(rows, np.zeros((1, N_FEATURES)), params, name, fields), **TOLERANCE)
     for background, given in ((None, np.zeros((1, N_FEATURES))), (Background.of(as_csr(B), params), B)):
         sums = GroupSums.of(GROUP_OF, 4, params, background)
         found = group_contributions(as_csr(rows), params, sums)

@@ -53,17 +53,19 @@ def of_features(X: Csr, params: Parameters, background: Background) -> tuple[Flo
 
 def of_groups(X: Csr, params: Parameters, groups: GroupSums) -> Float32:
     """Return what each group of features adds to the scores of rows: (n_rows, n_groups)."""
+    # Where groups are fields, their pairs are products of sums, and none of a single feature is needed.
+    are_fields = groups.half_sums is None and np.array_equal(groups.group_of, _fields(slice(None), params))
     found = []
     for part in _some_at_a_time(X, params):
-        T = _pulls_on_all(part, params)
-        terms = _first_terms(part, params, T, groups.half_sum)
-        places = (
-            np.repeat(np.arange(part.n_rows), np.diff(part.indptr)) * groups.n_groups + groups.group_of[part.indices]
-        )
-        sums = np.bincount(places, terms, part.n_rows * groups.n_groups).astype(np.float64, copy=False)
-        sums = sums.reshape(part.n_rows, groups.n_groups)
-        if groups.half_sums is not None and groups.of_zeros is not None:
-            sums = sums - T.reshape(part.n_rows, -1) @ groups.half_sums - groups.of_zeros
+        if are_fields:
+            S = _sums_of_all(part, params)
+            sums = _by_group(part, _terms_alone(part, params), groups)
+            sums += 0.5 * np.einsum("rfk,rfk->rf", S, pulled(S, params))
+        else:
+            T = _pulls_on_all(part, params)
+            sums = _by_group(part, _first_terms(part, params, T, groups.half_sum), groups)
+            if groups.half_sums is not None and groups.of_zeros is not None:
+                sums = sums - T.reshape(part.n_rows, -1) @ groups.half_sums - groups.of_zeros
         found.append(sums.astype(np.float32))
     return np.concatenate(found)
 
@@ -141,11 +143,35 @@ def _some_at_a_time(X: Csr, params: Parameters) -> list[Csr]:
     return [take_rows(X, rows) for rows in numbers]
 
 
-def _pulls_on_all(X: Csr, params: Parameters) -> Float64:
-    """Return T_F of each row for all fields F, (n_rows, n_fields, width of a vector)."""
+def _sums_of_all(X: Csr, params: Parameters) -> Float64:
+    """Return S_F of each row for all fields F, (n_rows, n_fields, width of a vector)."""
     sums = field_sums(X, params, np.arange(params.fields.n), np.float64)
     flat: Float64 = sums.reshape(len(sums), params.fields.n, math.prod(sums.shape[2:]))
-    return pulled(flat, params)
+    return flat
+
+
+def _pulls_on_all(X: Csr, params: Parameters) -> Float64:
+    """Return T_F of each row for all fields F, (n_rows, n_fields, width of a vector)."""
+    return pulled(_sums_of_all(X, params), params)
+
+
+def _by_group(X: Csr, terms: Float64, groups: GroupSums) -> Float64:
+    """Return the sums over the features of each group of terms of nonzeros, (nnz,): (n_rows, n_groups)."""
+    rows = np.repeat(np.arange(X.n_rows), np.diff(X.indptr))
+    sums = np.bincount(rows * groups.n_groups + groups.group_of[X.indices], terms, X.n_rows * groups.n_groups)
+    return sums.astype(np.float64, copy=False).reshape(X.n_rows, groups.n_groups)
+
+
+def _terms_alone(X: Csr, params: Parameters) -> Float64:
+    """Return what nonzeros add without others, less their pairs with themselves, which T_F holds: (nnz,)."""
+    features, at = present_features(X)
+    x = _values(X)
+    terms: Float64 = x * (params.w[X.indices] - 0.5 * with_themselves(features, params)[at] * x)
+    return terms
+
+
+def _values(X: Csr) -> Float64:
+    return np.ones(X.nnz) if X.data is None else X.data.astype(np.float64)
 
 
 def _first_terms(X: Csr, params: Parameters, T: Float64, half: AnyArray | None) -> Float64:
@@ -162,12 +188,11 @@ def _first_terms(X: Csr, params: Parameters, T: Float64, half: AnyArray | None) 
     """
     features, at = present_features(X)
     rows, fields = np.repeat(np.arange(X.n_rows), np.diff(X.indptr)), _fields(X.indices, params)
-    x = np.ones(X.nnz) if X.data is None else X.data.astype(np.float64)
-    pulled = 0.5 * T[rows, fields]
+    halves = 0.5 * T[rows, fields]
     if half is not None:
-        pulled += half[fields]
-    of_pairs = np.einsum("ik,ik->i", _vectors(features, params)[at], pulled)
-    terms: Float64 = x * (params.w[X.indices] + of_pairs - 0.5 * with_themselves(features, params)[at] * x)
+        halves += half[fields]
+    of_pairs = np.einsum("ik,ik->i", _vectors(features, params)[at], halves)
+    terms: Float64 = _terms_alone(X, params) + _values(X) * of_pairs
     return terms
 
 
@@ -177,7 +202,7 @@ def _vectors(features: NDArray[np.integer], params: Parameters) -> Float64:
     return V.reshape(len(V), math.prod(V.shape[1:])).astype(np.float64)
 
 
-def _fields(features: NDArray[np.integer], params: Parameters) -> Int32:
+def _fields(features: NDArray[np.integer] | slice, params: Parameters) -> Int32:
     assert params.fields.of_feature is not None
     fields: Int32 = params.fields.of_feature[features]
     return fields
