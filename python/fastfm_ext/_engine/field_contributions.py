@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int32
 from fastfm_ext._engine.csr import Csr, present_features, take_rows
-from fastfm_ext._engine.field_vectors import field_sums, pulls, towards
+from fastfm_ext._engine.field_vectors import field_sums, pairs_of_fields, pulls, towards
 from fastfm_ext._engine.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ def of_groups(X: Csr, params: Parameters, groups: GroupSums) -> Float32:
 
 def with_themselves(features: NDArray[np.integer], params: Parameters) -> Float64:
     """Return c_ii of these features, which the score leaves out: (n_features,)."""
-    found, fields = np.zeros(len(features)), _fields(features, params)
+    found, fields, R = np.zeros(len(features)), _fields(features, params), pairs_of_fields(params)
     for field in np.unique(fields):
         at, alone = np.flatnonzero(fields == field), np.array([field])
         V = params.V_of(features[at]).astype(np.float64)[:, None]
-        products = towards(V, alone) * pulls(V, params, alone, alone)
+        products = towards(V, alone) * pulls(V, params.model, R, alone, alone)
         found[at] = products.sum(axis=tuple(range(1, products.ndim)))
     return found
 
@@ -84,7 +84,8 @@ def with_themselves(features: NDArray[np.integer], params: Parameters) -> Float6
 def pulled(sums: Float64, params: Parameters) -> Float64:
     """Return T_F for all fields from S_F of all, both (n_rows, n_fields, width of a vector)."""
     every, by_field = np.arange(params.fields.n), params.V_of(_NONE).shape[1:]
-    T: Float64 = pulls(sums.reshape(len(sums), params.fields.n, *by_field), params, every, every)
+    S = sums.reshape(len(sums), params.fields.n, *by_field)
+    T: Float64 = pulls(S, params.model, pairs_of_fields(params), every, every)
     return T.reshape(sums.shape)
 
 
@@ -115,8 +116,8 @@ def pairs_among(features: NDArray[np.integer], params: Parameters) -> Float64:
 def mean_pulls(mean: Float64, features: Int32, params: Parameters) -> Float64:
     """Return E T_F, (n_fields, width of a vector), of rows that have these features, of ``mean`` (n_features,)."""
     row = Csr(np.array([0, len(features)]), features, mean[features].astype(np.float32), len(mean))
-    pulled: Float64 = _pulls_on_all(row, params)[0]
-    return pulled
+    of_mean: Float64 = _pulls_on_all(row, params)[0]
+    return of_mean
 
 
 def half_sums(mean: Float64, features: Int32, group_of: Int32, n_groups: int, params: Parameters) -> Float32:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32
 from fastfm_ext._engine.csr import Csr, present_features
+from fastfm_ext._engine.models import ModelSpec
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.scipy_matrices import as_scipy
 from fastfm_ext._engine.scores import predict
@@ -55,7 +56,8 @@ def user_vectors(X: Csr, params: Parameters, item_fields: ItemFields) -> Float32
         If a row has a feature of ``item_fields``, or the model has no vectors.
     """
     users, items = _sides(params, item_fields)
-    return _flat(pulls(field_sums(X, params, users), params, users, items))
+    sums = field_sums(X, params, users)
+    return _flat(pulls(sums, params.model, pairs_of_fields(params), users, items))
 
 
 def item_vectors(X: Csr, params: Parameters, item_fields: ItemFields) -> Float32:
@@ -113,11 +115,18 @@ def towards(sums: AnyArray, others: ItemFields) -> AnyArray:
     return sums[:, :, others] if sums.ndim == 4 and len(others) < sums.shape[2] else sums
 
 
-def pulls(sums: AnyArray, params: Parameters, fields: ItemFields, others: ItemFields) -> AnyArray:
-    """Return what features of these fields do to those of others, by their `field_sums`: see `ModelSpec.pull`."""
-    assert params.model.pull is not None
-    R = params.R[np.ix_(fields, others)] if "R" in params.tables else None
-    return params.model.pull(towards(sums, others), R)
+def pulls(sums: AnyArray, model: ModelSpec, R: AnyArray | None, fields: ItemFields, others: ItemFields) -> AnyArray:
+    """Return what features of these fields do to those of others, by their `field_sums`: see `ModelSpec.pull`.
+
+    R is that of all pairs, (n_fields, n_fields, ...), if the model has it.
+    """
+    assert model.pull is not None
+    return model.pull(towards(sums, others), None if R is None else R[np.ix_(fields, others)])
+
+
+def pairs_of_fields(params: Parameters) -> Float32 | None:
+    """Return R, (n_fields, n_fields, ...), of models that have it."""
+    return params.R if "R" in params.tables else None
 
 
 def _sides(params: Parameters, item_fields: ItemFields) -> tuple[ItemFields, ItemFields]:
