@@ -80,7 +80,7 @@ class Records {
     static constexpr int64_t most_near_bytes = 8 << 20;
 
     static int64_t bytes_of(const Table& table, int64_t n_slots) {
-        return table.n_rows * (1 + n_slots) * table.width * bytes_of_value(table);
+        return table.n_rows * (1 + n_slots) * table.width * bytes_of_value(table.storage);
     }
 
     // Where record i is. Copies are as good as random among a row's features, so this must not be a branch: whoever
