@@ -34,7 +34,7 @@ def epochs_of(workload: Workload, k: int, n_threads: int) -> Any:
     X, rng = workload.X, np.random.default_rng(0)
     options = Options(workload.loss, "adagrad", 0.05, 0.05, 1e-5, 1e-5, init_stdev=0.05)
     params = Parameters.initialise(X.n_features, k, options, -1.0, rng, model=FFM, fields=fields_of(workload))
-    hot = _engine.hot_features(X, params.record_bytes) if n_threads > 1 else _engine.NO_FEATURES
+    hot = _engine.hot_features(X, params.record) if n_threads > 1 else _engine.NO_FEATURES
     rows, order = _engine.rename_hot_features(X, hot), np.concatenate(list(block_orders(X, rng)))
     return lambda: _engine.train_epoch(rows, workload.y, None, order, params, options, n_threads, hot)
 

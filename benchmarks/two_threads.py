@@ -94,7 +94,7 @@ def _rounds(workload: Workload, solver: str, threads: int, rounds: int) -> Itera
     def epoch_by(n_threads: int, visits: NDArray[np.int64]) -> Callable[[], object]:
         X, y = workload.X, workload.y
         params = Parameters.initialise(X.n_features, N_FACTORS, options, float(y.mean()), np.random.default_rng(0))
-        hot = _engine.hot_features(X, params.record_bytes) if n_threads > 1 else _engine.NO_FEATURES
+        hot = _engine.hot_features(X, params.record) if n_threads > 1 else _engine.NO_FEATURES
         X = _engine.rename_hot_features(X, hot)
         return partial(_engine.train_epoch, X, y, None, visits, params, options, n_threads, hot)
 

@@ -144,7 +144,7 @@ class _Bench:
         if threads == 1:
             return self.workload.X, _engine.NO_FEATURES
         if self._hot is None:
-            hot = _engine.hot_features(self.workload.X, self.params.record_bytes)
+            hot = _engine.hot_features(self.workload.X, self.params.record)
             self._hot = _engine.rename_hot_features(self.workload.X, hot), hot
         return self._hot
 

@@ -166,8 +166,12 @@ cdef extern from "threads/rows.hpp" namespace "fastfm" nogil:
         const int64_t*, int64_t, int64_t, int64_t, uint64_t, int64_t*) noexcept
 
 
+cdef extern from "threads/cpus.hpp" namespace "fastfm" nogil:
+    int cpp_usable_cpus "fastfm::usable_cpus"() noexcept
+
+
 cdef extern from "threads/replicas.hpp" namespace "fastfm" nogil:
-    const int64_t most_replica_bytes
+    bint cpp_has_replicas "fastfm::has_replicas"(const CppModelTraits&, int64_t) noexcept
 
 
 cdef extern from "threads/gradient.hpp" namespace "fastfm" nogil:

@@ -127,9 +127,14 @@ def begin(float[:, :, ::1] records, str optimizer, sizes):
     kernels_in_use.optimizers[<int32_t>OPTIMIZERS[optimizer].number].begin(table_view(records, False), initial)
 
 
-def replica_bytes():
-    """Return the size up to which parameters are trained by replicas, one for each thread."""
-    return most_replica_bytes
+def usable_cpus():
+    """Returns how many CPUs this process may use now."""
+    return cpp_usable_cpus()
+
+
+def has_replicas(int32_t model, int64_t n_bytes):
+    """Returns whether each thread has parameters of its own, where those of the features take so many bytes."""
+    return cpp_has_replicas(kernels_in_use.models[model], n_bytes)
 
 
 cdef const float* l2_scale_view(const float[::1] l2_scale, int64_t n_features) except? NULL:
@@ -147,7 +152,7 @@ def sgd_epoch(
     The seed is that of rounding to halves.
     """
     cdef Csr rows = csr_view(X)
-    cdef Targets wanted = targets_view(targets)
+    cdef Targets wanted = targets_view(targets, rows.n_rows)
     cdef RowOrder order = order_view(visits)
     cdef Params tables = params_view(params, True, options.solver == "adagrad")
     tables.l2_scale = l2_scale_view(l2_scale, tables.n_features)

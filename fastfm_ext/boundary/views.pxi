@@ -87,8 +87,12 @@ cdef StepSizes step_sizes(source):
     return sizes
 
 
-cdef Targets targets_view(source) except *:
+cdef Targets targets_view(source, int64_t n_rows) except *:
     cdef Targets targets
+    for name in ("y", "sample_weight", "scores"):
+        values = getattr(source, name)
+        if values is not None and len(values) != n_rows:
+            raise ValueError(f"{name} of {len(values)} rows, of {n_rows}")
     targets.y = pointer_f32(source.y)
     targets.sample_weight = pointer_f32(source.sample_weight)
     targets.scores = room_f32(source.scores)

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <new>
 #include <thread>
 #include <vector>
 
+#include "threads/cpus.hpp"
 #include "types/status.hpp"
 
 namespace fastfm {
@@ -17,21 +19,28 @@ inline int useful_threads(int n_threads, int64_t n_rows) {
     return static_cast<int>(std::clamp<int64_t>(n_rows / min_rows_per_thread, 1, n_threads));
 }
 
-// Calls body(t, first, last) once for each thread t, [first, last) being its share of n. The calling thread takes the
-// first share; a share for which the system gives no thread is done by the calling thread too.
+// Where part number `part` of n begins, if there are so many parts.
+inline int64_t part_bound(int64_t n, int64_t parts, int64_t part) {
+    return n / parts * part + n % parts * part / parts;
+}
+
+// Calls body(t, first, last) once for each of n_threads shares [first, last) of n. As many threads as there are CPUs for
+// claim one after the other; the calling thread is one of them, and the only one where the system gives no more.
 template <class Body>
 void split(int64_t n, int n_threads, Body body) {
-    const auto bound = [=](int t) { return n / n_threads * t + std::min<int64_t>(n % n_threads, t); };
+    std::atomic<int> next{0};
+    const auto work = [&] {
+        for (int t = next.fetch_add(1); t < n_threads; t = next.fetch_add(1))
+            body(t, part_bound(n, n_threads, t), part_bound(n, n_threads, t + 1));
+    };
+    const int n_helpers = std::min(usable_cpus(), n_threads) - 1;
     std::vector<std::thread> helpers;
-    helpers.reserve(n_threads - 1);
-    int started = 1;
+    helpers.reserve(n_helpers);
     try {
-        for (; started < n_threads; ++started)
-            helpers.emplace_back([=, &body] { body(started, bound(started), bound(started + 1)); });
+        for (int helper = 0; helper < n_helpers; ++helper) helpers.emplace_back(work);
     } catch (...) {
     }
-    body(0, bound(0), bound(1));
-    for (int t = started; t < n_threads; ++t) body(t, bound(t), bound(t + 1));
+    work();
     for (std::thread& helper : helpers) helper.join();
 }
 

@@ -1,11 +1,13 @@
 #include "threads/gradient.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <numeric>
 #include <vector>
 
+#include "threads/cpus.hpp"
 #include "threads/fan_out.hpp"
 #include "threads/halves.hpp"
 #include "threads/replicas.hpp"
@@ -167,6 +169,63 @@ std::vector<T> with_copies(const T* values, int64_t n_features, const HotFeature
     return all;
 }
 
+// An epoch over threads that share the parameters but for copies of w0 and of the hot features. Each claims the pieces of
+// its share of the visits one after the other, and then what is left of other shares: nobody waits long for a thread that
+// has no core at the moment.
+Status shared_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
+                    const Params& params, const HotFeatures& hot, const Options& options, int n_threads,
+                    double* loss_sum) {
+    const int64_t n_visits = order.last - order.first;
+    const Merge merge = kernels.optimizers[static_cast<int>(options.optimizer)].merge;
+    const std::vector<int32_t> fields = with_copies(params.fields.of_feature, params.n_features, hot);
+    const std::vector<float> l2_scale = with_copies(params.l2_scale, params.n_features, hot);
+    Params shared = params;
+    if (!fields.empty()) shared.fields.of_feature = fields.data();
+    if (!l2_scale.empty()) shared.l2_scale = l2_scale.data();
+    Rooms rooms(kernels, X, params, n_threads);
+    std::vector<OwnCopies> copies;
+    copies.reserve(n_threads);
+    for (int t = 0; t < n_threads; ++t) {
+        Params own = rooms.params(shared, t);
+        own.seed = SplitMix64::of(shared.seed, t).next();
+        copies.emplace_back(own, hot, merge, n_threads);
+    }
+    std::mutex merging;
+    std::atomic<bool> has_failed{false};
+    std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
+    std::vector<double> sums(n_threads, 0.0);
+    const auto train = [&](int t, int64_t first, int64_t last) {
+        const RowOrder visits{order.first + first, order.first + last, order.rows};
+        double sum = 0.0;
+        {
+            // Re-read here, not after the last merge: the thread may have been descheduled in between.
+            const std::lock_guard<std::mutex> lock(merging);
+            copies[t].take_up();
+        }
+        status[t] = kernels.sgd_epoch(X, targets, visits, copies[t].params(), options, &sum);
+        sums[t] += sum;
+        if (status[t].code != StatusCode::ok) has_failed = true;
+        const std::lock_guard<std::mutex> lock(merging);
+        copies[t].merge();
+    };
+    const int64_t piece = visits_between_merges(X, n_visits / n_threads);
+    std::vector<std::atomic<int64_t>> begun(n_threads);  // visits of each share that somebody has claimed
+    split(n_threads, n_threads, [&](int t, int64_t, int64_t) {
+        for (int s = 0; s < n_threads; ++s) {
+            const int share = (t + s) % n_threads;
+            const int64_t first = part_bound(n_visits, n_threads, share);
+            const int64_t n = part_bound(n_visits, n_threads, share + 1) - first;
+            for (int64_t from = begun[share].fetch_add(piece); from < n && !has_failed;
+                 from = begun[share].fetch_add(piece))
+                train(t, first + from, first + std::min(from + piece, n));
+        }
+    });
+    *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
+    for (const Status& s : status)
+        if (s.code != StatusCode::ok) return s;
+    return {StatusCode::ok, -1};
+}
+
 }  // namespace
 
 Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
@@ -175,15 +234,16 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
     const int64_t n_visits = order.last - order.first;
     // Rows that name copies need someone to hold them, even if one thread is enough for the few rows.
     if (hot.n == 0) n_threads = useful_threads(n_threads, n_visits);
-    const bool has_replicas =
-        n_threads > 1 && hot.n == 0 && kernels.models[params.model].has_replicas && fits_replicas(params);
-    if (has_replicas && !pays_for_replicas(X, order, params)) n_threads = 1;
+    const bool by_replicas =
+        n_threads > 1 && hot.n == 0 && has_replicas(kernels.models[params.model], bytes_of_features(params));
+    if (by_replicas && !pays_for_replicas(X, order, params)) n_threads = 1;
+    if (!by_replicas) n_threads = std::min(n_threads, usable_cpus());
     return guarded([&]() -> Status {
         if (n_threads == 1 && hot.n == 0) {
             Rooms room(kernels, X, params, 1);
             return kernels.sgd_epoch(X, targets, order, room.params(params, 0), options, loss_sum);
         }
-        if (has_replicas) {
+        if (by_replicas) {
             const int n_replicas = std::min(n_threads, most_replicas);
             // Small tables gain nothing from halves, in which no thread could keep a replica of its own exactly.
             const AsFloats floats(params);
@@ -194,44 +254,7 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
             floats.put_back();
             return status;
         }
-        const int64_t interval = visits_between_merges(X, n_visits / n_threads);
-        std::mutex merging;
-        std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
-        std::vector<double> sums(n_threads, 0.0);
-        std::vector<OwnCopies> copies;
-        copies.reserve(n_threads);
-        const Merge merge = kernels.optimizers[static_cast<int>(options.optimizer)].merge;
-        const std::vector<int32_t> fields = with_copies(params.fields.of_feature, params.n_features, hot);
-        const std::vector<float> l2_scale = with_copies(params.l2_scale, params.n_features, hot);
-        Params shared = params;
-        if (!fields.empty()) shared.fields.of_feature = fields.data();
-        if (!l2_scale.empty()) shared.l2_scale = l2_scale.data();
-        Rooms rooms(kernels, X, params, n_threads);
-        for (int t = 0; t < n_threads; ++t) {
-            Params own = rooms.params(shared, t);
-            own.seed = SplitMix64::of(shared.seed, t).next();
-            copies.emplace_back(own, hot, merge, n_threads);
-        }
-        split(n_visits, n_threads, [&](int t, int64_t first, int64_t last) {
-            for (int64_t from = first; from < last && status[t].code == StatusCode::ok; from += interval) {
-                const int64_t to = std::min(from + interval, last);
-                const RowOrder share{order.first + from, order.first + to, order.rows};
-                double sum = 0.0;
-                {
-                    // Re-read here, not after the last merge: the thread may have been descheduled in between.
-                    const std::lock_guard<std::mutex> lock(merging);
-                    copies[t].take_up();
-                }
-                status[t] = kernels.sgd_epoch(X, targets, share, copies[t].params(), options, &sum);
-                sums[t] += sum;
-                const std::lock_guard<std::mutex> lock(merging);
-                copies[t].merge();
-            }
-        });
-        *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
-        for (const Status& s : status)
-            if (s.code != StatusCode::ok) return s;
-        return {StatusCode::ok, -1};
+        return shared_epoch(kernels, X, targets, order, params, hot, options, n_threads, loss_sum);
     });
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "threads/fan_out.hpp"
 #include "threads/prefetch.hpp"
 #include "threads/team.hpp"
 #include "types/compiler.hpp"
@@ -29,9 +30,6 @@ int64_t visits_between_merges(const Csr& X, const Params& params, int n_threads)
     const int64_t visits = visits_of_a_feature * params.n_features / mean_nnz(X) / hot_merges;
     return std::max(visits, n_threads * least_visits);
 }
-
-// Where part number `part` of n begins, if there are so many parts.
-int64_t part_bound(int64_t n, int64_t parts, int64_t part) { return n / parts * part + n % parts * part / parts; }
 
 // Parameters in memory of their own, each table on a cache line.
 class Replica {
@@ -289,13 +287,13 @@ class Epoch {
 
 }  // namespace
 
-bool fits_replicas(const Params& params) {
+int64_t bytes_of_features(const Params& params) {
     int64_t n_bytes = 0;
     for (int t = 0; t < params.n_tables; ++t) {
         const Table& table = params.tables[t];
         if (table.per_feature) n_bytes += table.n_rows * record_length(params, t) * bytes_of_value(table.storage);
     }
-    return n_bytes <= most_replica_bytes;
+    return n_bytes;
 }
 
 bool pays_for_replicas(const Csr& X, const RowOrder& order, const Params& params) {

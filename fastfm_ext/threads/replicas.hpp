@@ -18,7 +18,12 @@ constexpr int64_t most_replica_bytes = int64_t{1} << 22;
 // More threads than these learn worse between merges than fewer do: what rows have in common, each would learn whole.
 constexpr int most_replicas = 4;
 
-bool fits_replicas(const Params& params);
+// Whether threads have replicas: of a model that can merge them, and so many bytes of parameters of its features.
+inline bool has_replicas(const ModelTraits& model, int64_t n_bytes) {
+    return model.has_replicas && n_bytes <= most_replica_bytes;
+}
+
+int64_t bytes_of_features(const Params& params);
 
 // Whether there are visits enough for merging to cost less than threads gain.
 bool pays_for_replicas(const Csr& X, const RowOrder& order, const Params& params);

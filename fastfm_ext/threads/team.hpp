@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "threads/cpus.hpp"
 #include "threads/pause.hpp"
 
 namespace fastfm {
@@ -26,9 +27,7 @@ namespace fastfm {
 template <class Job>
 class Team {
   public:
-    // As many threads as there are cores at most: more would only wait for each other.
-    Team(Job& job, int n_threads)
-        : job_(job), n_members_(std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, n_threads)) {}
+    Team(Job& job, int n_threads) : job_(job), n_members_(std::min(usable_cpus(), n_threads)) {}
 
     // Does the job; the calling thread is a member, too.
     void run() {
@@ -63,10 +62,13 @@ class Team {
 
     static constexpr int none = -1;
 
-    // The first unclaimed task of the member's own, else the last that is left.
+    // An unclaimed task of the member's own, else the last that is found. Steps of two kinds take turns: of a step of either,
+    // a member that does several tasks begins with that which it ended the last one with, and still has in its cache.
     int wanted(State state, int member) const {
+        const bool backwards = state >> (tasks_bits + 1) & 1;
         int last = none;
-        for (int task = 0; task < tasks_bits - 1; ++task) {
+        for (int i = 0; i < tasks_bits - 1; ++i) {
+            const int task = backwards ? tasks_bits - 2 - i : i;
             if ((state >> task & 1) == 0) continue;
             if (task % n_members_ == member) return task;
             last = task;

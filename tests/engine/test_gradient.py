@@ -6,6 +6,7 @@ import scipy.sparse as sp
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr as _csr
+from fastfm_ext._engine.gradient import frequent_features
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.losses import LOGISTIC
 from fastfm_ext._validation.matrices import canonical_csr
@@ -17,7 +18,7 @@ def test_rare_features_are_not_hot():
     rng = np.random.default_rng(15)
     indices = rng.integers(0, 50_000, 40_000).astype(np.int32)
     csr = _csr.Csr(np.arange(40_001, dtype=np.int64), indices, None, 50_000)
-    assert len(_engine.hot_features(csr, 136)) == 0
+    assert len(frequent_features(csr, 136)) == 0
 
 
 def rows_and_parameters(solver, n_rows, k=5):
@@ -53,3 +54,15 @@ def test_scores_are_those_of_the_loss_on_the_way(solver, n_threads):
     values = LOGISTIC.values(y[1:], scores[1:], 1.0)
     assert loss == pytest.approx(values @ weight[1:].astype(float), rel=1e-5)
     assert _engine.train_epoch(X, y, weight, None, without, options, n_threads) == loss
+
+
+@pytest.mark.parametrize("name", ["y", "sample_weight", "scores"])
+@pytest.mark.parametrize("n_rows", [0, 4, 6])
+def test_arrays_of_another_number_of_rows_are_refused(name, n_rows):
+    X, y, params, options = rows_and_parameters("sgd", 5)
+    arrays = {"y": y, "sample_weight": None, "scores": None, name: np.zeros(n_rows, dtype=np.float32)}
+    before = [table.copy() for table in params.arrays]
+    with pytest.raises(ValueError, match=f"{name} of {n_rows} rows, of 5"):
+        _engine.train_epoch(X, arrays["y"], arrays["sample_weight"], None, params, options, scores=arrays["scores"])
+    for now, then in zip(params.arrays, before, strict=True):
+        np.testing.assert_array_equal(now, then)

@@ -7,9 +7,9 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import _engine
+from fastfm_ext._engine.gradient import frequent_features
 from fastfm_ext._engine.models import FFM, Fields
 from fastfm_ext._engine.parameters import Parameters
-from fastfm_ext._native import core
 from fastfm_ext._reference import ffm, fm
 from fastfm_ext._reference.multinomial import MultinomialFm
 from fastfm_ext._validation.matrices import canonical_csr
@@ -290,7 +290,7 @@ def test_threads_learn_as_well_as_one(isa, k, hot, solver):
     rate = 0.1 if solver == "adagrad" else 0.02
     options = make_options(solver=solver, learning_rate_w=rate, l2_w=0.0, l2_V=0.0)
     params = random_parameters(np.random.default_rng(6), k, options, fields_of("columns"))
-    copied = _engine.hot_features(csr, core.replica_bytes()) if hot else _engine.NO_FEATURES
+    copied = frequent_features(csr, 1 << 22) if hot else _engine.NO_FEATURES
     assert len(copied) == (N_FEATURES if hot else 0)
     renamed = _engine.rename_hot_features(csr, copied)
     errors = []

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from differences import central_difference
 from fastfm_ext import _engine
+from fastfm_ext._engine.gradient import frequent_features
 from fastfm_ext._engine.models import FM, FMFM, FVFM, FWFM, Fields
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._reference import fmfm, fwfm
@@ -224,7 +225,7 @@ def test_threads_learn_as_well_as_one(isa, model, solver, n_threads):
     y = (X @ rng.normal(size=N_FEATURES)).astype(np.float32)
     options = options_of(solver=solver, l2_w=0.0, l2_V=0.0, l2_R=0.0)
     params = random_parameters(np.random.default_rng(6), model, 4, options)
-    hot = _engine.hot_features(csr, 1 << 20)  # as if records were too large for each thread to have all
+    hot = frequent_features(csr, 1 << 20)  # as if records were too large for each thread to have all
     renamed = _engine.rename_hot_features(csr, hot)
     errors = []
     for _ in range(15):

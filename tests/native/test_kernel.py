@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr as _csr
+from fastfm_ext._engine.gradient import frequent_features
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.losses import SQUARED
 from fastfm_ext._learning.solvers.registry import solver_named
@@ -253,8 +254,8 @@ def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     errors = {}
     for n_threads in (1, 2):
         params = Parameters.initialise(n_features, 4, options, 0.0, np.random.default_rng(6))
-        assert n_features * params.record_bytes > core.replica_bytes()
-        assert len(_engine.hot_features(csr, params.record_bytes)) == 0
+        assert not core.has_replicas(params.record.model, n_features * params.record_bytes)
+        assert len(_engine.hot_features(csr, params.record)) == 0
         for _ in range(5):
             _engine.train_epoch(csr, y, None, None, params, options, n_threads)
         errors[n_threads] = np.mean((_engine.predict(csr, params) - y) ** 2)
@@ -312,7 +313,7 @@ def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
     y = fm.predict(X, 1.0, rng.normal(size=N_FEATURES), np.zeros((N_FEATURES, 1))).astype(np.float32)
     options = make_options(solver=solver, l2_w=0.0, l2_V=0.0)
     params = random_parameters(np.random.default_rng(6), k, options)
-    hot = _engine.hot_features(csr, core.replica_bytes())  # as if records were too large for each thread to have all
+    hot = frequent_features(csr, 1 << 22)  # as if records were too large for each thread to have all
     assert len(hot) == N_FEATURES
     renamed = _engine.rename_hot_features(csr, hot)
     errors = []
@@ -331,7 +332,7 @@ def test_copies_of_hot_features_pay_their_own_l2(isa):
     y = X.sum(axis=1).astype(np.float32)
     options = make_options(l2_w=30.0, l2_V=0.0)
     params = Parameters.initialise(N_FEATURES, 4, options, 0.0, rng)
-    hot = _engine.hot_features(csr, core.replica_bytes())
+    hot = frequent_features(csr, 1 << 22)
     renamed = _engine.rename_hot_features(csr, hot)
     l2_scale = np.zeros(N_FEATURES, dtype=np.float32)
     l2_scale[3] = 1.0

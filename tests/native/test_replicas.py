@@ -2,6 +2,8 @@
 
 import lzma
 import os
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ from sklearn.datasets import load_svmlight_file
 
 from fastfm_ext import _engine
 from fastfm_ext._engine.csr import Csr, block_orders, take_rows
+from fastfm_ext._engine.models import FM, FWFM
 from fastfm_ext._engine.options import Options
-from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._engine.parameters import FeatureRecord, Parameters
 from fastfm_ext._learning.losses import LOGISTIC
 from fastfm_ext._learning.solvers.registry import solver_named
 from kernel_cases import make_options
@@ -48,20 +51,54 @@ def test_the_same_number_of_threads_gives_the_same_bits_in_100_runs(isa, solver,
     assert results != {bits_of(*trained(X, y, 1, solver=solver))}  # several threads were at work
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system binds no thread to a core")
+binds_threads = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system binds no thread to a core")
+
+
+@contextmanager
+def one_core():
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+@binds_threads
 @pytest.mark.parametrize("n_threads", [2, 4])
 def test_threads_that_share_one_core_give_the_same_bits(isa, n_threads):
     rng = np.random.default_rng(6)
     X = rows_of(rng, n_rows=40_000)
     y = rng.normal(size=X.n_rows).astype(np.float32)
     on_all_cores = bits_of(*trained(X, y, n_threads))
-    cores = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(cores)})
+    with one_core():
         on_one_core = bits_of(*trained(X, y, n_threads))
-    finally:
-        os.sched_setaffinity(0, cores)
     assert on_one_core == on_all_cores
+
+
+@binds_threads
+def test_one_core_trains_a_large_table_by_one_thread(isa):
+    rng = np.random.default_rng(6)
+    X = replace(rows_of(rng, n_rows=40_000), n_features=200_000)
+    y = rng.normal(size=X.n_rows).astype(np.float32)
+    with one_core():
+        assert bits_of(*trained(X, y, 2)) == bits_of(*trained(X, y, 1))
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 8])
+def test_threads_that_share_a_large_table_visit_every_row_once(isa, n_threads):
+    rng = np.random.default_rng(8)
+    X = replace(rows_of(rng, n_rows=50_001), n_features=200_000)
+    y = rng.normal(size=X.n_rows).astype(np.float32)
+    options = make_options(solver="adagrad", learning_rate_w=1e-12, learning_rate_V=1e-12)
+    params = Parameters.initialise(X.n_features, 8, options, 0.5, np.random.default_rng(0))
+    expected = _engine.predict(X, params)
+    order = rng.permutation(X.n_rows)[:-7]
+    scores = np.full(X.n_rows, np.nan, dtype=np.float32)
+    loss = _engine.train_epoch(X, y, None, order, params, options, n_threads, scores=scores)
+    assert np.isnan(np.delete(scores, order)).all()
+    np.testing.assert_allclose(scores[order], expected[order], rtol=1e-4, atol=1e-4)
+    assert loss == pytest.approx(0.5 * ((expected[order] - y[order]).astype(float) ** 2).sum(), rel=1e-3)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -155,10 +192,12 @@ def test_few_visits_are_made_by_one_thread():
     assert bits_of(*trained(X, y, 4)) == bits_of(*trained(X, y, 1))
 
 
-def test_only_large_tables_have_copies_of_hot_features():
+def test_only_large_tables_and_those_of_models_without_replicas_have_copies_of_hot_features():
     X = rows_of(np.random.default_rng(5))
-    assert len(_engine.hot_features(X, record_bytes=136)) == 0
-    assert len(_engine.hot_features(X, record_bytes=13600)) > 0
+    fm, fwfm = FM.number, FWFM.number
+    assert len(_engine.hot_features(X, FeatureRecord(fm, n_bytes=136))) == 0
+    assert len(_engine.hot_features(X, FeatureRecord(fm, n_bytes=13600))) > 0
+    assert len(_engine.hot_features(X, FeatureRecord(fwfm, n_bytes=136))) > 0
 
 
 @pytest.mark.parametrize("n_threads", [2, 4, 8])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastfm_ext._common.arrays import MAX_INT32, Float32
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.options import Options
-from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._engine.parameters import FeatureRecord, Parameters
 from fastfm_ext._native import core
 
 # A call of the kernel covers about this many nonzeros (some 50 ms), so that Ctrl-C never waits long.
@@ -28,12 +28,22 @@ NO_FEATURES: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
 NonFiniteScoreError = core.NonFiniteScoreError
 
 
-def hot_features(X: Csr, record_bytes: int) -> NDArray[np.int32]:
+def hot_features(X: Csr, record: FeatureRecord) -> NDArray[np.int32]:
+    """Return the features that threads have copies of, most frequent first.
+
+    None, where each thread has copies of all, or where there is a CPU for one thread only.
+    """
+    if core.usable_cpus() == 1 or core.has_replicas(record.model, X.n_features * record.n_bytes):
+        return NO_FEATURES
+    return frequent_features(X, record.n_bytes)
+
+
+def frequent_features(X: Csr, record_bytes: int) -> NDArray[np.int32]:
     """Return the features that stand in so many rows that threads would wait for each other, most frequent first.
 
-    None, where they are too small a part of all nonzeros to matter, or the parameters so few that each thread has all.
+    None, where they are too small a part of all nonzeros to matter, or the rows are few.
     """
-    if X.n_rows < HOT_ROWS or X.n_features * record_bytes <= core.replica_bytes():
+    if X.n_rows < HOT_ROWS:
         return NO_FEATURES
     counts = np.bincount(X.indices)
     candidates = np.flatnonzero(counts > X.n_rows * HOT_SHARE_OF_ROWS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,13 @@ from fastfm_ext._engine.storage import Records
 from fastfm_ext._native import core
 
 _VALUES_AT_ONCE = 1 << 18  # drawn at a time: 1 MB
+
+
+class FeatureRecord(NamedTuple):
+    """What the parameters of one feature are: of which model, by its number, and their bytes with their state."""
+
+    model: int
+    n_bytes: int
 
 
 @dataclass
@@ -129,6 +136,11 @@ class Parameters:
         """Return the parameters of these features alone, without any state, for kernels that know no halves."""
         w0, w = np.full((1, 1), self.w0, dtype=np.float32), self.w[features, None]
         return self.of(self.n_factors, w0=w0, w=w, V=self.V_of(features))
+
+    @property
+    def record(self) -> FeatureRecord:
+        """What the parameters of one feature are."""
+        return FeatureRecord(self.model.number, self.record_bytes)
 
     @property
     def record_bytes(self) -> int:

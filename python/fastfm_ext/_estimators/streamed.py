@@ -184,7 +184,7 @@ def _begin(
         shuffle=terms.schedule.shuffle,
         seed=position.seed,
         n_threads=terms.schedule.n_threads,
-        record_bytes=scorers[0].record_bytes,
+        record=scorers[0].record,
     )
     cache = None if settings.cache is None else os.path.join(settings.cache, position.cache_name)
     source = BufferSource(learner, stream, plan, position.first_rows, cache, settings.checkpoint, begun)

@@ -12,7 +12,7 @@ from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Int32, Int64
 from fastfm_ext._engine import csr
 from fastfm_ext._engine.options import Options
-from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._engine.parameters import FeatureRecord, Parameters
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.l2 import L2OfFeatures
 from fastfm_ext._learning.loop import Schedule
@@ -50,14 +50,14 @@ class ShuffledRows:
     samples : Samples
     order : ndarray of shape (n_visits,)
         Numbers of the rows to train on.
-    record_bytes : int
-        Bytes of a feature's parameters.
+    record : FeatureRecord
+        That of a feature's parameters.
     schedule : Schedule
     rng : Generator
     """
 
     def __init__(
-        self, samples: Samples, order: Int64, record_bytes: int, schedule: Schedule, rng: np.random.Generator
+        self, samples: Samples, order: Int64, record: FeatureRecord, schedule: Schedule, rng: np.random.Generator
     ) -> None:
         self.l2_scale: Float32 | None = None
         self._order = order
@@ -69,7 +69,7 @@ class ShuffledRows:
         self.samples = samples.take(order) if self._copied else samples
         self.hot_features = _engine.NO_FEATURES
         if schedule.n_threads > 1:
-            self.samples, self.hot_features = with_hot_features(self.samples, record_bytes)
+            self.samples, self.hot_features = with_hot_features(self.samples, record)
 
     def orders(self) -> Iterable[Int64]:
         """Give the order of the next epoch's visits in chunks."""
@@ -78,9 +78,9 @@ class ShuffledRows:
         return csr.block_orders(self.samples.X, self._rng, self._chunks_at_once)
 
 
-def with_hot_features(samples: Samples, record_bytes: int) -> tuple[Samples, Int32]:
+def with_hot_features(samples: Samples, record: FeatureRecord) -> tuple[Samples, Int32]:
     """Return samples whose rows name copies of hot features, and these features, (n_hot,)."""
-    hot = _engine.hot_features(samples.X, record_bytes)
+    hot = _engine.hot_features(samples.X, record)
     return replace(samples, X=_engine.rename_hot_features(samples.X, hot)), hot
 
 
@@ -90,7 +90,7 @@ class Descent:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         scorers, schedule = problem.scorers, problem.schedule
-        self._visits = ShuffledRows(problem.data, problem.visited, scorers[0].record_bytes, schedule, problem.rng)
+        self._visits = ShuffledRows(problem.data, problem.visited, scorers[0].record, schedule, problem.rng)
         self._l2 = L2OfFeatures(problem)
 
     def run_epoch(self, epoch: int) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine import csr
+from fastfm_ext._engine.parameters import FeatureRecord
 from fastfm_ext._learning.samples import Samples, concat_samples, slice_samples
 from fastfm_ext._learning.solvers.descent import with_hot_features
 from fastfm_ext._learning.stream.blocks import RowCache, RowCacheWriter
@@ -32,7 +33,7 @@ class Plan:
     shuffle: bool
     seed: int
     n_threads: int
-    record_bytes: int  # of a feature's parameters
+    record: FeatureRecord  # of a feature's parameters
 
     @property
     def block_rows(self) -> int:
@@ -52,7 +53,7 @@ class Buffer:
         self.features = samples.X.indices  # by their own numbers, once for each value
         self.total_weight = samples.total_weight()
         if plan.n_threads > 1:
-            samples, self.hot_features = with_hot_features(samples, plan.record_bytes)
+            samples, self.hot_features = with_hot_features(samples, plan.record)
         self.samples = samples
 
     def orders(self) -> Iterable[None]:

@@ -165,7 +165,7 @@ class _Progress:
         task, X = self._task, samples.X
         schedule = replace(task.schedule, max_iter=1)
         order, rng = np.arange(X.n_rows, dtype=np.int64), np.random.default_rng(0)
-        visits = ShuffledRows(samples, order, self._params.record_bytes, schedule, rng)
+        visits = ShuffledRows(samples, order, self._params.record, schedule, rng)
         loss = descend(epoch, [self._params], visits, task.options, schedule.n_threads, task.guard)
         weight = samples.sample_weight
         squared_weight = X.n_rows if weight is None else float(np.square(weight, dtype=np.float64).sum())
