@@ -173,7 +173,7 @@ class Ffm {
     // One step with dL/dp = g on the row that score() saw last. The parameters of `later`, a row to come, are asked for on
     // the way.
     template <class Rule, class Row, class LaterRow>
-    FASTFM_INLINE void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
+    void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
         g *= weight;
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f, l2 = l2_weight * options.V.l2;
         linear_.template step<Rule>(row, g, l2_weight, options);

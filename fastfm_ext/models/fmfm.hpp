@@ -71,7 +71,7 @@ class Fmfm {
     }
 
     template <class Rule, class Row, class LaterRow>
-    FASTFM_INLINE void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
+    void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
         g *= weight;
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
         linear_.template step<Rule>(row, g, l2_weight, options);

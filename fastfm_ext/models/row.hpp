@@ -29,6 +29,12 @@ struct Row {
     float value(int64_t j) const { return ones ? 1.0f : x[j]; }
 };
 
+// Those of a row of ones, of which two are nothing special.
+struct RowOfOnes : Row<true> {
+    static constexpr bool is_specialised = false;
+    using Row::Row;
+};
+
 // The nonzeros of one row, whose values may be there or not: for models whose arithmetic hides the question.
 struct AnyRow {
     static constexpr bool ones = false;
