@@ -59,7 +59,8 @@ class Ours:
 
     def __init__(self, workload: Workload, kind: Kind, k: int, fields: Fields) -> None:
         self.workload, rng = workload, np.random.default_rng(0)
-        self.options = Options(workload.loss, "adagrad", 0.05, 0.05, 1e-5, 1e-5, init_stdev=0.05)
+        sizes = {"learning_rate_R": 0.05, "init_stdev": 0.05}
+        self.options = Options(workload.loss, "adagrad", 0.05, 0.05, 1e-5, 1e-5, **sizes, model=kind.spec)
         n_features = workload.X.n_features
         self.params = Parameters.initialise(n_features, k, self.options, 0.0, rng, model=kind.spec, fields=fields)
         self.order = np.concatenate(list(csr.block_orders(workload.X, rng)))

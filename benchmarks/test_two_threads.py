@@ -28,7 +28,7 @@ def test_runs_are_kept_and_reported(tmp_path: Path, capsys: pytest.CaptureFixtur
         )
     capsys.readouterr()
     main(["--report", str(kept)])
-    assert "| rat5     | sgd    |       2 |    2 |" in capsys.readouterr().out
+    assert "| fm    |  16 | rat5     | sgd    |       2 |    2 |" in capsys.readouterr().out
 
 
 def test_the_table_has_the_median_of_the_runs_and_their_range() -> None:

@@ -4,8 +4,9 @@
     python benchmarks/two_threads.py --append runs.json    # the same, kept; again at other minutes
     python benchmarks/two_threads.py --report runs.json    # the table of all runs that were kept
     python benchmarks/two_threads.py --one-core            # where threads have one core between them
+    python benchmarks/two_threads.py --model ffm --factors 4 --workloads frappe ctr1 --solvers adagrad
 
-Rows come in random order, with 16 factors. One thread, several that train one model, and several that each train a
+Rows come in random order. One thread, several that train one model, and several that each train a
 model of their own on a share of the rows take turns. The last is what the machine gives to threads that have nothing to
 do with each other: two hyperthreads of a core give far less than two cores. A run's figure is the median over its
 rounds of wall time of one thread / wall time of several.
@@ -29,15 +30,17 @@ from numpy.typing import NDArray
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr
+from fastfm_ext._engine.models import FFM, FM, FWFM, NO_FIELDS
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
+from limit.measure import fields_of
 from real_data import load
 from tables import markdown_table, median_and_range
 from workloads import Workload
 
 N_ROWS = {"rat2": 1_000_209, "frappe": 202_005, "rat5": 2**20, "avazu": 2**19, "ctr1": 2**19}
 RATES = {"sgd": 0.01, "adagrad": 0.05, "ftrl": 0.05}
-N_FACTORS = 16
+MODELS = {"fm": FM, "ffm": FFM, "fwfm": FWFM}
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Run:
     threads: int
     together: float
     apart: float
+    model: str = "fm"
+    factors: int = 16
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -67,33 +72,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if asked.one_core:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    runs = list(measure(asked.workloads, asked.solvers, asked.threads, asked.rounds, asked.share_of_rows))
+    runs = list(measure(asked))
     print(report(runs))
     if asked.append:
         before = json.loads(asked.append.read_text()) if asked.append.exists() else []
         asked.append.write_text(json.dumps(before + [asdict(run) for run in runs], indent=1))
 
 
-def measure(
-    workloads: Sequence[str], solvers: Sequence[str], threads: int, rounds: int, share_of_rows: float
-) -> Iterator[Run]:
+def measure(asked: argparse.Namespace) -> Iterator[Run]:
     """Time one thread and several in turn on each workload by each solver."""
-    for name in workloads:
-        workload, _ = load(name, int(N_ROWS[name] * share_of_rows))
-        for solver in solvers:
-            times = np.array(list(_rounds(workload, solver, threads, rounds)))
+    for name in asked.workloads:
+        workload, _ = load(name, int(N_ROWS[name] * asked.share_of_rows))
+        for solver in asked.solvers:
+            times = np.array(list(_rounds(workload, solver, asked)))
             together, apart = np.median(times[:, :1] / times[:, 1:], axis=0).tolist()
-            yield Run(name, solver, threads, together, apart)
+            yield Run(name, solver, asked.threads, together, apart, asked.model, asked.factors)
 
 
-def _rounds(workload: Workload, solver: str, threads: int, rounds: int) -> Iterator[list[float]]:
+def _rounds(workload: Workload, solver: str, asked: argparse.Namespace) -> Iterator[list[float]]:
     """Yield the seconds of one thread, of several together and of several apart; after a round to warm up."""
-    options = Options(workload.loss, solver, RATES[solver], RATES[solver], 1e-4, 1e-4, 0.05)
+    model, rate, threads = MODELS[asked.model], RATES[solver], asked.threads
+    options = Options(workload.loss, solver, rate, rate, 1e-4, 1e-4, 0.05, learning_rate_R=rate, model=model)
     order = np.concatenate(list(csr.block_orders(workload.X, np.random.default_rng(0))))
+    fields = NO_FIELDS if model is FM else fields_of(workload)
 
     def epoch_by(n_threads: int, visits: NDArray[np.int64]) -> Callable[[], object]:
-        X, y = workload.X, workload.y
-        params = Parameters.initialise(X.n_features, N_FACTORS, options, float(y.mean()), np.random.default_rng(0))
+        X, y, rng = workload.X, workload.y, np.random.default_rng(0)
+        start = X.n_features, asked.factors, options, float(y.mean()), rng
+        params = Parameters.initialise(*start, model=model, fields=fields)
         hot = _engine.hot_features(X, params.record) if n_threads > 1 else _engine.NO_FEATURES
         X = _engine.rename_hot_features(X, hot)
         return partial(_engine.train_epoch, X, y, None, visits, params, options, n_threads, hot)
@@ -101,7 +107,7 @@ def _rounds(workload: Workload, solver: str, threads: int, rounds: int) -> Itera
     with ThreadPoolExecutor(threads) as pool:
         shares = [epoch_by(1, visits) for visits in np.array_split(order, threads)]
         contenders = epoch_by(1, order), epoch_by(threads, order), lambda: list(pool.map(lambda run: run(), shares))
-        for turn in range(1 + rounds):
+        for turn in range(1 + asked.rounds):
             seconds = [_seconds(run) for run in contenders]
             if turn:
                 yield seconds
@@ -116,8 +122,8 @@ def _seconds(run: Callable[[], object]) -> float:
 def report(runs: Sequence[Run]) -> str:
     """Return a table of the medians of each workload and solver over runs, and their ranges."""
 
-    def kind(run: Run) -> tuple[str, str, int]:
-        return run.workload, run.solver, run.threads
+    def kind(run: Run) -> tuple[str, int, str, str, int]:
+        return run.model, run.factors, run.workload, run.solver, run.threads
 
     places = list(dict.fromkeys(map(kind, runs)))
     rows = []
@@ -125,7 +131,7 @@ def report(runs: Sequence[Run]) -> str:
         of_place = list(group)
         figures = [[run.together for run in of_place], [run.apart for run in of_place]]
         rows.append([*map(str, place), str(len(of_place)), *map(median_and_range, figures)])
-    headings = ["workload", "solver", "threads", "runs", "together, times as fast as one", "apart"]
+    headings = ["model", "k", "workload", "solver", "threads", "runs", "together, times as fast as one", "apart"]
     return markdown_table(headings, rows)
 
 
@@ -133,6 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workloads", nargs="+", choices=N_ROWS, default=list(N_ROWS), metavar="NAME")
     parser.add_argument("--solvers", nargs="+", choices=RATES, default=list(RATES), metavar="NAME")
+    parser.add_argument("--model", choices=MODELS, default="fm", help="(default: fm)")
+    parser.add_argument("--factors", type=int, default=16, metavar="K", help="(default: 16)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="(default: 2)")
     parser.add_argument("--rounds", type=int, default=11, help="rounds after the one to warm up (default: 11)")
     parser.add_argument("--share-of-rows", type=float, default=1.0, metavar="SHARE", help="(default: 1)")
