@@ -29,4 +29,4 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     print("ready", flush=True)
     # The pauses are there so that a kill finds it at work.
-    save_model(folder / "model.fastfm", train(folder, lambda _: time.sleep(0.01)))
+    save_model(folder.with_suffix(".fastfm"), train(folder, lambda _: time.sleep(0.01)))
