@@ -1,4 +1,5 @@
-// One row as models read it.
+// One row as models read it. What is done for each row is always inlined: a call would take a third of the time of a row of
+// two features.
 #pragma once
 
 #include "types/compiler.hpp"
@@ -20,7 +21,7 @@ struct Row {
     const float* x;
     int64_t stored_nnz;
 
-    Row(const Csr& X, int64_t r)
+    FASTFM_INLINE Row(const Csr& X, int64_t r)
         : i(X.indices + X.indptr[r]),
           x(ones ? nullptr : X.data + X.indptr[r]),
           stored_nnz(X.indptr[r + 1] - X.indptr[r]) {}
@@ -44,7 +45,7 @@ struct AnyRow {
     const float* x;
     int64_t stored_nnz;
 
-    AnyRow(const Csr& X, int64_t r)
+    FASTFM_INLINE AnyRow(const Csr& X, int64_t r)
         : i(X.indices + X.indptr[r]),
           x(X.data ? X.data + X.indptr[r] : nullptr),
           stored_nnz(X.indptr[r + 1] - X.indptr[r]) {}
