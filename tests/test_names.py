@@ -41,4 +41,4 @@ def test_the_package_loads_nothing_before_it_is_asked_for():
         "import sys, fastfm_ext; print(*sorted(m for m in sys.modules if m.split('.')[0] in ('fastfm_ext', 'numpy')))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["fastfm_ext", "fastfm_ext._names"]
+    assert run.stdout.split() == ["fastfm_ext", "fastfm_ext._common", "fastfm_ext._common.version", "fastfm_ext._names"]

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fastfm_ext._common.version import VERSION
 from fastfm_ext._names import PUBLIC_MODULES, PUBLIC_NAMES
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from fastfm_ext.ranking import FMRanker
     from fastfm_ext.recommender import FMRecommender, interactions_from_table
     from fastfm_ext.retrieval import ItemIndex, recommend
-
-    __version__: str
 
 __all__ = [
     "BayesianFMClassifier",
@@ -68,15 +67,15 @@ __all__ = [
 ]
 
 
+__version__ = VERSION
+
 # A module is loaded when one of its names is asked for: commands and scripts wait only for what they use.
 _MODULE_OF = {public.name: public.module for public in PUBLIC_NAMES}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        value: Any = import_module("importlib.metadata").version("fastfm-ext")
-    elif name in _MODULE_OF:
-        value = getattr(import_module(_MODULE_OF[name]), name)
+    if name in _MODULE_OF:
+        value: Any = getattr(import_module(_MODULE_OF[name]), name)
     elif name in PUBLIC_MODULES:
         value = import_module(f"{__name__}.{name}")
     else:
@@ -86,4 +85,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *PUBLIC_MODULES, "__version__"})
+    return sorted({*globals(), *__all__, *PUBLIC_MODULES})

@@ -5,12 +5,12 @@ import re
 import runpy
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import fastfm_ext
 from build_checks import build_strings, forbidden_flags
 from codebase_checks import (
     LOADED_ON_DEMAND,
@@ -188,9 +188,8 @@ def test_a_test_that_is_not_there_is_found(tmp_path):
 
 
 def test_one_version_in_project_metadata_and_changelog():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     changelog = changelog_version((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
-    assert importlib.metadata.version("fastfm-ext") == project == changelog
+    assert importlib.metadata.version("fastfm-ext") == fastfm_ext.__version__ == changelog
 
 
 @pytest.mark.parametrize(

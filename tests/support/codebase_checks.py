@@ -79,6 +79,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
     # Only the command line starts it.
     "demo": {"recommender", "plotting", "_common"},
     "__init__": {
+        "_common",
         "_names",
         "_engine",
         "_learning",

@@ -1,7 +1,7 @@
 """Import of optional dependencies, with an error that says what to install."""
 
 import re
-from importlib import import_module, metadata
+from importlib import import_module
 from types import ModuleType
 
 _DISTRIBUTION = "fastfm-ext"
@@ -48,6 +48,8 @@ def require(module: str, extra: str) -> ModuleType:
 
 def _packages_of(extra: str) -> list[str]:
     """Return the requirements of an extra; none where this package runs without being installed."""
+    from importlib import metadata  # takes 10 ms
+
     try:
         requirements = metadata.requires(_DISTRIBUTION) or []
     except metadata.PackageNotFoundError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Int32
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.blocks import Block, Blocks
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.scipy_matrices import as_scipy

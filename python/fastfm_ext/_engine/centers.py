@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32, Float64
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.interactions import interactions
 from fastfm_ext._engine.parameters import Parameters

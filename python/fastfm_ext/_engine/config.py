@@ -6,6 +6,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from fastfm_ext._common.version import VERSION
 from fastfm_ext._engine import isa
 
 _REQUIRED = ("numpy", "scipy", "scikit-learn")
@@ -26,7 +27,7 @@ def show_config() -> None:
     """
     supported = ", ".join(isa.supported_isas())
     lines = {
-        "fastfm-ext": version("fastfm-ext"),
+        "fastfm-ext": VERSION,
         "instruction set": f"{isa.isa_in_use()} (this machine runs: {supported})",
         "compiler": isa.compiler(),
         "cores": str(os.cpu_count()),

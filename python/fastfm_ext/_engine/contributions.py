@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import Float32, Float64, Int32
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine import field_contributions
 from fastfm_ext._engine.csr import Csr, features_in, present_features
 from fastfm_ext._engine.parameters import Parameters, aligned_empty

@@ -13,10 +13,10 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int32
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.csr import Csr, present_features, take_rows
 from fastfm_ext._engine.field_vectors import field_sums, pairs_of_fields, pulls, towards
 from fastfm_ext._engine.parameters import Parameters

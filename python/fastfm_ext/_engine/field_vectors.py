@@ -25,10 +25,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import AnyArray, Float32
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.csr import Csr, present_features
 from fastfm_ext._engine.models import ModelSpec
 from fastfm_ext._engine.parameters import Parameters

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.csr import Csr
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import Float32, Float64, Int32, Int64
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.blocks import Block
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.parameters import aligned_empty

@@ -8,10 +8,10 @@ from types import FunctionType
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Int32
+from fastfm_ext._common.sparse import is_sparse
 from fastfm_ext._engine.models import Fields
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.field_map import FieldMap
@@ -65,10 +65,10 @@ class FieldAware(SideVectors, RowEstimator):
 
     def _meet(self, X: Any, *, is_first: bool) -> None:
         """Learn the fields of features from the hyperparameter, or from rows that an encoder has made."""
-        if sp.issparse(X) and hasattr(X, "item_fields"):
+        if is_sparse(X) and hasattr(X, "item_fields"):
             self._item_fields_of_rows = X.item_fields
         given = self.fields
-        if given is None and sp.issparse(X):
+        if given is None and is_sparse(X):
             given = getattr(X, "fields", None)
         known = None if is_first else self._field_map
         if known is None:

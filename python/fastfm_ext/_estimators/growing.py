@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import MAX_INT32
+from fastfm_ext._common.sparse import is_sparse
 from fastfm_ext._estimators.base import FMEstimator
 from fastfm_ext._estimators.scorers import Scorers
 from fastfm_ext._validation.quick_checks import check_fitted
@@ -41,5 +41,5 @@ def grow(model: FMEstimator, n_features: int) -> None:
 
 def grow_to_fit(model: FMEstimator, X: Any) -> None:
     """Grow for a sparse matrix of more columns; a dense one with another column is a mistake, and refused later."""
-    if sp.issparse(X) and X.ndim == 2 and model.n_features_in_ < X.shape[1] <= MAX_INT32:
+    if is_sparse(X) and X.ndim == 2 and model.n_features_in_ < X.shape[1] <= MAX_INT32:
         grow(model, X.shape[1])

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Bools, Int64
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine import csr
 from fastfm_ext._engine.csr import Csr, largest_value
 from fastfm_ext._engine.parameters import Parameters

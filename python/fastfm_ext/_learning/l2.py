@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import Float32, Float64, Int32, Int64
+from fastfm_ext._common.sparse import is_sparse
 from fastfm_ext._engine.contributions import GroupSums, group_contributions
 from fastfm_ext._engine.models import NO_FIELDS, Fields
 from fastfm_ext._learning.losses import JointLoss, Loss
@@ -161,7 +161,7 @@ def groups_of(X: Any, n_features: int, known: Fields = NO_FIELDS) -> Int32:
     """Return the field of each feature, (n_features,): the model's, those of rows of an encoder, or one for all."""
     if known.of_feature is not None:
         return known.of_feature
-    fields = np.asarray(getattr(X, "fields", ()) if sp.issparse(X) else ())
+    fields = np.asarray(getattr(X, "fields", ()) if is_sparse(X) else ())
     if fields.shape != (n_features,):
         return np.zeros(n_features, dtype=np.int32)
     return np.unique(fields, return_inverse=True)[1].astype(np.int32)

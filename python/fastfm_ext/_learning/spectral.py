@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._engine.scipy_matrices import as_scipy

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._common.checks import public_name
+from fastfm_ext._common.sparse import sparse as sp
 
 Kind = Literal["time", "no number", "missing", "infinite"]
 # A column at fault in the first way is named before all others.

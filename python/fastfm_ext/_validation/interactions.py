@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_ext._common.checks import errors_that_name
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._validation.matrices import canonical_csr, check_not_misread, checked_csr
 

@@ -7,11 +7,12 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_ext._common.arrays import MAX_INT32, Float32, Float64, as_kernels_read
 from fastfm_ext._common.checks import errors_that_name, kind_of
+from fastfm_ext._common.sparse import CsrRows, is_sparse, scipy_csr
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine import csr as _csr
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr, RowStarts
@@ -37,14 +38,14 @@ def to_csr(estimator: Any, X: Any, *, reset: bool = False, name: str = "X", cent
         with errors_that_name(name):
             check_features(estimator, X, reset=reset)
         return centered(_normalized(csr, estimator), X, centers)
-    if sp.issparse(X):
-        X = checked_csr(X, name)
+    if is_sparse(X):
+        X = checked_csr(X.to_scipy() if isinstance(X, CsrRows) else X, name)
     from sklearn.utils.validation import validate_data
 
     given = X
     # A float64 beyond float32 becomes infinite, and is refused as such.
     try:
-        if not sp.issparse(X):
+        if not is_sparse(X):
             check_not_misread(X, name)
         with errors_that_name(name), np.errstate(over="ignore", invalid="ignore"):
             X = validate_data(
@@ -91,8 +92,8 @@ def with_present_centered(X: Csr, given: Any, centers: Centers) -> tuple[Csr, Fl
 
 def columns_in_double(X: Any, columns: NDArray[np.intp], n_features: int) -> Float64:
     """Return columns of a valid matrix in double precision, (n_rows, n_columns); a sparse one may lack the last."""
-    if sp.issparse(X):
-        wide = sp.csr_array(X)
+    if is_sparse(X):
+        wide = scipy_csr(X)
         wide.resize((X.shape[0], n_features))
         values = wide[:, columns].toarray()
     else:
@@ -102,7 +103,7 @@ def columns_in_double(X: Any, columns: NDArray[np.intp], n_features: int) -> Flo
 
 def _csr_at_once(X: Any) -> Csr | None:
     """Return a faultless CSR matrix of numbers after a single look at its values; None for whatever needs more care."""
-    if not sp.issparse(X) or X.format != "csr" or X.ndim != 2 or X.shape[1] > MAX_INT32:
+    if not is_sparse(X) or X.format != "csr" or X.ndim != 2 or X.shape[1] > MAX_INT32:
         return None
     if _unusable_part(X) or X.dtype.kind not in "fiu" or len(X.indptr) != X.shape[0] + 1:
         return None

@@ -6,9 +6,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._common.sparse import is_sparse
 
 
 def check_features(estimator: Any, X: Any, *, reset: bool) -> None:
@@ -19,7 +19,7 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> None:
     ValueError
         For another number of features, or other names.
     """
-    if sp.issparse(X) and not hasattr(estimator, "feature_names_in_"):  # a sparse matrix has no names
+    if is_sparse(X) and not hasattr(estimator, "feature_names_in_"):  # a sparse matrix has no names
         if reset:
             estimator.n_features_in_ = X.shape[1]
             return

@@ -4,11 +4,13 @@ Exit codes: 0 success, 1 failure (with one line on stderr), 2 wrong usage, 130 i
 """
 
 import argparse
+import gc
 import os
 import sys
 import warnings
 from collections.abc import Sequence
 
+from fastfm_ext._common.version import VERSION
 from fastfm_ext.cli.commands import add_commands
 from fastfm_ext.cli.pipes import named_by_user
 
@@ -60,24 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         except EXPECTED_ERRORS as error:
             print(f"fastfm-ext: error: {_one_line(error)}", file=sys.stderr)
             return 1
+    if argv is None:
+        gc.freeze()  # the process ends, and need not look for garbage among all that it has loaded
     return 0
-
-
-class _Version(argparse.Action):
-    """Action that looks up the version only when it is asked for."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from importlib.metadata import version
-
-        print(f"{parser.prog} {version('fastfm-ext')}")
-        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastfm-ext", description="Factorization machines.", allow_abbrev=False)
-    parser.add_argument(
-        "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="show the version and exit"
-    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}", help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_commands(commands)
     return parser

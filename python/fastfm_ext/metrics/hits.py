@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from fastfm_ext._common.arrays import Bools, Float64, Int64
 from fastfm_ext._common.checks import kind_of
+from fastfm_ext._common.sparse import sparse
 from fastfm_ext._validation.matrices import check_interactions
 
 # For so few scores, comparing them with all others takes less time than sorting these.

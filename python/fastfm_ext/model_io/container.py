@@ -21,7 +21,6 @@ compared, except those of mapped arrays, which would have to be read for that.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import math
 import mmap as mmap_module
@@ -41,6 +40,7 @@ import numpy as np
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext._common.checks import public_name
 from fastfm_ext._common.files import FileLike, is_path, name_of, reading, writing
+from fastfm_ext._common.version import VERSION
 from fastfm_ext.model_io.plain_json import from_json, to_json
 
 FORMAT = "fastfm-ext model"
@@ -103,7 +103,7 @@ def write_parts(target: FileLike, parts: Mapping[str, Part]) -> None:
     manifest = {
         "format": FORMAT,
         "format_version": max(getattr(part, "_format_version", FIRST_FORMAT_VERSION) for part in parts.values()),
-        "library_version": importlib.metadata.version("fastfm-ext"),
+        "library_version": VERSION,
         "parts": entries,
     }
     with writing(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -338,7 +338,7 @@ class ModelFileReader:
         if type(version) is not int or version < 1:
             raise self.damaged(f"format version {version!r}")
         if version > FORMAT_VERSION:
-            writer, reader = manifest.get("library_version"), importlib.metadata.version("fastfm-ext")
+            writer, reader = manifest.get("library_version"), VERSION
             raise ModelFileError(
                 f"{self.path}: written by fastfm-ext {writer} in format {version}, but this fastfm-ext {reader} reads "
                 f"formats up to {FORMAT_VERSION}: upgrade it to load this file."

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.checks import is_integer, optional
+from fastfm_ext._common.sparse import CsrRows
 from fastfm_ext._native import text
 from fastfm_ext.text_formats.reading import Form, Ids, RowArrays, Summary, TextReader, ZeroBased
 from fastfm_ext.text_formats.source import LineBuffer, TextSource
@@ -33,14 +33,14 @@ def checked_ids(zero_based: ZeroBased, n_features: int | None) -> Ids:
     return Ids(zero_based, n_features)
 
 
-def read(source: TextSource, form: Form, ids: Ids) -> tuple[RowArrays, int]:
-    """Read all rows; return them with the number of features."""
+def read(source: TextSource, form: Form, ids: Ids) -> tuple[Any, ...]:
+    """Read all rows: `CsrRows`, labels (n_rows,), and as the form has it qid (n_rows,) or fields (n_values,)."""
     with source.open() as file:
         reader = TextReader(source, file, form, ids)
         arrays = reader.read_all()
     if ids.zero_based == "auto":
         _tell_base(source, ids)
-    return arrays, _width(ids, reader.seen)
+    return _parts(arrays, _width(ids, reader.seen), form)
 
 
 def scan(source: TextSource, form: Form, ids: Ids) -> Summary:
@@ -84,7 +84,7 @@ def _tell_base(source: TextSource, ids: Ids) -> None:
 
 
 def batches(source: TextSource, form: Form, ids: Ids, batch_rows: int) -> Iterator[tuple[Any, ...]]:
-    """Yield `batch_rows` rows at a time as `parts` returns them."""
+    """Yield `batch_rows` rows at a time as `read` returns them."""
     if not is_integer(1)(batch_rows):
         raise ValueError(f"batch_rows must be an integer of at least 1; got {batch_rows!r}.")
     if ids.zero_based == "auto" or ids.n_features is None:
@@ -103,19 +103,20 @@ def _generate_batches(source: TextSource, form: Form, ids: Ids, batch_rows: int)
         n_features = ids.n_features
     with source.open() as file:
         for arrays in TextReader(source, file, form, ids).read_batches(batch_rows):
-            yield parts(arrays, n_features, form)
+            yield _parts(arrays, n_features, form)
 
 
-def parts(arrays: RowArrays, n_features: int, form: Form) -> tuple[Any, ...]:
-    """Return X (n_rows, n_features) as CSR, y (n_rows,), and for libffm the field of each value."""
+def with_matrix(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what `read` has read with a `csr_array` of SciPy."""
+    rows, *others = parts
+    X = rows.to_scipy()
+    X.has_canonical_format = True
+    return X, *others
+
+
+def _parts(arrays: RowArrays, n_features: int, form: Form) -> tuple[Any, ...]:
     indptr = arrays.indptr
     if arrays.n_values <= np.iinfo(np.int32).max:
         indptr = indptr.astype(np.int32)
-    X = sparse.csr_array((arrays.data, arrays.indices, indptr), shape=(arrays.n_rows, n_features))
-    X.has_canonical_format = True
-    parts = [X, arrays.y]
-    if form.wants_qid:
-        parts.append(arrays.qid)
-    if form.has_fields:
-        parts.append(arrays.fields)
-    return tuple(parts)
+    X = CsrRows(arrays.data, arrays.indices, indptr, (arrays.n_rows, n_features))
+    return X, arrays.y, *[arrays.qid] * form.wants_qid, *[arrays.fields] * form.has_fields

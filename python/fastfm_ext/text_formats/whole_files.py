@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 
-from fastfm_ext.text_formats.batches import batches, checked_ids, parts, read, scan
+from fastfm_ext._common.sparse import sparse
+from fastfm_ext.text_formats.batches import batches, checked_ids, read, scan, with_matrix
 from fastfm_ext.text_formats.reading import Form, Ids, Summary, ZeroBased
 from fastfm_ext.text_formats.source import TextSource
 from fastfm_ext.text_formats.writing import checked_rows, checked_vector, write_rows
@@ -83,7 +83,7 @@ def read_libsvm(
     [[0.0, 0.0, 0.0, 0.5]]
     """
     form = Form(has_fields=False, has_labels=labels, wants_qid=query_id)
-    return parts(*read(TextSource(source), form, checked_ids(zero_based, n_features)), form)
+    return with_matrix(read(TextSource(source), form, checked_ids(zero_based, n_features)))
 
 
 def read_libffm(
@@ -124,7 +124,7 @@ def read_libffm(
     ([0, 5], [0.5, 1.0], [1, 0])
     """
     form = Form(has_fields=True, has_labels=labels)
-    return parts(*read(TextSource(source), form, checked_ids(zero_based, n_features)), form)
+    return with_matrix(read(TextSource(source), form, checked_ids(zero_based, n_features)))
 
 
 def iter_libsvm(
@@ -178,7 +178,7 @@ def iter_libsvm(
     [((2, 3), [1.0, 0.0]), ((1, 3), [1.0])]
     """
     form = Form(has_fields=False, has_labels=labels, wants_qid=query_id)
-    return batches(TextSource(source), form, checked_ids(zero_based, n_features), batch_rows)
+    return map(with_matrix, batches(TextSource(source), form, checked_ids(zero_based, n_features), batch_rows))
 
 
 def iter_libffm(
@@ -224,7 +224,7 @@ def iter_libffm(
     [[0, 1], [0]]
     """
     form = Form(has_fields=True, has_labels=labels)
-    return batches(TextSource(source), form, checked_ids(zero_based, n_features), batch_rows)
+    return map(with_matrix, batches(TextSource(source), form, checked_ids(zero_based, n_features), batch_rows))
 
 
 def scan_text(source: Any, form: Literal["libsvm", "libffm"] = "libsvm", *, labels: bool = True) -> Summary:

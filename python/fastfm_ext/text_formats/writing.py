@@ -14,12 +14,12 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from fastfm_ext._common.arrays import as_kernels_read
 from fastfm_ext._common.checks import errors_that_name, kind_of
 from fastfm_ext._common.extras import require
 from fastfm_ext._common.files import replacing
+from fastfm_ext._common.sparse import sparse
 from fastfm_ext._native import text as _io
 from fastfm_ext._validation.matrices import checked_csr
 

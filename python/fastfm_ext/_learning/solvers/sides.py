@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import AnyArray, Bools, Float32, Float64
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.whole_data import Moments, Vectors, combine
 

@@ -11,11 +11,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float64
 from fastfm_ext._common.checks import kind_of
+from fastfm_ext._common.sparse import is_sparse
+from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._learning.learner import Learner
@@ -118,7 +119,7 @@ class BatchReader:
         ValueError
             For more columns where these have names.
         """
-        if not sp.issparse(X) or X.ndim != 2:
+        if not is_sparse(X) or X.ndim != 2:
             return X
         if X.shape[1] > self._estimator.n_features_in_ and not hasattr(self._estimator, "feature_names_in_"):
             self._estimator.n_features_in_ = X.shape[1]

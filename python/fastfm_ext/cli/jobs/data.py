@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from numpy.typing import NDArray
-from scipy import sparse
 
 from fastfm_ext._common.arrays import MAX_INT32
 from fastfm_ext._common.extras import require
+from fastfm_ext._common.sparse import CsrRows
 from fastfm_ext.cli.settings import FORMS, TEXT_FORMS, CsvSettings
-from fastfm_ext.streaming.csv_source import CsvSource
-from fastfm_ext.streaming.tables import ParquetSource
-from fastfm_ext.text_formats.batches import first_line
+from fastfm_ext.text_formats.batches import batches, first_line, read
 from fastfm_ext.text_formats.names import ids_of, split_names
-from fastfm_ext.text_formats.whole_files import iter_libffm, iter_libsvm, read_libffm, read_libsvm
+from fastfm_ext.text_formats.reading import Form, Ids
+from fastfm_ext.text_formats.source import TextSource
 
 if TYPE_CHECKING:
     from fastfm_ext.encoding.encoder import FMEncoder
+    from fastfm_ext.streaming.csv_source import CsvSource
+    from fastfm_ext.streaming.tables import ParquetSource
 
 _ENDINGS = {
     "csv": "csv",
@@ -36,6 +37,7 @@ _ENDINGS = {
 }
 _COMPRESSIONS = (".gz", ".xz", ".bz2", ".zst")
 _BATCH_ROWS = 65_536
+_ANY_IDS = Ids(True, MAX_INT32)  # a model drops and counts the features that it does not know
 
 
 class LabelledRows(NamedTuple):
@@ -44,7 +46,7 @@ class LabelledRows(NamedTuple):
     Those of a whole file of libffm text have a field for each value, (nnz,).
     """
 
-    X: sparse.csr_array
+    X: CsrRows
     y: NDArray[Any] | None
     fields: NDArray[Any] | None = None
 
@@ -84,6 +86,9 @@ class DataFile:
         types : dict of str to str, optional
             Types of columns of CSV by their name in Arrow.
         """
+        from fastfm_ext.streaming.csv_source import CsvSource
+        from fastfm_ext.streaming.tables import ParquetSource
+
         if self.form == "parquet":
             return ParquetSource(self.path, encoder, target=target or "", sample_weight=weight)
         arrow = require("pyarrow", "arrow")
@@ -101,24 +106,19 @@ class DataFile:
 
     def read_rows(self) -> LabelledRows:
         """Read text to train on; an id is the number of its feature."""
-        if self.form != "libffm":
-            return LabelledRows(*read_libsvm(self.path, zero_based=True))
-        X, y, fields = read_libffm(self.path, zero_based=True)
-        return LabelledRows(X, y, fields)
+        return LabelledRows(*read(TextSource(self.path), self._lines(labels=True), Ids(True, None)))
 
     def iter_rows(self, n_features: int) -> Iterator[tuple[LabelledRows, int]]:
         """Read text in batches for a model of `n_features`, each with the number of values of unknown features.
 
         The first line shows whether the file has labels.
         """
-        iterate = iter_libffm if self.form == "libffm" else iter_libsvm
-        # As wide as possible: `of_width` drops and counts the features that the model does not know.
-        options: dict[str, Any] = {"n_features": MAX_INT32, "zero_based": True, "batch_rows": _BATCH_ROWS}
-        for X, y, *_ in iterate(self.path, labels=self.has_labels(), **options):
-            known, n_unknown = of_width(X, n_features)
+        lines = self._lines(labels=self.has_labels())
+        for X, y, *_ in batches(TextSource(self.path), lines, _ANY_IDS, _BATCH_ROWS):
+            known, n_unknown = X.to_width(n_features)
             yield LabelledRows(known, y), n_unknown
 
-    def read_named_rows(self, n_features: int) -> tuple[sparse.csr_array, list[Any]]:
+    def read_named_rows(self, n_features: int) -> tuple[Any, list[Any]]:
         """Read text for a model of `n_features`; return the rows with their labels as written, or their numbers.
 
         Raises
@@ -126,26 +126,20 @@ class DataFile:
         ValueError
             If there are no rows.
         """
-        read = read_libffm if self.form == "libffm" else read_libsvm
         labels = self.has_labels()
         names, text = split_names(self.path) if labels else ([], self.path)
-        X = read(text, n_features=MAX_INT32, labels=labels)[0]
+        X = read(TextSource(text), self._lines(labels=labels), _ANY_IDS)[0]
         if not X.shape[0]:
             raise ValueError(f"{self.path}: there are no rows in this file")
-        return of_width(X, n_features)[0], list(ids_of(names)) if labels else list(range(X.shape[0]))
+        return X.to_width(n_features)[0].to_scipy(), list(ids_of(names)) if labels else list(range(X.shape[0]))
+
+    def _lines(self, *, labels: bool) -> Form:
+        return Form(has_fields=self.form == "libffm", has_labels=labels)
 
     def has_labels(self) -> bool:
         """Whether the first line of the text begins with a label."""
         words = first_line(self.path).split()
         return not words or b":" not in words[0] or words[0].startswith(b"qid:")
-
-
-def of_width(X: sparse.csr_array, n_features: int) -> tuple[sparse.csr_array, int]:
-    """Return rows, (n_rows, any), cut to (n_rows, n_features), and the number of values that this leaves out."""
-    n_unknown = int((X.indices >= n_features).sum())
-    if n_unknown:
-        return sparse.csr_array(X[:, :n_features]), n_unknown
-    return sparse.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], n_features)), 0
 
 
 def check_text(path: Path, n_rows: int, n_features: int) -> None:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.counts import counted
-from fastfm_ext.cli.jobs.data import DataFile, check_text, of_width
+from fastfm_ext.cli.jobs.data import DataFile, check_text
 from fastfm_ext.cli.jobs.tables import (
     distinct_items,
     of_held_out,
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 class _EncodedRows:
     """Features, (n_rows, n_features), targets and weights, (n_rows,)."""
 
-    X: sparse.csr_array
+    X: Any
     y: NDArray[Any]
     weight: NDArray[Any] | None = None
 
@@ -70,7 +69,7 @@ class _TextLoader:
             if self._wants_fields and fields is not None:
                 with refused(file.path):
                     self.fields = fields_of_features(X, fields)
-        X, n_unknown = of_width(X, self._n_features)
+        X, n_unknown = X.to_width(self._n_features)
         if n_unknown:
             name = named_by_user(file.path)
             print(f"{name}: {counted(n_unknown, 'value')} of features that do not occur in training left out")

@@ -34,8 +34,9 @@ def estimator_of(task: str, *, bayesian: bool, kind: str) -> type[ModelOfRows]:
 def _estimators(*, bayesian: bool, kind: str) -> dict[str, type[ModelOfRows]]:
     """Return the class of the models for each task; those without draws do without scikit-learn."""
     if not bayesian:
-        found = {name.lower(): getattr(import_module(module), cls) for name, (module, cls) in PLAIN_CLASSES.items()}
-        return {"regression": found[f"{kind}regressor"], "classification": found[f"{kind}classifier"]}
+        places = {name.lower(): place for name, place in PLAIN_CLASSES.items()}
+        of_kind = {"regression": places[f"{kind}regressor"], "classification": places[f"{kind}classifier"]}
+        return {task: getattr(import_module(module), cls) for task, (module, cls) in of_kind.items()}
     from fastfm_ext.bayesian.classifier import BayesianFMClassifier
     from fastfm_ext.bayesian.regressor import BayesianFMRegressor
 

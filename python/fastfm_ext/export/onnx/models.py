@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from typing import Any, get_args
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.checks import kind_of
 from fastfm_ext._common.files import PathLike, replacing
+from fastfm_ext._common.version import VERSION
 from fastfm_ext._estimators.scoring_form import ScoringForm
 from fastfm_ext.encoding.encoder import FMEncoder
 from fastfm_ext.encoding.sides import GROUPS_OF_SIDE, Side
@@ -131,7 +131,7 @@ def to_onnx(model: Any, encoder: FMEncoder | None = None, *, what: GraphKind = "
         entries, kinds = encoded_columns(graph, encoder._layout, [GROUPS_OF_SIDE[side] for side in sides])
         holds = {name: str(kind) for name, kind in kinds.items()}
     write_outputs(graph, form, what, entries)
-    version = _version()
+    version = VERSION
     described = {"model": type(model).__name__, "what": what, "inputs": json.dumps(holds)}
     return graph.model(version, {"fastfm_ext_version": version, **described, "n_features": str(form.n_features)})
 
@@ -186,10 +186,3 @@ def _ids_and_values(graph: Graph, sides: list[Side | None]) -> list[GraphEntries
         ids = graph.input(f"{prefix}ids", np.int64, "n", f"n_{prefix}entries")
         found.append(GraphEntries(ids, graph.input(f"{prefix}values", np.float32, "n", f"n_{prefix}entries")))
     return found
-
-
-def _version() -> str:
-    try:
-        return metadata.version("fastfm-ext")
-    except metadata.PackageNotFoundError:  # run without being installed
-        return "unknown"
