@@ -54,7 +54,7 @@ MORE_ROWS = ROWS | {"user": [3, 0, 2], "city": ["c", "c", "d"]}
 
 def fitted(name: str) -> Any:
     if name == "FMRegressor":
-        return FMRegressor(n_factors=3, max_iter=2, random_state=0).fit(X, X[:, 0])
+        return FMRegressor(n_factors=3, max_iter=2, l2_exponent=0.5, random_state=0).fit(X, X[:, 0])
     if name == "FMClassifier":
         return FMClassifier(n_factors=3, max_iter=2, random_state=0).fit(
             X, np.array(["a", "b", "c"])[np.arange(30) % 3]

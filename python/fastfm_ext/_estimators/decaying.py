@@ -1,13 +1,15 @@
-"""Decay of what an optimizer remembers, so that a model that has seen much can move again."""
+"""Memory of estimators that go on learning from new rows: of how many, and of what the optimizer had of them."""
 
 from __future__ import annotations
 
 from typing import Any, Self
 
+from fastfm_ext._common.arrays import Float64
 from fastfm_ext._common.checks import is_real
 from fastfm_ext._engine.state import with_state_decayed
 from fastfm_ext._estimators.base import FMEstimator
 from fastfm_ext._estimators.scorers import Scorers
+from fastfm_ext._learning.problem import Problem
 from fastfm_ext._validation.quick_checks import check_fitted
 
 # Solvers whose steps shrink with the sum of squared gradients.
@@ -18,6 +20,13 @@ class DecayingEstimator(FMEstimator):
     """Base of the estimators that go on learning from new rows."""
 
     solver: str
+    # Weight of the rows with each feature so far, (n_features,) without the last if none had them; None where L2 is the
+    # same at each visit.
+    _visit_counts: Float64 | None = None
+
+    def _to_user_units(self, problem: Problem, epoch: int) -> None:
+        super()._to_user_units(problem, epoch)
+        self._visit_counts = problem.visit_counts
 
     def decay_state(self, keep: float) -> Self:
         """Let later training take larger steps: keep a part of the optimizer's memory, and all that has been learned.

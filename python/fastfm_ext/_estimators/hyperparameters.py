@@ -136,15 +136,13 @@ def check_solver(estimator: Any, solver: Solver, loss: Loss) -> None:
                 raise ValueError(_unread(name, value, kind, readers, chosen, defaults[name]))
 
 
-def check_rows_are_all(estimator: Any) -> None:
-    """Raise ValueError for a hyperparameter that has to see all rows before the first step, where some are at hand."""
-    for name, usual in (("l2_exponent", 1.0), ("adaptive_l2", False)):
-        value = getattr(estimator, name)
-        if value != usual:
-            raise ValueError(
-                f"{name}={value!r} needs all rows at once, as fit has them, and not some of many. Leave {name} at "
-                f"{usual!r} to train on batches."
-            )
+def check_holds_rows_out(estimator: Any) -> None:
+    """Raise ValueError where L2 is to be learned on rows that are held out, as `fit` alone does it."""
+    if estimator.adaptive_l2:
+        raise ValueError(
+            "adaptive_l2=True learns from rows that fit holds out, and batches are trained on as they come. Leave "
+            "adaptive_l2 at False to train on batches, where l2_exponent may share L2 by frequency."
+        )
 
 
 def _unread(name: str, value: Any, kind: str, readers: list[str], given: str, default: Any) -> str:

@@ -12,8 +12,9 @@ from fastfm_ext._engine import csr
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
-from fastfm_ext._estimators.hyperparameters import check_rows_are_all
+from fastfm_ext._estimators.hyperparameters import check_holds_rows_out
 from fastfm_ext._learning.held_out import HeldOutSamples, RowSplit
+from fastfm_ext._learning.l2 import counts_of, sum_of_counts
 from fastfm_ext._learning.mean_loss import mean_loss_of_constants
 from fastfm_ext._learning.problem import Problem
 from fastfm_ext._learning.progressive import ProgressiveLog
@@ -43,7 +44,7 @@ def problem_of_rows(
 ) -> Problem:
     """Return the problem of training on all of these samples, or on those that a split leaves."""
     if call.is_batch:
-        check_rows_are_all(estimator)
+        check_holds_rows_out(estimator)
     n, options = samples.X.n_rows, estimator._options()
     if split is None:
         visited = csr.permutation(n, rng) if estimator.shuffle else np.arange(n, dtype=np.int64)
@@ -54,6 +55,10 @@ def problem_of_rows(
     w0 = estimator._first_w0(targets, weight, visited, options) if call.is_first else None
     trained = csr.features_of_rows(samples.X, None if split is None else split.held_out.X)
     scorers = estimator._scorers_for(call, options, samples.X.n_features, w0, rng, trained, touched, undo)
+    counts = None
+    if options.l2_exponent != 1.0:
+        before = estimator._visit_counts if call.is_batch else None
+        counts = sum_of_counts(before, counts_of(samples, visited), samples.X.n_features)
     return Problem(
         data=samples,
         visited=visited,
@@ -64,6 +69,7 @@ def problem_of_rows(
         rng=rng,
         held_out=None if split is None else HeldOutSamples(split.held_out, estimator._loss, options.delta),
         touched=touched,
+        visit_counts=counts,
         progressive=ProgressiveLog(estimator._loss, options.delta) if call.is_batch else None,
     )
 

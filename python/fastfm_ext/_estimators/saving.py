@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
-from fastfm_ext._common.arrays import AnyArray
+from fastfm_ext._common.arrays import AnyArray, Float64
 from fastfm_ext._engine.centers import NO_CENTERS, Centers
 from fastfm_ext._engine.models import Fields, ModelSpec
 from fastfm_ext._engine.parameters import Parameters
@@ -71,6 +71,8 @@ def to_state(model: Savable) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         arrays[f"feature_scale_{field.name}"] = getattr(units.features, field.name)
     for name, centers in (("centers", units.centers), ("item_centers", units.item_centers)):
         arrays |= {f"{name}_{field.name}": getattr(centers, field.name) for field in fields(Centers)}
+    if getattr(model, "_visit_counts", None) is not None:
+        arrays["visit_counts"] = model._visit_counts  # type: ignore[attr-defined]
     for name in _ARRAY_ATTRIBUTES:
         if hasattr(model, name):
             values = np.asarray(getattr(model, name))
@@ -128,6 +130,8 @@ def from_state(model_class: type[Model], meta: dict[str, Any], arrays: dict[str,
     spread, norms, offset = _target_spread(meta, arrays), _row_norms(meta), _number(meta, "score_offset", 0.0)
     model._units = Units(scale, spread, center, centers, weight, item_centers, norms, offset)
     model._has_no_units = bool(meta.get("has_no_units", False))
+    if "visit_counts" in arrays:
+        model._visit_counts = _checked_counts(arrays["visit_counts"], n_features)  # type: ignore[attr-defined]
     for name in _ARRAY_ATTRIBUTES:
         if name in arrays:
             setattr(model, name, arrays[name].astype(meta[f"{name}dtype"]))
@@ -173,6 +177,14 @@ def _centers(arrays: dict[str, AnyArray], name: str, n_features: int) -> Centers
     centers = Centers(**{field.name: arrays[f"{name}_{field.name}"] for field in fields(Centers)})
     centers.check(n_features)
     return centers
+
+
+def _checked_counts(counts: AnyArray, n_features: int) -> Float64:
+    """Return the weight of the rows with each feature, (n_features,) or fewer."""
+    is_valid = counts.dtype == np.float64 and counts.ndim == 1 and len(counts) <= n_features
+    if not is_valid or not (np.isfinite(counts) & (counts >= 0)).all():
+        raise ValueError("visit_counts are no weights of rows")
+    return counts
 
 
 def _number(meta: dict[str, Any], name: str, default: float) -> float:

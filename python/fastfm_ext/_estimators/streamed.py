@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._common.checks import is_integer, is_real
 from fastfm_ext._common.files import remove_leftovers
 from fastfm_ext._common.interrupt import DeferredInterrupt
@@ -20,10 +20,11 @@ from fastfm_ext._engine.models import Fields
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.first_rows import learned_samples
-from fastfm_ext._estimators.hyperparameters import check_rows_are_all, values_of
+from fastfm_ext._estimators.hyperparameters import check_holds_rows_out, values_of
 from fastfm_ext._estimators.listeners import Listeners
 from fastfm_ext._estimators.row_problems import typical_loss
 from fastfm_ext._estimators.saving import plain_params
+from fastfm_ext._learning.l2 import scale_by_counts, sum_of_counts
 from fastfm_ext._learning.learner import Terms
 from fastfm_ext._learning.loop import History
 from fastfm_ext._learning.progressive import Figures
@@ -75,8 +76,10 @@ class EstimatorAsLearner:
     """
 
     def __init__(self, estimator: RowEstimator, classes: Any, *, is_first: bool) -> None:
-        check_rows_are_all(estimator)
+        check_holds_rows_out(estimator)
         self.estimator = estimator
+        if is_first or not self.counts_visits:
+            estimator._visit_counts = None
         self.call = TrainingCall(is_first, is_batch=False, is_stream=True)
         self._classes = None if classes is None else estimator._check_classes(classes, first=is_first)
 
@@ -93,6 +96,17 @@ class EstimatorAsLearner:
     def units(self) -> Units:
         """The units of training."""
         return self.estimator._units
+
+    @property
+    def counts_visits(self) -> bool:
+        """Whether L2 depends on how often features are visited."""
+        return bool(self.estimator.l2_exponent != 1.0)
+
+    def l2_scale(self, counts: Float64, n_features: int) -> Float32:
+        """Add counts of visits, (n_features,) or fewer; return by those so far what L2 is multiplied by."""
+        estimator = self.estimator
+        estimator._visit_counts = sum_of_counts(estimator._visit_counts, counts, n_features)
+        return scale_by_counts(estimator._visit_counts, estimator.l2_exponent)
 
     def fields_of(self, n_features: int) -> Fields:
         """Return the fields of so many features, or raise ValueError where they are not known."""
@@ -185,6 +199,7 @@ def _begin(
         seed=position.seed,
         n_threads=terms.schedule.n_threads,
         record=scorers[0].record,
+        counts_visits=learner.counts_visits,
     )
     cache = None if settings.cache is None else os.path.join(settings.cache, position.cache_name)
     source = BufferSource(learner, stream, plan, position.first_rows, cache, settings.checkpoint, begun)

@@ -29,13 +29,21 @@ MOST_VALUES = 1 << 18
 # --- by frequency ----------------------------------------------------------------------------------------------------
 
 
-def counts_of(samples: Samples, visited: Int64) -> Float64:
-    """Return the weight of the visited rows that have each feature, (n_features,)."""
+def counts_of(samples: Samples, visited: Int64 | None = None) -> Float64:
+    """Return the weight of the visited rows, by default of all, that have each feature, (n_features,)."""
     X, weight = samples.X, samples.sample_weight
-    of_rows = np.bincount(visited, minlength=X.n_rows).astype(np.float64)
+    of_rows = np.ones(X.n_rows) if visited is None else np.bincount(visited, minlength=X.n_rows).astype(np.float64)
     if weight is not None:
         of_rows *= weight
     return np.bincount(X.indices, np.repeat(of_rows, np.diff(X.indptr)), X.n_features).astype(np.float64, copy=False)
+
+
+def sum_of_counts(before: Float64 | None, counts: Float64, n_features: int) -> Float64:
+    """Return the counts of earlier visits, if there are any, and of these, (n_features,); both may lack the last."""
+    total = np.zeros(n_features)
+    for some in (counts,) if before is None else (before, counts):
+        total[: len(some)] += some
+    return total
 
 
 def scale_by_counts(counts: Float64, exponent: float) -> Float32:
@@ -135,11 +143,11 @@ class L2OfFeatures:
     """What the L2 of each feature is multiplied by in the epochs of a problem."""
 
     def __init__(self, problem: Problem) -> None:
-        exponent, self._adaptive, self._problem = problem.options.l2_exponent, problem.adaptive_l2, problem
+        counts, self._adaptive, self._problem = problem.visit_counts, problem.adaptive_l2, problem
         self._by_counts: Float32 | None = None
         self._sample: HeldOutSamples | None = None
-        if exponent != 1.0:
-            self._by_counts = scale_by_counts(counts_of(problem.data, problem.visited), exponent)
+        if counts is not None:
+            self._by_counts = scale_by_counts(counts, problem.options.l2_exponent)
         if self._adaptive is not None and problem.held_out is not None:
             self._sample = sample_of(cast("HeldOutSamples", problem.held_out), self._adaptive.groups.n_groups)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-from fastfm_ext._common.arrays import Float32
+from fastfm_ext._common.arrays import Float32, Float64
 from fastfm_ext._engine.centers import ColumnsInDouble
 from fastfm_ext._engine.models import Fields
 from fastfm_ext._engine.options import Options
@@ -58,6 +58,9 @@ class Learner(Protocol):
 
     def encode_target(self, y: Any, name: str) -> Float32:
         """Return the targets as the loss wants them: (n_scorers, n_rows)."""
+
+    def l2_scale(self, counts: Float64, n_features: int) -> Float32:
+        """Add counts of visits, (n_features,) or fewer; return by those so far what L2 is multiplied by."""
 
     def keep(self, scorers: list[Parameters], history: History, progressive: Figures) -> None:
         """Become the model of these parameters, in the user's units."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import Int64
+from fastfm_ext._common.arrays import Float64, Int64
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import Guard, HasLargest
@@ -55,6 +55,8 @@ class Problem:
     whole : callable or None
         Takes a number of epochs; returns the problem of all data, held out or not, with the first parameters of this
         one. None where the held-out data is not given back.
+    visit_counts : ndarray of shape (n_features,), or None
+        Weight of the rows with each feature, those of earlier batches included; None where all L2 is the same.
     progressive : ProgressiveLog or None
         Takes the scores that rows have before their steps.
     folds : tuple of Problem
@@ -75,6 +77,7 @@ class Problem:
     whole: Callable[[int], Problem] | None = None
     folds: tuple[Problem, ...] = ()
     adaptive_l2: AdaptiveL2 | None = None
+    visit_counts: Float64 | None = None
     progressive: ProgressiveLog | None = None
 
 

@@ -59,7 +59,8 @@ class FMClassifier(ClassifierMixin, PlainClassifier, ScikitLearnEstimator):
     l2_exponent : float, default=1.0
         How L2 is shared by frequency: a feature in n rows pays in proportion to ``n**l2_exponent`` in an epoch. 1 is
         the same at each visit, as ALS-WR weighs it, and 0 the same for all features, as in ridge regression and
-        Bayesian models. All features together pay what they do with 1. For `fit` alone, and all but FTRL.
+        Bayesian models. All features together pay what they do with 1. In `partial_fit` and `fit_stream`, n counts the
+        rows so far. For all but FTRL.
     adaptive_l2 : bool, default=False
         Learn factors of `l2_w` and `l2_V` while training, on the rows that early stopping holds out, or on `X_val`: one
         for each field where X is what an `FMEncoder` has made, else one for all. Better on some data and worse on

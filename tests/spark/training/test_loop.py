@@ -68,6 +68,8 @@ def test_field_aware_models_are_refused_with_what_to_do(ratings, estimator):
         train(estimator(), ratings.packed, TrainingSettings(n_epochs=1))
 
 
-def test_factors_in_float16_are_refused(ratings):
+def test_factors_in_float16_and_l2_by_frequency_are_refused(ratings):
     with pytest.raises(ValueError, match="Spark trains with dtype=\"float32\"; got 'float16'"):
         train(fastfm_ext.FMRegressor(dtype="float16"), ratings.packed, TrainingSettings(n_epochs=1))
+    with pytest.raises(ValueError, match=r"Spark trains with l2_exponent=1\.0, at which L2 needs no counts; got 0.5"):
+        train(fastfm_ext.FMRegressor(l2_exponent=0.5), ratings.packed, TrainingSettings(n_epochs=1))

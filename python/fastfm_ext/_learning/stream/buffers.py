@@ -17,6 +17,7 @@ from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine import csr
 from fastfm_ext._engine.parameters import FeatureRecord
+from fastfm_ext._learning.l2 import counts_of
 from fastfm_ext._learning.samples import Samples, concat_samples, slice_samples
 from fastfm_ext._learning.solvers.descent import with_hot_features
 from fastfm_ext._learning.stream.blocks import RowCache, RowCacheWriter
@@ -34,6 +35,7 @@ class Plan:
     seed: int
     n_threads: int
     record: FeatureRecord  # of a feature's parameters
+    counts_visits: bool = False  # whether L2 depends on them
 
     @property
     def block_rows(self) -> int:
@@ -52,6 +54,7 @@ class Buffer:
         self.n_features = samples.X.n_features
         self.features = samples.X.indices  # by their own numbers, once for each value
         self.total_weight = samples.total_weight()
+        self.visit_counts = counts_of(samples) if plan.counts_visits else None
         if plan.n_threads > 1:
             samples, self.hot_features = with_hot_features(samples, plan.record)
         self.samples = samples

@@ -161,6 +161,8 @@ class StreamFit:
         self._grow_to(buffer.n_features)
         for number, params in enumerate(self.scorers):
             params.draw_fresh(buffer.features, terms.options, (position.seed, number))
+        if buffer.visit_counts is not None:
+            buffer.l2_scale = self._learner.l2_scale(buffer.visit_counts, self.scorers[0].n_features)
         scores = self._progressive.room(buffer.samples) if epoch == 1 else None
         loss = descend(epoch, self.scorers, buffer, terms.options, terms.schedule.n_threads, terms.guard, scores)
         if epoch == 1:

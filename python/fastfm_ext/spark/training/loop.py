@@ -90,7 +90,8 @@ def train(estimator: AnyRowEstimator, rows: PackedSamples, settings: TrainingSet
     Raises
     ------
     ValueError
-        For a checkpoint of other settings or rows, or a damaged one; for `dtype` "float16" and for field-aware models.
+        For a checkpoint of other settings or rows, or a damaged one; for `dtype` "float16", another `l2_exponent`
+        than 1, and field-aware models.
     DivergenceError
         When a score stops being finite or the loss explodes, and there is no best epoch to fall back on.
     """
@@ -103,6 +104,8 @@ def train(estimator: AnyRowEstimator, rows: PackedSamples, settings: TrainingSet
         )
     if getattr(model, "dtype", "float32") != "float32":
         raise ValueError(f'Spark trains with dtype="float32"; got {model.dtype!r}.')
+    if model.l2_exponent != 1.0:
+        raise ValueError(f"Spark trains with l2_exponent=1.0, at which L2 needs no counts; got {model.l2_exponent!r}.")
     model.n_features_in_ = rows.n_features
     training = _DriverLoop.begun(model, rows, settings)
     run = training.run()
