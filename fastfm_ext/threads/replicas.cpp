@@ -15,10 +15,13 @@ namespace fastfm {
 namespace {
 
 // A merge of all features is due when they have been visited so often on average, two where few changes do not just add
-// up, and one of hot features at a part of that. A segment of visits is long enough for starting and meeting not to matter.
+// up, and one of hot features at a part of that. A segment of visits is long enough for starting and meeting not to
+// matter.
 constexpr int64_t visits_of_a_feature = 48, hot_merges = 12, least_visits = 512;
-// A feature is hot if so many visits to it lie between merges of all.
-constexpr float hot_visits = 128.0f;
+// Changes by more visits than these do not just add up: features that are visited more often between two merges of all
+// are hot; or warm, where so many merges are enough for at most half as many visits to lie between two of them.
+constexpr float few_visits = 128.0f;
+constexpr int64_t warm_merges = 3;
 constexpr int64_t sampled_rows = 4096, rows_of_a_run = 256, rows_ahead = 8, rows_between_norms = 16;
 
 int64_t record_length(const Params& params, int t) { return int64_t{1 + params.n_slots} * params.tables[t].width; }
@@ -71,8 +74,9 @@ class Replica {
 // What merging needs to know of the rows of an epoch, from runs of visits that lie evenly among all.
 class Sample {
   public:
-    Sample(const Csr& X, const Targets& targets, const RowOrder& order, const Params& params)
-        : rates_(params.n_features, 0.0f) {
+    explicit Sample(int64_t n_features) : rates_(n_features, 0.0f) {}
+
+    void take(const Csr& X, const Targets& targets, const RowOrder& order, const Params& params) {
         const int64_t n_visits = order.last - order.first;
         const int64_t wanted = std::min(sampled_rows, n_visits);
         const int64_t length = std::min(wanted, rows_of_a_run), n_runs = wanted / length, n = n_runs * length;
@@ -119,12 +123,12 @@ class Sample {
         return rows;
     }
 
-    std::vector<int32_t> hot(int64_t visits) const {
-        std::vector<int32_t> features;
+    // Adds the features that have more than few visits in so many visits to rows, and not in `few_in`.
+    void add_frequent(int64_t visits, int64_t few_in, std::vector<int32_t>& features) const {
+        const float limit = few_visits * rows_.mean_weight;
         for (size_t i = 0; i < rates_.size(); ++i)
-            if (rates_[i] * static_cast<float>(visits) > hot_visits * rows_.mean_weight)
+            if (rates_[i] * static_cast<float>(visits) > limit && rates_[i] * static_cast<float>(few_in) <= limit)
                 features.push_back(static_cast<int32_t>(i));
-        return features;
     }
 
   private:
@@ -141,8 +145,8 @@ class Sample {
     VisitedRows rows_{};
 };
 
-// One epoch as the job of a team: a step of training on a part of the visits, each replica on a share of it, then one of
-// merging; and so on.
+// One epoch as the job of a team: a step of training on a segment of the visits, each replica on a share of it, then
+// one of merging; and so on.
 class Epoch {
   public:
     Epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
@@ -156,10 +160,9 @@ class Epoch {
           n_visits_(order.last - order.first),
           interval_(visits_between_merges(X, params[0], n_)),
           n_merges_((n_visits_ + interval_ - 1) / interval_),
-          merges_of_hot_(kernels.optimizers[static_cast<int>(options.optimizer)].adds_few ? hot_merges
-                                                                                          : hot_merges / 2),
-          sample_(X, targets, order, params[0]),
-          hot_(sample_.hot(hot_merges * interval_)),
+          adds_few_(kernels.optimizers[static_cast<int>(options.optimizer)].adds_few),
+          period_(adds_few_ ? hot_merges : hot_merges / 2),
+          sample_(params[0].n_features),
           status_(n_, Status{StatusCode::ok, -1}),
           sums_(n_, 0.0) {
         replicas_.reserve(n_);
@@ -168,23 +171,24 @@ class Epoch {
             each_.push_back(replicas_.back().params());
         }
         merging_ = Replicas{each_.data(), n_, params[0], sample_.visit_rates(), 0.0f, VisitedRows{}};
+        for (std::vector<int32_t>* features : {&hot_, &warm_}) features->reserve(params[0].n_features);
     }
 
     int next_step() {
         switch (step_) {
-            case Step::none: return step_of(Step::take_up, n_);
-            case Step::take_up: return next_training();
+            case Step::none: return step_of(Step::prepare, n_ + 1);
+            case Step::prepare: return next_training();
             case Step::train: return next_merging();
             case Step::merge: return has_failed() || merge_ == n_merges_ ? 0 : next_training();
         }
         FASTFM_UNREACHABLE();
     }
 
-    // The task is a replica, or a part of the features.
+    // The task is a replica, or a part of the features; in the first step one more.
     void run(int task) {
         switch (step_) {
             case Step::none: return;
-            case Step::take_up: return replicas_[task].take_up(merging_.shared);
+            case Step::prepare: return task < n_ ? replicas_[task].take_up(merging_.shared) : look_at_rows();
             case Step::train: return train(task);
             case Step::merge: return merge(task);
         }
@@ -199,7 +203,7 @@ class Epoch {
     }
 
   private:
-    enum class Step { none, take_up, train, merge };
+    enum class Step { none, prepare, train, merge };
 
     static bool is_failure(const Status& s) { return s.code != StatusCode::ok; }
     bool has_failed() const { return std::any_of(status_.begin(), status_.end(), is_failure); }
@@ -225,40 +229,50 @@ class Epoch {
         return step_of(Step::train, n_);
     }
 
+    // A task of its own: the calling thread has the time for it while others start. It may not ask for memory.
+    void look_at_rows() {
+        sample_.take(X_, targets_, order_, merging_.shared);
+        const int64_t visits = hot_merges * interval_, half = adds_few_ ? 2 * visits / warm_merges : visits;
+        sample_.add_frequent(half, 0, hot_);
+        sample_.add_frequent(visits, half, warm_);
+    }
+
     int next_merging() {
         const double loss = loss_sum();
         merging_.rows = sample_.rows(loss - loss_before_, last_ - first_);
         loss_before_ = loss;
-        merges_all_ = has_failed() || merge_ % merges_of_hot_ == 0 || merge_ == n_merges_;
-        visits_of_hot_ = static_cast<float>(last_ - first_);
-        visits_of_all_ = static_cast<float>(last_ - last_of_all_);
-        if (merges_all_) last_of_all_ = last_;
-        return step_of(Step::merge, n_merge_tasks());
-    }
-
-    int n_merge_tasks() const {
-        constexpr int64_t features_of_a_task = 256;
-        const int64_t n = merges_all_ ? merging_.shared.n_features : static_cast<int64_t>(hot_.size());
-        return static_cast<int>(std::clamp<int64_t>(n / features_of_a_task, 1, n_));
+        merges_all_ = has_failed() || merge_ % period_ == 0 || merge_ == n_merges_;
+        merges_warm_ = !merges_all_ && merge_ % (period_ / warm_merges) == 0;
+        size_t n = merges_warm_ ? hot_.size() + warm_.size() : hot_.size();
+        if (merges_all_) {
+            n = merging_.shared.n_features;
+            visits_of_all_ = static_cast<float>(last_ - last_of_all_);
+            last_of_all_ = last_;
+        }
+        constexpr size_t features_of_a_task = 32;
+        n_tasks_ = static_cast<int>(std::clamp<size_t>(n / features_of_a_task, 1, n_));
+        return step_of(Step::merge, n_tasks_);
     }
 
     void merge(int task) {
-        const int n_tasks = n_merge_tasks();
-        const bool is_first = task == 0;
+        const auto bound = [&](int64_t n, int t) { return part_bound(n, n_tasks_, t); };
+        const int64_t n = merging_.shared.n_features;
+        const auto hot_bound = [&](int t) -> int64_t {
+            if (!merges_all_) return bound(hot_.size(), t);
+            return std::lower_bound(hot_.begin(), hot_.end(), bound(n, t)) - hot_.begin();
+        };
         Replicas merging = merging_;
-        merging.n_visits = visits_of_hot_;
-        const auto n_hot = static_cast<int64_t>(hot_.size());
-        if (!merges_all_) {
-            const int64_t first = part_bound(n_hot, n_tasks, task), last = part_bound(n_hot, n_tasks, task + 1);
-            return kernels_.merge_replicas(merging, options_, {first, last, hot_.data(), is_first, true});
-        }
-        const int64_t n = merging.shared.n_features;
-        const int64_t first = part_bound(n, n_tasks, task), last = part_bound(n, n_tasks, task + 1);
-        const auto place = [&](int64_t i) { return std::lower_bound(hot_.begin(), hot_.end(), i) - hot_.begin(); };
-        kernels_.merge_replicas(merging, options_, {place(first), place(last), hot_.data(), is_first, true});
+        merging.n_visits = static_cast<float>(last_ - first_);
+        kernels_.merge_replicas(merging, options_,
+                                {hot_bound(task), hot_bound(task + 1), hot_.data(), task == 0, true});
+        if (merges_warm_)
+            kernels_.merge_replicas(
+                merging, options_,
+                {bound(warm_.size(), task), bound(warm_.size(), task + 1), warm_.data(), false, false});
+        if (!merges_all_) return;
         // What is hot has no changes left.
         merging.n_visits = visits_of_all_;
-        kernels_.merge_replicas(merging, options_, {first, last, nullptr, false, false});
+        kernels_.merge_replicas(merging, options_, {bound(n, task), bound(n, task + 1), nullptr, false, false});
     }
 
     const Kernels& kernels_;
@@ -268,9 +282,10 @@ class Epoch {
     const Options& options_;
     const int n_;
     const int64_t n_visits_, interval_, n_merges_;
-    const int64_t merges_of_hot_;  // for one of all features
-    const Sample sample_;
-    const std::vector<int32_t> hot_;
+    const bool adds_few_;
+    const int64_t period_;  // segments between merges of all features
+    Sample sample_;
+    std::vector<int32_t> hot_, warm_;
     std::vector<Replica> replicas_;
     std::vector<Params> each_;
     Replicas merging_;
@@ -281,8 +296,9 @@ class Epoch {
     int64_t merge_ = 0, first_ = 0, last_ = 0;
     int64_t last_of_all_ = order_.first;  // the first visit after the last merge of all features
     double loss_before_ = 0.0;
-    bool merges_all_ = false;
-    float visits_of_hot_ = 0.0f, visits_of_all_ = 0.0f;
+    bool merges_all_ = false, merges_warm_ = false;
+    float visits_of_all_ = 0.0f;
+    int n_tasks_ = 0;
 };
 
 }  // namespace

@@ -1,0 +1,17 @@
+"""Several threads learn what one learns, and the table says how far off they are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from thread_quality import main
+
+
+def test_losses_of_several_threads_stand_beside_that_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = "rat5 frappe --solvers adagrad --threads 2 --epochs 2 --seeds 1 --share-of-rows 0.02"
+    main(["--workloads", *arguments.split()])
+    *_, ratings, clicks = capsys.readouterr().out.splitlines()
+    assert re.search(r"rat5 .* adagrad .* 0\.\d{5} @\d .* [+-]0\.0\d{4} @\d", ratings)
+    assert re.search(r"frappe .* adagrad .* 0\.\d{5} @\d .* [+-]\d\.\d\d % @\d", clicks)

@@ -1,0 +1,117 @@
+"""Several threads against one: loss on rows held out, for each workload and solver.
+
+    python benchmarks/thread_quality.py                                   # some minutes
+    python benchmarks/thread_quality.py --workloads ctr1 --threads 2 4
+
+A tenth of the rows is held out, and the solvers' default settings are trained for some epochs; the loss is that of the
+best epoch ("@"), of means over seeds. Ratings have the root mean square error; clicks the log loss, and differences in
+per cent of that of one thread. Large tables (rat5, avazu, ctr1) are trained by no more threads than there are CPUs, and
+results depend on timing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_ext import _engine
+from fastfm_ext._engine.csr import Csr, block_orders, take_rows
+from fastfm_ext._engine.models import FM
+from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.parameters import Parameters
+from fastfm_ext._learning.losses import LOGISTIC, SQUARED
+from fastfm_ext._learning.solvers.registry import solver_named
+from real_data import load
+from tables import markdown_table
+from two_threads import N_ROWS, RATES
+from workloads import Workload
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, and print a table of losses."""
+    asked = _parser().parse_args(arguments)
+    headings = ["workload", "solver", "loss of one thread", *(f"{n} threads" for n in asked.threads)]
+    print(markdown_table(headings, list(compare(asked))))
+
+
+def compare(asked: argparse.Namespace) -> Iterator[list[str]]:
+    """Yield the cells of each workload and solver: one thread's loss, what several add to it, and in which epoch."""
+    for name in asked.workloads:
+        workload, _ = load(name, int(N_ROWS[name] * asked.share_of_rows))
+        for solver in asked.solvers:
+            curves = {
+                n: np.mean([_losses(workload, solver, n, seed, asked) for seed in range(asked.seeds)], axis=0)
+                for n in (1, *asked.threads)
+            }
+            one = curves.pop(1)
+            yield [name, solver, _cell(f"{one.min():.5f}", one)] + [
+                _cell(_difference(several.min(), one.min(), workload.loss), several) for several in curves.values()
+            ]
+
+
+def _difference(loss: float, of_one: float, kind: str) -> str:
+    return f"{loss - of_one:+.5f}" if kind == "squared" else f"{100 * (loss / of_one - 1):+.2f} %"
+
+
+def _cell(text: str, curve: NDArray[np.float64]) -> str:
+    return f"{text} @{curve.argmin() + 1}"
+
+
+def _losses(
+    workload: Workload, solver: str, n_threads: int, seed: int, asked: argparse.Namespace
+) -> NDArray[np.float64]:
+    """Return the loss on the rows held out after each epoch, as users read it."""
+    n_test = workload.X.n_rows // 10
+    order = np.random.default_rng(0).permutation(workload.X.n_rows)
+    test, train = take_rows(workload.X, order[:n_test]), take_rows(workload.X, order[n_test:])
+    y, spread = workload.y, 1.0
+    if workload.loss == "squared":
+        spread = float(y.std())
+        y = (y - y.mean()) / np.float32(spread)
+    y_test, y_train = y[order[:n_test]], y[order[n_test:]]
+    losses = []
+    for params in _epochs(train, y_train, workload.loss, solver, n_threads, seed, asked):
+        p = _engine.predict(test, params).astype(float)
+        if workload.loss == "squared":
+            losses.append(spread * np.sqrt(np.mean((p - y_test) ** 2)))
+        else:
+            losses.append(np.mean(np.logaddexp(0.0, p) - y_test * p))
+    return np.array(losses)
+
+
+def _epochs(
+    X: Csr, y: NDArray[np.float32], loss: str, solver: str, n_threads: int, seed: int, asked: argparse.Namespace
+) -> Iterator[Parameters]:
+    defaults = solver_named(solver).defaults(SQUARED if loss == "squared" else LOGISTIC)
+    rate = defaults.learning_rate
+    options = Options(loss, solver, rate, rate, defaults.l2_w, defaults.l2_V, defaults.init_stdev)
+    rng = np.random.default_rng(seed)
+    mean = float(y.mean())
+    start = mean if loss == "squared" else float(np.log(mean / (1.0 - mean)))
+    params = Parameters.initialise(X.n_features, asked.factors, options, start, rng, model=FM)
+    hot = _engine.hot_features(X, params.record) if n_threads > 1 else _engine.NO_FEATURES
+    X = _engine.rename_hot_features(X, hot)
+    for _ in range(asked.epochs):
+        for part in block_orders(X, rng, n_threads):
+            _engine.train_epoch(X, y, None, part, params, options, n_threads, hot)
+        yield params
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    some = ["rat2", "frappe", "rat5", "ctr1"]
+    parser.add_argument("--workloads", nargs="+", choices=N_ROWS, default=some, metavar="NAME")
+    parser.add_argument("--solvers", nargs="+", choices=RATES, default=list(RATES), metavar="NAME")
+    parser.add_argument("--threads", nargs="+", type=int, default=[2, 4, 8], metavar="N", help="(default: 2 4 8)")
+    parser.add_argument("--factors", type=int, default=16, metavar="K", help="(default: 16)")
+    parser.add_argument("--epochs", type=int, default=6, help="(default: 6)")
+    parser.add_argument("--seeds", type=int, default=3, help="(default: 3)")
+    parser.add_argument("--share-of-rows", type=float, default=1.0, metavar="SHARE", help="(default: 1)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
