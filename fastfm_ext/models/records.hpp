@@ -10,6 +10,13 @@ namespace fastfm::FASTFM_ISA {
 constexpr int any_k = -1;      // any number of factors, in blocks of 16
 constexpr int any_slots = -1;  // any number of state values
 
+// Whether V is larger than caches near a core.
+inline bool is_far(const Params& params) {
+    constexpr int64_t most_near_bytes = 8 << 20;
+    const Table& V = params.tables[V_table];
+    return V.n_rows * (1 + params.n_slots) * V.width * bytes_of_value(V.storage) > most_near_bytes;
+}
+
 // `K` is the number of factors and `slots` that of the state values for each parameter, where they are known when this is
 // compiled, so that strides are constants; `copies` says whether rows may name copies of hot features, and features have an
 // L2 of their own; `Storage` is how V lies in memory.
@@ -28,7 +35,7 @@ class Records {
           k_(params.tables[V_table].width),
           n_slots_(params.n_slots),
           n_features_(params.n_features),
-          is_far_(bytes_of(params.tables[V_table], params.n_slots) > most_near_bytes),
+          is_far_(fastfm::FASTFM_ISA::is_far(params)),
           l2_scale_(copies ? params.l2_scale : nullptr) {
         if (copies) {
             to_copies_w_ = distance(w_, params.copies[w_table], values());
@@ -63,7 +70,6 @@ class Records {
         for (int f = 0; f < n_values; f += values_per_line) ask_for<to_write>(V_of(i) + f);
     }
 
-    // Whether V is larger than caches near a core.
     bool is_far() const { return is_far_; }
 
     // Asks for a line of parameters. What comes from far goes to the second cache: on a Zen 4, epochs and predictions then
@@ -77,12 +83,6 @@ class Records {
     }
 
   private:
-    static constexpr int64_t most_near_bytes = 8 << 20;
-
-    static int64_t bytes_of(const Table& table, int64_t n_slots) {
-        return table.n_rows * (1 + n_slots) * table.width * bytes_of_value(table.storage);
-    }
-
     // Where record i is. Copies are as good as random among a row's features, so this must not be a branch: whoever
     // guesses wrong a third of the time loses more than the copies gain. The shift fills `is_copy` with the sign bit.
     template <class T>
