@@ -5,7 +5,21 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from fastfm_ext import FMClassifier, FMEncoder, FMRanker, FMRegressor, numeric, top_interactions
+import field_aware_cases
+from fastfm_ext import (
+    FFMClassifier,
+    FFMRegressor,
+    FMClassifier,
+    FMEncoder,
+    FMRanker,
+    FMRegressor,
+    numeric,
+    top_interactions,
+)
+from fastfm_ext._engine.field_contributions import pairs_among
+from field_aware_cases import FIELD_AWARE, encoded, make, target_of
+
+table = field_aware_cases.table
 
 RNG = np.random.default_rng(0)
 N = 600
@@ -89,3 +103,32 @@ def test_wrong_arguments_are_named():
         top_interactions(model, encoder=encoder, fields=[0, 1])
     with pytest.raises(NotFittedError):
         top_interactions(FMRegressor())
+    with pytest.raises(ValueError, match="fields are those that the model has; FFMRegressor was trained with them"):
+        top_interactions(FFMRegressor(max_iter=1).fit(np.eye(3), [1, 2, 3]), fields=[0, 1, 2])
+
+
+@pytest.mark.parametrize("estimator", FIELD_AWARE)
+def test_pairs_of_a_model_with_fields_are_what_rows_of_two_ones_add(table, estimator):
+    encoder, X = encoded(table)
+    model = make(estimator, init_stdev=0.5, max_iter=2).fit(X, target_of(estimator, table))
+    params = model._scorers[0]
+    every = pairs_among(np.arange(X.shape[1]), params)
+    every[encoder.fields_[:, None] == encoder.fields_] = 0.0
+    strongest = np.sort(np.abs(every[np.triu_indices(len(every))]))[::-1]
+    for n in (1, 15, 10_000):
+        found = top_interactions(model, n, encoder)
+        np.testing.assert_allclose([abs(pair.value) for pair in found], strongest[strongest > 0][:n], rtol=1e-5)
+        names = encoder.get_feature_names_out()
+        for pair in found:
+            assert (pair.first, pair.second) == (names[pair.i], names[pair.j])
+            assert pair.value == pytest.approx(every[pair.i, pair.j], rel=1e-4)
+
+
+def test_numbers_of_a_model_with_fields_count_by_their_size_and_classes_each_for_itself():
+    X = np.column_stack([RNG.integers(0, 2, N), 1000.0 * RNG.normal(size=N), RNG.integers(0, 2, N)])
+    model = FFMClassifier(2, random_state=0, max_iter=30).fit(X, np.digitize(X[:, 0] * X[:, 1], [-500.0, 500.0]))
+    found = top_interactions(model, 1)
+    assert [pair.label for pair in found] == [0, 1, 2]
+    for number in (0, 2):
+        assert {found[number].first, found[number].second} == {"0", "1"}
+        assert abs(found[number].value) > 100 * abs(model.V_[number, 0, 1] @ model.V_[number, 1, 0])

@@ -1,12 +1,15 @@
 """The strongest pairs are those that a comparison of all pairs finds."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastfm_ext._engine.field_vectors import PairVectors
 from fastfm_ext.explain import pairs
-from fastfm_ext.explain.pairs import strongest_pairs
+from fastfm_ext.explain.pairs import strongest_between, strongest_pairs
 
 
 def by_comparing_all(V, n, field_of):
@@ -17,16 +20,21 @@ def by_comparing_all(V, n, field_of):
     return np.sort(strength[strength > 0])[::-1][:n]
 
 
+def random_vectors(draw, rng, n_features, k):
+    V = rng.normal(size=(n_features, k)) * 10 ** rng.uniform(-2, 2, size=(n_features, 1))
+    if draw(st.booleans()):
+        V = np.rint(V)  # with zeros and equal products
+    return V.astype(np.float32).astype(np.float64)
+
+
 @st.composite
 def tables(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n_features, k = draw(st.integers(1, 300)), draw(st.integers(0, 5))
-    V = rng.normal(size=(n_features, k)) * 10 ** rng.uniform(-2, 2, size=(n_features, 1))
-    if draw(st.booleans()):
-        V = np.rint(V)  # with zeros and equal products
+    V = random_vectors(draw, rng, n_features, k)
     n_fields = draw(st.integers(1, 5))
     field_of = np.unique(rng.integers(0, n_fields, n_features), return_inverse=True)[1] if draw(st.booleans()) else None
-    return V.astype(np.float32).astype(np.float64), field_of
+    return V, field_of
 
 
 @given(tables(), st.integers(1, 40))
@@ -37,7 +45,7 @@ def test_the_pairs_are_those_of_a_comparison_of_all(table, n):
     assert len({(i, j) for i, j, _ in found}) == len(found)
     for i, j, value in found:
         assert i < j
-        assert value == V[i] @ V[j]
+        assert value == pytest.approx(V[i] @ V[j], abs=1e-14 * np.linalg.norm(V[i]) * np.linalg.norm(V[j]))
         assert field_of is None or field_of[i] != field_of[j]
 
 
@@ -69,3 +77,33 @@ def test_tiny_and_huge_vectors_have_the_same_pairs(scale):
 def test_vectors_of_zeros_interact_with_nothing():
     assert strongest_pairs(np.zeros((4, 2)), 3, None, 1) == []
     assert strongest_pairs(np.eye(4), 3, None, 1) == []
+    assert strongest_between([PairVectors(np.arange(2), np.zeros((2, 2)), np.arange(2, 4), np.eye(2))], 3, 1) == []
+
+
+@st.composite
+def pairs_of_fields(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n_fields, k = draw(st.integers(1, 4)), draw(st.integers(0, 4))
+    fields = np.array_split(rng.permutation(draw(st.integers(n_fields, 200))), n_fields)
+    found = []
+    for F, G in combinations([np.sort(features) for features in fields], 2):
+        found.append(PairVectors(F, random_vectors(draw, rng, len(F), k), G, random_vectors(draw, rng, len(G), k)))
+    return found
+
+
+@pytest.mark.parametrize("block", [2, 64])
+@given(fields=pairs_of_fields(), n=st.integers(1, 40))
+def test_pairs_of_two_tables_are_those_of_a_comparison_of_all(block, fields, n):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "_FIRST_BLOCK", block)
+        patch.setattr(pairs, "_BLOCK", block + 1)
+        found = strongest_between(fields, n, 1)
+    products = {}
+    for F, A, G, B in fields:
+        products |= {
+            (min(i, j), max(i, j)): a @ b for i, a in zip(F, A, strict=True) for j, b in zip(G, B, strict=True)
+        }
+    every = np.sort(np.abs([value for value in products.values() if value]))[::-1]
+    np.testing.assert_allclose([abs(value) for _, _, value in found], every[:n], rtol=1e-5)
+    assert len({(i, j) for i, j, _ in found}) == len(found)
+    assert all(value == pytest.approx(products[i, j], rel=1e-9, abs=1e-9) for i, j, value in found)

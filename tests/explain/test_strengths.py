@@ -6,7 +6,7 @@ import pytest
 import field_aware_cases
 from fastfm_ext import FFMRegressor, FMRegressor
 from fastfm_ext._engine.interactions import interactions as interactions_of
-from fastfm_ext.explain import field_strengths, top_interactions
+from fastfm_ext.explain import field_strengths
 from field_aware_cases import FIELD_AWARE, encoded, target_of
 
 table = field_aware_cases.table
@@ -55,10 +55,3 @@ def test_fields_of_a_model_that_has_its_own_are_refused(table):
     model = FFMRegressor(max_iter=2).fit(X, table[1])
     with pytest.raises(ValueError, match="fields are those that the model has"):
         field_strengths(model, fields=encoder.fields_)
-
-
-def test_the_strongest_pairs_of_a_model_are_for_factorization_machines_alone(table):
-    _, X = encoded(table)
-    says = "and FFMRegressor is a field-aware model; field_strengths tells"
-    with pytest.raises(ValueError, match=says):
-        top_interactions(FFMRegressor(max_iter=2).fit(X, table[1]))

@@ -21,13 +21,15 @@ them is five times as large as that of an FwFM, and as slow to search.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from itertools import combinations
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import AnyArray, Float32
+from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine.csr import Csr, present_features
 from fastfm_ext._engine.models import ModelSpec
@@ -36,6 +38,21 @@ from fastfm_ext._engine.scipy_matrices import as_scipy
 from fastfm_ext._engine.scores import predict
 
 ItemFields = NDArray[np.integer]
+
+
+class PairVectors(NamedTuple):
+    """Features of two fields, and vectors whose inner product is what a feature of each add together.
+
+    Attributes
+    ----------
+    features, others : ndarray of shape (n_features,), (n_others,)
+    vectors, vectors_of_others : float64 ndarray of shape (n_features, n_factors), (n_others, n_factors)
+    """
+
+    features: NDArray[np.intp]
+    vectors: Float64
+    others: NDArray[np.intp]
+    vectors_of_others: Float64
 
 
 def user_vectors(X: Csr, params: Parameters, item_fields: ItemFields) -> Float32:
@@ -70,6 +87,20 @@ def item_vectors(X: Csr, params: Parameters, item_fields: ItemFields) -> Float32
     """
     users, items = _sides(params, item_fields)
     return _flat(towards(field_sums(X, params, items), users))
+
+
+def vectors_of_pairs(params: Parameters) -> Iterator[PairVectors]:
+    """Give the vectors of all pairs of fields, each once, in double precision."""
+    assert params.model.pull is not None
+    V, R = params.V, pairs_of_fields(params)
+    of_field = [np.flatnonzero(params.fields.of_feature == field) for field in range(params.fields.n)]
+    for F, G in combinations(range(params.fields.n), 2):
+        mine, theirs = of_field[F], of_field[G]
+        by_field = params.model.has_vectors_by_field
+        own, acted_on = (V[mine, G], V[theirs, F]) if by_field else (V[mine], V[theirs])
+        sums = own.reshape(len(own), 1, *[1] * by_field, params.n_factors).astype(np.float64)
+        vectors = params.model.pull(sums, None if R is None else R[[[F]], [[G]]].astype(np.float64))
+        yield PairVectors(mine, vectors.reshape(own.shape), theirs, acted_on.astype(np.float64))
 
 
 def own_scores(X: Csr, params: Parameters, n_threads: int = 1) -> Float32:

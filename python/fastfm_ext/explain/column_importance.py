@@ -75,7 +75,7 @@ def importance(
     {'0': 1.5, '1': 0.5}
     """
     opened = OpenedModel.of(model, encoder)
-    estimator = opened.scorer("importance", takes_fields=True)
+    estimator = opened.scorer("importance")
     columns = Columns.of(opened, estimator._scorers[0].n_features, fields)
     if by_feature:
         columns = columns.of_features

@@ -106,7 +106,7 @@ def field_interactions(
     [[1.0, 4.0], [4.0, 0.0]]
     """
     opened = OpenedModel.of(model, encoder)
-    estimator = opened.scorer("field_interactions", takes_fields=True)
+    estimator = opened.scorer("field_interactions")
     estimator._draws = None  # of the one machine
     columns = Columns.of(opened, estimator._scorers[0].n_features, fields).as_groups
     if len(columns) > MOST_COLUMNS:

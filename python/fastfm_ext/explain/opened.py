@@ -45,10 +45,8 @@ class OpenedModel:
             check_is_fitted(encoder, "fields_")
         return cls(model, encoder, before)
 
-    def scorer(self, wanted_by: str, *, takes_fields: bool = False) -> Any:
+    def scorer(self, wanted_by: str) -> Any:
         """Return the estimator as it is now, which scores rows one by one.
-
-        Unless it ``takes_fields``, it is no field-aware model.
 
         Raises
         ------
@@ -69,19 +67,11 @@ class OpenedModel:
             raise TypeError(f"{wanted_by} takes models of fastfm_ext, or Pipelines that end with one; got {got}.")
         model = self.estimator._as_it_is()
         check_is_fitted(model, "_scorers")
-        self.check_form(wanted_by, takes_fields=takes_fields)
+        self.check_form(wanted_by)
         return model
 
-    def check_form(self, wanted_by: str, *, takes_fields: bool = False) -> None:
-        """Raise ValueError for a Bayesian model in the centered form, where features of one block do not interact.
-
-        The same goes for field-aware models, whose pairs have other interactions than <v_i, v_j>, unless it takes them.
-        """
-        if hasattr(self.estimator, "field_names_") and not takes_fields:
-            raise ValueError(
-                f"{wanted_by} takes factorization machines, and {type(self.estimator).__name__} is a field-aware "
-                "model; field_strengths tells which fields interact in it, and interactions which features of a row"
-            )
+    def check_form(self, wanted_by: str) -> None:
+        """Raise ValueError for a Bayesian model in the centered form, where features of one block do not interact."""
         if getattr(self.estimator, "_centered", None) is not None:  # form may have been set since
             raise ValueError(
                 f"{wanted_by} takes factorization machines as they are written, and this one is centered; fit with "

@@ -1,12 +1,13 @@
-"""Pairs of vectors with the largest inner products, among all pairs of a table or those of different fields."""
+"""Pairs of vectors with the largest inner products: of one table, or of one table and another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from fastfm_ext._common.arrays import Float32, Float64, Int64
+from fastfm_ext._engine.field_vectors import PairVectors
 from fastfm_ext._engine.search import ItemLists, PackedItems, norms, top_n
 
 # Vectors that are compared with all others at once: few at first, since these find out how short the rest may be.
@@ -37,23 +38,95 @@ def strongest_pairs(vectors: Float64, n: int, field_of: Int64 | None, n_threads:
     """
     if not vectors.shape[1] or len(vectors) < 2:
         return []
-    longest = float(np.sqrt((vectors**2).sum(axis=1).max()))
-    if not longest:
-        return []
-    # One factor for all vectors brings the longest near unit length; a power of two leaves the digits of all products.
-    scaled = vectors * np.exp2(-np.ceil(np.log2(longest)))
-    searched = np.ascontiguousarray(scaled, dtype=np.float32)
+    searched, factor = _searched(vectors)
     items, lengths = PackedItems.of(searched), norms(searched)
-    best = np.zeros((0, 2), dtype=np.int64)
-    strength = np.zeros(0)
-    for block in _blocks(lengths, field_of, min(_BLOCK, max(_FIRST_BLOCK, _PAIRS_OF_BLOCK // n))):
-        bound = strength[n - 1] if len(strength) >= n else 0.0
+    best = _Best(n)
+    for block in _blocks(lengths, field_of, _block_rows(n)):
         # The margin is for the rounding of lengths and products in float32.
-        rows = block[lengths[block] ** 2 >= bound * (1 - 1e-5)]
+        rows = block[lengths[block] ** 2 >= best.bound * factor**2 * (1 - 1e-5)]
         if len(rows):
             found = _neighbours(rows, searched, items, n, field_of, n_threads)
-            best, strength = _strongest(np.concatenate((best, found)), scaled, n)
-    return [(i, j, float(vectors[i] @ vectors[j])) for i, j in best.tolist()]
+            best.add(found, np.einsum("ij,ij->i", vectors[found[:, 0]], vectors[found[:, 1]]))
+    return best.pairs
+
+
+def strongest_between(fields: Iterable[PairVectors], n: int, n_threads: int) -> list[Pair]:
+    """Return the pairs of features of two fields with the largest |<a_i, b_j>|, in the order of `strongest_pairs`.
+
+    A pair is at most |a_i| times the longest b, so vectors a too short for the n-th best so far need not be looked at.
+
+    Parameters
+    ----------
+    fields : iterable of PairVectors
+        Each two fields once.
+    n : int
+    n_threads : int
+
+    Returns
+    -------
+    list of (i, j, value)
+    """
+    best = _Best(n)
+    for features, vectors, others, vectors_of_others in fields:
+        if not vectors.size or not vectors_of_others.size:
+            continue
+        (searched, factor), (among, factor_of_others) = _searched(vectors), _searched(vectors_of_others)
+        lengths, items = norms(searched), PackedItems.of(among)
+        longest = float(norms(among).max())
+        for block in _blocks(lengths, None, _block_rows(n)):
+            bound = best.bound * factor * factor_of_others
+            rows = block[lengths[block] * longest >= bound * (1 - 1e-5)]
+            if not len(rows):
+                break
+            # Margins are for the rounding of lengths and products in float32.
+            signed = np.concatenate((searched[rows], -searched[rows]))
+            positions, products = top_n(signed, items, min(n, len(others)), n_threads=n_threads)
+            row, place = np.nonzero(products >= bound - 1e-5 * longest * np.tile(lengths[rows], 2)[:, None])
+            at, to = np.tile(rows, 2)[row], positions[row, place]
+            pairs = np.sort(np.stack((features[at], others[to]), axis=1), axis=1)
+            best.add(pairs, np.einsum("ij,ij->i", vectors[at], vectors_of_others[to]))
+    return best.pairs
+
+
+class _Best:
+    """The n best pairs of those that have been added."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._ends = np.zeros((0, 2), dtype=np.int64)
+        self._values = np.zeros(0)
+
+    @property
+    def bound(self) -> float:
+        """The size that a pair needs to be among them."""
+        return abs(float(self._values[-1])) if len(self._values) == self._n else 0.0
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """All, by falling size, then by their features."""
+        return [(i, j, value) for (i, j), value in zip(self._ends.tolist(), self._values.tolist(), strict=True)]
+
+    def add(self, ends: Int64, values: Float64) -> None:
+        """Add pairs i < j, (n_pairs, 2), with their values; one that is there already counts once, and 0 not at all."""
+        ends, at = np.unique(np.concatenate((self._ends, ends)), axis=0, return_index=True)
+        values = np.concatenate((self._values, values))[at]
+        kept = np.argsort(-np.abs(values), kind="stable")[: self._n]
+        kept = kept[values[kept] != 0]
+        self._ends, self._values = ends[kept], values[kept]
+
+
+def _searched(vectors: Float64) -> tuple[Float32, float]:
+    """Return vectors for a search in float32, and by what they are multiplied: the longest is then near unit length.
+
+    A power of two leaves the digits of all products.
+    """
+    longest = float(np.abs(vectors).max())
+    factor = float(np.exp2(-np.ceil(np.log2(longest)))) if longest else 1.0
+    return np.ascontiguousarray(vectors * factor, dtype=np.float32), factor
+
+
+def _block_rows(n: int) -> int:
+    return min(_BLOCK, max(_FIRST_BLOCK, _PAIRS_OF_BLOCK // n))
 
 
 def _blocks(lengths: Float64, field_of: Int64 | None, size: int) -> Iterator[Int64]:
@@ -85,12 +158,3 @@ def _neighbours(
     first = np.repeat(np.tile(rows, 2), positions.shape[1])
     pairs = np.sort(np.stack((first, positions.ravel()), axis=1), axis=1)
     return pairs[pairs[:, 0] >= 0]
-
-
-def _strongest(pairs: Int64, vectors: Float64, n: int) -> tuple[Int64, Float64]:
-    """Return the n pairs, each once, of the largest products, and these without their signs."""
-    pairs = np.unique(pairs, axis=0)
-    strength = np.abs(np.einsum("ij,ij->i", vectors[pairs[:, 0]], vectors[pairs[:, 1]]))
-    kept = np.argsort(-strength, kind="stable")[:n]
-    kept = kept[strength[kept] > 0]
-    return pairs[kept], strength[kept]

@@ -64,7 +64,7 @@ def interactions(model: Any, X: Any, n: int | None = 10, encoder: Any = None) ->
     if n is not None and not is_integer(1)(n):
         raise ValueError(f"n must be a positive integer, or None for all pairs; got {n!r}")
     opened = OpenedModel.of(model, encoder)
-    estimator = opened.scorer("interactions", takes_fields=True)
+    estimator = opened.scorer("interactions")
     scorers = estimator._scorers
     names = Columns.of(opened, scorers[0].n_features).feature_names
     labels = [None] if len(scorers) == 1 else estimator.classes_.tolist()

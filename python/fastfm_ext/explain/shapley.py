@@ -89,7 +89,7 @@ def contributions(
     True
     """
     opened = OpenedModel.of(model, encoder)
-    estimator = opened.scorer("contributions", takes_fields=True)
+    estimator = opened.scorer("contributions")
     columns = Columns.of(opened, estimator._scorers[0].n_features, fields)
     if by_feature:
         columns = columns.of_features
