@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <mutex>
 #include <numeric>
 #include <vector>
 
+#include "threads/copies.hpp"
 #include "threads/cpus.hpp"
 #include "threads/fan_out.hpp"
 #include "threads/halves.hpp"
@@ -23,105 +23,6 @@ int64_t visits_between_merges(const Csr& X, int64_t visits_per_thread) {
     const int64_t by_length = nonzeros * X.n_rows / std::max<int64_t>(X.indptr[X.n_rows], 1);
     return std::min(std::clamp(by_length, least, most), visits_per_thread / merges + 1);
 }
-
-// A thread's own copies of w0 and of the hot features: values now, and the shared values that they began from.
-class OwnCopies {
-  public:
-    OwnCopies(const Params& shared, const HotFeatures& hot, Merge merge, int n_threads)
-        : shared_(shared),
-          hot_(hot),
-          merge_(merge),
-          share_(merge == Merge::whole_changes ? 1.0f : 1.0f / static_cast<float>(n_threads)),
-          random_(shared.seed),
-          now_(begin_of(shared.n_tables) + bytes_per_line),
-          before_(now_.size()) {}
-
-    // The shared parameters, with this thread's copies in their place, and random numbers that are new each time.
-    Params params() {
-        Params own = shared_;
-        own.seed = random_.next();
-        for (int t = 0; t < own.n_tables; ++t) {
-            if (!own.tables[t].per_feature)
-                own.tables[t].records = reinterpret_cast<float*>(now() + begin_of(t));
-            else if (hot_.n)
-                own.copies[t] = now() + begin_of(t);
-        }
-        return own;
-    }
-
-    // Begins from the shared values.
-    void take_up() {
-        for_each_record([this](const Table& table, const void* shared, int64_t at) {
-            const int64_t n_bytes = record_length(table) * bytes_of_value(table.storage);
-            std::memcpy(now() + at, shared, n_bytes);
-            std::memcpy(before_.data() + at, shared, n_bytes);
-        });
-    }
-
-    // Adds what this thread has learned to the shared values.
-    void merge() {
-        for_each_record([this](const Table& table, void* shared, int64_t at) {
-            const void *now_at = now() + at, *before_at = before_.data() + at;
-            const int64_t length = record_length(table);
-            if (table.storage == Storage::half)
-                add_changes(static_cast<uint16_t*>(shared), static_cast<const uint16_t*>(now_at),
-                            static_cast<const uint16_t*>(before_at), length, table.width, random_);
-            else
-                merge_floats(static_cast<float*>(shared), static_cast<const float*>(now_at),
-                             static_cast<const float*>(before_at), length);
-        });
-    }
-
-  private:
-    static constexpr int64_t bytes_per_line = 64;
-
-    // Where the copies begin: on a cache line, so that records of factors do not straddle.
-    char* now() {
-        const auto address = reinterpret_cast<uintptr_t>(now_.data());
-        return now_.data() + -address % bytes_per_line;
-    }
-
-    int64_t record_length(const Table& table) const { return int64_t{1 + shared_.n_slots} * table.width; }
-    int64_t n_copies(const Table& table) const { return table.per_feature ? hot_.n : table.n_rows; }
-
-    // Where the copies of table t begin, on a cache line; for n_tables, where those of all tables end.
-    int64_t begin_of(int t) const {
-        int64_t at = 0;
-        for (int before = 0; before < t; ++before) {
-            const Table& table = shared_.tables[before];
-            const int64_t n_bytes = n_copies(table) * record_length(table) * bytes_of_value(table.storage);
-            at += (n_bytes + bytes_per_line - 1) / bytes_per_line * bytes_per_line;
-        }
-        return at;
-    }
-
-    void merge_floats(float* shared, const float* now, const float* before, int64_t length) const {
-        const int64_t n_changed = merge_ == Merge::mean_state ? length / (1 + shared_.n_slots) : length;
-        for (int64_t l = 0; l < n_changed; ++l) shared[l] += share_ * (now[l] - before[l]);
-        for (int64_t l = n_changed; l < length; ++l) shared[l] += share_ * (now[l] - shared[l]);
-    }
-
-    // Calls body(table, shared record, where the copy of it begins).
-    template <class Body>
-    void for_each_record(Body body) {
-        for (int t = 0; t < shared_.n_tables; ++t) {
-            const Table& table = shared_.tables[t];
-            const int64_t n_bytes = record_length(table) * bytes_of_value(table.storage), begin = begin_of(t);
-            for (int64_t c = 0; c < n_copies(table); ++c) {
-                const int64_t row = table.per_feature ? hot_.features[c] : c;
-                body(table, reinterpret_cast<char*>(table.records) + row * n_bytes, begin + c * n_bytes);
-            }
-        }
-    }
-
-    Params shared_;
-    HotFeatures hot_;
-    Merge merge_;
-    float share_;
-    SplitMix64 random_;
-    std::vector<char> now_;
-    std::vector<char> before_;
-};
 
 // The most nonzeros of a row, for models that ask for room; else 0.
 int64_t most_nonzeros(const Csr& X, bool is_asked_for) {
@@ -183,6 +84,9 @@ Status shared_epoch(const Kernels& kernels, const Csr& X, const Targets& targets
     if (!fields.empty()) shared.fields.of_feature = fields.data();
     if (!l2_scale.empty()) shared.l2_scale = l2_scale.data();
     Rooms rooms(kernels, X, params, n_threads);
+    Copies together(params,
+                    hot);  // what the threads have learned: side by side, as merges of records far apart take long
+    together.take_from_tables();
     std::vector<OwnCopies> copies;
     copies.reserve(n_threads);
     for (int t = 0; t < n_threads; ++t) {
@@ -200,13 +104,13 @@ Status shared_epoch(const Kernels& kernels, const Csr& X, const Targets& targets
         {
             // Re-read here, not after the last merge: the thread may have been descheduled in between.
             const std::lock_guard<std::mutex> lock(merging);
-            copies[t].take_up();
+            copies[t].take_up(together);
         }
         status[t] = kernels.sgd_epoch(X, targets, visits, copies[t].params(), options, &sum);
         sums[t] += sum;
         if (status[t].code != StatusCode::ok) has_failed = true;
         const std::lock_guard<std::mutex> lock(merging);
-        copies[t].merge();
+        copies[t].merge(together);
     };
     const int64_t piece = visits_between_merges(X, n_visits / n_threads);
     std::vector<std::atomic<int64_t>> begun(n_threads);  // visits of each share that somebody has claimed
@@ -220,6 +124,7 @@ Status shared_epoch(const Kernels& kernels, const Csr& X, const Targets& targets
                 train(t, first + from, first + std::min(from + piece, n));
         }
     });
+    together.put_into_tables();
     *loss_sum = std::accumulate(sums.begin(), sums.end(), 0.0);
     for (const Status& s : status)
         if (s.code != StatusCode::ok) return s;
