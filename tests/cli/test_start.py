@@ -37,11 +37,13 @@ def slow_imports(folder, *arguments):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_text_is_trained_on_and_predicted_without_scikit_learn_and_scipy(text_files, task):
+def test_models_of_text_are_trained_and_used_without_scikit_learn_and_scipy(text_files, task):
     loaded, said = slow_imports(text_files, *FIT, "--task", task, "--max-iter", "2")
     assert loaded == []
     assert "fastfm-ext: warning: Training ended at max_iter=2" in said
     assert slow_imports(text_files, "predict", "m.fastfm", "test.ffm", "--quiet") == ([], "")
+    assert slow_imports(text_files, "evaluate", "m.fastfm", "test.ffm") == ([], "")
+    assert slow_imports(text_files, "inspect", "m.fastfm") == ([], "")
     assert type(load_model(text_files / "m.fastfm").model) is TASKS[task]
 
 

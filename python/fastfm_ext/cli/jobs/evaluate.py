@@ -8,24 +8,24 @@ from typing import Any
 from fastfm_ext.cli.columns import TableColumns
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import LoadedModel
-from fastfm_ext.cli.jobs.recommenders import read_table, scores_of
 from fastfm_ext.cli.jobs.scores import scores
 from fastfm_ext.cli.jobs.tables import refused, targets_of
 from fastfm_ext.cli.settings import EvaluateSettings
-from fastfm_ext.ranking.ranker import FMRanker
 
 
 def run(settings: EvaluateSettings) -> None:
     """Do the whole job."""
-    loaded = LoadedModel.load(settings.model)
+    loaded = LoadedModel.load(settings.model, plain=True)
     if loaded.recommender is not None:
+        from fastfm_ext.cli.jobs.recommenders import read_table, scores_of
+
         if settings.target is not None:
             raise ValueError(f"--target {settings.target}: {settings.model} is a ranking, which has none")
         events = read_table(settings.data, settings.form, settings.csv, loaded.encoder)
         with refused(settings.data):
             print(scores_of(loaded.recommender, events, settings))
         return
-    if isinstance(loaded.model, FMRanker):
+    if not hasattr(loaded.model, "predict"):
         raise ValueError(f"{settings.model}: an FMRanker by itself; only those of fit --task ranking know their events")
     print(scores(loaded.model, _batches(loaded, settings)))
 

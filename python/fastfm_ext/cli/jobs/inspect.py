@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from fastfm_ext._common.checks import public_name
 from fastfm_ext._common.extras import require
+from fastfm_ext._estimators.hyperparameters import values_of
 from fastfm_ext.cli.jobs.data import DataFile
 from fastfm_ext.cli.jobs.models import is_recommender, plain_classes, taken_apart
 from fastfm_ext.cli.settings import InspectSettings
-from fastfm_ext.model_io.saved import SavedModel, load_model
+from fastfm_ext.model_io.saved import SavedModel, load_plain
 from fastfm_ext.text_formats.whole_files import scan_text
 
 _ZIP = b"PK\x03\x04"  # model files are zip archives
@@ -41,7 +43,7 @@ def _shown(value: Any) -> str:
 
 def _file_facts(settings: InspectSettings) -> dict[str, Any]:
     """Return facts about a model file; those of a recommender are its users and items, and those of its parts."""
-    saved = load_model(settings.file)
+    saved = load_plain(settings.file)
     facts = {}
     if is_recommender(saved.model):
         n_users, n_items = saved.model.interactions_.shape
@@ -55,10 +57,10 @@ def _model_facts(saved: SavedModel, top: int) -> dict[str, Any]:
     model, encoder, index = saved
     if model is not None:
         facts |= {
-            "model": type(model).__name__,
+            "model": public_name(type(model)),
             "features": int(model.n_features_in_),
             "factors": int(model.n_factors),
-            **{name: value for name, value in model.get_params().items() if name in ("loss", "solver", "dtype")},
+            **{name: value for name, value in sorted(values_of(model).items()) if name in ("loss", "solver", "dtype")},
         }
         if hasattr(model, "n_sweeps_"):
             facts |= {"sweeps": model.n_sweeps_, "burn-in": model.burn_in_, "draws kept": model.n_samples_}
