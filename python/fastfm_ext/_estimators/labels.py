@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastfm_ext._common.arrays import AnyArray, Float32
+from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._validation.quick_checks import check_classes, check_finite
 
 
@@ -91,3 +91,10 @@ def rising_classes(classes: Any) -> AnyArray:
     if named.ndim != 1 or len(named) < 2 or not np.array_equal(named, np.unique(named)):
         raise ValueError(f"classes must hold two or more different classes in rising order, got {classes!r}.")
     return named
+
+
+def chosen_by(scores: Float32 | Float64, classes: AnyArray) -> AnyArray:
+    """Return the class of each row, (n_rows,), by the sign of its one score, or the largest of (n_scorers, n_rows)."""
+    chosen = (scores[0] > 0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
+    labels: AnyArray = classes[chosen]
+    return labels

@@ -12,7 +12,7 @@ from fastfm_ext._common.arrays import AnyArray, Float32, Float64, Int64
 from fastfm_ext._engine.options import Options
 from fastfm_ext._estimators.batch_methods import if_on_batches
 from fastfm_ext._estimators.class_weights import weighted_by_class
-from fastfm_ext._estimators.labels import check_labels, classes_of, codes_of, encoded, named_classes
+from fastfm_ext._estimators.labels import check_labels, chosen_by, classes_of, codes_of, encoded, named_classes
 from fastfm_ext._estimators.negative_sampling import log_rate
 from fastfm_ext._estimators.probabilities import probabilities_of
 from fastfm_ext._estimators.rows import RowEstimator
@@ -90,10 +90,7 @@ class RowClassifier(RowEstimator):
             what is computed of them is beyond float32.
         """
         model = self._as_it_is()
-        scores = model._raw_predictions(X)
-        chosen = (scores[0] > 0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
-        labels: AnyArray = model.classes_[chosen]
-        return labels
+        return chosen_by(model._raw_predictions(X), model.classes_)
 
     def decision_function(self, X: Any) -> Float32:
         """Return the score of each row, the log odds.

@@ -12,7 +12,7 @@ from sklearn.base import ClassifierMixin
 
 from fastfm_ext._common.arrays import AnyArray, Float32, Float64
 from fastfm_ext._estimators.class_weights import weights_by_class
-from fastfm_ext._estimators.labels import check_labels, classes_of, encoded
+from fastfm_ext._estimators.labels import check_labels, chosen_by, classes_of, encoded
 from fastfm_ext._estimators.scoring_form import Link
 from fastfm_ext._learning.solvers.hyperpriors import Priors
 from fastfm_ext._learning.solvers.likelihoods import LOG_2PI, Likelihood, Probit
@@ -197,10 +197,7 @@ class BayesianFMClassifier(ClassifierMixin, BayesianEstimator):
             what is computed of them is beyond float32.
         """
         model = self._as_it_is()
-        scores = model._averaged(X)
-        chosen = (scores[0] > 0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
-        labels: AnyArray = model.classes_[chosen]
-        return labels
+        return chosen_by(model._averaged(X), model.classes_)
 
     def decision_function(self, X: Any) -> Float64:
         """Return the score of each row: the probit of the averaged probability.

@@ -110,11 +110,9 @@ def top_interactions(
         raise ValueError(f"n must be a positive integer, got {n!r}")
     check_is_fitted(model, "_scorers")
     opened.check_form("top_interactions")
-    is_field_aware = hasattr(model, "field_names_")
-    if is_field_aware and fields is not None:
-        raise ValueError(f"fields are those that the model has; {type(model).__name__} was trained with them")
+    opened.refuse_fields(fields)
     columns = Columns.of(opened, model.w_.shape[-1], fields)
-    strongest = _pairs_of_fields if is_field_aware else _pairs
+    strongest = _pairs_of_fields if hasattr(model, "field_names_") else _pairs
     of_classes = strongest(model, columns, int(n), effective_n_jobs(n_jobs))
     labels = [None] if len(of_classes) == 1 else model.classes_
     names = columns.feature_names

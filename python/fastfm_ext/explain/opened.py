@@ -78,6 +78,12 @@ class OpenedModel:
                 'form="fm" to explain it'
             )
 
+    def refuse_fields(self, fields: ArrayLike | None) -> None:
+        """Raise ValueError if fields are given for a model that has its own."""
+        if fields is not None and hasattr(self.estimator, "field_names_"):
+            name = type(self.estimator).__name__
+            raise ValueError(f"fields are those that the model has; {name} was trained with them")
+
     def rows(self, X: Any, name: str = "X") -> Any:
         """Return rows as the estimator takes them; what is wrong with them is said of this argument."""
         rows = X

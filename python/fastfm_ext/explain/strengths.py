@@ -111,8 +111,7 @@ def _fields(opened: OpenedModel, params: Parameters, fields: ArrayLike | None) -
         columns = Columns.of(opened, params.n_features, fields).as_groups
         assert columns.group_of is not None
         return columns.names, columns.group_of
-    if fields is not None:
-        raise ValueError(f"fields are those that the model has; {type(model).__name__} was trained with them")
+    opened.refuse_fields(fields)
     of_feature, names = params.fields.of_feature, model.field_names_
     is_encoders = encoder is not None and np.array_equal(names[of_feature], encoder.fields_)
     shown = [encoder.field_names_[number] for number in names] if is_encoders else map(str, names.tolist())

@@ -19,9 +19,10 @@ class FFMClassifier(ClassifierMixin, PlainFFMClassifier, ScikitLearnEstimator):
     n_factors : int, default=4
         Length k of each vector; 0 leaves the pair term out. 4, 8 and multiples of 16 waste no memory.
     fields : array-like of shape (n_features,), optional
-        The field of each feature, as an integer or a name; `FMEncoder.fields_` has it. It may be longer: the rest are
-        the fields of features to come, see `grow`. By default, a sparse X that comes from an `FMEncoder`, as in a
-        Pipeline, knows its fields; of any other X, up to 256 columns are a field each.
+        The field of each feature, as an integer or a name: what the feature is a value of, such as the site or the
+        ad; `FMEncoder.fields_` has it. It may be longer: the rest are the fields of features to come, see `grow`. By
+        default, a sparse X that comes from an `FMEncoder`, as in a Pipeline, knows its fields, the columns of the
+        table; of any other X, up to 256 columns are a field each.
     item_fields : array-like, optional
         Which fields are those of items, by their names in `fields`, for `user_vector` and `item_vector`; it plays no
         part in training. By default the encoder of the rows says so: see `fields`.

@@ -10,8 +10,8 @@ class FmFMClassifier(ClassifierMixin, PlainFmFMClassifier, ScikitLearnEstimator)
     """Field-matrixed factorization machine for classification.
 
     Learns the log odds ``p(x) = w0 + sum_i w_i x_i + sum_{i<j} v_i M_F(i)F(j) v_j' x_i x_j``:
-    one vector a feature, as an FM has, and a matrix for each pair of fields, which turns the one towards the
-    other. It begins as that FM, with matrices of identity. A row takes a time
+    one vector a feature, as an FM has, and for each pair of fields a matrix M, by which the vector of the one feature
+    is multiplied before it meets that of the other. It begins as that FM, with identity matrices. A row takes a time
     in proportion to its nonzeros, and to the square of the fields that it has features of.
 
     Parameters
@@ -32,7 +32,7 @@ validation_fraction, n_iter_no_change, tol, refit, warm_start, n_jobs, random_st
     V_ : ndarray of shape (n_features, n_factors), float32
         One more axis in front for more than two classes, as of `R_`.
     R_ : ndarray of shape (n_fields, n_fields, n_factors, n_factors), float32
-        ``R_[F, G]`` is M of fields F and G, and that of G and F transposed.
+        ``R_[F, G]`` is M of fields F and G, learned without L2, and that of G and F transposed.
     fields_ : ndarray of shape (n_features,), int32
     field_names_ : ndarray of shape (n_fields,)
         As of `FFMClassifier`.
@@ -88,7 +88,7 @@ n_iter_no_change, tol, refit, warm_start, n_jobs, random_state, verbose
     ----------
     V_ : ndarray of shape (n_features, n_factors), float32
     R_ : ndarray of shape (n_fields, n_fields, n_factors, n_factors), float32
-        ``R_[F, G]`` is M of fields F and G, and that of G and F transposed.
+        ``R_[F, G]`` is M of fields F and G, learned without L2, and that of G and F transposed.
     fields_ : ndarray of shape (n_features,), int32
     field_names_ : ndarray of shape (n_fields,)
         As of `FFMClassifier`.

@@ -10,9 +10,9 @@ class FvFMClassifier(ClassifierMixin, PlainFvFMClassifier, ScikitLearnEstimator)
     """Field-vectorized factorization machine for classification.
 
     Learns the log odds ``p(x) = w0 + sum_i w_i x_i + sum_{i<j} <v_i * m_F(i)F(j), v_j> x_i x_j``:
-    one vector a feature, as an FM has, and a vector of weights of the factors for each pair of fields: an FmFM
-    of diagonal matrices. It begins as that FM, with weights of 1. A row takes a time
-    in proportion to its nonzeros, and to the square of the fields that it has features of.
+    one vector a feature, as an FM has, and for each pair of fields a vector m, by which factors count one by one: an
+    `FmFMClassifier` of diagonal matrices. It begins as that FM, with weights of 1. A row takes a time in proportion to
+    its nonzeros, and to the square of the fields that it has features of.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ validation_fraction, n_iter_no_change, tol, refit, warm_start, n_jobs, random_st
     V_ : ndarray of shape (n_features, n_factors), float32
         One more axis in front for more than two classes, as of `R_`.
     R_ : ndarray of shape (n_fields, n_fields, n_factors), float32
-        How strongly the factors of pairs of fields count; symmetric in the fields.
+        ``R_[F, G]`` is m of fields F and G, learned without L2; symmetric in the fields.
     fields_ : ndarray of shape (n_features,), int32
     field_names_ : ndarray of shape (n_fields,)
         As of `FFMClassifier`.
@@ -88,7 +88,7 @@ n_iter_no_change, tol, refit, warm_start, n_jobs, random_state, verbose
     ----------
     V_ : ndarray of shape (n_features, n_factors), float32
     R_ : ndarray of shape (n_fields, n_fields, n_factors), float32
-        How strongly the factors of pairs of fields count; symmetric in the fields.
+        ``R_[F, G]`` is m of fields F and G, learned without L2; symmetric in the fields.
     fields_ : ndarray of shape (n_features,), int32
     field_names_ : ndarray of shape (n_fields,)
         As of `FFMClassifier`.

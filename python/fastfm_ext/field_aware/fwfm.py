@@ -10,9 +10,9 @@ class FwFMClassifier(ClassifierMixin, PlainFwFMClassifier, ScikitLearnEstimator)
     """Field-weighted factorization machine for classification.
 
     Learns the log odds ``p(x) = w0 + sum_i w_i x_i + sum_{i<j} r_F(i)F(j) <v_i, v_j> x_i x_j``:
-    one vector a feature, as an FM has, and a weight for each pair of fields. It begins as that FM, with
-    weights of 1, and has hardly more parameters. A row takes a time
-    in proportion to its nonzeros, and to the square of the fields that it has features of.
+    one vector a feature, as an FM has, and for each pair of fields a weight r, by which all pairs of their features
+    count. It begins as that FM, with weights of 1, and has hardly more parameters. A row takes a time in proportion
+    to its nonzeros, and to the square of the fields that it has features of.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ validation_fraction, n_iter_no_change, tol, refit, warm_start, n_jobs, random_st
     V_ : ndarray of shape (n_features, n_factors), float32
         One more axis in front for more than two classes, as of `R_`.
     R_ : ndarray of shape (n_fields, n_fields), float32
-        How strongly pairs of fields count; symmetric.
+        The weight r of each pair of fields, learned without L2; symmetric.
     fields_ : ndarray of shape (n_features,), int32
     field_names_ : ndarray of shape (n_fields,)
         As of `FFMClassifier`.
@@ -90,7 +90,7 @@ n_iter_no_change, tol, refit, warm_start, n_jobs, random_state, verbose
     ----------
     V_ : ndarray of shape (n_features, n_factors), float32
     R_ : ndarray of shape (n_fields, n_fields), float32
-        How strongly pairs of fields count; symmetric.
+        The weight r of each pair of fields, learned without L2; symmetric.
     fields_ : ndarray of shape (n_features,), int32
     field_names_ : ndarray of shape (n_fields,)
         As of `FFMClassifier`.
