@@ -54,12 +54,12 @@ class Linear {
     template <class Rule, class Row>
     FASTFM_INLINE void step_on_weights(const Row& row, float g, float l2, const Rates<4>& rates) {
         int64_t j = 0;
-        if constexpr (Rule::n_slots == 1) {
-            for (; j + 4 <= row.nnz(); j += 4) step_on_pairs<Rule, 4>(row, j, g, l2, rates);
+        if constexpr (Rule::n_slots <= 1) {
+            for (; j + 4 <= row.nnz(); j += 4) step_on_four<Rule, 4>(row, j, g, l2, rates);
             switch (row.nnz() - j) {
-                case 1: return step_on_pairs<Rule, 1>(row, j, g, l2, rates);
-                case 2: return step_on_pairs<Rule, 2>(row, j, g, l2, rates);
-                case 3: return step_on_pairs<Rule, 3>(row, j, g, l2, rates);
+                case 1: return step_on_four<Rule, 1>(row, j, g, l2, rates);
+                case 2: return step_on_four<Rule, 2>(row, j, g, l2, rates);
+                case 3: return step_on_four<Rule, 3>(row, j, g, l2, rates);
             }
         } else {
             for (; j < row.nnz(); ++j) {
@@ -70,22 +70,31 @@ class Linear {
         }
     }
 
-    // The linear step on n <= 4 nonzeros, from `first` on, where a weight and its state are a pair: four pairs take as
-    // many operations as one.
+    // The linear step on n <= 4 nonzeros, from `first` on, where a weight is alone or makes a pair with its state: four
+    // take as many operations as one.
     template <class Rule, int n, class Row>
-    void step_on_pairs(const Row& row, int64_t first, float g, float l2, const Rates<4>& rates) {
+    FASTFM_INLINE void step_on_four(const Row& row, int64_t first, float g, float l2, const Rates<4>& rates) {
         float nobody[2] = {0.0f, 1.0f};
-        float* pairs[4] = {nobody, nobody, nobody, nobody};
-        for (int j = 0; j < n; ++j) pairs[j] = at.w_of(row.i[first + j]);
+        float* w[4] = {nobody, nobody, nobody, nobody};
+        for (int j = 0; j < n; ++j) w[j] = at.w_of(row.i[first + j]);
         const auto x = [&](int j) { return j < n ? row.value(first + j) : 0.0f; };
         const auto l2_of = [&](int j) { return j < n ? l2 * at.l2_scale_of(row.i[first + j]) : 0.0f; };
         const Vec<4> gs = Vec<4>::fill(g), xs = Vec<4>::of(x(0), x(1), x(2), x(3));
         const Vec<4> own_l2 =
             Places::l2_by_feature ? Vec<4>::of(l2_of(0), l2_of(1), l2_of(2), l2_of(3)) : Vec<4>::fill(l2);
-        Vec<4> record[2];
-        Vec<4>::load_pairs(pairs, record[0], record[1]);
+        Vec<4> record[1 + Rule::n_slots];
+        if constexpr (Rule::n_slots)
+            Vec<4>::load_pairs(w, record[0], record[1]);
+        else
+            record[0] = Vec<4>::of(*w[0], *w[1], *w[2], *w[3]);
         Rule::update(record, fma(own_l2, record[0], Row::ones ? gs : gs * xs), rates);
-        Vec<4>::store_pairs(pairs, record[0], record[1]);
+        if constexpr (Rule::n_slots) {
+            Vec<4>::store_pairs(w, record[0], record[1]);
+        } else {
+            float stepped[4];
+            record[0].store(stepped);
+            for (int j = 0; j < n; ++j) *w[j] = stepped[j];
+        }
     }
 
     float w0_[1 + max_slots];
