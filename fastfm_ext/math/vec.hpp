@@ -241,9 +241,9 @@ struct Vec<16> {
     friend Vec rsqrt_estimate(Vec a) { return {_mm512_rsqrt14_ps(a.m)}; }
     friend unsigned at_least(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.m, b.m, _CMP_GE_OQ); }
     friend float sum(Vec a) {
-        const __m256 low = _mm512_castps512_ps256(a.m);
-        const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a.m), 1));
-        return sum(Vec<8>{_mm256_add_ps(low, high)});
+        const __m128 first = _mm512_castps512_ps128(a.m), second = _mm512_extractf32x4_ps(a.m, 1);
+        const __m128 third = _mm512_extractf32x4_ps(a.m, 2), fourth = _mm512_extractf32x4_ps(a.m, 3);
+        return sum(Vec<4>{_mm_add_ps(_mm_add_ps(first, second), _mm_add_ps(third, fourth))});
     }
 };
 

@@ -30,10 +30,10 @@ struct Block {
 
     FASTFM_INLINE static V load(const Value* v, int slot = 0) { return Storage::template load<lanes>(v, slot); }
 
-    // sum_i v_if x_i for each factor, and the sum of (v_if x_i)^2 over features and registers.
+    // sum_i v_if x_i for each factor, and minus the sum of (v_if x_i)^2 over features and registers.
     struct Sums {
         V S[n_vecs];
-        V squares = V::fill(0.0f);
+        V minus_squares = V::fill(0.0f);
 
         Sums() {
             for (V& s : S) s = V::fill(0.0f);
@@ -43,7 +43,7 @@ struct Block {
             for (int b = 0; b < n_vecs; ++b) {
                 const V v_b = load(v + b * lanes), vx = ones ? v_b : v_b * x;
                 S[b] = S[b] + vx;
-                squares = fma(vx, vx, squares);
+                minus_squares = fnma(vx, vx, minus_squares);
             }
         }
     };
@@ -67,8 +67,7 @@ struct Block {
             beside(j);
             even.add(at(row.i[j]), V::fill(row.value(j)), Row::ones);
         }
-        V pairs = V::fill(0.0f) - even.squares;
-        if constexpr (n_vecs == 1) pairs = pairs - odd.squares;
+        V pairs = n_vecs == 1 ? even.minus_squares + odd.minus_squares : even.minus_squares;
         for (int b = 0; b < n_vecs; ++b) {
             S[b] = n_vecs == 1 ? even.S[b] + odd.S[b] : even.S[b];
             pairs = fma(S[b], S[b], pairs);
@@ -168,7 +167,7 @@ class Fm {
     // The same, with a call of `beside(j)` for each nonzero j on the way.
     template <class Row, class Beside>
     float score(const Row& row, Beside beside) {
-        float p = linear_.score(row);
+        float p = linear_.score(row) + linear_.w0();
         for (int first = 0; first < n_factors(); first += block_size) {
             p += block_.score(row, linear_.at.factors_from(first), [&](int64_t j) {
                 if (first == 0) beside(j);
@@ -176,7 +175,7 @@ class Fm {
         }
         if (!n_factors())
             for (int64_t j = 0; j < row.nnz(); ++j) beside(j);
-        return p + linear_.w0();
+        return p;
     }
 
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
