@@ -15,20 +15,27 @@ struct LeftMatrix {
     LeftMatrix from_row(int64_t i) const { return {a + i * i_stride, i_stride, p_stride}; }
 };
 
-// C (M, n_vecs * max_lanes) += A (M, P) B (P, ...), in registers; B and C have k columns. O(M P n_vecs).
+// sums (M, n_vecs registers) += A (M, P) B (P, n_vecs registers), where rows of B are `stride` apart. O(M P n_vecs).
+template <int M, int n_vecs, int W>
+FASTFM_INLINE void add_product_to(Vec<W> (&sums)[M][n_vecs], const LeftMatrix& A, const float* B, int64_t P,
+                                  int64_t stride) {
+    for (int64_t p = 0; p < P; ++p) {
+        Vec<W> row[n_vecs];
+        for (int v = 0; v < n_vecs; ++v) row[v] = Vec<W>::load(B + p * stride + v * W);
+        for (int i = 0; i < M; ++i) {
+            const Vec<W> a = Vec<W>::fill(A.a[i * A.i_stride + p * A.p_stride]);
+            for (int v = 0; v < n_vecs; ++v) sums[i][v] = fma(a, row[v], sums[i][v]);
+        }
+    }
+}
+
+// C (M, n_vecs * max_lanes) += A (M, P) B (P, ...), in registers; B and C have k columns.
 template <int M, int n_vecs>
 void add_tile(const LeftMatrix& A, const float* B, int64_t P, int32_t k, float* C) {
     Lanes sums[M][n_vecs];
     for (int i = 0; i < M; ++i)
         for (int v = 0; v < n_vecs; ++v) sums[i][v] = Lanes::load(C + int64_t{i} * k + v * max_lanes);
-    for (int64_t p = 0; p < P; ++p) {
-        Lanes row[n_vecs];
-        for (int v = 0; v < n_vecs; ++v) row[v] = Lanes::load(B + p * k + v * max_lanes);
-        for (int i = 0; i < M; ++i) {
-            const Lanes a = Lanes::fill(A.a[i * A.i_stride + p * A.p_stride]);
-            for (int v = 0; v < n_vecs; ++v) sums[i][v] = fma(a, row[v], sums[i][v]);
-        }
-    }
+    add_product_to(sums, A, B, P, k);
     for (int i = 0; i < M; ++i)
         for (int v = 0; v < n_vecs; ++v) sums[i][v].store(C + int64_t{i} * k + v * max_lanes);
 }

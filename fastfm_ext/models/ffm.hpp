@@ -187,6 +187,7 @@ class Ffm {
     }
 
     void store_w0() const { linear_.store_w0(); }
+    void put_back() const {}
 
     void prefetch_values(int64_t i) const { prefetch<false>(i); }
 
@@ -331,7 +332,7 @@ class Ffm {
 
 struct FfmModel {
     static constexpr bool is_specialised = false;
-    static constexpr int plain_k = 4;
+    static constexpr int most_plain_k = 8;
     static constexpr bool has_replicas = true;
 
     template <int K, int slots, bool copies>

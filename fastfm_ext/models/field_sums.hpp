@@ -14,7 +14,7 @@
 namespace fastfm::FASTFM_ISA {
 
 // Fields whose pairs are worked out at once, by lanes.
-constexpr int field_lanes = max_lanes < 8 ? 4 : 8;
+constexpr int field_lanes = max_lanes;
 // Rows of S are whole tiles of this many, whatever the number of fields.
 constexpr int field_tile = 16;
 
@@ -39,7 +39,9 @@ class FieldSums {
           field_at_(reinterpret_cast<int32_t*>(room)),
           place_of_(field_at_ + in_tiles(fields.n)),
           own_(room + 2 * in_tiles(fields.n)),
-          S_(own_ + in_tiles(fields.n)) {}
+          S_(own_ + in_tiles(fields.n)) {
+        clear_from(fields.n);
+    }
 
     // How many fields the row has.
     int n() const { return n_; }
@@ -57,6 +59,7 @@ class FieldSums {
 
     const float* S(int place) const { return S_ + int64_t{place} * k(); }
     float own(int place) const { return own_[place]; }
+    const float* owns() const { return own_; }
 
     void prefetch(int64_t i) const { prefetch_line(fields_.of_feature + i); }
 
@@ -64,26 +67,39 @@ class FieldSums {
     // nonzero j. Rows of S up to a whole number of lanes are 0.
     template <class Row, class At, class Beside>
     FASTFM_INLINE void take(const Row& row, At at, Beside beside) {
-        is_in_order_ = row.nnz() == fields_.n;
-        for (int64_t j = 0; is_in_order_ && j < row.nnz(); ++j) is_in_order_ = field_of(row.i[j]) == j;
+        is_in_order_ = take_in_order(row, at, beside);
         if (is_in_order_) {
             n_ = fields_.n;
             has_all_ = true;
             has_several_ = false;
-            for (int64_t j = 0; j < row.nnz(); ++j) {
-                beside(j);
-                set(at(row.i[j]), V::fill(row.value(j)), Row::ones, S_ + j * k());
-            }
         } else {
             find_fields(row);
             sum_up(row, at, beside);
+            clear_from(n_);
         }
-        const int end = in_tiles(n_, field_lanes);
-        for (float* pad = S_ + int64_t{n_} * k(); pad < S_ + int64_t{end} * k(); pad += lanes) V::fill(0.0f).store(pad);
     }
 
   private:
     int k() const { return K > 0 ? K : K == 0 ? 0 : k_; }
+
+    // Rows of S up to a whole register of fields.
+    void clear_from(int place) {
+        for (float* S = S_ + int64_t{place} * k(); S < S_ + int64_t{in_tiles(place, field_lanes)} * k(); S += lanes)
+            V::fill(0.0f).store(S);
+    }
+
+    // Returns whether nonzero j is of field j, for all fields; then S is set, too.
+    template <class Row, class At, class Beside>
+    FASTFM_INLINE bool take_in_order(const Row& row, At at, Beside beside) {
+        if (row.nnz() != fields_.n) return false;
+        for (int64_t j = 0; j < row.nnz(); ++j) {
+            const int64_t i = row.i[j];
+            if (field_of(i) != j) return false;
+            beside(j);
+            set(at(i), V::fill(row.value(j)), Row::ones, S_ + j * k());
+        }
+        return true;
+    }
 
     template <class Row>
     void find_fields(const Row& row) {
@@ -115,7 +131,7 @@ class FieldSums {
         has_several_ = row.nnz() > n_;
         if (has_several_) {
             memset(S_, 0, sizeof(float) * n_ * k());
-            memset(own_, 0, sizeof(float) * n_);
+            memset(own_, 0, sizeof(float) * in_tiles(n_, field_lanes));
         }
         for (int64_t j = 0; j < row.nnz(); ++j) {
             beside(j);

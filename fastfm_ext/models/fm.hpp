@@ -202,6 +202,7 @@ class Fm {
     }
 
     void store_w0() const { linear_.store_w0(); }
+    void put_back() const {}
 
     // sum_vx[f] = S_f for all k factors; returns the row's own score without w0: its linear and pair terms.
     template <class Row>

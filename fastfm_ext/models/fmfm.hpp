@@ -85,6 +85,7 @@ class Fmfm {
     }
 
     void store_w0() const { linear_.store_w0(); }
+    void put_back() const {}
 
     void prefetch_values(int64_t i) const {
         linear_.at.template prefetch<false>(i);
@@ -243,7 +244,7 @@ class Fmfm {
 template <bool has_matrices>
 struct FmfmOf {
     static constexpr bool is_specialised = false;
-    static constexpr int plain_k = 0;
+    static constexpr int most_plain_k = 0;
     static constexpr bool has_replicas = false;
 
     template <int K, int slots, bool copies>

@@ -12,65 +12,18 @@
 // not of use.
 #pragma once
 
+#include "math/dense.hpp"
 #include "math/optimizer.hpp"
 #include "math/transpose.hpp"
 #include "math/vec.hpp"
 #include "models/field_sums.hpp"
 #include "models/linear.hpp"
+#include "models/pair_weights.hpp"
 #include "models/records.hpp"
 #include "models/row.hpp"
 #include "types/gradient.hpp"
 
 namespace fastfm::FASTFM_ISA {
-
-// The upper triangle of a matrix with the optimizer's state, by the places of a row's fields: record F begins at
-// F * stride, its state values are `width` apart.
-struct Triangle {
-    float* records;
-    int64_t stride;
-    int width;
-
-    float* row(int F) const { return records + F * stride; }
-};
-
-// The triangle of the fields that a row has, which are not all: copied from the records of all, and put back.
-class TriangleCopy {
-  public:
-    TriangleCopy(const Triangle& all, float* room) : all_(all), copy_{room, 0, 0} {}
-
-    template <class Sums>
-    Triangle take(const Sums& sums, int n_values) {
-        copy_.width = in_tiles(sums.n(), field_lanes);
-        copy_.stride = int64_t{n_values} * copy_.width;
-        for (int a = 0; a < sums.n(); ++a) {
-            // What the lanes reach beside the triangle gets values that are there, of which nothing comes.
-            for (int b = a / field_lanes * field_lanes; b < copy_.width; ++b) {
-                const float* from = place(sums, a, b < a ? a : b < sums.n() ? b : sums.n() - 1);
-                for (int s = 0; s < n_values; ++s) copy_.row(a)[s * copy_.width + b] = from[s * all_.width];
-            }
-        }
-        return copy_;
-    }
-
-    template <class Sums>
-    void put_back(const Sums& sums, int n_values) const {
-        for (int a = 0; a < sums.n(); ++a) {
-            for (int b = a; b < sums.n(); ++b) {
-                float* to = place(sums, a, b);
-                for (int s = 0; s < n_values; ++s) to[s * all_.width] = copy_.row(a)[s * copy_.width + b];
-            }
-        }
-    }
-
-  private:
-    template <class Sums>
-    float* place(const Sums& sums, int a, int b) const {
-        return all_.row(sums.field_at(a)) + sums.field_at(b);
-    }
-
-    Triangle all_;
-    Triangle copy_;
-};
 
 template <int K, int slots, bool copies>
 class Fwfm {
@@ -81,23 +34,20 @@ class Fwfm {
     using V = Vec<lanes>;
     using Across = Vec<field_lanes>;
 
-    // Floats of room: those of the sums; S transposed, <S_F, S_G>, T, and a copy of R.
+    // Floats of room: those of the sums and of R; S transposed; T, and T transposed.
     static int64_t room(int32_t k, int32_t n_fields) {
-        const int64_t n = in_tiles(n_fields);
-        return in_tiles(FieldSums<K>::room(k, n_fields)) + (in_tiles(k) + n + k + (1 + max_slots) * n) * n;
+        return room_of_sums(k, n_fields) + in_tiles(PairWeights::room(n_fields)) + 3 * room_of_factors(k, n_fields);
     }
 
     explicit Fwfm(const Params& params)
         : linear_(params),
           k_(params.k),
-          n_(in_tiles(params.fields.n)),
           sums_(params.fields, params.k, params.room),
-          transposed_(params.room + in_tiles(FieldSums<K>::room(params.k, params.fields.n))),
-          products_(transposed_ + in_tiles(params.k) * n_),
-          T_(products_ + n_ * n_),
-          R_{params.tables[R_table].records, int64_t{1 + params.n_slots} * params.tables[R_table].width,
-             params.tables[R_table].width},
-          some_of_R_(R_, T_ + params.k * n_) {}
+          R_(params, params.room + room_of_sums(params.k, params.fields.n)),
+          S_by_factor_(params.room + room_of_sums(params.k, params.fields.n) +
+                       in_tiles(PairWeights::room(params.fields.n))),
+          T_(S_by_factor_ + room_of_factors(params.k, params.fields.n)),
+          T_by_factor_(T_ + room_of_factors(params.k, params.fields.n)) {}
 
     template <class Row>
     float score(const Row& row) {
@@ -112,23 +62,31 @@ class Fwfm {
             return p;
         }
         sums_.take(row, linear_.at.factors_from(0), beside);
-        return p + score_pairs();
+        R_.take(sums_);
+        p += 0.5f * (is_short ? weigh_by_factor() : weigh_by_field());
+        if (!sums_.has_several()) return p;
+        for (int F = 0; F < sums_.n(); ++F) p += R_.own()[F] * sums_.own(F);
+        return p;
     }
 
+    // First what can be worked out while g is not known yet.
     template <class Rule, class Row, class LaterRow>
     FASTFM_INLINE void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
         g *= weight;
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
+        if (k()) {
+            is_short ? transpose_back() : transpose();
+            step_on_pairs<Rule>(g, l2_weight * options.R.l2, Rates<field_lanes>(options.R));
+        }
         linear_.template step<Rule>(row, g, l2_weight, options);
         if (!k()) return;
-        const Triangle R = triangle(1 + Rule::n_slots);
-        weigh_sums(R);
-        step_on_factors<Rule>(row, R, g, l2_weight * options.V.l2, Rates<lanes>(options.V), later);
-        step_on_strengths<Rule>(R, g, l2_weight * options.R.l2, Rates<field_lanes>(options.R));
-        if (!sums_.has_all()) some_of_R_.put_back(sums_, 1 + Rule::n_slots);
+        step_on_factors<Rule>(row, g, l2_weight * options.V.l2, Rates<lanes>(options.V), later);
+        step_on_own<Rule>(g, l2_weight * options.R.l2, Rates<field_lanes>(options.R));
+        R_.set_changed();
     }
 
     void store_w0() const { linear_.store_w0(); }
+    void put_back() { R_.put_back(); }
 
     void prefetch_values(int64_t i) const {
         linear_.at.template prefetch<false>(i);
@@ -136,138 +94,195 @@ class Fwfm {
     }
 
   private:
-    static constexpr int rows_at_once = 4;
+    // Short vectors do not fill a register; then T is worked out for a register of fields at once.
+    static constexpr bool is_short = K > 0 && lanes < max_lanes;
+    static constexpr int short_k = is_short ? K : 1;
+    static constexpr int most_vecs =
+        3 * short_k <= max_lanes ? 3 : 2;  // of fields at once, so that sums find registers
+
+    static int64_t room_of_sums(int32_t k, int32_t n_fields) { return in_tiles(FieldSums<K>::room(k, n_fields)); }
+    static int64_t room_of_factors(int32_t k, int32_t n_fields) { return int64_t{k} * in_tiles(n_fields); }
 
     int k() const { return K > 0 ? K : K == 0 ? 0 : k_; }
 
-    Triangle triangle(int n_values) { return sums_.has_all() ? R_ : some_of_R_.take(sums_, n_values); }
+    // T_F = sum_{G != F} r_FG S_G; returns sum_F <S_F, T_F>.
+    FASTFM_INLINE float weigh_by_field() {
+        constexpr int at_once = field_lanes < 8 ? field_lanes : 8;
+        V products = V::fill(0.0f);
+        for (int F = 0; F < sums_.n(); F += at_once) {
+            const int first = F / field_lanes * field_lanes;  // from here on, row F has the pairs; before, others have
+            for (int f = 0; f < k(); f += lanes) {
+                V T[at_once][1];
+                clear(T);
+                add_product_to(T, {R_.row(0) + F, 1, R_.stride()}, sums_.S(0) + f, first, k());
+                add_product_to(T, {R_.row(F) + first, R_.stride(), 1}, sums_.S(first) + f, sums_.n() - first, k());
+                for (int i = 0; i < at_once; ++i) {
+                    T[i][0].store(T_ + (F + i) * k() + f);
+                    products = fma(T[i][0], V::load(sums_.S(F + i) + f), products);
+                }
+            }
+        }
+        return sum(products);
+    }
 
-    // sum_{F < G} r_FG <S_F, S_G> + sum_F r_FF own_F, each product left in `products_`, n_ a row.
-    float score_pairs() {
-        const Triangle R = triangle(1);
-        const int n = in_tiles(sums_.n(), field_lanes);
+    // The same, but T is left transposed, as S is.
+    FASTFM_INLINE float weigh_by_factor() {
         transpose();
-        Across pairs[] = {Across::fill(0.0f), Across::fill(0.0f), Across::fill(0.0f)};
-        for (int F = 0; F < sums_.n(); F += rows_at_once) {
-            int G = F / field_lanes * field_lanes;
-            for (; G + 3 * field_lanes <= n; G += 3 * field_lanes) multiply<3>(F, G, R, pairs);
-            if (G + 2 * field_lanes == n) multiply<2>(F, G, R, pairs);
-            if (G + field_lanes == n) multiply<1>(F, G, R, pairs);
+        const int width = R_.width();
+        Across products = Across::fill(0.0f);
+        for (int F = 0; F < width; F += most_vecs * field_lanes) {
+            switch ((width - F) / field_lanes) {
+                case 1: products = products + weigh_registers<1>(F); break;
+                case 2: products = products + weigh_registers<2>(F); break;
+                default: products = products + weigh_registers<most_vecs>(F);
+            }
         }
-        float p = sum(pairs[0] + pairs[1] + pairs[2]);
-        if (!sums_.has_several()) return p;
-        for (int F = 0; F < sums_.n(); ++F) {
-            products_[F * n_ + F] = sums_.own(F);
-            p += R.row(F)[F] * sums_.own(F);
-        }
-        return p;
+        return sum(products);
     }
 
-    // transposed_[f, F] = S_Ff, n_ a row, for whole registers of fields.
-    void transpose() {
-        for (int F = 0; F < in_tiles(sums_.n(), field_lanes); F += tile_side) {
-            const float* rows[tile_side];
-            for (int r = 0; r < tile_side; ++r) rows[r] = sums_.S(F + r);
-            for (int f = 0; f < k(); f += tile_side) transpose_tile(rows, f, transposed_ + f * n_ + F, n_);
-        }
-    }
-
-    // <S_F, S_G> for `rows_at_once` fields F and the fields G of n_vecs registers, weighted and added to `pairs`.
-    // Beside and below the diagonal there is 0.
+    // For n_vecs registers of fields from F on. The sum of one register is there sooner as two of half of the fields each.
     template <int n_vecs>
-    FASTFM_INLINE void multiply(int F, int G, const Triangle& R, Across* pairs) {
-        Across sums[rows_at_once][n_vecs];
-        for (auto& of_row : sums)
-            for (Across& s : of_row) s = Across::fill(0.0f);
-        const float* S = sums_.S(F);
-        const float* others = transposed_ + G;
-        for (int f = 0; f < k(); ++f) {
-            Across other[n_vecs];
-            for (int c = 0; c < n_vecs; ++c) other[c] = Across::load(others + f * n_ + c * field_lanes);
-            for (int r = 0; r < rows_at_once; ++r) {
-                const Across of_row = Across::fill(S[r * k() + f]);
-                for (int c = 0; c < n_vecs; ++c) sums[r][c] = fma(of_row, other[c], sums[r][c]);
+    FASTFM_INLINE Across weigh_registers(int F) {
+        const int half = n_vecs == 1 ? sums_.n() / 2 : 0;
+        Across T[short_k][n_vecs], others[short_k][n_vecs], products = Across::fill(0.0f);
+        clear(T);
+        clear(others);
+        add_product_to(T, {sums_.S(half), 1, k()}, R_.row(half) + F, sums_.n() - half, R_.stride());
+        if (n_vecs == 1) add_product_to(others, {sums_.S(0), 1, k()}, R_.row(0) + F, half, R_.stride());
+        for (int f = 0; f < short_k; ++f) {
+            for (int v = 0; v < n_vecs; ++v) {
+                const int64_t at = int64_t{f} * R_.width() + F + v * field_lanes;
+                if (n_vecs == 1) T[f][v] = T[f][v] + others[f][v];
+                T[f][v].store(T_by_factor_ + at);
+                products = fma(T[f][v], Across::load(S_by_factor_ + at), products);
             }
         }
-        for (int r = 0; r < rows_at_once && F + r < sums_.n(); ++r) {
-            if (G <= F + r) sums[r][0] = sums[r][0] * above(F + r - G);
-            for (int c = 0; c < n_vecs; ++c) {
-                sums[r][c].store(products_ + (F + r) * n_ + G + c * field_lanes);
-                pairs[c] = fma(Across::load(R.row(F + r) + G + c * field_lanes), sums[r][c], pairs[c]);
+        return products;
+    }
+
+    template <int n, int n_vecs, int W>
+    static FASTFM_INLINE void clear(Vec<W> (&registers)[n][n_vecs]) {
+        for (auto& row : registers)
+            for (Vec<W>& r : row) r = Vec<W>::fill(0.0f);
+    }
+
+    // S_by_factor_[f, F] = S_Ff, for whole registers of fields.
+    void transpose() {
+        const int width = R_.width();
+        for (int F = 0; F < width; F += field_lanes)
+            for (int f = 0; f < k(); f += 4)
+                transpose_to_fours(sums_.S(F) + f, k(), S_by_factor_ + int64_t{f} * width + F, width);
+    }
+
+    void transpose_back() {
+        const int width = R_.width();
+        for (int F = 0; F < width; F += field_lanes)
+            for (int f = 0; f < k(); f += 4)
+                transpose_fours(T_by_factor_ + int64_t{f} * width + F, width, T_ + int64_t{F} * k() + f, k());
+    }
+
+    // Steps on r_FG for all F < G.
+    template <class Rule>
+    FASTFM_INLINE void step_on_pairs(float g, float l2, const Rates<field_lanes>& rates) {
+        const int width = R_.width();
+        for (int F = 0; F < width; F += field_lanes) {
+            for (int G = F; G < width; G += most_vecs * field_lanes) {
+                switch ((width - G) / field_lanes) {
+                    case 1: step_on_registers<Rule, 1>(F, G, g, l2, rates); break;
+                    case 2: step_on_registers<Rule, 2>(F, G, g, l2, rates); break;
+                    default: step_on_registers<Rule, most_vecs>(F, G, g, l2, rates);
+                }
+            }
+        }
+        if (is_short) R_.mirror();
+    }
+
+    // For the fields of one register from `first` on, with those of n_vecs registers from G on.
+    template <class Rule, int n_vecs>
+    FASTFM_INLINE void step_on_registers(int first, int G, float g, float l2, const Rates<field_lanes>& rates) {
+        const int last = first + field_lanes < sums_.n() ? first + field_lanes : sums_.n();
+        const auto step = [&](int F, int v, Across product) FASTFM_INLINE_LAMBDA {
+            if (v == 0 && G == first) product = product * all_but(F - first);
+            update<Rule>(R_.row(F) + G + v * field_lanes, product, g, l2, rates);
+        };
+        const float* const others = S_by_factor_ + G;
+        if constexpr (is_short) {
+            Across S[short_k][n_vecs];
+            for (int f = 0; f < short_k; ++f)
+                for (int v = 0; v < n_vecs; ++v) S[f][v] = Across::load(others + f * R_.width() + v * field_lanes);
+            for (int F = first; F < last; ++F) {
+                for (int v = 0; v < n_vecs; ++v) {
+                    Across product = Across::fill(sums_.S(F)[0]) * S[0][v];
+                    for (int f = 1; f < short_k; ++f) product = fma(Across::fill(sums_.S(F)[f]), S[f][v], product);
+                    step(F, v, product);
+                }
+            }
+        } else {
+            constexpr int at_once = 4;
+            for (int F = first; F < last; F += at_once) {
+                Across products[at_once][n_vecs];
+                clear(products);
+                add_product_to(products, {sums_.S(F), k(), 1}, others, k(), R_.width());
+                for (int i = 0; i < at_once && F + i < last; ++i)
+                    for (int v = 0; v < n_vecs; ++v) step(F + i, v, products[i][v]);
             }
         }
     }
 
-    // 1 in the lanes behind number `lane`, else 0.
-    static Across above(int lane) {
-        static constexpr float steps[] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1};
-        return Across::load(steps + 7 - lane);
+    // 0 in this lane, and 1 in the others.
+    static Across all_but(int lane) {
+        static constexpr float steps[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0,
+                                          1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+        return Across::load(steps + 15 - lane);
     }
 
-    // T_F = sum_G r_FG S_G.
-    void weigh_sums(const Triangle& R) {
-        for (int F = 0; F < sums_.n(); F += field_lanes)
-            for (int f = 0; f < k(); f += lanes) weigh_tile(F, f, R);
+    template <class Rule>
+    FASTFM_INLINE void step_on_own(float g, float l2, const Rates<field_lanes>& rates) {
+        for (int F = 0; F < R_.width(); F += field_lanes) {
+            const Across own = sums_.has_several() ? Across::load(sums_.owns() + F) : Across::fill(0.0f);
+            update<Rule>(R_.own() + F, own, g, l2, rates);
+        }
     }
 
-    // The same for the fields of one register, and the factors of one from f on.
-    FASTFM_INLINE void weigh_tile(int F, int f, const Triangle& R) {
-        V T[field_lanes];
-        for (V& t : T) t = V::fill(0.0f);
-        int G = 0;
-        for (; G < F; ++G) {
-            const V S = V::load(sums_.S(G) + f);
-            const float* r = R.row(G) + F;
-            for (int i = 0; i < field_lanes; ++i) T[i] = fma(V::fill(r[i]), S, T[i]);
-        }
-        for (int g = 0; g < field_lanes && F + g < sums_.n(); ++g, ++G) {
-            const V S = V::load(sums_.S(G) + f);
-            for (int i = 0; i < field_lanes; ++i) {
-                const float r = i < g ? R.row(F + i)[G] : R.row(G)[F + i];
-                T[i] = fma(V::fill(r), S, T[i]);
-            }
-        }
-        for (; G < sums_.n(); ++G) {
-            const V S = V::load(sums_.S(G) + f);
-            const float* r = R.row(F) + G;
-            for (int i = 0; i < field_lanes; ++i) T[i] = fma(V::fill(r[i * R.stride]), S, T[i]);
-        }
-        for (int i = 0; i < field_lanes; ++i) T[i].store(T_ + (F + i) * k() + f);
+    template <class Rule>
+    FASTFM_INLINE void update(float* r, Across gradient, float g, float l2, const Rates<field_lanes>& rates) {
+        Across record[1 + Rule::n_slots];
+        for (int s = 0; s <= Rule::n_slots; ++s) record[s] = Across::load(r + s * R_.width());
+        Rule::update(record, fma(Across::fill(l2), record[0], Across::fill(g) * gradient), rates);
+        for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(r + s * R_.width());
     }
 
-    // The gradient of v_if is g x_i (T_Ff - r_FF v_if x_i) + l2_i v_if.
+    // The gradient of v_if is g x_i (T_Ff + r_FF (S_Ff - v_if x_i)) + l2_i v_if.
     template <class Rule, class Row, class LaterRow>
-    FASTFM_INLINE void step_on_factors(const Row& row, const Triangle& R, float g, float l2, const Rates<lanes>& rates,
+    FASTFM_INLINE void step_on_factors(const Row& row, float g, float l2, const Rates<lanes>& rates,
                                        const LaterRow& later) {
+        if (sums_.has_several()) weigh_own();
         for (int64_t j = 0; j < row.nnz(); ++j) {
             if (j < later.nnz()) prefetch(later.i[j]);
             const int F = sums_.place_of(j, row.i[j]);
             const float x = row.value(j);
-            const float own_l2 = l2 * linear_.at.l2_scale_of(row.i[j]);
-            const V gx = V::fill(g * x), decay = V::fill(g * x * x * R.row(F)[F] - own_l2);
+            float decay = l2 * linear_.at.l2_scale_of(row.i[j]);
+            if (sums_.has_several()) decay -= g * x * x * R_.own()[F];
+            const V gx = V::fill(g * x), decays = V::fill(decay);
             const float* T = T_ + F * k();
             float* v = linear_.at.V_of(row.i[j]);
             for (int f = 0; f < k(); f += lanes) {
                 V record[1 + Rule::n_slots];
                 for (int s = 0; s <= Rule::n_slots; ++s) record[s] = V::load(v + f + s * k());
-                Rule::update(record, fnma(decay, record[0], gx * V::load(T + f)), rates);
+                Rule::update(record, fma(decays, record[0], gx * V::load(T + f)), rates);
                 for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(v + f + s * k());
             }
         }
         for (int64_t j = row.nnz(); j < later.nnz(); ++j) prefetch(later.i[j]);
     }
 
-    template <class Rule>
-    FASTFM_INLINE void step_on_strengths(const Triangle& R, float g, float l2, const Rates<field_lanes>& rates) {
-        const Across gs = Across::fill(g), decay = Across::fill(l2);
-        const int n = in_tiles(sums_.n(), field_lanes);
+    // T_F += r_FF S_F.
+    void weigh_own() {
         for (int F = 0; F < sums_.n(); ++F) {
-            for (int G = F / field_lanes * field_lanes; G < n; G += field_lanes) {
-                float* r = R.row(F) + G;
-                Across record[1 + Rule::n_slots];
-                for (int s = 0; s <= Rule::n_slots; ++s) record[s] = Across::load(r + s * R.width);
-                Rule::update(record, fma(decay, record[0], gs * Across::load(products_ + F * n_ + G)), rates);
-                for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(r + s * R.width);
+            const V own = V::fill(R_.own()[F]);
+            for (int f = 0; f < k(); f += lanes) {
+                float* T = T_ + F * k() + f;
+                fma(own, V::load(sums_.S(F) + f), V::load(T)).store(T);
             }
         }
     }
@@ -279,18 +294,16 @@ class Fwfm {
 
     Linear<Records<K, slots, copies>> linear_;
     int k_;
-    int n_;
     FieldSums<K> sums_;
-    float* transposed_;
-    float* products_;
+    PairWeights R_;
+    float* S_by_factor_;
     float* T_;
-    Triangle R_;
-    TriangleCopy some_of_R_;
+    float* T_by_factor_;
 };
 
 struct FwfmModel {
     static constexpr bool is_specialised = false;
-    static constexpr int plain_k = 8;
+    static constexpr int most_plain_k = 16;
     static constexpr bool has_replicas = false;
 
     template <int K, int slots, bool copies>

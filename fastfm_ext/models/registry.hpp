@@ -2,11 +2,12 @@
 //
 // A model is a struct that says of itself
 //
-//   Machine<K, slots, copies>  one row: score(row), then step<Rule>(row, g, weight, options, later); store_w0() at the end;
+//   Machine<K, slots, copies>  one row: score(row), then step<Rule>(row, g, weight, options, later); store_w0() at the end, and
+//                              put_back(), which gives back what rows have left in the room, zeroed at first;
 //                              steps_on_sums says whether step() needs what score() of the same row has left behind
 //   is_specialised             whether the usual numbers of factors, rows of ones and rows of two features have code of
 //                              their own, and those without copies, which takes room; else Row is `AnyRow`, copies true
-//   plain_k                    where it is not: for how many factors, and twice as many, rows of ones without copies have
+//   most_plain_k               where it is not: up to how many factors, of 4, 8 and 16, rows of ones without copies have
 //                              code of their own; 0 for none
 //   has_replicas               whether threads may have replicas, which solvers/merge.hpp knows how to merge
 //   room(k, n_fields, nnz)     how many floats of room each thread needs for rows of up to nnz nonzeros

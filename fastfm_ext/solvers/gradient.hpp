@@ -77,10 +77,12 @@ Status sgd_epoch(const Csr X, const Targets targets, const RowOrder order, const
             is_finite = learn(row, r, visit, weight);
         if (!is_finite) {
             machine.store_w0();
+            machine.put_back();
             return {StatusCode::non_finite, r};
         }
     }
     machine.store_w0();
+    machine.put_back();
     *loss_sum = sum.value();
     return {StatusCode::ok, -1};
 }

@@ -27,6 +27,9 @@ Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& o
     double sum = 0.0;
     const int64_t ahead = rows_ahead(X, machines.params[0]);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
+    const auto put_back = [&] {
+        for (int32_t c = 0; c < machines.n_classes; ++c) Machine(machines.params[c]).put_back();
+    };
     for (int64_t visit = order.first; visit < order.last; ++visit) {
         const int64_t r = row_of(visit);
         const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;
@@ -38,7 +41,10 @@ Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& o
             machines.scores[c] = Machine(machines.params[c]).score(row);
             finite = finite && isfinite(machines.scores[c]);
         }
-        if (!finite) return {StatusCode::non_finite, r};
+        if (!finite) {
+            put_back();
+            return {StatusCode::non_finite, r};
+        }
         sum += double{weight} * multinomial(machines.scores, machines.n_classes, targets.y + r, X.n_rows);
         for (int32_t c = 0; c < machines.n_classes; ++c) {
             Machine machine(machines.params[c]);
@@ -48,6 +54,7 @@ Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& o
             machine.store_w0();
         }
     }
+    put_back();
     *loss_sum = sum;
     return {StatusCode::ok, -1};
 }

@@ -166,9 +166,9 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
 Status multinomial_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, const RowOrder& order,
                          const Machines& machines, const Options& options, double* loss_sum) noexcept {
     return guarded([&]() -> Status {
-        Rooms room(kernels, X, machines.params[0], 1);
+        Rooms rooms(kernels, X, machines.params[0], machines.n_classes);
         std::vector<Params> params(machines.params, machines.params + machines.n_classes);
-        for (Params& each : params) each = room.params(each, 0);
+        for (int c = 0; c < machines.n_classes; ++c) params[c] = rooms.params(params[c], c);
         const Machines with_room{params.data(), machines.n_classes, machines.scores};
         return kernels.multinomial_epoch(X, targets, order, with_room, options, loss_sum);
     });
