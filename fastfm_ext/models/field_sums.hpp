@@ -3,7 +3,8 @@
 //   S_F = sum_{i in F} v_i x_i          own_F = sum_{i < j in F} <v_i, v_j> x_i x_j
 //
 // A field has a place among those that the row has, in the order of their numbers: a model of pairs of fields costs by
-// them, however many there are in all. O(k nnz).
+// them, however many there are in all. Where most are there, a model may have all of them, each at the place of its number,
+// with S_F = 0 for the others: it need not look which ones they are. O(k nnz), or O(k n_fields) then.
 #pragma once
 
 #include <string.h>
@@ -27,34 +28,43 @@ class FieldSums {
     static constexpr int lanes = block_size < max_lanes ? block_size : max_lanes;
     using V = Vec<lanes>;
 
-    // Floats of room: numbers of fields and of places, own_F, and S with as many floats behind as a tile may read.
+    // Floats of room: numbers of fields and of places, own_F, which there are, all ones, and S with as many floats behind as a tile
+    // may read.
     static int64_t room(int32_t k, int32_t n_fields) {
         const int64_t n = in_tiles(n_fields);
-        return 3 * n + n * k + field_tile;
+        return 5 * n + n * k + field_tile;
     }
 
-    FieldSums(const Fields& fields, int k, float* room)
+    // From `least_spread` fields of a row on, all fields have a place.
+    FieldSums(const Fields& fields, int k, int least_spread, float* room)
         : fields_(fields),
           k_(k),
+          least_spread_(least_spread),
           field_at_(reinterpret_cast<int32_t*>(room)),
           place_of_(field_at_ + in_tiles(fields.n)),
           own_(room + 2 * in_tiles(fields.n)),
-          S_(own_ + in_tiles(fields.n)) {
+          some_(own_ + in_tiles(fields.n)),
+          all_(some_ + in_tiles(fields.n)),
+          S_(all_ + in_tiles(fields.n)) {
+        for (int F = 0; F < in_tiles(fields.n); ++F) all_[F] = 1.0f;
         clear_from(fields.n);
     }
 
-    // How many fields the row has.
+    // How many fields have a place.
     int n() const { return n_; }
-    bool has_all() const { return has_all_; }
+    // Whether all fields have a place, which is their number.
+    bool is_spread() const { return is_spread_; }
+    // 1 at the places of fields that are there, else 0.
+    const float* present() const { return has_gaps_ ? some_ : all_; }
     // Whether a field has several features.
     bool has_several() const { return has_several_; }
 
     int field_of(int64_t i) const { return fields_.of_feature[i]; }
-    int field_at(int place) const { return has_all_ ? place : field_at_[place]; }
+    int field_at(int place) const { return is_spread_ ? place : field_at_[place]; }
     // The place of the field of nonzero j, feature i.
     int place_of(int64_t j, int64_t i) const {
         if (is_in_order_) return static_cast<int>(j);
-        return has_all_ ? field_of(i) : place_of_[field_of(i)];
+        return is_spread_ ? field_of(i) : place_of_[field_of(i)];
     }
 
     const float* S(int place) const { return S_ + int64_t{place} * k(); }
@@ -70,8 +80,8 @@ class FieldSums {
         is_in_order_ = take_in_order(row, at, beside);
         if (is_in_order_) {
             n_ = fields_.n;
-            has_all_ = true;
-            has_several_ = false;
+            is_spread_ = true;
+            has_gaps_ = has_several_ = false;
         } else {
             find_fields(row);
             sum_up(row, at, beside);
@@ -111,8 +121,17 @@ class FieldSums {
             place_of_[F] = n_;
             field_at_[n_++] = F;
         }
-        has_all_ = n_ == fields_.n;
-        if (!has_all_) sort_fields();
+        has_several_ = row.nnz() > n_;
+        is_spread_ = n_ >= least_spread_;
+        has_gaps_ = is_spread_ && n_ < fields_.n;
+        if (!is_spread_) sort_fields();
+        if (has_gaps_) spread();
+    }
+
+    void spread() {
+        memset(some_, 0, sizeof(float) * in_tiles(fields_.n, field_lanes));
+        for (int place = 0; place < n_; ++place) some_[field_at_[place]] = 1.0f;
+        n_ = fields_.n;
     }
 
     // Puts fields in ascending order, as they mostly are.
@@ -128,9 +147,8 @@ class FieldSums {
 
     template <class Row, class At, class Beside>
     FASTFM_INLINE void sum_up(const Row& row, At at, Beside beside) {
-        has_several_ = row.nnz() > n_;
+        if (has_several_ || has_gaps_) memset(S_, 0, sizeof(float) * n_ * k());
         if (has_several_) {
-            memset(S_, 0, sizeof(float) * n_ * k());
             memset(own_, 0, sizeof(float) * in_tiles(n_, field_lanes));
         }
         for (int64_t j = 0; j < row.nnz(); ++j) {
@@ -161,11 +179,14 @@ class FieldSums {
 
     Fields fields_;
     int k_;
+    int least_spread_;
     int n_ = 0;
-    bool is_in_order_ = false, has_all_ = false, has_several_ = false;
+    bool is_in_order_ = false, is_spread_ = false, has_gaps_ = false, has_several_ = false;
     int32_t* field_at_;
     int32_t* place_of_;
     float* own_;
+    float* some_;
+    float* all_;
     float* S_;
 };
 

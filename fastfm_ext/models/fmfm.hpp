@@ -42,7 +42,7 @@ class Fmfm {
     explicit Fmfm(const Params& params)
         : linear_(params),
           k_(params.k),
-          sums_(params.fields, params.k, params.room),
+          sums_(params.fields, params.k, params.fields.n, params.room),
           T_(params.room + in_tiles(FieldSums<K>::room(params.k, params.fields.n))),
           parts_(T_ + int64_t{in_tiles(params.fields.n)} * params.k),
           own_(parts_ + params.k * lanes),

@@ -42,7 +42,7 @@ class Fwfm {
     explicit Fwfm(const Params& params)
         : linear_(params),
           k_(params.k),
-          sums_(params.fields, params.k, params.room),
+          sums_(params.fields, params.k, least_spread(params.fields.n), params.room),
           R_(params, params.room + room_of_sums(params.k, params.fields.n)),
           S_by_factor_(params.room + room_of_sums(params.k, params.fields.n) +
                        in_tiles(PairWeights::room(params.fields.n))),
@@ -99,6 +99,9 @@ class Fwfm {
     static constexpr int short_k = is_short ? K : 1;
     static constexpr int most_vecs =
         3 * short_k <= max_lanes ? 3 : 2;  // of fields at once, so that sums find registers
+
+    // From so many fields on, gaps cost less than a copy of R for these fields; but Adam moves where there is no gradient.
+    static int least_spread(int n_fields) { return slots > Ftrl::n_slots ? n_fields : (n_fields + 2) / 3; }
 
     static int64_t room_of_sums(int32_t k, int32_t n_fields) { return in_tiles(FieldSums<K>::room(k, n_fields)); }
     static int64_t room_of_factors(int32_t k, int32_t n_fields) { return int64_t{k} * in_tiles(n_fields); }
@@ -201,9 +204,12 @@ class Fwfm {
     template <class Rule, int n_vecs>
     FASTFM_INLINE void step_on_registers(int first, int G, float g, float l2, const Rates<field_lanes>& rates) {
         const int last = first + field_lanes < sums_.n() ? first + field_lanes : sums_.n();
+        const float* const present = sums_.present();
+        Across l2_of[n_vecs];
+        for (int v = 0; v < n_vecs; ++v) l2_of[v] = Across::fill(l2) * Across::load(present + G + v * field_lanes);
         const auto step = [&](int F, int v, Across product) FASTFM_INLINE_LAMBDA {
             if (v == 0 && G == first) product = product * all_but(F - first);
-            update<Rule>(R_.row(F) + G + v * field_lanes, product, g, l2, rates);
+            update<Rule>(R_.row(F) + G + v * field_lanes, product, g, Across::fill(present[F]) * l2_of[v], rates);
         };
         const float* const others = S_by_factor_ + G;
         if constexpr (is_short) {
@@ -240,15 +246,15 @@ class Fwfm {
     FASTFM_INLINE void step_on_own(float g, float l2, const Rates<field_lanes>& rates) {
         for (int F = 0; F < R_.width(); F += field_lanes) {
             const Across own = sums_.has_several() ? Across::load(sums_.owns() + F) : Across::fill(0.0f);
-            update<Rule>(R_.own() + F, own, g, l2, rates);
+            update<Rule>(R_.own() + F, own, g, Across::fill(l2) * Across::load(sums_.present() + F), rates);
         }
     }
 
     template <class Rule>
-    FASTFM_INLINE void update(float* r, Across gradient, float g, float l2, const Rates<field_lanes>& rates) {
+    FASTFM_INLINE void update(float* r, Across gradient, float g, Across l2, const Rates<field_lanes>& rates) {
         Across record[1 + Rule::n_slots];
         for (int s = 0; s <= Rule::n_slots; ++s) record[s] = Across::load(r + s * R_.width());
-        Rule::update(record, fma(Across::fill(l2), record[0], Across::fill(g) * gradient), rates);
+        Rule::update(record, fma(l2, record[0], Across::fill(g) * gradient), rates);
         for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(r + s * R_.width());
     }
 

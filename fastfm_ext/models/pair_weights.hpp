@@ -70,7 +70,7 @@ class PairWeights {
     template <class Sums>
     bool has_fields_of(const Sums& sums) const {
         if (sums.n() != held_->n) return false;
-        if (sums.has_all()) return true;
+        if (sums.is_spread()) return true;
         for (int place = 0; place < held_->n; ++place)
             if (field_at_[place] != sums.field_at(place)) return false;
         return true;
