@@ -229,8 +229,10 @@ class Fwfm {
                 Across products[at_once][n_vecs];
                 clear(products);
                 add_product_to(products, {sums_.S(F), k(), 1}, others, k(), R_.width());
-                for (int i = 0; i < at_once && F + i < last; ++i)
-                    for (int v = 0; v < n_vecs; ++v) step(F + i, v, products[i][v]);
+                // Behind the last field there are zeros.
+                FASTFM_UNROLL
+                for (int c = 0; c < at_once * n_vecs; ++c)
+                    step(F + c / n_vecs, c % n_vecs, products[c / n_vecs][c % n_vecs]);
             }
         }
     }

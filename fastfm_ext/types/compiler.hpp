@@ -20,3 +20,12 @@
 #define FASTFM_INLINE inline __attribute__((always_inline))
 #define FASTFM_INLINE_LAMBDA __attribute__((always_inline))
 #endif
+
+// For short loops over registers in an array, before a long body: GCC would leave them as loops, and the array in memory.
+#if defined(__clang__)
+#define FASTFM_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define FASTFM_UNROLL _Pragma("GCC unroll 16")
+#else
+#define FASTFM_UNROLL
+#endif
