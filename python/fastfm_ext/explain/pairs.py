@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32, Float64, Int64
 from fastfm_ext._engine.field_vectors import PairVectors
@@ -21,9 +23,6 @@ Pair = tuple[int, int, float]
 def strongest_pairs(vectors: Float64, n: int, field_of: Int64 | None, n_threads: int) -> list[Pair]:
     """Return the pairs i < j with the largest |<v_i, v_j>|, by falling size, then by i and j; none where it is 0.
 
-    A pair is found from its longer vector v: its size is at most |v|^2, so vectors shorter than the root of the n-th
-    best so far need not be looked at.
-
     Parameters
     ----------
     vectors : float64 ndarray of shape (n_features, k)
@@ -36,24 +35,13 @@ def strongest_pairs(vectors: Float64, n: int, field_of: Int64 | None, n_threads:
     -------
     list of (i, j, <v_i, v_j>)
     """
-    if not vectors.shape[1] or len(vectors) < 2:
-        return []
-    searched, factor = _searched(vectors)
-    items, lengths = PackedItems.of(searched), norms(searched)
-    best = _Best(n)
-    for block in _blocks(lengths, field_of, _block_rows(n)):
-        # The margin is for the rounding of lengths and products in float32.
-        rows = block[lengths[block] ** 2 >= best.bound * factor**2 * (1 - 1e-5)]
-        if len(rows):
-            found = _neighbours(rows, searched, items, n, field_of, n_threads)
-            best.add(found, np.einsum("ij,ij->i", vectors[found[:, 0]], vectors[found[:, 1]]))
+    best, table = _Best(n), _Table.of(np.arange(len(vectors)), vectors)
+    _search(best, table, table, field_of, n_threads)
     return best.pairs
 
 
 def strongest_between(fields: Iterable[PairVectors], n: int, n_threads: int) -> list[Pair]:
     """Return the pairs of features of two fields with the largest |<a_i, b_j>|, in the order of `strongest_pairs`.
-
-    A pair is at most |a_i| times the longest b, so vectors a too short for the n-th best so far need not be looked at.
 
     Parameters
     ----------
@@ -68,38 +56,43 @@ def strongest_between(fields: Iterable[PairVectors], n: int, n_threads: int) -> 
     """
     best = _Best(n)
     for features, vectors, others, vectors_of_others in fields:
-        if not vectors.size or not vectors_of_others.size:
-            continue
-        (searched, factor), (among, factor_of_others) = _searched(vectors), _searched(vectors_of_others)
-        lengths, items = norms(searched), PackedItems.of(among)
-        longest = float(norms(among).max())
-        for block in _blocks(lengths, None, _block_rows(n)):
-            bound = best.bound * factor * factor_of_others
-            rows = block[lengths[block] * longest >= bound * (1 - 1e-5)]
-            if not len(rows):
-                break
-            # Margins are for the rounding of lengths and products in float32.
-            signed = np.concatenate((searched[rows], -searched[rows]))
-            positions, products = top_n(signed, items, min(n, len(others)), n_threads=n_threads)
-            row, place = np.nonzero(products >= bound - 1e-5 * longest * np.tile(lengths[rows], 2)[:, None])
-            at, to = np.tile(rows, 2)[row], positions[row, place]
-            pairs = np.sort(np.stack((features[at], others[to]), axis=1), axis=1)
-            best.add(pairs, np.einsum("ij,ij->i", vectors[at], vectors_of_others[to]))
+        _search(best, _Table.of(features, vectors), _Table.of(others, vectors_of_others), None, n_threads)
     return best.pairs
+
+
+class _Table(NamedTuple):
+    """Features (n_features,) and their vectors (n_features, k), which a search takes in float32.
+
+    `searched` are the vectors times a power of two, `factor`, which leaves the digits of all products: the longest is
+    near unit length. `lengths` (n_features,) are theirs.
+    """
+
+    features: Int64
+    vectors: Float64
+    searched: Float32
+    factor: float
+    lengths: Float64
+
+    @classmethod
+    def of(cls, features: Int64, vectors: Float64) -> _Table:
+        longest = float(np.abs(vectors).max(initial=0.0))
+        factor = float(np.exp2(-np.ceil(np.log2(longest)))) if longest else 1.0
+        searched = np.ascontiguousarray(vectors * factor, dtype=np.float32)
+        return cls(features, vectors, searched, factor, norms(searched))
 
 
 class _Best:
     """The n best pairs of those that have been added."""
 
     def __init__(self, n: int) -> None:
-        self._n = n
+        self.n = n
         self._ends = np.zeros((0, 2), dtype=np.int64)
         self._values = np.zeros(0)
 
     @property
     def bound(self) -> float:
         """The size that a pair needs to be among them."""
-        return abs(float(self._values[-1])) if len(self._values) == self._n else 0.0
+        return abs(float(self._values[-1])) if len(self._values) == self.n else 0.0
 
     @property
     def pairs(self) -> list[Pair]:
@@ -110,23 +103,34 @@ class _Best:
         """Add pairs i < j, (n_pairs, 2), with their values; one that is there already counts once, and 0 not at all."""
         ends, at = np.unique(np.concatenate((self._ends, ends)), axis=0, return_index=True)
         values = np.concatenate((self._values, values))[at]
-        kept = np.argsort(-np.abs(values), kind="stable")[: self._n]
+        kept = np.argsort(-np.abs(values), kind="stable")[: self.n]
         kept = kept[values[kept] != 0]
         self._ends, self._values = ends[kept], values[kept]
 
 
-def _searched(vectors: Float64) -> tuple[Float32, float]:
-    """Return vectors for a search in float32, and by what they are multiplied: the longest is then near unit length.
+def _search(best: _Best, table: _Table, others: _Table, field_of: Int64 | None, n_threads: int) -> None:
+    """Add the strongest pairs of a feature of one table and one of the other; `field_of` is for a table with itself.
 
-    A power of two leaves the digits of all products.
+    A pair is at most |a_i| times the longest b, and within a table, where its longer vector finds it, at most |a_i|^2.
+    Vectors a too short for the n-th best so far need not be looked at.
     """
-    longest = float(np.abs(vectors).max())
-    factor = float(np.exp2(-np.ceil(np.log2(longest)))) if longest else 1.0
-    return np.ascontiguousarray(vectors * factor, dtype=np.float32), factor
-
-
-def _block_rows(n: int) -> int:
-    return min(_BLOCK, max(_FIRST_BLOCK, _PAIRS_OF_BLOCK // n))
+    if not table.vectors.size or not others.vectors.size:
+        return
+    items, longest = PackedItems.of(others.searched), float(others.lengths.max())
+    reach = table.lengths if others is table else np.full(len(table.lengths), longest)
+    for block in _blocks(table.lengths, field_of, min(_BLOCK, max(_FIRST_BLOCK, _PAIRS_OF_BLOCK // best.n))):
+        bound = best.bound * table.factor * others.factor
+        # Margins are for the rounding of lengths and products in float32.
+        rows = block[table.lengths[block] * reach[block] >= bound * (1 - 1e-5)]
+        if not len(rows):
+            continue
+        signed = np.concatenate((table.searched[rows], -table.searched[rows]))
+        lists, allowed = _partners(rows, field_of) if others is table else (None, None)
+        positions, products = top_n(signed, items, min(best.n, len(others.features)), lists, allowed, n_threads)
+        row, place = np.nonzero(products >= bound - 1e-5 * longest * np.tile(table.lengths[rows], 2)[:, None])
+        at, to = np.tile(rows, 2)[row], positions[row, place]
+        ends = np.sort(np.stack((table.features[at], others.features[to]), axis=1), axis=1)
+        best.add(ends, np.einsum("ij,ij->i", table.vectors[at], others.vectors[to]))
 
 
 def _blocks(lengths: Float64, field_of: Int64 | None, size: int) -> Iterator[Int64]:
@@ -143,18 +147,9 @@ def _blocks(lengths: Float64, field_of: Int64 | None, size: int) -> Iterator[Int
         yield from (features[start : start + size] for features in of_fields)
 
 
-def _neighbours(
-    rows: Int64, vectors: Float32, items: PackedItems, n: int, field_of: Int64 | None, n_threads: int
-) -> Int64:
-    """Return for some features, all of one field, the pairs (n_pairs, 2), i < j, with their n largest products."""
-    signed = np.concatenate((vectors[rows], -vectors[rows]))
-    lists = allowed = None
-    if field_of is None:
-        numbers = np.arange(2 * len(rows) + 1, dtype=np.int64)
-        lists = ItemLists(numbers, np.tile(rows, 2).astype(np.int32), may_get=False)
-    else:
-        allowed = field_of != field_of[rows[0]]
-    positions, _ = top_n(signed, items, min(n, len(vectors)), lists, allowed, n_threads)
-    first = np.repeat(np.tile(rows, 2), positions.shape[1])
-    pairs = np.sort(np.stack((first, positions.ravel()), axis=1), axis=1)
-    return pairs[pairs[:, 0] >= 0]
+def _partners(rows: Int64, field_of: Int64 | None) -> tuple[ItemLists | None, NDArray[np.bool_] | None]:
+    """Return what features, all of one field, may not be paired with: for each a list, or those of False for all."""
+    if field_of is not None:
+        return None, field_of != field_of[rows[0]]
+    numbers = np.arange(2 * len(rows) + 1, dtype=np.int64)
+    return ItemLists(numbers, np.tile(rows, 2).astype(np.int32), may_get=False), None
