@@ -21,7 +21,9 @@ def test_fields_are_numbered_by_their_names(given, names, of_feature):
     assert found.of_known.tolist() == list(given)
 
 
-@pytest.mark.parametrize("given", [3, [], [[0, 1]], [0.5, 1.0], [None, "a"], [True, False], "user"])
+@pytest.mark.parametrize(
+    "given", [3, [], [[0, 1]], [0.5, 1.0], [None, "a"], ["a", 1], ["a", np.nan], [[0], [0, 1]], [True, False], "user"]
+)
 def test_other_fields_are_refused(given):
     with pytest.raises(ValueError, match="fields must hold an integer or a text for each feature"):
         FieldMap.of(given)

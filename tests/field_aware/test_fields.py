@@ -63,6 +63,29 @@ def test_fields_of_too_few_features_are_refused(estimator, table):
 
 
 @pytest.mark.parametrize("estimator", FIELD_AWARE)
+def test_fields_of_values_are_refused_with_what_to_do(estimator, table):
+    encoder, X = encoded(table)
+    X = plain(X)
+    of_values = encoder.fields_[X.indices]
+    with pytest.raises(ValueError, match=r"one for each value of X, as read_libffm returns .*fields_of_features\(X"):
+        make(estimator, fields=of_values).fit(X, target_of(estimator, table))
+    with pytest.raises(ValueError, match=r"got 2,700 of them for 30 features"):
+        make(estimator, fields=of_values).partial_fit(X[:, :30], target_of(estimator, table))
+
+
+@pytest.mark.parametrize("estimator", FIELD_AWARE)
+def test_too_many_fields_for_the_memory_are_told(estimator, table, monkeypatch):
+    def aligned_empty(shape, dtype):
+        raise MemoryError("Unable to allocate 1.16 TiB")
+
+    monkeypatch.setattr("fastfm_ext._engine.parameters.aligned_empty", aligned_empty)
+    _, X = encoded(table)
+    message = rf"^{X.shape[1]} features in 3 fields, with n_factors=4: Unable to allocate 1\.16 TiB$"
+    with pytest.raises(MemoryError, match=message):
+        make(estimator, n_factors=4).fit(X, target_of(estimator, table))
+
+
+@pytest.mark.parametrize("estimator", FIELD_AWARE)
 def test_fields_make_the_model_another_one_unless_only_their_names_change(estimator, table):
     encoder, X = encoded(table)
     X, y = plain(X), target_of(estimator, table)
@@ -253,7 +276,7 @@ def test_given_parameters_of_other_shapes_are_refused(estimator, table):
     fields = np.where(encoder.fields_ == 2, 3, encoder.fields_)
     fields[0] = 2
     with pytest.raises(
-        ValueError, match=r"V has vectors for 3 fields, and fields are 4|R must have the shape \(n_fields=4"
+        ValueError, match=r"V has vectors for 3 fields, and the features are of 4|R must have the shape \(n_fields=4"
     ):
         given(model, fields=fields)
     w0, w, V = model.w0_, model.w_, model.V_

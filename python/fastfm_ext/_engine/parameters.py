@@ -66,16 +66,25 @@ class Parameters:
 
         With `features`, which may repeat, the factors of all others are 0 until `draw_fresh`; those of these are what
         they are without.
+
+        Raises
+        ------
+        MemoryError
+            That tells how many features, fields and factors are too many.
         """
         tables: dict[str, Records] = {}
-        for spec in model.tables:
-            shape = spec.shape(n_features, STATE_SLOTS[options.solver], n_factors, fields.n)
-            tables[spec.name] = records = aligned_empty(shape, _dtype_of(spec, model, options))
-            first = None if spec.per_feature else spec.first_values(n_factors, fields.n)
-            if spec.name == "w0":
-                first = np.full((1, 1), intercept, dtype=np.float32)
-            stdev = options.init_stdev if spec.is_drawn and (features is None or len(features)) else None
-            _fill(spec, records, first, options, stdev, n_factors, rng, features)
+        try:
+            for spec in model.tables:
+                shape = spec.shape(n_features, STATE_SLOTS[options.solver], n_factors, fields.n)
+                tables[spec.name] = records = aligned_empty(shape, _dtype_of(spec, model, options))
+                first = None if spec.per_feature else spec.first_values(n_factors, fields.n)
+                if spec.name == "w0":
+                    first = np.full((1, 1), intercept, dtype=np.float32)
+                stdev = options.init_stdev if spec.is_drawn and (features is None or len(features)) else None
+                _fill(spec, records, first, options, stdev, n_factors, rng, features)
+        except MemoryError as error:
+            of_fields = f" in {fields.n:,} fields" * model.has_fields
+            raise MemoryError(f"{n_features:,} features{of_fields}, with n_factors={n_factors}: {error}") from None
         return cls(tables, n_factors, model, fields)
 
     @classmethod

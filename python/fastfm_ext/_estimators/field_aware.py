@@ -68,7 +68,9 @@ class FieldAware(SideVectors, RowEstimator):
         if is_sparse(X) and hasattr(X, "item_fields"):
             self._item_fields_of_rows = X.item_fields
         given = self.fields
-        if given is None and is_sparse(X):
+        if given is not None and is_sparse(X):
+            _refuse_fields_of_values(given, X)
+        elif is_sparse(X):
             given = getattr(X, "fields", None)
         known = None if is_first else self._field_map
         if known is None:
@@ -333,6 +335,16 @@ class FieldAwareRegressor(FieldAware, RowRegressor):
             model has none, or none where it has it.
         """
         return model_of(cls, hyperparameters, 1, w0=w0, w=w, V=V, R=R)
+
+
+def _refuse_fields_of_values(fields: Any, X: Any) -> None:
+    """Raise ValueError for what `read_libffm` returns, a field for each value, in place of one for each feature."""
+    if np.size(fields) == X.nnz > X.shape[1]:
+        raise ValueError(
+            f"fields must hold the field of each feature; got {X.nnz:,} of them for {X.shape[1]:,} features, which is "
+            "one for each value of X, as read_libffm returns them. Pass fields=fields_of_features(X, fields), of "
+            "fastfm_ext.text_formats."
+        )
 
 
 def _constructor(given: Any, public_name: str, n_factors: int) -> Any:

@@ -101,8 +101,8 @@ class FieldMap:
         n_known = len(self.of_feature)
         if n_features > n_known:
             raise ValueError(
-                f"fields holds the fields of {n_known} features, and there are {n_features}. Set those of the new "
-                "features behind them, as in model.set_params(fields=encoder.fields_)."
+                f"fields holds the fields of {n_known} features, and there are {n_features}. Set those of the "
+                "others behind them, as in model.set_params(fields=encoder.fields_)."
             )
         return Fields(len(self.names), np.ascontiguousarray(self.of_feature[:n_features]))
 
@@ -136,7 +136,13 @@ class FieldMap:
 
 def _checked(fields: Any) -> AnyArray:
     """Return the field of each feature, (n_known,): integers or texts."""
-    given: AnyArray = np.asarray(fields)
+    try:
+        given: AnyArray = np.asarray(fields)
+    except ValueError:  # lists of different lengths
+        given = np.asarray(fields, dtype=object)
+    # NumPy turns numbers of a list into texts where others are.
+    if given.dtype.kind == "U" and given.ndim == 1 and not isinstance(fields, np.ndarray):
+        given = np.asarray(fields, dtype=object)
     if given.dtype == object and given.ndim == 1 and all(isinstance(each, str) for each in given):
         given = given.astype(str)
     if given.ndim != 1 or given.dtype.kind not in "iuU" or not len(given):

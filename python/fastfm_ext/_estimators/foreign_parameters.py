@@ -56,7 +56,10 @@ def model_of(
     model._meet(None, is_first=True)
     fields = model._fields_of(n_features)
     if by_field and found["V"].shape[-2] != fields.n:
-        raise ValueError(f"V has vectors for {found['V'].shape[-2]} fields, and fields are {fields.n}.")
+        raise ValueError(
+            f"V has vectors for {found['V'].shape[-2]} fields, and the features are of {fields.n}. Pass the field of "
+            "each feature as fields=; without it, each is a field of its own."
+        )
     of_pair = spec.shape_of_pair(n_factors)
     if of_pair is not None:
         both = [*axes, *[("n_fields", fields.n)] * 2, *(("n_factors", n) for n in of_pair)]

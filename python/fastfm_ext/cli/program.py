@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print("fastfm-ext: interrupted", file=sys.stderr)
             return 130
         except MemoryError as error:
-            advice = "fewer features or --n-factors, or fit --stream, take less"
+            advice = "fewer features, fields or --n-factors, or fit --stream, take less"
             print(f"fastfm-ext: error: out of memory: {_one_line(error)}; {advice}", file=sys.stderr)
             return 1
         except EXPECTED_ERRORS as error:

@@ -68,7 +68,11 @@ def test_the_columns_of_a_table_are_fields(run, tmp_path, kind, stream):
     ("arguments", "reason"),
     [
         (["train.svm.gz", "--model-kind", "ffm"], "is libsvm text, which has no fields"),
-        (["train.ffm", "--normalize"], "there is no such setting with --model-kind fm"),
+        (
+            ["train.ffm", "--normalize"],
+            "no such setting with --model-kind fm; leave it out, or choose --model-kind ffm or",
+        ),
+        (["train.ffm", "--model-kind", "ffm", "--dtype", "float16"], "leave it out, or choose --model-kind fm\n"),
         (["train.ffm", "--model-kind", "ffm", "--bayesian"], "--model-kind ffm does not go with --bayesian"),
         (["train.ffm", "--model-kind", "ffm", "--task", "ranking"], "--model-kind ffm does not go with --task ranking"),
         (["two.ffm", "--model-kind", "ffm"], "feature 0 is of field 0 and of field 1"),

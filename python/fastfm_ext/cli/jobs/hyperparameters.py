@@ -9,6 +9,7 @@ from fastfm_ext._common.checks import is_integer, optional
 from fastfm_ext._estimators.hyperparameters import CHECKS, Check, one_of, values_of
 from fastfm_ext._learning.losses import FMRANKER_LOSSES, losses_of
 from fastfm_ext._names import PLAIN_CLASSES
+from fastfm_ext.cli.settings import MODEL_KINDS
 
 if TYPE_CHECKING:
     from fastfm_ext._estimators.plain_classifier import PlainClassifier
@@ -50,8 +51,7 @@ def check_hyperparameters(
 
     `task` is None where it is not known yet.
     """
-    estimators = _estimators(bayesian=bayesian, kind=kind)
-    known_of = {name: set(values_of(estimator())) for name, estimator in estimators.items()}
+    known_of = _settings_of(bayesian=bayesian, kind=kind)
     is_of_rows = task != "ranking" and hyperparameters.keys() <= set.union(*known_of.values())
     if not bayesian and kind == "fm" and not is_of_rows:
         from fastfm_ext.ranking.ranker import FMRanker
@@ -61,11 +61,23 @@ def check_hyperparameters(
     checks = _RANKING_CHECKS if task == "ranking" else _CHECKS
     for name, value in hyperparameters.items():
         if name not in known:
-            of_kind = f" with --model-kind {kind}" * (name == "normalize" or kind != "fm")
-            of = " with --bayesian" if bayesian else of_kind
-            raise ValueError(f"[settings] {name}: there is no such setting{of}; there are {', '.join(sorted(known))}")
+            raise ValueError(f"[settings] {name}: there is no such setting{_advice(name, known, bayesian, kind)}")
         if task is not None and name not in known_of[task]:
             raise ValueError(f"{name} is no setting of a {task}; leave it out, or choose another --task")
         is_valid, wanted = checks.get(name, (lambda _: True, ""))
         if not is_valid(value):
             raise ValueError(f"{name} must be {wanted}; got {value!r}")
+
+
+def _settings_of(*, bayesian: bool, kind: str) -> dict[str, set[str]]:
+    """Return the names of the hyperparameters for each task."""
+    return {task: set(values_of(estimator())) for task, estimator in _estimators(bayesian=bayesian, kind=kind).items()}
+
+
+def _advice(name: str, known: set[str], bayesian: bool, kind: str) -> str:
+    """Return what to do about a hyperparameter that is not among the known ones of a model."""
+    kinds = [each for each in MODEL_KINDS if name in set.union(*_settings_of(bayesian=False, kind=each).values())]
+    if kinds and not bayesian:
+        return f" with --model-kind {kind}; leave it out, or choose --model-kind {' or '.join(kinds)}"
+    of = " with --bayesian" if bayesian else f" with --model-kind {kind}" * (kind != "fm")
+    return f"{of}; there are {', '.join(sorted(known))}"
