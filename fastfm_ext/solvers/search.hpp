@@ -44,14 +44,23 @@ void collect_candidates(const PackedItems& items, int64_t first, int64_t last, c
                               group.n_users, scores);
             int32_t places[tile_items];
             for (int l = 0; l < tile_items; ++l) places[l] = static_cast<int32_t>(panel * panel_items + part + l);
+            // Whom an item reaches is hard to predict: no branch for each user asks.
+            unsigned in_low[U], in_high[U];
+            int reached[U], n_reached = 0;
+#pragma GCC unroll 12
             for (int u = 0; u < U; ++u) {
-                Candidates& own = group.candidates[from_user + u];
-                const Vec<W> limit = Vec<W>::fill(own.limit);
+                const Vec<W> limit = Vec<W>::fill(group.candidates[from_user + u].limit);
+                in_low[u] = at_least(Vec<W>::load(scores[u]), limit);
+                in_high[u] = at_least(Vec<W>::load(scores[u] + W), limit);
+                reached[n_reached] = u;
+                n_reached += (in_low[u] | in_high[u]) != 0;
+            }
+            for (int r = 0; r < n_reached; ++r) {
+                const int u = reached[r];
                 const Vec<W> low = Vec<W>::load(scores[u]), high = Vec<W>::load(scores[u] + W);
-                const unsigned in_low = at_least(low, limit), in_high = at_least(high, limit);
-                if (!(in_low | in_high)) continue;
-                own.count += compress(low, places, in_low, own.scores + own.count, own.places + own.count);
-                own.count += compress(high, places + W, in_high, own.scores + own.count, own.places + own.count);
+                Candidates& own = group.candidates[from_user + u];
+                own.count += compress(low, places, in_low[u], own.scores + own.count, own.places + own.count);
+                own.count += compress(high, places + W, in_high[u], own.scores + own.count, own.places + own.count);
                 if (own.count > group.room) group.make_room(group.search, own);
             }
         }
