@@ -5,6 +5,7 @@ import pytest
 
 from fastfm_ext import _engine
 from fastfm_ext._engine.csr import Csr, take_rows
+from fastfm_ext._engine.models import FFM, FMFM, FVFM, FWFM, Fields
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.merging import Learned, Merger, RowsLearned, growth_of_squares
@@ -56,8 +57,8 @@ def merged(before, workers, options):
     return merger.merged()
 
 
-def begun(options, k=K, n_features=N_USERS + N_ITEMS):
-    return Parameters.initialise(n_features, k, options, 0.0, np.random.default_rng(1))
+def begun(options, k=K, n_features=N_USERS + N_ITEMS, **model):
+    return Parameters.initialise(n_features, k, options, 0.0, np.random.default_rng(1), **model)
 
 
 def rmse(params, X, y):
@@ -88,6 +89,26 @@ def test_what_one_worker_alone_touches_is_taken_over_as_it_is(solver):
         assert (learned.features[own] % 2 == part).all()
         for name in ("w", "V"):
             np.testing.assert_array_equal(after.tables[name][learned.features[own]], learned.records[name][own])
+
+
+@pytest.mark.parametrize("solver", [solver.name for solver in GRADIENT_SOLVERS])
+@pytest.mark.parametrize("model", [FFM, FMFM, FVFM, FWFM], ids=lambda model: model.name)
+def test_models_with_fields_are_merged_as_well(model, solver):
+    options = options_of(solver, learning_rate_R=0.05)
+    fields = Fields(2, np.repeat([0, 1], [N_USERS, N_ITEMS]).astype(np.int32))
+    X, y, _ = ratings()
+    before, in_turn = (begun(options, model=model, fields=fields) for _ in range(2))
+    parts = [np.arange(worker, len(y), 2) for worker in range(2)]
+    after = before
+    for _ in range(5):
+        workers = [learned_from(after, take_rows(X, rows), y[rows], options) for rows in parts]
+        after = merged(after, workers, options)
+        _engine.train_epoch(X, y, None, None, in_turn, options)
+    assert rmse(in_turn, X, y) < 0.5 * rmse(before, X, y)
+    assert rmse(after, X, y) < 0.5 * rmse(before, X, y)
+    if "R" in after.tables:
+        apart, together = (np.abs(params.R[0, 1] - before.R[0, 1]).max() for params in (after, in_turn))
+        assert apart == pytest.approx(together, rel=0.3)
 
 
 @pytest.mark.parametrize("solver", ["adagrad", "sgd", "ftrl"])

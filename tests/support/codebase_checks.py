@@ -74,6 +74,7 @@ PYTHON_ARROWS: dict[str, set[str]] = {
         "retrieval",
         "model_io",
         "_validation",
+        "_names",
         "_common",
     },
     # Only the command line starts it.

@@ -233,14 +233,20 @@ def _first_scorers(
 
 def _fixed_settings(estimator: RowEstimator, stream: Any, validation: Any, settings: StreamSettings) -> dict[str, Any]:
     """Return by name what must be the same when a fit is taken up again."""
-    fixed = {k: v for k, v in plain_params(estimator).items() if k not in MAY_DIFFER}
-    fixed = {k: v for k, v in fixed.items() if k not in _LATER or v != _LATER[k]}
-    if fixed.get("fields") is not None:
-        fixed["fields"] = zlib.crc32(repr(np.asarray(fixed["fields"]).tolist()).encode())
+    fixed = fixed_params(estimator)
     fixed |= {"buffer_rows": settings.buffer_rows, "cache": settings.cache is not None}
     fixed |= {"validation": validation is not None}
     describe = getattr(stream, "describe", None)
     return fixed | ({"batches": describe()} if callable(describe) else {})
+
+
+def fixed_params(estimator: RowEstimator) -> dict[str, Any]:
+    """Return by name the hyperparameters that must be the same when a fit is taken up again."""
+    fixed = {k: v for k, v in plain_params(estimator).items() if k not in MAY_DIFFER}
+    fixed = {k: v for k, v in fixed.items() if k not in _LATER or v != _LATER[k]}
+    if fixed.get("fields") is not None:
+        fixed["fields"] = zlib.crc32(repr(np.asarray(fixed["fields"]).tolist()).encode())
+    return fixed
 
 
 def checked_settings(

@@ -112,7 +112,7 @@ def growth_of_squares(
         sums, total = before.tables[spec.name][:, slot], 0.0
         for first in range(0, len(records[spec.name]), _FEATURES_AT_ONCE):
             some = slice(first, first + _FEATURES_AT_ONCE)
-            sums_before = sums[features[some]] if spec.per_feature else sums
+            sums_before = sums[features[some]] if spec.per_feature else sums[some]
             total += float((records[spec.name][some, slot] - sums_before).sum(dtype=np.float64))
         growth[spec.name] = total
     return growth
@@ -148,7 +148,8 @@ class Merger:
             if spec.name not in learned.records:
                 continue
             if not spec.per_feature:
-                features, visits = np.zeros(1, dtype=np.int32), np.array([learned.rows.weight], dtype=np.float32)
+                features = np.arange(len(learned.records[spec.name]), dtype=np.int32)
+                visits = np.full(len(features), learned.rows.weight, dtype=np.float32)
             for first in range(0, len(features), _FEATURES_AT_ONCE):
                 some = slice(first, first + _FEATURES_AT_ONCE)
                 self._add(spec, features[some], visits[some], learned.records[spec.name][some], data_curvature)

@@ -16,10 +16,15 @@ def state_of_run(run: Run) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return values that JSON can hold, and arrays by name."""
     history = asdict(run.history)
     history["val_loss"] = history.pop("validation")
-    meta: dict[str, Any] = {"history": history, "monitor": asdict(run.monitor)}
-    meta["n_factors"] = run.best[0].n_factors if run.best else 0
+    meta, arrays = state_of_scorers(run.best)
+    return {"history": history, "monitor": asdict(run.monitor)} | meta, arrays
+
+
+def state_of_scorers(scorers: list[Parameters]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return values that JSON can hold, and arrays by name."""
+    meta: dict[str, Any] = {"n_factors": scorers[0].n_factors if scorers else 0}
     arrays: dict[str, NDArray[Any]] = {}
-    for number, params in enumerate(run.best):
+    for number, params in enumerate(scorers):
         arrays |= params.to_arrays(f"_{number}")
         if params.fields.of_feature is not None:
             meta["kind"] = {"model": params.model.name, "n_fields": params.fields.n}
@@ -36,15 +41,20 @@ def run_of_state(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Run:
         For a state that `state_of_run` did not make.
     """
     run = Run(_history_from(meta["history"]), Monitor(**meta["monitor"]))
+    run.best = scorers_of_state(meta, arrays)
+    return run
+
+
+def scorers_of_state(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> list[Parameters]:
+    """Undo `state_of_scorers`, with the errors of `run_of_state`."""
     model, fields = FM, NO_FIELDS
     if "kind" in meta:
         model = model_named(meta["kind"]["model"])
         fields = Fields(int(meta["kind"]["n_fields"]), arrays["fields"])
-    run.best = [
+    return [
         Parameters.from_arrays(arrays, meta["n_factors"], suffix=f"_{number}", model=model, fields=fields)
         for number in range(len(arrays) // len(model.tables))
     ]
-    return run
 
 
 def _history_from(meta: dict[str, Any]) -> History:

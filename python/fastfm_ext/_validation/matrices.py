@@ -37,7 +37,7 @@ def to_csr(estimator: Any, X: Any, *, reset: bool = False, name: str = "X", cent
     if csr is not None:
         with errors_that_name(name):
             check_features(estimator, X, reset=reset)
-        return centered(_normalized(csr, estimator), X, centers)
+        return centered(normalized(csr, estimator), X, centers)
     if is_sparse(X):
         X = checked_csr(X.to_scipy() if isinstance(X, CsrRows) else X, name)
     from sklearn.utils.validation import validate_data
@@ -58,10 +58,10 @@ def to_csr(estimator: Any, X: Any, *, reset: bool = False, name: str = "X", cent
             f"{name} has {X.shape[1]} features; feature numbers are 32-bit, so at most {MAX_INT32} can be used. "
             "Hash or renumber the features into a smaller range."
         )
-    return centered(_normalized(canonical_csr(sp.csr_array(X)), estimator), given, centers)
+    return centered(normalized(canonical_csr(sp.csr_array(X)), estimator), given, centers)
 
 
-def _normalized(X: Csr, estimator: Any) -> Csr:
+def normalized(X: Csr, estimator: Any) -> Csr:
     """Return X with its rows scaled to unit length, if the estimator has the hyperparameter and it is set."""
     return _csr.unit_rows(X) if getattr(estimator, "normalize", False) else X
 

@@ -18,6 +18,7 @@ from fastfm_ext.spark import FMClassificationModel, FMClassifier, FMRegressionMo
 
 N_USERS, N_ITEMS = 20, 15
 SIZE = N_USERS + N_ITEMS
+FIELDS = [0] * N_USERS + [1] * N_ITEMS
 
 
 @pytest.fixture(scope="module")
@@ -133,20 +134,51 @@ def test_a_model_of_one_machine_predicts_the_same_on_spark(spark, ratings):
     labels = np.where(y > 3, "yes", "no")
     with pytest.raises(ValueError, match="classes 0 and 1"):
         FMClassificationModel.from_local(fastfm_ext.FMClassifier(max_iter=1).fit(X, labels))
-    with pytest.raises(TypeError, match="made of a fastfm_ext"):
+    with pytest.raises(TypeError, match=r"made of a fastfm_ext\.FMClassifier or .*; got a FMRegressor"):
         FMClassificationModel.from_local(local)
 
 
 @pytest.mark.parametrize("estimator", field_aware_cases.FIELD_AWARE)
-def test_field_aware_models_are_refused_with_what_to_do(spark, ratings, estimator):
-    _, X, y = ratings
-    fields = [0] * N_USERS + [1] * N_ITEMS
-    local = estimator(fields=fields, max_iter=1).fit(X, y > 3)
-    kind = FMClassificationModel if estimator in field_aware_cases.CLASSIFIERS else FMRegressionModel
-    with pytest.raises(
-        TypeError, match=rf"got a {estimator.__name__}\. Spark has no field-aware models: let mapInPandas"
-    ):
-        kind.from_local(local)
+def test_a_field_aware_model_of_one_machine_predicts_the_same_on_spark(spark, ratings, estimator):
+    frame, X, y = ratings
+    is_classifier = estimator in field_aware_cases.CLASSIFIERS
+    local = estimator(n_factors=3, fields=["a"] * N_USERS + ["b"] * N_ITEMS, normalize=True, max_iter=2)
+    local.fit(X, (y > 3).astype(float) if is_classifier else y)
+    model = (FMClassificationModel if is_classifier else FMRegressionModel).from_local(local)
+    assert estimator.__name__.lower().startswith(model.getOrDefault("modelKind"))
+    assert model.getOrDefault("fields") == FIELDS
+    assert model.factors.numRows == SIZE
+    matrix = np.stack([row.features.toArray() for row in frame.select("features").collect()])
+    np.testing.assert_array_equal(predictions(model, frame)[0], local.predict(matrix).astype(float))
+
+
+@pytest.mark.parametrize("workers", [{}, {"numWorkers": 2}])
+def test_a_field_aware_model_is_trained_saved_and_loaded(spark, ratings, tmp_path, workers):
+    frame, _, _ = ratings
+    fields = np.array(FIELDS, dtype=np.int32)
+    estimator = FMClassifier(modelKind="fwfm", fields=fields, factorSize=4, maxIter=8, labelCol="clicked", **workers)
+    estimator.save(str(tmp_path / "estimator"))
+    model = FMClassifier.load(str(tmp_path / "estimator")).fit(frame)
+    assert BinaryClassificationEvaluator(labelCol="clicked").evaluate(model.transform(frame)) > 0.8
+    model.save(str(tmp_path / "model"))
+    again = FMClassificationModel.load(str(tmp_path / "model"))
+    rows = frame.limit(20)
+    assert again.transform(rows).collect() == model.transform(rows).collect()
+    assert type(again.to_local()) is fastfm_ext.FwFMClassifier
+    assert again.to_local().fields_.tolist() == FIELDS
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"modelKind": "gbm"}, "modelKind must be one of fm, ffm, fmfm, fvfm, fwfm; got 'gbm'"),
+        ({"fields": [0, 1]}, "fields and normalize are for field-aware models: set modelKind"),
+        ({"modelKind": "ffm", "fields": [0, 1]}, "fields holds the fields of 2 features, and there are 35"),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(ratings, params, reason):
+    with pytest.raises(ValueError, match=reason):
+        FMRegressor(maxIter=1, **params).fit(ratings[0])
 
 
 def test_thresholds_shift_the_prediction(spark, ratings):

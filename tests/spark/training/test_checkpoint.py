@@ -7,14 +7,17 @@ import pytest
 
 pytest.importorskip("pyspark", reason="no PySpark: install the extra spark")
 
+from sklearn.base import clone
+
 import fastfm_ext
 from fastfm_ext.spark.training import TrainingSettings, train
 from model_bits import bits
 
 
-@pytest.fixture(scope="module")
-def estimator():
-    return fastfm_ext.FMRegressor(n_factors=4, random_state=3)
+@pytest.fixture(scope="module", params=["FMRegressor", "FmFMRegressor"])
+def estimator(request):
+    fields = {} if request.param == "FMRegressor" else {"fields": np.arange(90) // 60}
+    return getattr(fastfm_ext, request.param)(n_factors=4, random_state=3, **fields)
 
 
 def settings(folder, n_epochs):
@@ -33,7 +36,7 @@ def test_a_training_goes_on_from_its_checkpoint_with_the_same_bits(ratings, esti
     np.testing.assert_array_equal(bits(resumed), bits(unbroken))
     assert resumed.history_["val_loss"] == unbroken.history_["val_loss"]
     with pytest.raises(ValueError, match="n_factors was 4 and is 5"):
-        train(fastfm_ext.FMRegressor(n_factors=5, random_state=3), ratings.packed, settings(folder, 4))
+        train(clone(estimator).set_params(n_factors=5), ratings.packed, settings(folder, 4))
     for place in ("odd", "even"):
         for file in (folder / place).glob("part-*"):
             file.unlink()

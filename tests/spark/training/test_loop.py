@@ -9,8 +9,10 @@ pytest.importorskip("pyspark", reason="no PySpark: install the extra spark")
 
 import fastfm_ext
 from fastfm_ext.spark.training import TrainingSettings, train
-from field_aware_cases import FIELD_AWARE
+from field_aware_cases import REGRESSORS
 from model_bits import bits
+
+N_USERS, N_ITEMS = 60, 30
 
 
 def test_it_learns_what_one_machine_learns(ratings):
@@ -41,11 +43,18 @@ def test_what_comes_worker_by_worker_is_merged_to_the_same_bits(ratings, monkeyp
     np.testing.assert_array_equal(bits(one_by_one), bits(at_once))
 
 
-@pytest.mark.parametrize("solver", ["adagrad", "ftrl"])
-def test_features_without_rows_need_not_travel(ratings, solver, monkeypatch):
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        fastfm_ext.FMRegressor(n_factors=4, random_state=0),
+        fastfm_ext.FMRegressor(n_factors=4, solver="ftrl", random_state=0),
+        fastfm_ext.FFMRegressor(n_factors=4, fields=np.arange(900) // N_USERS, random_state=0),
+    ],
+    ids=["adagrad", "ftrl", "fields"],
+)
+def test_features_without_rows_need_not_travel(ratings, estimator, monkeypatch):
     first = ratings.packed.first
     wide = replace(ratings.packed, n_features=900, first=first._replace(X=replace(first.X, n_features=900)))
-    estimator = fastfm_ext.FMRegressor(n_factors=4, solver=solver, random_state=0)
     settings = TrainingSettings(n_epochs=2, n_rounds=2)
     touched_alone = train(estimator, wide, settings)
     assert np.count_nonzero(touched_alone.w_) == ratings.X.shape[1]
@@ -62,10 +71,22 @@ def test_a_divergence_says_what_to_try(ratings):
         train(estimator, ratings.packed, TrainingSettings(n_epochs=2))
 
 
-@pytest.mark.parametrize("estimator", FIELD_AWARE)
-def test_field_aware_models_are_refused_with_what_to_do(ratings, estimator):
-    with pytest.raises(ValueError, match=f"{estimator.__name__} is a field-aware model. Train it on one machine"):
-        train(estimator(), ratings.packed, TrainingSettings(n_epochs=1))
+@pytest.mark.parametrize("estimator", REGRESSORS)
+def test_field_aware_models_learn_what_they_learn_on_one_machine(ratings, estimator):
+    fields = np.repeat(["user", "item"], [N_USERS, N_ITEMS])
+    params = {"n_factors": 4, "fields": fields, "normalize": True, "random_state": 0}
+    model = train(estimator(**params), ratings.packed, TrainingSettings(n_epochs=12, n_rounds=3))
+    assert model.field_names_[model.fields_].tolist() == fields.tolist()
+    alone = estimator(**params, max_iter=12, early_stopping=False).fit(ratings.X, ratings.y)
+    errors = [np.sqrt(np.mean((each.predict(ratings.X) - ratings.y) ** 2)) for each in (model, alone)]
+    assert max(errors) < 0.5 * ratings.y.std()
+    if hasattr(model, "R_"):  # no row has a pair of one field, which is as it began
+        assert (model.R_[0, 1] != model.R_[0, 0]).any()
+
+
+def test_fields_of_too_few_features_are_refused(ratings):
+    with pytest.raises(ValueError, match="fields holds the fields of 3 features, and there are 90"):
+        train(fastfm_ext.FFMRegressor(fields=[0, 0, 1]), ratings.packed, TrainingSettings(n_epochs=1))
 
 
 def test_factors_in_float16_and_l2_by_frequency_are_refused(ratings):

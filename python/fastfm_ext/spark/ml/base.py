@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastfm_ext._common.arrays import AnyArray
 from fastfm_ext.spark.fitting import FitRequest, fit
-from fastfm_ext.spark.ml.params import FMParams, FMSetters
+from fastfm_ext.spark.ml.params import FMParams, FMSetters, classes_of_kinds
 from fastfm_ext.spark.ml.saving import SavedAsModelFile, SavedByParams
 from fastfm_ext.spark.reading import SourceColumns
 from fastfm_ext.spark.scoring import OutputColumns, scored
@@ -52,7 +52,7 @@ class ScoresOnSpark(FMParams, SavedAsModelFile):
 
     Parameters
     ----------
-    local : FMRegressor or FMClassifier of `fastfm_ext`
+    local : FMRegressor, FMClassifier or field-aware estimator of `fastfm_ext`
         Fitted.
     """
 
@@ -64,7 +64,7 @@ class ScoresOnSpark(FMParams, SavedAsModelFile):
 
         Parameters
         ----------
-        model : FMRegressor or FMClassifier of `fastfm_ext`
+        model : FMRegressor, FMClassifier or field-aware estimator of `fastfm_ext`
             Fitted on features that have the order of the vectors'. Later changes to it are not seen here.
 
         Returns
@@ -80,15 +80,10 @@ class ScoresOnSpark(FMParams, SavedAsModelFile):
         sklearn.exceptions.NotFittedError
             For an estimator that is not fitted.
         """
-        if type(model) is not cls._local_class:
-            of_fields = (
-                " Spark has no field-aware models: let mapInPandas predict, or vectors_for_all make its vectors."
-            )
-            advice = of_fields * hasattr(model, "field_names_")
-            raise TypeError(
-                f"{cls.__name__} is made of a {cls._local_class.__module__.rsplit('.', 1)[0]}."
-                f"{cls._local_class.__name__}; got a {type(model).__name__}.{advice}"
-            )
+        classes = classes_of_kinds(cls._local_class).values()
+        if type(model) not in classes:
+            names = " or ".join(each.__name__ for each in classes)
+            raise TypeError(f"{cls.__name__} is made of a fastfm_ext.{names}; got a {type(model).__name__}.")
         check_is_fitted(model, "n_features_in_")
         result = cls(copy.deepcopy(model))
         result._adopt(model)
@@ -99,7 +94,7 @@ class ScoresOnSpark(FMParams, SavedAsModelFile):
 
         Returns
         -------
-        FMRegressor or FMClassifier of `fastfm_ext`
+        FMRegressor, FMClassifier or field-aware estimator of `fastfm_ext`
             A copy: training it on does not change this model.
         """
         return copy.deepcopy(self._local)
@@ -116,8 +111,9 @@ class ScoresOnSpark(FMParams, SavedAsModelFile):
 
     @property
     def factors(self) -> DenseMatrix:
-        """The factors V, of n_features rows and `factorSize` columns."""
+        """The factors V, of n_features rows and `factorSize` columns; of an FFM, as many for each field in turn."""
         V = np.asarray(self._local.V_, dtype=np.float64)
+        V = V.reshape(len(V), -1)
         return DenseMatrix(*V.shape, V.ravel(), 1)  # row by row; a number, as in matrices that come from Java
 
     @property

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import (
     HasFeaturesCol,
@@ -20,6 +22,8 @@ from pyspark.ml.param.shared import (
     HasValidationIndicatorCol,
     HasWeightCol,
 )
+
+from fastfm_ext._names import PUBLIC_NAMES
 
 # Names of Spark's solvers, which take a step for each pass over the data; here they stand for the default one.
 SPARK_SOLVERS = ("adamW", "gd")
@@ -47,6 +51,16 @@ _SAME_NAMES = (
     "shuffle",
     "n_jobs",
 )
+
+
+def classes_of_kinds(local_class: type[Any]) -> dict[str, type[Any]]:
+    """Return the classes of this package for the task of FMRegressor or FMClassifier, by `modelKind`."""
+    task = local_class.__name__.removeprefix("FM")
+    field_aware = [public for public in PUBLIC_NAMES if ".field_aware." in public.module and public.name.endswith(task)]
+    kinds = {public.name.removesuffix(task).lower(): public for public in field_aware}
+    return {"fm": local_class} | {
+        kind: getattr(import_module(public.module), public.name) for kind, public in kinds.items()
+    }
 
 
 def _param(name: str, doc: str, converter: Any) -> Any:
@@ -88,6 +102,12 @@ def _switch_or_auto(value: Any) -> Any:
     return value if value == "auto" else TypeConverters.toBoolean(value)
 
 
+def _integers(value: Any) -> list[int]:
+    """Return a list of integers, also of those that NumPy holds in 32 bits."""
+    integers: list[int] = TypeConverters.toListInt(np.asarray(value).tolist())
+    return integers
+
+
 class FMParams(
     HasLabelCol,
     HasFeaturesCol,
@@ -115,6 +135,13 @@ class FMParams(
     miniBatchFraction = _param(
         "miniBatchFraction", "not read: each row takes a step of its own", TypeConverters.toFloat
     )
+    modelKind = _param("modelKind", "fm, or a field-aware model: ffm, fwfm, fmfm or fvfm", TypeConverters.toString)
+    fields = _param(
+        "fields",
+        "number of each feature's field, for a field-aware model, as fields_ of FMEncoder holds it",
+        _integers,
+    )
+    normalize = _param("normalize", "scale rows to unit length, for a field-aware model", TypeConverters.toBoolean)
     initStd = _param(
         "initStd", "standard deviation of the first factors; by default that of the solver", TypeConverters.toFloat
     )
@@ -164,6 +191,8 @@ class FMParams(
         super().__init__(*args)
         self._setDefault(
             factorSize=8,
+            modelKind="fm",
+            normalize=False,
             fitIntercept=True,
             fitLinear=True,
             miniBatchFraction=1.0,
@@ -260,7 +289,15 @@ class FMParams(
                 UserWarning,
                 stacklevel=4,
             )
-        estimator = self._local_class(**values, solver=solver, random_state=int(self.getSeed()) % 2**32)
+        kinds, kind = classes_of_kinds(self._local_class), self._given("modelKind")
+        if kind not in kinds:
+            raise ValueError(f"modelKind must be one of {', '.join(kinds)}; got {kind!r}.")
+        of_fields = {name: self._given(name) for name in ("fields", "normalize")}
+        if kind != "fm":
+            values |= of_fields
+        elif any(of_fields.values()):
+            raise ValueError("fields and normalize are for field-aware models: set modelKind, or leave them out.")
+        estimator = kinds[kind](**values, solver=solver, random_state=int(self.getSeed()) % 2**32)
         estimator._check_params()
         return estimator
 
@@ -269,6 +306,10 @@ class FMParams(
         values = estimator.get_params(deep=False)
         named = {name: values[here] for name, here in _NAMES_HERE.items()}
         named |= {name: values[name] for name in (*_SAME_NAMES, *self._more, "solver")}
+        kinds = classes_of_kinds(self._local_class)
+        named["modelKind"] = next(kind for kind, each in kinds.items() if type(estimator) is each)
+        if named["modelKind"] != "fm":
+            named |= {"fields": estimator.fields_.tolist(), "normalize": estimator.normalize}
         if isinstance(values["random_state"], int):
             named["seed"] = values["random_state"]
         self._set(**{name: value for name, value in named.items() if value is not None})

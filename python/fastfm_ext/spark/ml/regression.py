@@ -75,6 +75,13 @@ class FMRegressor(RegressionParams, TrainsOnSpark, Regressor):
     checkpoint : str, optional
         A folder of any file system that Spark writes to: the state is written there after each epoch, and the same fit
         goes on from there.
+    modelKind : {"fm", "ffm", "fwfm", "fmfm", "fvfm"}, default="fm"
+        A factorization machine, or a field-aware model: see `fastfm_ext.FFMRegressor` and the others.
+    fields : list of int, optional
+        For a field-aware model: the number of each feature's field, such as `FMEncoderModel.to_local().fields_`. By
+        default, up to 256 features are fields of their own.
+    normalize : bool, default=False
+        For a field-aware model: scale rows to unit length.
     loss, delta, clip_predictions, l2_w, l2_V, l1_w, l1_V, clip_gradient, early_stopping, validation_fraction, \
 n_iter_no_change, refit, shuffle, n_jobs
         As in `fastfm_ext.FMRegressor`.

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._engine.models import FM
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.loop import Run
-from fastfm_ext._learning.run_state import run_of_state, state_of_run
+from fastfm_ext._learning.run_state import run_of_state, scorers_of_state, state_of_run, state_of_scorers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -135,14 +134,14 @@ def _pieces_of(position: Position) -> list[tuple[str, int, memoryview | bytes]]:
     """Return the name, the number and the bytes of each piece."""
     meta, arrays = state_of_run(position.run)
     arrays = {f"best_{name}": array for name, array in arrays.items()}
-    for number, params in enumerate(position.scorers):
-        arrays |= {f"last_{name}": array for name, array in params.to_arrays(f"_{number}").items()}
+    last, arrays_of_last = state_of_scorers(position.scorers)
+    arrays |= {f"last_{name}": array for name, array in arrays_of_last.items()}
     buffers = {name: np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for name, array in arrays.items()}
     values = meta | {
         "settings": position.settings,
         "seed": position.seed,
-        "factors": position.scorers[0].n_factors,
-        "shapes": {name: list(array.shape) for name, array in arrays.items()},
+        "last": last,
+        "shapes": {name: [array.dtype.str, *array.shape] for name, array in arrays.items()},
         "checksums": {name: zlib.crc32(buffer) for name, buffer in buffers.items()},
     }
     text = json.dumps(values).encode()
@@ -172,18 +171,15 @@ def _position_of(table: Any) -> Position:
         raise ValueError("the values are missing or damaged")
     values = json.loads(bytes(text))
     arrays: dict[str, NDArray[Any]] = {}
-    for name, shape in values["shapes"].items():
+    for name, (dtype, *shape) in values["shapes"].items():
         buffers = [np.frombuffer(buffer, np.uint8) for _, buffer in sorted(pieces.get(name, []), key=lambda p: p[0])]
         flat = np.concatenate(buffers) if buffers else np.zeros(0, np.uint8)
         if zlib.crc32(flat.data) != values["checksums"][name]:
             raise ValueError(f"{name} is damaged")
-        arrays[name] = flat.view(np.float32).reshape(shape)
+        arrays[name] = flat.view(dtype).reshape(shape)
     best, last = (
         {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)}
         for kind in ("best_", "last_")
     )
-    scorers = [
-        Parameters.from_arrays(last, values["factors"], suffix=f"_{number}").copy()
-        for number in range(len(last) // len(FM.tables))
-    ]
+    scorers = [params.copy() for params in scorers_of_state(values["last"], last)]
     return Position(values["settings"], values["seed"], run_of_state(values, best), scorers)

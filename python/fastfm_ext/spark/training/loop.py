@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.row_problems import typical_loss
-from fastfm_ext._estimators.saving import plain_params
-from fastfm_ext._estimators.streamed import MAY_DIFFER, EstimatorAsLearner
+from fastfm_ext._estimators.streamed import EstimatorAsLearner, fixed_params
 from fastfm_ext._learning.divergence import DivergenceError
 from fastfm_ext._learning.loop import History, Run, Schedule, run_epochs
 from fastfm_ext._learning.merging import Merger
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.stream.batches import checksum
+from fastfm_ext._validation.matrices import normalized
 from fastfm_ext._validation.rows import CountedRows
 from fastfm_ext.spark.arrow import map_plain
 from fastfm_ext.spark.packing import PackedSamples
@@ -91,22 +91,18 @@ def train(estimator: AnyRowEstimator, rows: PackedSamples, settings: TrainingSet
     ------
     ValueError
         For a checkpoint of other settings or rows, or a damaged one; for `dtype` "float16", another `l2_exponent`
-        than 1, and field-aware models.
+        than 1, and fields that are not those of the features.
     DivergenceError
         When a score stops being finite or the loss explodes, and there is no best epoch to fall back on.
     """
     model = copy.copy(estimator)
     model._check_params()
-    if model._spec.has_fields:
-        raise ValueError(
-            f"Spark trains factorization machines, and {type(model).__name__} is a field-aware model. Train it on one "
-            "machine, with fit_stream for rows that are larger than memory; or train an FMClassifier or FMRegressor."
-        )
     if getattr(model, "dtype", "float32") != "float32":
         raise ValueError(f'Spark trains with dtype="float32"; got {model.dtype!r}.')
     if model.l2_exponent != 1.0:
         raise ValueError(f"Spark trains with l2_exponent=1.0, at which L2 needs no counts; got {model.l2_exponent!r}.")
     model.n_features_in_ = rows.n_features
+    model._meet(None, is_first=True)
     training = _DriverLoop.begun(model, rows, settings)
     run = training.run()
     model._units.to_user(training.scorers)
@@ -155,7 +151,7 @@ class _DriverLoop:
         """Return a training at its beginning, or where the checkpoint stands; the model learns its units."""
         learner = EstimatorAsLearner(model, settings.classes, is_first=True)
         first = rows.first
-        counted = CountedRows(first.X, first.labels, first.weights, None)
+        counted = CountedRows(normalized(first.X, model), first.labels, first.weights, None)
         samples = learner.learned_samples(counted, partial(_columns_in_double, first.X))
         checkpoints, position, fixed = None, None, {}
         if settings.checkpoint is not None:
@@ -178,7 +174,7 @@ class _DriverLoop:
         validates = bool(rows.n_rows_of[:, 1].any()) and not settings.on_all
         offset = model._units.score_offset if settings.holds_out_others else 0.0
         return cls(
-            task=Task(model, rows.n_features, model._options(), guard, schedule, seed, offset),
+            task=Task(_without_fields(model), rows.n_features, model._options(), guard, schedule, seed, offset),
             rounds=Rounds.of(settings.n_rounds, contents, record_bytes, seed if schedule.shuffle else None),
             sends_much=len(contents.features) * record_bytes * rows.n_partitions > MOST_BYTES_AT_ONCE,
             to_train=to_train,
@@ -256,10 +252,17 @@ def _first_scorers(learner: EstimatorAsLearner, samples: Samples, seed: int, con
     return model._scorers_for(learner.call, options, n_features, w0, rng, contents.features, None, [])
 
 
+def _without_fields(model: Any) -> Any:
+    """Return a copy for workers, who find the fields of features beside the parameters."""
+    model = copy.copy(model)
+    if model._spec.has_fields:
+        model.fields = model._field_map = None
+    return model
+
+
 def _fixed(model: Any, rows: PackedSamples, settings: TrainingSettings, first: Samples) -> dict[str, Any]:
     """Return by name what must be the same when a training is taken up again."""
-    hyperparameters = {name: value for name, value in plain_params(model).items() if name not in MAY_DIFFER}
-    return hyperparameters | {
+    return fixed_params(model) | {
         "on_all": settings.on_all,
         "rounds": settings.n_rounds,
         "rows of each partition": rows.n_rows_of.tolist(),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Float32
+from fastfm_ext._engine.models import Fields, ModelSpec
 from fastfm_ext._engine.parameters import Parameters, aligned_empty
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ LEAST_SHARE_OF_ALL = 0.5
 class _Touched:
     """Records of some features, and the tables that have no features; see `Parameters.part`."""
 
-    kind: type[Parameters]
     n_factors: int
+    model: ModelSpec
+    fields: Fields
     shapes: Mapping[str, tuple[int, ...]]
     features: NDArray[np.intp]
     records: Mapping[str, Float32]
@@ -34,14 +36,14 @@ class _Touched:
     @classmethod
     def of(cls, params: Parameters, features: NDArray[np.intp]) -> _Touched:
         shapes = {name: records.shape for name, records in params.tables.items()}
-        return cls(type(params), params.n_factors, shapes, features, params.part(features))
+        return cls(params.n_factors, params.model, params.fields, shapes, features, params.part(features))
 
     def whole(self) -> Parameters:
         """Return parameters of all features, 0 for those that stayed behind."""
         tables = {name: aligned_empty(shape) for name, shape in self.shapes.items()}
         for records in tables.values():
             records[...] = 0.0
-        params = self.kind(tables, self.n_factors)
+        params = Parameters(tables, self.n_factors, self.model, self.fields)
         params.put(self.features, self.records)
         return params
 

@@ -20,6 +20,7 @@ from fastfm_ext._learning.mean_loss import mean_loss
 from fastfm_ext._learning.merging import Learned, RowsLearned, growth_of_squares
 from fastfm_ext._learning.samples import Samples
 from fastfm_ext._learning.solvers.descent import ShuffledRows, descend
+from fastfm_ext._validation.matrices import normalized
 from fastfm_ext._validation.rows import CountedRows
 from fastfm_ext.spark.packing import SampleBlock, unpacked
 from fastfm_ext.spark.training.rounds import Share
@@ -30,11 +31,13 @@ from fastfm_ext.spark.training.sending import SentParameters
 #   piece     its number, from 0: features come in pieces of about `_PIECE` bytes
 #   features  int32 (n_touched,): features that its rows have
 #   visits    float32 (n_touched,): the sum of the weights of their rows
-#   w0, w, V  float32: the records of `Parameters`, of w and V those of these features; w0 in the first piece only
+#   w0, w, V, R  float32: the records of `Parameters`, of w and V those of these features; w0 and R in the first piece
+#             only, and R null without it
 #   rows      `RowsLearned` as JSON
 #   fault     why training diverged, else null
 LEARNED_SCHEMA = (
-    "part int, piece int, features binary, visits binary, w0 binary, w binary, V binary, rows string, fault string"
+    "part int, piece int, features binary, visits binary, w0 binary, w binary, V binary, R binary, rows string, "
+    "fault string"
 )
 VALIDATED_SCHEMA = "part int, loss double, weight double"
 CONTENTS_SCHEMA = "part int, nnz bigint, blocks binary, features binary"
@@ -70,7 +73,7 @@ class Task:
         """Return the samples of a block in the units of training."""
         estimator = self.estimator
         units = estimator._units
-        rows = CountedRows(centered(block.X, units.centers), block.labels, block.weights, None)
+        rows = CountedRows(centered(normalized(block.X, estimator), units.centers), block.labels, block.weights, None)
         rows = estimator._take_in(rows, is_batch=True)
         samples: Samples = units.samples(rows, estimator._encode_target(rows.y, "y"))
         return samples
@@ -201,7 +204,7 @@ def _row(part: int, piece: int, learned: Learned | None, fault: str | None) -> A
     """Return one row of `LEARNED_SCHEMA`."""
     import pyarrow as pa
 
-    binary: dict[str, Any] = dict.fromkeys(("features", "visits", "w0", "w", "V"))
+    binary: dict[str, Any] = dict.fromkeys(("features", "visits", "w0", "w", "V", "R"))
     rows = None
     if learned is not None:
         arrays = {"features": learned.features, "visits": learned.visits, **learned.records}
