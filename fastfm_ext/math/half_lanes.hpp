@@ -1,4 +1,4 @@
-// W numbers of 16 bits at a time; see math/half.hpp. `random` has as many random bits as are cut off.
+// W numbers of 16 bits at a time, and the random bits that round them; see math/half.hpp.
 #pragma once
 
 #include "math/half.hpp"
@@ -6,9 +6,30 @@
 
 namespace fastfm::FASTFM_ISA {
 
-// What the lanes of a float16 change of the same random bits: no two lanes round alike, and together they are evenly spread.
-constexpr uint32_t spread[16] = {0x0000, 0x1000, 0x0800, 0x1800, 0x0400, 0x1400, 0x0c00, 0x1c00,
-                                 0x0200, 0x1200, 0x0a00, 0x1a00, 0x0600, 0x1600, 0x0e00, 0x1e00};
+// Random bits for W lanes: 16 in each, above which are zeros. Lanes are evenly spread from a random place, and next() moves
+// all by the same odd number, a Weyl sequence: a single instruction, and each number alone is as random as the place.
+template <int W>
+struct RandomLanes;
+
+constexpr uint32_t spread[16] = {0x0000, 0x8000, 0x4000, 0xc000, 0x2000, 0xa000, 0x6000, 0xe000,
+                                 0x1000, 0x9000, 0x5000, 0xd000, 0x3000, 0xb000, 0x7000, 0xf000};
+constexpr uint32_t golden_ratio = 40503;  // of 2^16
+// float16 takes the upper bits of the 16, bfloat16 all.
+constexpr int spare_bits = bits_below_bfloat - bits_below_half;
+
+template <>
+struct RandomLanes<4> {
+    uint16_t m[4];
+
+    static RandomLanes from(uint16_t place) {
+        RandomLanes lanes;
+        for (int l = 0; l < 4; ++l) lanes.m[l] = static_cast<uint16_t>(spread[l] + place);
+        return lanes;
+    }
+    void next() {
+        for (uint16_t& lane : m) lane = static_cast<uint16_t>(lane + golden_ratio);
+    }
+};
 
 #if defined(__AVX2__)
 
@@ -57,19 +78,30 @@ struct HalfLanes<4> {
         for (int l = 0; l < 4; ++l) values[l] = float_of_bfloat(from[l]);
         return Vec<4>::load(values);
     }
-    static void store_half(Vec<4> value, uint32_t random, uint16_t* to) {
+    static void store_half(Vec<4> value, RandomLanes<4> random, uint16_t* to) {
         float values[4];
         value.store(values);
-        for (int l = 0; l < 4; ++l) to[l] = half_of_float(values[l], random ^ spread[l]);
+        for (int l = 0; l < 4; ++l) to[l] = half_of_float(values[l], uint32_t{random.m[l]} >> spare_bits);
     }
-    static void store_bfloat(Vec<4> value, uint32_t random, uint16_t* to) {
+    static void store_bfloat(Vec<4> value, RandomLanes<4> random, uint16_t* to) {
         float values[4];
         value.store(values);
-        for (int l = 0; l < 4; ++l) to[l] = bfloat_of_float(values[l], random);
+        for (int l = 0; l < 4; ++l) to[l] = bfloat_of_float(values[l], random.m[l]);
     }
 };
 
 #if defined(__AVX2__)
+
+template <>
+struct RandomLanes<8> {
+    __m256i m;
+
+    static RandomLanes from(uint16_t place) {
+        const __m256i apart = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(spread));
+        return {_mm256_add_epi16(apart, _mm256_set1_epi32(place))};
+    }
+    void next() { m = _mm256_add_epi16(m, _mm256_set1_epi32(golden_ratio)); }
+};
 
 template <>
 struct HalfLanes<8> {
@@ -77,15 +109,12 @@ struct HalfLanes<8> {
     static Vec<8> load_bfloat(const uint16_t* from) {
         return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(loaded(from)), bits_below_bfloat))};
     }
-    static void store_half(Vec<8> value, uint32_t random, uint16_t* to) {
-        const __m256i own = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(spread));
-        const __m256i bits = _mm256_xor_si256(own, _mm256_set1_epi32(static_cast<int>(random)));
-        const __m256i sum = _mm256_add_epi32(_mm256_castps_si256(value.m), bits);
+    static void store_half(Vec<8> value, RandomLanes<8> random, uint16_t* to) {
+        const __m256i sum = _mm256_add_epi32(_mm256_castps_si256(value.m), _mm256_srli_epi32(random.m, spare_bits));
         stored(_mm256_cvtps_ph(_mm256_castsi256_ps(sum), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC), to);
     }
-    static void store_bfloat(Vec<8> value, uint32_t random, uint16_t* to) {
-        const __m256i bits = _mm256_set1_epi32(static_cast<int>(random));
-        const __m256i sum = _mm256_add_epi32(_mm256_castps_si256(value.m), bits);
+    static void store_bfloat(Vec<8> value, RandomLanes<8> random, uint16_t* to) {
+        const __m256i sum = _mm256_add_epi32(_mm256_castps_si256(value.m), random.m);
         const __m256i upper = _mm256_srli_epi32(sum, bits_below_bfloat);
         stored(_mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1)), to);
     }
@@ -100,6 +129,16 @@ struct HalfLanes<8> {
 #if defined(__AVX512F__)
 
 template <>
+struct RandomLanes<16> {
+    __m512i m;
+
+    static RandomLanes from(uint16_t place) {
+        return {_mm512_add_epi16(_mm512_loadu_si512(spread), _mm512_set1_epi32(place))};
+    }
+    void next() { m = _mm512_add_epi16(m, _mm512_set1_epi32(golden_ratio)); }
+};
+
+template <>
 struct HalfLanes<16> {
     static Vec<16> load_half(const uint16_t* from) { return {_mm512_cvtph_ps(loaded(from))}; }
     static Vec<16> load_bfloat(const uint16_t* from) {
@@ -109,14 +148,12 @@ struct HalfLanes<16> {
         const __m512i numbers = _mm512_castsi256_si512(loaded(from));
         return {_mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, number, numbers))};
     }
-    static void store_half(Vec<16> value, uint32_t random, uint16_t* to) {
-        const __m512i bits = _mm512_xor_si512(_mm512_loadu_si512(spread), _mm512_set1_epi32(static_cast<int>(random)));
-        const __m512i sum = _mm512_add_epi32(_mm512_castps_si512(value.m), bits);
+    static void store_half(Vec<16> value, RandomLanes<16> random, uint16_t* to) {
+        const __m512i sum = _mm512_add_epi32(_mm512_castps_si512(value.m), _mm512_srli_epi32(random.m, spare_bits));
         stored(_mm512_cvtps_ph(_mm512_castsi512_ps(sum), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC), to);
     }
-    static void store_bfloat(Vec<16> value, uint32_t random, uint16_t* to) {
-        const __m512i bits = _mm512_set1_epi32(static_cast<int>(random));
-        const __m512i sum = _mm512_add_epi32(_mm512_castps_si512(value.m), bits);
+    static void store_bfloat(Vec<16> value, RandomLanes<16> random, uint16_t* to) {
+        const __m512i sum = _mm512_add_epi32(_mm512_castps_si512(value.m), random.m);
         // The upper halves of the lanes.
         const __m512i upper = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0x1f001d, 0x1b0019, 0x170015, 0x130011, 0xf000d,
                                                0xb0009, 0x70005, 0x30001);

@@ -5,8 +5,8 @@
 //             steps on a parameter would all vanish, and so would small squares that a sum of squares takes in.
 //
 // A storage has a type for a `Value` in memory, load<W>(from, slot), where slot 0 has the parameters and others have their
-// state, eight_floats(from, room) and one_float(value) of parameters, and a `Rounding`, which begins from a seed and has
-// next(), for each W records, and store(value, slot, to).
+// state, eight_floats(from, room) and one_float(value) of parameters, and a `Rounding`, which begins from a seed. Its
+// row<W>() is asked for at each row and has next(), for each W records, and store(value, slot, to).
 #pragma once
 
 #include "math/half_lanes.hpp"
@@ -27,32 +27,46 @@ struct Float32 {
 
     static float one_float(float value) { return value; }
 
+    template <int W>
+    struct OfRow {
+        void next() {}
+        void store(Vec<W> value, int, float* to) const { value.store(to); }
+    };
+
     struct Rounding {
         explicit Rounding(uint64_t) {}
 
-        void next() {}
-
         template <int W>
-        FASTFM_INLINE void store(Vec<W> value, int, float* to) const {
-            value.store(to);
+        OfRow<W> row() {
+            return {};
         }
     };
 };
 
-// The upper bits of a linear congruential generator modulo 2^64 (Knuth, "The Art of Computer Programming", 3.3.4). All lanes
-// of a record share them: more would take longer than the rest of a step.
+// The place where a row's random bits begin: upper bits of a linear congruential generator modulo 2^64 (Knuth, "The Art of
+// Computer Programming", 3.3.4). More of them, for each record, would take longer than the rest of a step.
 class HalfRounding {
   public:
     explicit HalfRounding(uint64_t seed) : state_(SplitMix64(seed).next()) {}
 
-    FASTFM_INLINE void next() { state_ = state_ * 6364136223846793005u + 1442695040888963407u; }
+    template <int W>
+    struct OfRow {
+        RandomLanes<W> random;
+
+        void next() { random.next(); }
+
+        FASTFM_INLINE void store(Vec<W> value, int slot, uint16_t* to) const {
+            if (slot)
+                HalfLanes<W>::store_bfloat(value, random, to);
+            else
+                HalfLanes<W>::store_half(value, random, to);
+        }
+    };
 
     template <int W>
-    FASTFM_INLINE void store(Vec<W> value, int slot, uint16_t* to) const {
-        if (slot)
-            HalfLanes<W>::store_bfloat(value, static_cast<uint32_t>(state_ >> 32 & 0xffffu), to);
-        else
-            HalfLanes<W>::store_half(value, static_cast<uint32_t>(state_ >> (64 - bits_below_half)), to);
+    FASTFM_INLINE OfRow<W> row() {
+        state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+        return {RandomLanes<W>::from(static_cast<uint16_t>(state_ >> 48))};
     }
 
   private:

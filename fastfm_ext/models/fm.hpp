@@ -122,6 +122,7 @@ struct Block {
     void step(const Row& row, At at, int slot_stride, float g, L2Of l2_of, const Rates<lanes>& rates, Beside beside,
               Rounding& rounding) const {
         V record[1 + Rule::n_slots];
+        auto rounded = rounding.template row<lanes>();
         for (int64_t j = 0; j < row.nnz(); ++j) {
             beside(j);
             Value* v = at(row.i[j]);
@@ -130,8 +131,8 @@ struct Block {
             for (int b = 0; b < n_vecs; ++b, v += lanes) {
                 for (int s = 0; s <= Rule::n_slots; ++s) record[s] = load(v + s * slot_stride, s);
                 Rule::update(record, fnma(decay, record[0], gx * S[b]), rates);
-                rounding.next();
-                for (int s = 0; s <= Rule::n_slots; ++s) rounding.store(record[s], s, v + s * slot_stride);
+                rounded.next();
+                for (int s = 0; s <= Rule::n_slots; ++s) rounded.store(record[s], s, v + s * slot_stride);
             }
         }
     }

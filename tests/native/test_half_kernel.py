@@ -85,6 +85,28 @@ def test_rounding_is_to_a_neighbour_and_unbiased(isa, k, acc):
         np.testing.assert_allclose(errors.mean(axis=0), 0.0, atol=5 * 0.5 / np.sqrt(n) + 2**-12)
 
 
+@K_PATHS
+def test_features_of_a_row_are_rounded_without_bias(isa, k):
+    # Features with the same factors make the same step, but for rounding.
+    n = 4000
+    X, y = Csr(np.array([0, n]), np.arange(n, dtype=np.int32), None, n), np.zeros(1, np.float32)
+    errors = []
+    for seed in range(5):
+        trained = {}
+        for dtype in ("float16", "float32"):
+            options = options_of(dtype, fit_intercept=False)
+            trained[dtype] = params = begun(n, k, options, seed)
+            factors = np.linspace(0.001, 0.002, k, dtype=np.float16)
+            params.tables["V"][:, 0] = factors.view(np.uint16) if dtype == "float16" else factors
+            train(X, y, params, options)
+        wanted = trained["float32"].V[0]
+        ulp = 2.0 ** (np.floor(np.log2(np.abs(wanted))) - 10)
+        errors.append((trained["float16"].V.astype(np.float64) - wanted) / ulp)
+        assert (np.abs(errors[-1]) < 1).all()
+        assert len(np.unique(trained["float16"].V, axis=0)) > 1
+    np.testing.assert_allclose(np.mean(errors, axis=(0, 1)), 0.0, atol=0.5 * 5 / np.sqrt(n) + 2**-12)
+
+
 def test_the_same_parameters_give_the_same_bits_and_later_epochs_other_ones(isa):
     X, y = random_rows(300, (20, 30, 7))
     options = options_of()
