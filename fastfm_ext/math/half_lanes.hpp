@@ -19,16 +19,11 @@ constexpr int spare_bits = bits_below_bfloat - bits_below_half;
 
 template <>
 struct RandomLanes<4> {
-    uint16_t m[4];
+    uint32_t place;
 
-    static RandomLanes from(uint16_t place) {
-        RandomLanes lanes;
-        for (int l = 0; l < 4; ++l) lanes.m[l] = static_cast<uint16_t>(spread[l] + place);
-        return lanes;
-    }
-    void next() {
-        for (uint16_t& lane : m) lane = static_cast<uint16_t>(lane + golden_ratio);
-    }
+    static RandomLanes from(uint16_t place) { return {place}; }
+    void next() { place = (place + golden_ratio) & 0xffffu; }
+    uint32_t of_lane(int l) const { return place ^ spread[l]; }
 };
 
 #if defined(__AVX2__)
@@ -81,12 +76,12 @@ struct HalfLanes<4> {
     static void store_half(Vec<4> value, RandomLanes<4> random, uint16_t* to) {
         float values[4];
         value.store(values);
-        for (int l = 0; l < 4; ++l) to[l] = half_of_float(values[l], uint32_t{random.m[l]} >> spare_bits);
+        for (int l = 0; l < 4; ++l) to[l] = half_of_float(values[l], random.of_lane(l) >> spare_bits);
     }
     static void store_bfloat(Vec<4> value, RandomLanes<4> random, uint16_t* to) {
         float values[4];
         value.store(values);
-        for (int l = 0; l < 4; ++l) to[l] = bfloat_of_float(values[l], random.m[l]);
+        for (int l = 0; l < 4; ++l) to[l] = bfloat_of_float(values[l], random.of_lane(l));
     }
 };
 
