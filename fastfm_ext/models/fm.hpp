@@ -46,30 +46,42 @@ struct Block {
                 minus_squares = fnma(vx, vx, minus_squares);
             }
         }
+
+        void add(const Sums& others) {
+            for (int b = 0; b < n_vecs; ++b) S[b] = S[b] + others.S[b];
+            minus_squares = minus_squares + others.minus_squares;
+        }
     };
 
     // Sets S and returns the row's pair term of these factors: 1/2 sum_f [ S_f^2 - sum_i v_if^2 x_i^2 ].
-    // Additions wait for each other: where there is a single register to add to, two are used in turn. `beside(j)` is
-    // called for each nonzero j.
+    // Additions wait for each other: where there are few registers to add to, several take turns. `beside(j)` is called
+    // for each nonzero j.
     template <class Row, class At, class Beside>
     float score(const Row& row, At at, Beside beside) {
-        Sums even, odd;
+        constexpr int n_sums = n_vecs < 4 ? 4 / n_vecs : 1;
+        Sums sums[n_sums];
+        const auto add = [&](int64_t j, int s) FASTFM_INLINE_LAMBDA {
+            beside(j);
+            sums[s].add(at(row.i[j]), V::fill(row.value(j)), Row::ones);
+        };
         int64_t j = 0;
-        if constexpr (n_vecs == 1) {
-            for (; j + 2 <= row.nnz(); j += 2) {
-                beside(j);
-                even.add(at(row.i[j]), V::fill(row.value(j)), Row::ones);
-                beside(j + 1);
-                odd.add(at(row.i[j + 1]), V::fill(row.value(j + 1)), Row::ones);
+        for (; j + n_sums <= row.nnz(); j += n_sums) {
+            FASTFM_UNROLL
+            for (int s = 0; s < n_sums; ++s) add(j + s, s);
+        }
+        FASTFM_UNROLL
+        for (int s = 0; s < n_sums - 1; ++s)
+            if (j + s < row.nnz()) add(j + s, s);
+        if constexpr (n_sums == 4) {
+            if (row.nnz() > 2) {
+                sums[0].add(sums[2]);
+                sums[1].add(sums[3]);
             }
         }
-        for (; j < row.nnz(); ++j) {
-            beside(j);
-            even.add(at(row.i[j]), V::fill(row.value(j)), Row::ones);
-        }
-        V pairs = n_vecs == 1 ? even.minus_squares + odd.minus_squares : even.minus_squares;
+        if constexpr (n_sums > 1) sums[0].add(sums[1]);
+        V pairs = sums[0].minus_squares;
         for (int b = 0; b < n_vecs; ++b) {
-            S[b] = n_vecs == 1 ? even.S[b] + odd.S[b] : even.S[b];
+            S[b] = sums[0].S[b];
             pairs = fma(S[b], S[b], pairs);
         }
         return 0.5f * sum(pairs);
@@ -117,14 +129,13 @@ struct Block {
 
     // One step on v_i for every feature i of the row, with the S of the parameters before the step. The gradient is
     // g dp/dv_if + l2_i v_if = g x_i (S_f - v_if x_i) + l2_i v_if; without `own_square`, S does not hold v_if x_i, and
-    // the gradient is g x_i S_f + l2_i v_if. `l2_of(i)` is l2_i; `beside(j)` is called for each nonzero j.
+    // the gradient is g x_i S_f + l2_i v_if. `l2_of(i)` is l2_i; `beside(j)` is called for each nonzero j < n_beside.
     template <class Rule, bool own_square = true, class Row, class At, class L2Of, class Beside>
-    void step(const Row& row, At at, int slot_stride, float g, L2Of l2_of, const Rates<lanes>& rates, Beside beside,
-              Rounding& rounding) const {
-        V record[1 + Rule::n_slots];
+    void step(const Row& row, At at, int slot_stride, float g, L2Of l2_of, const Rates<lanes>& rates,
+              Rounding& rounding, int64_t n_beside, Beside beside) const {
         auto rounded = rounding.template row<lanes>();
-        for (int64_t j = 0; j < row.nnz(); ++j) {
-            beside(j);
+        const auto step_on = [&](int64_t j) FASTFM_INLINE_LAMBDA {
+            V record[1 + Rule::n_slots];
             Value* v = at(row.i[j]);
             const float x = row.value(j);
             const V gx = V::fill(g * x), decay = V::fill((own_square ? g * x * x : 0.0f) - l2_of(row.i[j]));
@@ -134,15 +145,21 @@ struct Block {
                 rounded.next();
                 for (int s = 0; s <= Rule::n_slots; ++s) rounded.store(record[s], s, v + s * slot_stride);
             }
+        };
+        int64_t j = 0;
+        for (; j < n_beside && j < row.nnz(); ++j) {
+            beside(j);
+            step_on(j);
         }
+        for (; j < row.nnz(); ++j) step_on(j);
+        for (; j < n_beside; ++j) beside(j);
     }
 
-    // The same where nothing is rounded.
-    template <class Rule, bool own_square = true, class Row, class At, class L2Of, class Beside>
-    void step(const Row& row, At at, int slot_stride, float g, L2Of l2_of, const Rates<lanes>& rates,
-              Beside beside) const {
+    // The same with nothing beside it, where nothing is rounded.
+    template <class Rule, bool own_square = true, class Row, class At, class L2Of>
+    void step(const Row& row, At at, int slot_stride, float g, L2Of l2_of, const Rates<lanes>& rates) const {
         Rounding rounding(0);
-        step<Rule, own_square>(row, at, slot_stride, g, l2_of, rates, beside, rounding);
+        step<Rule, own_square>(row, at, slot_stride, g, l2_of, rates, rounding, 0, [](int64_t) {});
     }
 };
 
@@ -165,10 +182,11 @@ class Fm {
         return score(row, [](int64_t) {});
     }
 
-    // The same, with a call of `beside(j)` for each nonzero j on the way.
+    // The same, with a call of `beside(j)` for each nonzero j on the way. The linear terms come last: what the gradient
+    // waits for longest begins first.
     template <class Row, class Beside>
     float score(const Row& row, Beside beside) {
-        float p = linear_.score(row) + linear_.w0();
+        float p = 0.0f;
         for (int first = 0; first < n_factors(); first += block_size) {
             p += block_.score(row, linear_.at.factors_from(first), [&](int64_t j) {
                 if (first == 0) beside(j);
@@ -176,7 +194,7 @@ class Fm {
         }
         if (!n_factors())
             for (int64_t j = 0; j < row.nnz(); ++j) beside(j);
-        return p;
+        return p + (linear_.score(row) + linear_.w0());
     }
 
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
@@ -186,20 +204,20 @@ class Fm {
     FASTFM_INLINE void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
         g *= weight;
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
-        linear_.template step<Rule>(row, g, l2_weight, options);
         const Rates<Factors::lanes> rates(options.V);
         const float l2 = l2_weight * options.V.l2;
         const auto l2_of = [&](int64_t i) FASTFM_INLINE_LAMBDA { return l2 * linear_.at.l2_scale_of(i); };
+        const auto ask = [&](int64_t j) FASTFM_INLINE_LAMBDA { linear_.at.template prefetch<true>(later.i[j]); };
         for (int first = 0; first < n_factors(); first += block_size) {
             const auto factors = linear_.at.factors_from(first);
             if (K == any_k) block_.score(row, factors, [](int64_t) {});
-            const auto ask_ahead = [&](int64_t j) FASTFM_INLINE_LAMBDA {
-                if (first == 0 && j < later.nnz()) linear_.at.template prefetch<true>(later.i[j]);
-            };
-            block_.template step<Rule>(row, factors, n_factors(), g, l2_of, rates, ask_ahead, rounding_);
+            block_.template step<Rule>(row, factors, n_factors(), g, l2_of, rates, rounding_,
+                                       first == 0 ? later.nnz() : 0, ask);
         }
-        for (int64_t j = n_factors() ? row.nnz() : 0; j < later.nnz(); ++j)
-            linear_.at.template prefetch<true>(later.i[j]);
+        if (!n_factors())
+            for (int64_t j = 0; j < later.nnz(); ++j) ask(j);
+        // Last, for the next row begins with its factors.
+        linear_.template step<Rule>(row, g, l2_weight, options);
     }
 
     void store_w0() const { linear_.store_w0(); }

@@ -77,7 +77,7 @@ class FmPair {
                 fma(V::fill(g), block.S[b], V::load(G)).store(G);
                 block.S[b] = block.S[b] + V::load(user_at(first, b));
             }
-            block.template step<Rule>(item, factors, k(), g, [=](int64_t) { return l2_V; }, V_rates_, [](int64_t) {});
+            block.template step<Rule>(item, factors, k(), g, [=](int64_t) { return l2_V; }, V_rates_);
         }
     }
 
@@ -89,7 +89,7 @@ class FmPair {
             Block<block_size> block;
             for (int b = 0; b < n_vecs; ++b) block.S[b] = V::load(gradient_ + first + b * lanes);
             block.template step<Rule, false>(
-                user, at_.factors_from(first), k(), 1.0f, [=](int64_t) { return l2_V; }, V_rates_, [](int64_t) {});
+                user, at_.factors_from(first), k(), 1.0f, [=](int64_t) { return l2_V; }, V_rates_);
         }
     }
 
