@@ -30,18 +30,18 @@ class Linear {
 
     float w0() const { return w0_[0]; }
 
-    // Without w0. Additions wait for each other: four sums take turns.
+    // Without w0. Additions wait for each other: two sums take turns.
     template <class Row>
     FASTFM_INLINE float score(const Row& row) const {
         const auto term = [&](int64_t j) FASTFM_INLINE_LAMBDA { return *at.w_of(row.i[j]) * row.value(j); };
-        float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        float even = 0.0f, odd = 0.0f;
         int64_t j = 0;
-        for (; j + 4 <= row.nnz(); j += 4) {
-            FASTFM_UNROLL
-            for (int s = 0; s < 4; ++s) sums[s] += term(j + s);
+        for (; j + 2 <= row.nnz(); j += 2) {
+            even += term(j);
+            odd += term(j + 1);
         }
-        for (; j < row.nnz(); ++j) sums[0] += term(j);
-        return row.nnz() < 4 ? sums[0] : (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        if (j < row.nnz()) even += term(j);
+        return even + odd;
     }
 
     // One step with dL/dp = g, where L2 is paid `l2_weight` times.
