@@ -56,6 +56,8 @@ class FieldSums {
     bool is_spread() const { return is_spread_; }
     // 1 at the places of fields that are there, else 0.
     const float* present() const { return has_gaps_ ? some_ : all_; }
+    // Whether nonzero j is of field j, for all fields.
+    bool is_in_order() const { return is_in_order_; }
     // Whether a field has several features.
     bool has_several() const { return has_several_; }
 

@@ -14,6 +14,7 @@
 
 #include "math/dense.hpp"
 #include "math/optimizer.hpp"
+#include "math/squares.hpp"
 #include "math/transpose.hpp"
 #include "math/vec.hpp"
 #include "models/field_sums.hpp"
@@ -75,12 +76,16 @@ class Fwfm {
         g *= weight;
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
         if (k()) {
-            is_short ? transpose_back() : transpose();
+            if (is_short) prefetch_from(0, later);
+            if constexpr (is_short)
+                transpose_back();
+            else
+                transpose();
             step_on_pairs<Rule>(g, l2_weight * options.R.l2, Rates<field_lanes>(options.R));
         }
         linear_.template step<Rule>(row, g, l2_weight, options);
         if (!k()) return;
-        step_on_factors<Rule>(row, g, l2_weight * options.V.l2, Rates<lanes>(options.V), later);
+        step_on_factors<Rule>(row, g, l2_weight * options.V.l2, options.V, later);
         step_on_own<Rule>(g, l2_weight * options.R.l2, Rates<field_lanes>(options.R));
         R_.set_changed();
     }
@@ -97,6 +102,7 @@ class Fwfm {
     // Short vectors do not fill a register; then T is worked out for a register of fields at once.
     static constexpr bool is_short = K > 0 && lanes < max_lanes;
     static constexpr int short_k = is_short ? K : 1;
+    static constexpr int most_side = is_short ? max_lanes / K : 1;  // so many vectors fill a register
     static constexpr int most_vecs =
         3 * short_k <= max_lanes ? 3 : 2;  // of fields at once, so that sums find registers
 
@@ -143,18 +149,26 @@ class Fwfm {
         return sum(products);
     }
 
-    // For n_vecs registers of fields from F on. The sum of one register is there sooner as two of half of the fields each.
+    // For n_vecs registers of fields from F on. The sum of one is there sooner as two, of every other field each.
     template <int n_vecs>
     FASTFM_INLINE Across weigh_registers(int F) {
-        const int half = n_vecs == 1 ? sums_.n() / 2 : 0;
+        const int64_t width = R_.width(), stride = R_.stride();
         Across T[short_k][n_vecs], others[short_k][n_vecs], products = Across::fill(0.0f);
         clear(T);
         clear(others);
-        add_product_to(T, {sums_.S(half), 1, k()}, R_.row(half) + F, sums_.n() - half, R_.stride());
-        if (n_vecs == 1) add_product_to(others, {sums_.S(0), 1, k()}, R_.row(0) + F, half, R_.stride());
+        if constexpr (n_vecs == 1) {
+            // Behind the last field there are zeros.
+            const float *S = sums_.S(0), *r = R_.row(0) + F;
+            for (int G = 0; G < sums_.n(); G += 2, S += 2 * short_k, r += 2 * stride) {
+                add_product_to(T, {S, 1, k()}, r, 1, stride);
+                add_product_to(others, {S + short_k, 1, k()}, r + stride, 1, stride);
+            }
+        } else {
+            add_product_to(T, {sums_.S(0), 1, k()}, R_.row(0) + F, sums_.n(), stride);
+        }
         for (int f = 0; f < short_k; ++f) {
             for (int v = 0; v < n_vecs; ++v) {
-                const int64_t at = int64_t{f} * R_.width() + F + v * field_lanes;
+                const int64_t at = f * width + F + v * field_lanes;
                 if (n_vecs == 1) T[f][v] = T[f][v] + others[f][v];
                 T[f][v].store(T_by_factor_ + at);
                 products = fma(T[f][v], Across::load(S_by_factor_ + at), products);
@@ -180,8 +194,7 @@ class Fwfm {
     void transpose_back() {
         const int width = R_.width();
         for (int F = 0; F < width; F += field_lanes)
-            for (int f = 0; f < k(); f += 4)
-                transpose_fours(T_by_factor_ + int64_t{f} * width + F, width, T_ + int64_t{F} * k() + f, k());
+            transpose_to_rows<short_k>(T_by_factor_ + F, width, T_ + int64_t{F} * k());
     }
 
     // Steps on r_FG for all F < G.
@@ -204,23 +217,27 @@ class Fwfm {
     template <class Rule, int n_vecs>
     FASTFM_INLINE void step_on_registers(int first, int G, float g, float l2, const Rates<field_lanes>& rates) {
         const int last = first + field_lanes < sums_.n() ? first + field_lanes : sums_.n();
+        const int64_t width = R_.width(), stride = R_.stride();
         const float* const present = sums_.present();
+        const Across gs = Across::fill(g);
         Across l2_of[n_vecs];
         for (int v = 0; v < n_vecs; ++v) l2_of[v] = Across::fill(l2) * Across::load(present + G + v * field_lanes);
-        const auto step = [&](int F, int v, Across product) FASTFM_INLINE_LAMBDA {
+        const auto step = [&](float* r, int F, int v, Across product) FASTFM_INLINE_LAMBDA {
             if (v == 0 && G == first) product = product * all_but(F - first);
-            update<Rule>(R_.row(F) + G + v * field_lanes, product, g, Across::fill(present[F]) * l2_of[v], rates);
+            update<Rule>(r + v * field_lanes, width, gs * product, Across::fill(present[F]) * l2_of[v], rates);
         };
         const float* const others = S_by_factor_ + G;
         if constexpr (is_short) {
             Across S[short_k][n_vecs];
             for (int f = 0; f < short_k; ++f)
-                for (int v = 0; v < n_vecs; ++v) S[f][v] = Across::load(others + f * R_.width() + v * field_lanes);
-            for (int F = first; F < last; ++F) {
+                for (int v = 0; v < n_vecs; ++v) S[f][v] = Across::load(others + f * width + v * field_lanes);
+            float* r = R_.row(first) + G;
+            const float* S_F = sums_.S(first);
+            for (int F = first; F < last; ++F, r += stride, S_F += K) {
                 for (int v = 0; v < n_vecs; ++v) {
-                    Across product = Across::fill(sums_.S(F)[0]) * S[0][v];
-                    for (int f = 1; f < short_k; ++f) product = fma(Across::fill(sums_.S(F)[f]), S[f][v], product);
-                    step(F, v, product);
+                    Across product = Across::fill(S_F[0]) * S[0][v];
+                    for (int f = 1; f < short_k; ++f) product = fma(Across::fill(S_F[f]), S[f][v], product);
+                    step(r, F, v, product);
                 }
             }
         } else {
@@ -232,7 +249,7 @@ class Fwfm {
                 // Behind the last field there are zeros.
                 FASTFM_UNROLL
                 for (int c = 0; c < at_once * n_vecs; ++c)
-                    step(F + c / n_vecs, c % n_vecs, products[c / n_vecs][c % n_vecs]);
+                    step(R_.row(F + c / n_vecs) + G, F + c / n_vecs, c % n_vecs, products[c / n_vecs][c % n_vecs]);
             }
         }
     }
@@ -246,27 +263,39 @@ class Fwfm {
 
     template <class Rule>
     FASTFM_INLINE void step_on_own(float g, float l2, const Rates<field_lanes>& rates) {
-        for (int F = 0; F < R_.width(); F += field_lanes) {
+        const int64_t width = R_.width();
+        for (int64_t F = 0; F < width; F += field_lanes) {
             const Across own = sums_.has_several() ? Across::load(sums_.owns() + F) : Across::fill(0.0f);
-            update<Rule>(R_.own() + F, own, g, Across::fill(l2) * Across::load(sums_.present() + F), rates);
+            const Across l2s = Across::fill(l2) * Across::load(sums_.present() + F);
+            update<Rule>(R_.own() + F, width, Across::fill(g) * own, l2s, rates);
         }
     }
 
-    template <class Rule>
-    FASTFM_INLINE void update(float* r, Across gradient, float g, Across l2, const Rates<field_lanes>& rates) {
-        Across record[1 + Rule::n_slots];
-        for (int s = 0; s <= Rule::n_slots; ++s) record[s] = Across::load(r + s * R_.width());
-        Rule::update(record, fma(l2, record[0], Across::fill(g) * gradient), rates);
-        for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(r + s * R_.width());
+    // Steps on a register of parameters, whose state values are `stride` apart, with G and what L2 adds to it.
+    template <class Rule, int W>
+    static FASTFM_INLINE void update(float* theta, int64_t stride, Vec<W> G, Vec<W> l2, const Rates<W>& rates) {
+        Vec<W> record[1 + Rule::n_slots];
+        for (int s = 0; s <= Rule::n_slots; ++s) record[s] = Vec<W>::load(theta + s * stride);
+        Rule::update(record, fma(l2, record[0], G), rates);
+        for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(theta + s * stride);
     }
 
-    // The gradient of v_if is g x_i (T_Ff + r_FF (S_Ff - v_if x_i)) + l2_i v_if.
+    // The gradient of v_if is g x_i (T_Ff + r_FF (S_Ff - v_if x_i)) + l2_i v_if. Asks for those of `later` on the way, unless
+    // step() did: short vectors are stepped on so soon that these come while g is not known yet.
     template <class Rule, class Row, class LaterRow>
-    FASTFM_INLINE void step_on_factors(const Row& row, float g, float l2, const Rates<lanes>& rates,
+    FASTFM_INLINE void step_on_factors(const Row& row, float g, float l2, const StepSizes& sizes,
                                        const LaterRow& later) {
+        int64_t j = 0;
+        if constexpr (is_short && Row::ones && !copies && Rule::n_slots == 1) {
+            if (sums_.is_in_order()) {
+                j = step_on_several<Rule, most_side>(row, j, g, l2, Rates<most_side * lanes>(sizes));
+                j = step_on_several<Rule, 2>(row, j, g, l2, Rates<2 * lanes>(sizes));
+            }
+        }
         if (sums_.has_several()) weigh_own();
-        for (int64_t j = 0; j < row.nnz(); ++j) {
-            if (j < later.nnz()) prefetch(later.i[j]);
+        const Rates<lanes> rates(sizes);
+        for (; j < row.nnz(); ++j) {
+            if (!is_short && j < later.nnz()) prefetch(later.i[j]);
             const int F = sums_.place_of(j, row.i[j]);
             const float x = row.value(j);
             float decay = l2 * linear_.at.l2_scale_of(row.i[j]);
@@ -274,14 +303,27 @@ class Fwfm {
             const V gx = V::fill(g * x), decays = V::fill(decay);
             const float* T = T_ + F * k();
             float* v = linear_.at.V_of(row.i[j]);
-            for (int f = 0; f < k(); f += lanes) {
-                V record[1 + Rule::n_slots];
-                for (int s = 0; s <= Rule::n_slots; ++s) record[s] = V::load(v + f + s * k());
-                Rule::update(record, fma(decays, record[0], gx * V::load(T + f)), rates);
-                for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(v + f + s * k());
-            }
+            for (int f = 0; f < k(); f += lanes) update<Rule>(v + f, k(), gx * V::load(T + f), decays, rates);
         }
-        for (int64_t j = row.nnz(); j < later.nnz(); ++j) prefetch(later.i[j]);
+        if (!is_short) prefetch_from(row.nnz(), later);
+    }
+
+    // The same for `side` nonzeros at once, from j on, where nonzero j is of field j and a parameter has one state value.
+    // Returns the first nonzero that is left.
+    template <class Rule, int side, class Row>
+    FASTFM_INLINE int64_t step_on_several(const Row& row, int64_t j, float g, float l2,
+                                          const Rates<side * lanes>& rates) {
+        using Several = Vec<side * lanes>;
+        for (; j + side <= row.nnz(); j += side) {
+            float* v[side];
+            for (int n = 0; n < side; ++n) v[n] = linear_.at.V_of(row.i[j + n]);
+            Several record[2];
+            load_pairs<lanes, side>(v, record);
+            const Several G = Several::fill(g) * Several::load(T_ + j * K);
+            Rule::update(record, fma(Several::fill(l2), record[0], G), rates);
+            store_pairs<lanes, side>(record, v);
+        }
+        return j;
     }
 
     // T_F += r_FF S_F.
@@ -298,6 +340,10 @@ class Fwfm {
     void prefetch(int64_t i) const {
         linear_.at.template prefetch<true>(i);
         sums_.prefetch(i);
+    }
+    template <class Row>
+    FASTFM_INLINE void prefetch_from(int64_t first, const Row& row) const {
+        for (int64_t j = first; j < row.nnz(); ++j) prefetch(row.i[j]);
     }
 
     Linear<Records<K, slots, copies>> linear_;
