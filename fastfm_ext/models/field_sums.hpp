@@ -28,8 +28,8 @@ class FieldSums {
     static constexpr int lanes = block_size < max_lanes ? block_size : max_lanes;
     using V = Vec<lanes>;
 
-    // Floats of room: numbers of fields and of places, own_F, which there are, all ones, and S with as many floats behind as a tile
-    // may read.
+    // Floats of room, which is zeroed at first: numbers of fields and of places, own_F, which are there, ones, and S
+    // with as many floats behind as a tile may read.
     static int64_t room(int32_t k, int32_t n_fields) {
         const int64_t n = in_tiles(n_fields);
         return 5 * n + n * k + field_tile;
@@ -46,8 +46,8 @@ class FieldSums {
           some_(own_ + in_tiles(fields.n)),
           all_(some_ + in_tiles(fields.n)),
           S_(all_ + in_tiles(fields.n)) {
-        for (int F = 0; F < in_tiles(fields.n); ++F) all_[F] = 1.0f;
-        clear_from(fields.n);
+        // Once in a room: the softmax makes machines for each row.
+        for (int F = 0; F < in_tiles(fields.n) && all_[F] == 0.0f; ++F) all_[F] = 1.0f;
     }
 
     // How many fields have a place.
