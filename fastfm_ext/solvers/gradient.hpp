@@ -43,6 +43,7 @@ Status sgd_epoch(const Csr X, const Targets targets, const RowOrder order, const
                  double* loss_sum) {
     Machine machine(params);
     LossSum sum;
+    Status status{StatusCode::ok, -1};
     // A step waits for the gradient: without this question, the bound takes 8 % of a short row's time though it is none.
     const bool clips = isfinite(options.clip_gradient);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
@@ -76,15 +77,14 @@ Status sgd_epoch(const Csr X, const Targets targets, const RowOrder order, const
         else
             is_finite = learn(row, r, visit, weight);
         if (!is_finite) {
-            machine.store_w0();
-            machine.put_back();
-            return {StatusCode::non_finite, r};
+            status = {StatusCode::non_finite, r};
+            break;
         }
     }
     machine.store_w0();
     machine.put_back();
     *loss_sum = sum.value();
-    return {StatusCode::ok, -1};
+    return status;
 }
 
 }  // namespace fastfm::FASTFM_ISA

@@ -25,11 +25,9 @@ template <class Rule, class Machine, class Row>
 Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& order, const Machines& machines,
                          const Options& options, double* loss_sum) {
     double sum = 0.0;
+    Status status{StatusCode::ok, -1};
     const int64_t ahead = rows_ahead(X, machines.params[0]);
     const auto row_of = [&](int64_t visit) { return order.rows ? order.rows[visit] : visit; };
-    const auto put_back = [&] {
-        for (int32_t c = 0; c < machines.n_classes; ++c) Machine(machines.params[c]).put_back();
-    };
     for (int64_t visit = order.first; visit < order.last; ++visit) {
         const int64_t r = row_of(visit);
         const float weight = targets.sample_weight ? targets.sample_weight[r] : 1.0f;
@@ -42,8 +40,8 @@ Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& o
             finite = finite && isfinite(machines.scores[c]);
         }
         if (!finite) {
-            put_back();
-            return {StatusCode::non_finite, r};
+            status = {StatusCode::non_finite, r};
+            break;
         }
         sum += double{weight} * multinomial(machines.scores, machines.n_classes, targets.y + r, X.n_rows);
         for (int32_t c = 0; c < machines.n_classes; ++c) {
@@ -54,9 +52,9 @@ Status multinomial_epoch(const Csr& X, const Targets& targets, const RowOrder& o
             machine.store_w0();
         }
     }
-    put_back();
+    for (int32_t c = 0; c < machines.n_classes; ++c) Machine(machines.params[c]).put_back();
     *loss_sum = sum;
-    return {StatusCode::ok, -1};
+    return status;
 }
 
 }  // namespace fastfm::FASTFM_ISA
