@@ -169,6 +169,21 @@ def test_long_rows_follow_the_reference(isa, model, n_fields, solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("n_fields", [3, 7, 39])
+@pytest.mark.parametrize("k", [4, 8])
+def test_rows_of_ones_of_all_fields_in_order_follow_the_reference(isa, model, k, n_fields, solver):
+    rng = np.random.default_rng(0)
+    options = options_of(solver=solver, **SMALL_STEPS)
+    params = start(model, k, options, rng, Fields(n_fields, np.repeat(np.arange(n_fields), 2).astype(np.int32)))
+    reference = reference_model(params, options)
+    X = np.eye(2)[rng.integers(0, 2, (10, n_fields))].reshape(10, -1)  # one of the two features of each field
+    y = rng.normal(size=10).astype(np.float32).astype(float)
+    reference.epoch(X, y)
+    _engine.train_epoch(as_csr(X), y.astype(np.float32), None, None, params, options)
+    assert_same_parameters(params, reference, solver, ("w0", "w", "V", "R"))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_the_softmax_of_several_machines_follows_the_reference(isa, model, solver):
     rng = np.random.default_rng(0)
     options = options_of(loss="logistic", solver=solver)
