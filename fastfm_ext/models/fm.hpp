@@ -54,11 +54,11 @@ struct Block {
     };
 
     // Sets S and returns the row's pair term of these factors: 1/2 sum_f [ S_f^2 - sum_i v_if^2 x_i^2 ].
-    // Additions wait for each other: where there are few registers to add to, several take turns. `beside(j)` is called
-    // for each nonzero j.
-    template <class Row, class At, class Beside>
+    // Additions wait for each other: where there are fewer registers to add to than `n_in_turn`, several sums take turns.
+    // `beside(j)` is called for each nonzero j.
+    template <int n_in_turn = 2, class Row, class At, class Beside>
     float score(const Row& row, At at, Beside beside) {
-        constexpr int n_sums = n_vecs < 4 ? 4 / n_vecs : 1;
+        constexpr int n_sums = n_vecs < n_in_turn ? n_in_turn / n_vecs : 1;
         Sums sums[n_sums];
         const auto add = [&](int64_t j, int s) FASTFM_INLINE_LAMBDA {
             beside(j);
@@ -177,16 +177,19 @@ class Fm {
 
     explicit Fm(const Params& params) : linear_(params), rounding_(params.seed) {}
 
+    // The linear terms come last: what the gradient waits for longest begins first.
     template <class Row>
     float score(const Row& row) {
-        return score(row, [](int64_t) {});
+        float p = 0.0f;
+        for (int first = 0; first < n_factors(); first += block_size)
+            p += block_.template score<4>(row, linear_.at.factors_from(first), [](int64_t) {});
+        return p + (linear_.score(row) + linear_.w0());
     }
 
-    // The same, with a call of `beside(j)` for each nonzero j on the way. The linear terms come last: what the gradient
-    // waits for longest begins first.
+    // The same, with a call of `beside(j)` for each nonzero j on the way, for rows that need not wait for each other.
     template <class Row, class Beside>
     float score(const Row& row, Beside beside) {
-        float p = 0.0f;
+        float p = linear_.score(row) + linear_.w0();
         for (int first = 0; first < n_factors(); first += block_size) {
             p += block_.score(row, linear_.at.factors_from(first), [&](int64_t j) {
                 if (first == 0) beside(j);
@@ -194,7 +197,7 @@ class Fm {
         }
         if (!n_factors())
             for (int64_t j = 0; j < row.nnz(); ++j) beside(j);
-        return p + (linear_.score(row) + linear_.w0());
+        return p;
     }
 
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
