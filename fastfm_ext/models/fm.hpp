@@ -209,13 +209,21 @@ class Fm {
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
         const Rates<Factors::lanes> rates(options.V);
         const float l2 = l2_weight * options.V.l2;
-        const auto l2_of = [&](int64_t i) FASTFM_INLINE_LAMBDA { return l2 * linear_.at.l2_scale_of(i); };
+        const auto same_l2 = [&](int64_t) FASTFM_INLINE_LAMBDA { return l2; };
+        const auto own_l2 = [&](int64_t i) FASTFM_INLINE_LAMBDA { return l2 * linear_.at.l2_scale_of(i); };
         const auto ask = [&](int64_t j) FASTFM_INLINE_LAMBDA { linear_.at.template prefetch<true>(later.i[j]); };
         for (int first = 0; first < n_factors(); first += block_size) {
             const auto factors = linear_.at.factors_from(first);
             if (K == any_k) block_.score(row, factors, [](int64_t) {});
-            block_.template step<Rule>(row, factors, n_factors(), g, l2_of, rates, rounding_,
-                                       first == 0 ? later.nnz() : 0, ask);
+            const auto step_with = [&](auto l2_of) FASTFM_INLINE_LAMBDA {
+                block_.template step<Rule>(row, factors, n_factors(), g, l2_of, rates, rounding_,
+                                           first == 0 ? later.nnz() : 0, ask);
+            };
+            // One question for a row, not one for each nonzero.
+            if (linear_.at.has_l2_scale())
+                step_with(own_l2);
+            else
+                step_with(same_l2);
         }
         if (!n_factors())
             for (int64_t j = 0; j < later.nnz(); ++j) ask(j);

@@ -86,8 +86,7 @@ class Linear {
         const auto x = [&](int j) { return j < n ? row.value(first + j) : 0.0f; };
         const auto l2_of = [&](int j) { return j < n ? l2 * at.l2_scale_of(row.i[first + j]) : 0.0f; };
         const Vec<4> gs = Vec<4>::fill(g), xs = Vec<4>::of(x(0), x(1), x(2), x(3));
-        const Vec<4> own_l2 =
-            Places::l2_by_feature ? Vec<4>::of(l2_of(0), l2_of(1), l2_of(2), l2_of(3)) : Vec<4>::fill(l2);
+        const Vec<4> own_l2 = at.has_l2_scale() ? Vec<4>::of(l2_of(0), l2_of(1), l2_of(2), l2_of(3)) : Vec<4>::fill(l2);
         Vec<4> record[1 + Rule::n_slots];
         if constexpr (Rule::n_slots)
             Vec<4>::load_pairs(w, record[0], record[1]);

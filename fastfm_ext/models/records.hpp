@@ -10,11 +10,15 @@ namespace fastfm::FASTFM_ISA {
 constexpr int any_k = -1;      // any number of factors, in blocks of 16
 constexpr int any_slots = -1;  // any number of state values
 
+inline int64_t record_bytes(const Params& params) {
+    const Table& V = params.tables[V_table];
+    return (1 + params.n_slots) * V.width * bytes_of_value(V.storage);
+}
+
 // Whether V is larger than caches near a core.
 inline bool is_far(const Params& params) {
     constexpr int64_t most_near_bytes = 8 << 20;
-    const Table& V = params.tables[V_table];
-    return V.n_rows * (1 + params.n_slots) * V.width * bytes_of_value(V.storage) > most_near_bytes;
+    return params.tables[V_table].n_rows * record_bytes(params) > most_near_bytes;
 }
 
 // `K` is the number of factors and `slots` that of the state values for each parameter, where they are known when this is
@@ -25,7 +29,6 @@ class Records {
     static_assert(K == any_k || K == 0 || K == 4 || K == 8 || (K > 0 && K % 16 == 0), "V is padded to such k only");
 
   public:
-    static constexpr bool l2_by_feature = copies;
     using Value = typename Storage::Value;
 
     explicit Records(const Params& params)
@@ -36,6 +39,7 @@ class Records {
           n_slots_(params.n_slots),
           n_features_(params.n_features),
           is_far_(fastfm::FASTFM_ISA::is_far(params)),
+          writes_to_first_cache_(!is_far_ || params.far_to_first_cache),
           l2_scale_(copies ? params.l2_scale : nullptr) {
         if (copies) {
             to_copies_w_ = distance(w_, params.copies[w_table], values());
@@ -52,8 +56,9 @@ class Records {
     float* w_of(int64_t i) const { return place(w_, i, values(), to_copies_w_); }
     Value* V_of(int64_t i) const { return place(V_, i, n_factors() * values(), to_copies_V_); }
 
-    // What L2 is multiplied by for feature i.
-    float l2_scale_of(int64_t i) const { return copies && l2_scale_ ? l2_scale_[i] : 1.0f; }
+    // Whether features have an L2 of their own, and what it is multiplied by for feature i.
+    bool has_l2_scale() const { return copies && l2_scale_; }
+    float l2_scale_of(int64_t i) const { return has_l2_scale() ? l2_scale_[i] : 1.0f; }
 
     // A function from a feature to its factors from number `first` on.
     auto factors_from(int first) const {
@@ -66,20 +71,20 @@ class Records {
         constexpr int values_per_line = 64 / sizeof(Value);
         const int n_values = n_factors() * (to_write ? values() : 1);
         ask_for<to_write>(w_of(i));
-        if (copies && to_write && l2_scale_) prefetch_line(l2_scale_ + i);
+        if (to_write && has_l2_scale()) prefetch_line(l2_scale_ + i);
         for (int f = 0; f < n_values; f += values_per_line) ask_for<to_write>(V_of(i) + f);
     }
 
     bool is_far() const { return is_far_; }
 
-    // Asks for a line of parameters. What comes from far goes to the second cache: on a Zen 4, epochs and predictions then
-    // take 0.5 to 0.95 of the time, while nearer tables are the better off in the first.
+    // Asks for a line of parameters. What comes from far goes to the second cache unless `params` say otherwise: on a Zen 4,
+    // epochs and predictions then take 0.5 to 0.95 of the time, while nearer tables are the better off in the first.
     template <bool to_write>
     FASTFM_INLINE void ask_for(const void* line) const {
-        if (is_far_)
-            prefetch_to_second_cache(line);
-        else
+        if (to_write ? writes_to_first_cache_ : !is_far_)
             prefetch_line<to_write>(line);
+        else
+            prefetch_to_second_cache(line);
     }
 
   private:
@@ -107,6 +112,7 @@ class Records {
     int32_t n_slots_;
     int64_t n_features_;
     bool is_far_;
+    bool writes_to_first_cache_;
     const float* l2_scale_;
     intptr_t to_copies_w_ = 0;
     intptr_t to_copies_V_ = 0;

@@ -10,13 +10,12 @@ namespace fastfm::FASTFM_ISA {
 
 // Rows to train on: min(most, ceil(n / mean nnz of a row)) before their turn, n being so many nonzeros or what takes 48 KB.
 // Short rows are over before what is asked for is there; of long ones, requests for few find room at a time, and for more
-// where they go to the second cache.
+// where they go to the second cache; what threads share goes to the first (`Records::ask_for`).
 inline int64_t rows_ahead(const Csr& X, const Params& params) {
     const bool far = is_far(params);
-    const int64_t most_nonzeros = far ? 120 : 48, most_rows = far ? 12 : 8;
+    const int64_t most_nonzeros = !far ? 48 : params.copies[w_table] ? 96 : 120, most_rows = far ? 12 : 8;
     constexpr int64_t most_bytes = 48 << 10;
-    const Table& V = params.tables[V_table];
-    const int64_t record = bytes_of_value(V.storage) * (1 + params.n_slots) * V.width;
+    const int64_t record = record_bytes(params);
     const int64_t nonzeros = record * most_nonzeros > most_bytes ? most_bytes / record : most_nonzeros;
     const int64_t nnz = X.indptr[X.n_rows] - X.indptr[0];
     if (nnz * most_rows <= nonzeros * X.n_rows) return most_rows;

@@ -8,6 +8,7 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <unistd.h>
 #endif
 
 namespace fastfm {
@@ -41,6 +42,15 @@ int cpus_of_container() {
 int usable_cpus() noexcept {
     static const int most = cpus_of_container();
     return std::max(std::min(cpus_of_thread(), most), 1);
+}
+
+int64_t first_cache_bytes() noexcept {
+#if defined(_SC_LEVEL1_DCACHE_SIZE)
+    static const int64_t bytes = sysconf(_SC_LEVEL1_DCACHE_SIZE);
+    return std::max<int64_t>(bytes, 0);
+#else
+    return 0;
+#endif
 }
 
 }  // namespace fastfm

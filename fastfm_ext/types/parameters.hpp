@@ -53,6 +53,9 @@ struct Params {
     // Where this thread keeps its own copies of hot features' records, by table: feature number n_features + h is copy h.
     // Null: no copies, and every number is below n_features.
     void* copies[max_tables];  // (n_copies, 1 + n_slots, width)
+
+    // Whether what is asked for to write goes to the first cache, however far it comes from.
+    bool far_to_first_cache = false;
 };
 
 // Features that stand in so many rows that threads would wait for each other's writes to them. Where there are any, the
