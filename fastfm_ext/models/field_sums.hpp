@@ -47,7 +47,8 @@ class FieldSums {
           all_(some_ + in_tiles(fields.n)),
           S_(all_ + in_tiles(fields.n)) {
         // Once in a room: the softmax makes machines for each row.
-        for (int F = 0; F < in_tiles(fields.n) && all_[F] == 0.0f; ++F) all_[F] = 1.0f;
+        if (fields.n && all_[0] == 0.0f)
+            for (int F = 0; F < in_tiles(fields.n); ++F) all_[F] = 1.0f;
     }
 
     // How many fields have a place.

@@ -177,7 +177,7 @@ class Fm {
 
     explicit Fm(const Params& params) : linear_(params), rounding_(params.seed) {}
 
-    // The linear terms come last: what the gradient waits for longest begins first.
+    // Of a row to train on. The linear terms come last: what the gradient waits for longest begins first.
     template <class Row>
     float score(const Row& row) {
         float p = 0.0f;
@@ -186,7 +186,8 @@ class Fm {
         return p + (linear_.score(row) + linear_.w0());
     }
 
-    // The same, with a call of `beside(j)` for each nonzero j on the way, for rows that need not wait for each other.
+    // Of one to predict, with a call of `beside(j)` for each nonzero j on the way: the sums, in another order, of rows that
+    // do not wait for each other.
     template <class Row, class Beside>
     float score(const Row& row, Beside beside) {
         float p = linear_.score(row) + linear_.w0();

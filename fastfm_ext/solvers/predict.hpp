@@ -24,7 +24,7 @@ void predict(const Csr& X, const Params& params, int64_t first, int64_t last, fl
         else
             p[r] = machine.score(row, ask_ahead);
     }
-    for (; r < last; ++r) p[r] = machine.score(Row(X, r));  // asked for by rows before
+    for (; r < last; ++r) p[r] = machine.score(Row(X, r), [](int64_t) {});  // asked for by rows before
 }
 
 // own[r] = the linear and pair terms of row r, without w0;  sum_vx[r, f] = S_f, k floats a row.
