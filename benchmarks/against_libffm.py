@@ -5,8 +5,9 @@
 
 One thread, AdaGrad. libffm is called through pylibffm, which compiles its source; xLearn through its own package. Each
 has an environment of its own (see peers/) and runs in processes of its own. An epoch of theirs is a quarter of what a
-training of five takes longer than one of one, for each begins with its input. Ours has linear terms, theirs do not;
-theirs normalize rows, which takes no time beside the epoch. A ratio is the median over rounds of their time over ours.
+training of five (`--epochs`) takes longer than one of one, for each begins with its input. Ours has linear terms,
+theirs do not; theirs normalize rows, which takes no time beside the epoch. A ratio is the median over rounds of their
+time over ours.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from real_data import load
 from tables import markdown_table, median_and_range
 from workloads import Workload
 
-SHORT, LONG = 1, 5
 LIBFFM = """
 import json, sys, time
 import numpy as np, pylibffm, scipy.sparse as sp
@@ -76,13 +76,13 @@ def write(workload: Workload, folder: Path) -> None:
             file.write(f"{y:.0f} " + " ".join(f"{fields[i]}:{i}:1" for i in features) + "\n")
 
 
-def epoch_of(python: Path, script: str, k: int, folder: Path) -> float:
+def epoch_of(python: Path, script: str, k: int, epochs: int, folder: Path) -> float:
     """Return the seconds of an epoch of a peer."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "USER": os.environ.get("USER", "user")}
-    command = [str(python), "-c", script, str(k), str(SHORT), str(LONG)]
+    command = [str(python), "-c", script, str(k), "1", str(epochs)]
     output = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
     seconds = json.loads(output.strip().splitlines()[-1])
-    return (seconds[str(LONG)] - seconds[str(SHORT)]) / (LONG - SHORT)
+    return (seconds[str(epochs)] - seconds["1"]) / (epochs - 1)
 
 
 def main() -> None:
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--workloads", nargs="+", default=list(KINDS["ffm"].workloads), choices=KINDS["ffm"].workloads)
     parser.add_argument("--factors", nargs="+", type=int, default=[4, 8])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=5, help="of the longer training (default: %(default)s)")
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
     asked = parser.parse_args()
     pythons = {}
@@ -110,7 +111,7 @@ def main() -> None:
                 ratios: dict[str, list[float]] = {peer: [] for peer in pythons}
                 for _ in range(asked.rounds):
                     for peer, python in pythons.items():
-                        ratios[peer].append(epoch_of(python, PEERS[peer][1], k, folder) / ours.epoch())
+                        ratios[peer].append(epoch_of(python, PEERS[peer][1], k, asked.epochs, folder) / ours.epoch())
                 cells = [median_and_range(ratios[peer]) for peer in pythons]
                 rows.append([f"{workload_name} ({source})", str(k), *cells])
                 print(*rows[-1], sep=", ", flush=True)

@@ -120,4 +120,7 @@ def test_too_little_memory_is_an_error_of_one_line(monkeypatch, capsys):
 
     monkeypatch.setattr("fastfm_ext.cli.commands.run_job", allocate)
     assert cli.main(["inspect", __file__]) == 1
-    assert "error: out of memory: Unable to allocate 64.0 GiB; fewer features or --n-factors" in capsys.readouterr().err
+    assert (
+        "error: out of memory: Unable to allocate 64.0 GiB; fewer features, fields or --n-factors"
+        in capsys.readouterr().err
+    )
