@@ -10,15 +10,11 @@ namespace fastfm::FASTFM_ISA {
 constexpr int any_k = -1;      // any number of factors, in blocks of 16
 constexpr int any_slots = -1;  // any number of state values
 
-inline int64_t record_bytes(const Params& params) {
-    const Table& V = params.tables[V_table];
-    return (1 + params.n_slots) * V.width * bytes_of_value(V.storage);
-}
-
 // Whether V is larger than caches near a core.
 inline bool is_far(const Params& params) {
     constexpr int64_t most_near_bytes = 8 << 20;
-    return params.tables[V_table].n_rows * record_bytes(params) > most_near_bytes;
+    const Table& V = params.tables[V_table];
+    return V.n_rows * bytes_of_record(V, params.n_slots) > most_near_bytes;
 }
 
 // `K` is the number of factors and `slots` that of the state values for each parameter, where they are known when this is

@@ -15,7 +15,7 @@ inline int64_t rows_ahead(const Csr& X, const Params& params) {
     const bool far = is_far(params);
     const int64_t most_nonzeros = !far ? 48 : params.copies[w_table] ? 96 : 120, most_rows = far ? 12 : 8;
     constexpr int64_t most_bytes = 48 << 10;
-    const int64_t record = record_bytes(params);
+    const int64_t record = bytes_of_record(params.tables[V_table], params.n_slots);
     const int64_t nonzeros = record * most_nonzeros > most_bytes ? most_bytes / record : most_nonzeros;
     const int64_t nnz = X.indptr[X.n_rows] - X.indptr[0];
     if (nnz * most_rows <= nonzeros * X.n_rows) return most_rows;

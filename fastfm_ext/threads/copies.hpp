@@ -35,14 +35,10 @@ class Copies {
   private:
     static constexpr int64_t bytes_per_line = 64;
 
-    int64_t record_bytes(const Table& table) const {
-        return int64_t{1 + params_.n_slots} * table.width * bytes_of_value(table.storage);
-    }
-
     int64_t begin_of(int t) const {
         int64_t at = 0;
         for (int before = 0; before < t; ++before) {
-            const int64_t n_bytes = n_of(before) * record_bytes(params_.tables[before]);
+            const int64_t n_bytes = n_of(before) * bytes_of_record(params_.tables[before], params_.n_slots);
             at += (n_bytes + bytes_per_line - 1) / bytes_per_line * bytes_per_line;
         }
         return at;
@@ -52,7 +48,7 @@ class Copies {
     void for_each_record(Body body) {
         for (int t = 0; t < params_.n_tables; ++t) {
             const Table& table = params_.tables[t];
-            const int64_t n_bytes = record_bytes(table);
+            const int64_t n_bytes = bytes_of_record(table, params_.n_slots);
             auto* const records = reinterpret_cast<char*>(table.records);
             for (int64_t c = 0; c < n_of(t); ++c)
                 body(records + (table.per_feature ? hot_.features[c] : c) * n_bytes, of(t) + c * n_bytes, n_bytes);

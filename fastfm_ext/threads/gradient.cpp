@@ -72,7 +72,7 @@ bool has_large_first_cache() {
 // last can be asked for to write there alone, and a step would have to call it back from the other once more.
 bool has_short_records(const Table& V, int n_slots) {
     constexpr int64_t short_bytes = 512;
-    return (1 + n_slots) * V.width * bytes_of_value(V.storage) <= short_bytes;
+    return bytes_of_record(V, n_slots) <= short_bytes;
 }
 
 // A value of each feature, (n_features,) or null, and behind these those of the copies of hot ones.

@@ -23,6 +23,11 @@ struct Table {
     Storage storage;
 };
 
+// Of a row of a table, with its state.
+inline int64_t bytes_of_record(const Table& table, int32_t n_slots) {
+    return int64_t{1 + n_slots} * table.width * bytes_of_value(table.storage);
+}
+
 // The tables of a model: w0 is 1 x 1, w n_features x 1, V n_features x its width; R, which some models have, belongs to
 // pairs of fields. Of a factorization machine, V is n_features x k. k is the number of factors with their padding: 0, 4, 8
 // or a multiple of 16; the padding stays zero.
