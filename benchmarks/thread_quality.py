@@ -92,8 +92,7 @@ def _epochs(
     mean = float(y.mean())
     start = mean if loss == "squared" else float(np.log(mean / (1.0 - mean)))
     params = Parameters.initialise(X.n_features, asked.factors, options, start, rng, model=FM)
-    hot = _engine.hot_features(X, params.record) if n_threads > 1 else _engine.NO_FEATURES
-    X = _engine.rename_hot_features(X, hot)
+    hot = _engine.hot_features(X, params.record, n_threads)
     for _ in range(asked.epochs):
         for part in block_orders(X, rng, n_threads):
             _engine.train_epoch(X, y, None, part, params, options, n_threads, hot)

@@ -100,8 +100,7 @@ def _rounds(workload: Workload, solver: str, asked: argparse.Namespace) -> Itera
         X, y, rng = workload.X, workload.y, np.random.default_rng(0)
         start = X.n_features, asked.factors, options, float(y.mean()), rng
         params = Parameters.initialise(*start, model=model, fields=fields)
-        hot = _engine.hot_features(X, params.record) if n_threads > 1 else _engine.NO_FEATURES
-        X = _engine.rename_hot_features(X, hot)
+        hot = _engine.hot_features(X, params.record, n_threads)
         return partial(_engine.train_epoch, X, y, None, visits, params, options, n_threads, hot)
 
     with ThreadPoolExecutor(threads) as pool:

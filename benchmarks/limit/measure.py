@@ -116,7 +116,7 @@ class _Bench:
         self.distances = PREFETCH_DISTANCES_WITH_FIELDS if plan.model == "ffm" else PREFETCH_DISTANCES
         self.shuffled = np.concatenate(list(csr.block_orders(workload.X, rng)))
         self.workload, self.source, self.plan, self.touch = workload, source, plan, touch
-        self._hot: tuple[csr.Csr, NDArray[np.int32]] | None = None
+        self._hot: dict[int, _engine.HotFeatures] = {}
 
     def results(self) -> Iterator[Result]:
         X, y, params = self.workload.X, self.workload.y, self.params
@@ -136,17 +136,10 @@ class _Bench:
         )
 
     def _train(self, order: NDArray[np.int64] | None, threads: int) -> None:
-        X, hot = self._rows_of(threads)
-        _engine.train_epoch(X, self.workload.y, None, order, self.params, self.options, threads, hot)
-
-    def _rows_of(self, threads: int) -> tuple[csr.Csr, NDArray[np.int32]]:
-        """Return the rows as the estimators give them to this many threads, and the features that these copy."""
-        if threads == 1:
-            return self.workload.X, _engine.NO_FEATURES
-        if self._hot is None:
-            hot = _engine.hot_features(self.workload.X, self.params.record)
-            self._hot = _engine.rename_hot_features(self.workload.X, hot), hot
-        return self._hot
+        X, params = self.workload.X, self.params
+        if threads not in self._hot:
+            self._hot[threads] = _engine.hot_features(X, params.record, threads)
+        _engine.train_epoch(X, self.workload.y, None, order, params, self.options, threads, self._hot[threads])
 
     def _against_touch(
         self, task: str, order: str, kernel: Callable[[int], object], touch: Callable[[int, int], object]

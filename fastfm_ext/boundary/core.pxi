@@ -70,6 +70,7 @@ cdef extern from "types/parameters.hpp" namespace "fastfm" nogil:
     struct HotFeatures:
         int64_t n
         const int32_t* features
+        const int32_t* indices
 
 
 cdef extern from "types/gradient.hpp" namespace "fastfm" nogil:

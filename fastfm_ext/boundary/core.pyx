@@ -144,12 +144,11 @@ cdef const float* l2_scale_view(const float[::1] l2_scale, int64_t n_features) e
 
 
 def sgd_epoch(
-    X, targets, visits, params, const int32_t[::1] hot_features, options, int n_threads, l2_scale=None, uint64_t seed=0
+    X, targets, visits, params, hot_features, options, int n_threads, l2_scale=None, uint64_t seed=0
 ):
     """Makes the visits first <= v < last of one epoch; changes params in place; returns the weighted sum of the loss.
 
-    X names feature hot_features[h] by the number n_features + h. l2_scale (n_features,) multiplies the features' L2.
-    The seed is that of rounding to halves.
+    l2_scale (n_features,) multiplies the features' L2. The seed is that of rounding to halves.
     """
     cdef Csr rows = csr_view(X)
     cdef Targets wanted = targets_view(targets, rows.n_rows)
@@ -158,8 +157,11 @@ def sgd_epoch(
     tables.l2_scale = l2_scale_view(l2_scale, tables.n_features)
     tables.seed = seed
     cdef HotFeatures hot
-    hot.n = hot_features.shape[0]
-    hot.features = pointer_i32(hot_features)
+    hot.n = len(hot_features.features)
+    hot.features = pointer_i32(hot_features.features)
+    hot.indices = pointer_i32(hot_features.indices)
+    if hot.n and len(hot_features.indices) != len(X.indices):
+        raise ValueError(f"{len(hot_features.indices)} renamed nonzeros, of {len(X.indices)}")
     cdef Options opts = options_view(options)
     cdef double loss_sum = 0.0
     cdef Status status

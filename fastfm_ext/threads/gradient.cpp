@@ -107,8 +107,10 @@ Status shared_epoch(const Kernels& kernels, const Csr& X, const Targets& targets
     for (int t = 0; t < n_threads; ++t) {
         Params own = rooms.params(shared, t);
         own.seed = SplitMix64::of(shared.seed, t).next();
-        copies.emplace_back(own, hot, merge, n_threads);
+        copies.emplace_back(own, hot, merge, n_threads, t == 0);
     }
+    Csr renamed = X;
+    if (hot.n) renamed.indices = hot.indices;
     std::mutex merging;
     std::atomic<bool> has_failed{false};
     std::vector<Status> status(n_threads, Status{StatusCode::ok, -1});
@@ -121,7 +123,8 @@ Status shared_epoch(const Kernels& kernels, const Csr& X, const Targets& targets
             const std::lock_guard<std::mutex> lock(merging);
             copies[t].take_up(together);
         }
-        status[t] = kernels.sgd_epoch(X, targets, visits, copies[t].params(), options, &sum);
+        const Csr& rows = copies[t].in_tables() ? X : renamed;
+        status[t] = kernels.sgd_epoch(rows, targets, visits, copies[t].params(), options, &sum);
         sums[t] += sum;
         if (status[t].code != StatusCode::ok) has_failed = true;
         const std::lock_guard<std::mutex> lock(merging);
@@ -152,8 +155,7 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
                  const Params& params, const HotFeatures& hot, const Options& options, int n_threads,
                  double* loss_sum) noexcept {
     const int64_t n_visits = order.last - order.first;
-    // Rows that name copies need someone to hold them, even if one thread is enough for the few rows.
-    if (hot.n == 0) n_threads = useful_threads(n_threads, n_visits);
+    n_threads = useful_threads(n_threads, n_visits);
     const bool by_replicas =
         n_threads > 1 && hot.n == 0 && has_replicas(kernels.models[params.model], bytes_of_features(params));
     if (by_replicas && !pays_for_replicas(X, order, params)) n_threads = 1;
@@ -161,7 +163,7 @@ Status sgd_epoch(const Kernels& kernels, const Csr& X, const Targets& targets, c
     Params own = params;
     own.far_to_first_cache = has_large_first_cache();
     return guarded([&]() -> Status {
-        if (n_threads == 1 && hot.n == 0) {
+        if (n_threads == 1) {
             Rooms room(kernels, X, params, 1);
             return kernels.sgd_epoch(X, targets, order, room.params(own, 0), options, loss_sum);
         }

@@ -63,11 +63,12 @@ struct Params {
     bool far_to_first_cache = false;
 };
 
-// Features that stand in so many rows that threads would wait for each other's writes to them. Where there are any, the
-// rows name feature features[h] by the number n_features + h.
+// Features that stand in so many rows that threads would wait for each other's writes to them, and the rows' nonzeros for
+// threads with copies of their own: feature features[h] by the number n_features + h.
 struct HotFeatures {
     int64_t n;
     const int32_t* features;
+    const int32_t* indices;  // (nnz,)
 };
 
 }  // namespace fastfm

@@ -77,7 +77,7 @@ def test_longer_rows_train_as_rows_of_usual_norm_with_smaller_parameters(solver)
     for rows, used in ((csr(X), given), (csr(X * m**0.5), given.for_rows_of(m))):
         params = Parameters.initialise(6, 4, used, 0.0, np.random.default_rng(1))
         for _ in range(3):
-            _engine.train_epoch(rows, y, None, np.arange(40), params, used, 1, _engine.NO_FEATURES)
+            _engine.train_epoch(rows, y, None, np.arange(40), params, used, 1)
         learned.append(params)
     usual, long = learned
     assert np.abs(usual.w).max() > 0.01

@@ -290,12 +290,11 @@ def test_threads_learn_as_well_as_one(isa, k, hot, solver):
     rate = 0.1 if solver == "adagrad" else 0.02
     options = make_options(solver=solver, learning_rate_w=rate, l2_w=0.0, l2_V=0.0)
     params = random_parameters(np.random.default_rng(6), k, options, fields_of("columns"))
-    copied = frequent_features(csr, 1 << 22) if hot else _engine.NO_FEATURES
-    assert len(copied) == (N_FEATURES if hot else 0)
-    renamed = _engine.rename_hot_features(csr, copied)
+    copied = HotFeatures.of(csr, frequent_features(csr, 1 << 22)) if hot else NO_HOT_FEATURES
+    assert len(copied.features) == (N_FEATURES if hot else 0)
     errors = []
     for _ in range(4):
-        _engine.train_epoch(renamed, y, None, None, params, options, 2, copied)
+        _engine.train_epoch(csr, y, None, None, params, options, 2, copied)
         errors.append(np.mean((_engine.predict(csr, params) - y) ** 2))
     assert (np.median(errors) if solver == "adam" else errors[-1]) < 0.05 * y.var()
 

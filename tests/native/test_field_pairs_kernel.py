@@ -240,11 +240,11 @@ def test_threads_learn_as_well_as_one(isa, model, solver, n_threads):
     y = (X @ rng.normal(size=N_FEATURES)).astype(np.float32)
     options = options_of(solver=solver, l2_w=0.0, l2_V=0.0, l2_R=0.0)
     params = random_parameters(np.random.default_rng(6), model, 4, options)
-    hot = frequent_features(csr, 1 << 20)  # as if records were too large for each thread to have all
-    renamed = _engine.rename_hot_features(csr, hot)
+    # As if records were too large for each thread to have all.
+    hot = HotFeatures.of(csr, frequent_features(csr, 1 << 20))
     errors = []
     for _ in range(15):
-        _engine.train_epoch(renamed, y, None, None, params, options, n_threads, hot)
+        _engine.train_epoch(csr, y, None, None, params, options, n_threads, hot)
         errors.append(np.mean((_engine.predict(csr, params, n_threads) - y) ** 2))
     assert np.median(errors[-5:]) < 0.05 * y.var()
 

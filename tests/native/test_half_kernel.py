@@ -40,8 +40,7 @@ def random_rows(n_rows, sizes, seed=0):
 
 
 def train(X, y, params, options, n_epochs=1, n_threads=1):
-    hot = _engine.hot_features(X, params.record) if n_threads > 1 else _engine.NO_FEATURES
-    X = _engine.rename_hot_features(X, hot)
+    hot = _engine.hot_features(X, params.record, n_threads)
     losses = [_engine.train_epoch(X, y, None, None, params, options, n_threads, hot) for _ in range(n_epochs)]
     return losses[-1] / len(y)
 
@@ -161,7 +160,7 @@ def test_threads_with_copies_of_hot_features_learn_as_one_does():
     losses = []
     for n_threads in (1, 2):
         params = begun(X.n_features, 16, options)
-        assert n_threads == 1 or len(_engine.hot_features(X, params.record))
+        assert n_threads == 1 or len(_engine.hot_features(X, params.record, n_threads).features)
         losses.append(train(X, y, params, options, n_epochs=3, n_threads=n_threads))
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
 

@@ -255,7 +255,7 @@ def test_threads_learn_as_well_as_one_where_rows_seldom_meet(isa, solver):
     for n_threads in (1, 2):
         params = Parameters.initialise(n_features, 4, options, 0.0, np.random.default_rng(6))
         assert not core.has_replicas(params.record.model, n_features * params.record_bytes)
-        assert len(_engine.hot_features(csr, params.record)) == 0
+        assert len(_engine.hot_features(csr, params.record, 2).features) == 0
         for _ in range(5):
             _engine.train_epoch(csr, y, None, None, params, options, n_threads)
         errors[n_threads] = np.mean((_engine.predict(csr, params) - y) ** 2)
@@ -313,12 +313,12 @@ def test_copies_of_hot_features_learn_as_well_as_one_thread(isa, k, solver):
     y = fm.predict(X, 1.0, rng.normal(size=N_FEATURES), np.zeros((N_FEATURES, 1))).astype(np.float32)
     options = make_options(solver=solver, l2_w=0.0, l2_V=0.0)
     params = random_parameters(np.random.default_rng(6), k, options)
-    hot = frequent_features(csr, 1 << 22)  # as if records were too large for each thread to have all
-    assert len(hot) == N_FEATURES
-    renamed = _engine.rename_hot_features(csr, hot)
+    # As if records were too large for each thread to have all.
+    hot = HotFeatures.of(csr, frequent_features(csr, 1 << 22))
+    assert len(hot.features) == N_FEATURES
     errors = []
     for _ in range(5):
-        _engine.train_epoch(renamed, y, None, None, params, options, 2, hot)
+        _engine.train_epoch(csr, y, None, None, params, options, 2, hot)
         errors.append(np.mean((_engine.predict(csr, params) - y) ** 2))
     # Once the gradients are small, Adam alone makes a leap now and then, with one thread as well.
     assert (np.median(errors) if solver == "adam" else errors[-1]) < 0.05 * y.var()
@@ -332,12 +332,11 @@ def test_copies_of_hot_features_pay_their_own_l2(isa):
     y = X.sum(axis=1).astype(np.float32)
     options = make_options(l2_w=30.0, l2_V=0.0)
     params = Parameters.initialise(N_FEATURES, 4, options, 0.0, rng)
-    hot = frequent_features(csr, 1 << 22)
-    renamed = _engine.rename_hot_features(csr, hot)
+    hot = HotFeatures.of(csr, frequent_features(csr, 1 << 22))
     l2_scale = np.zeros(N_FEATURES, dtype=np.float32)
     l2_scale[3] = 1.0
     for _ in range(5):
-        _engine.train_epoch(renamed, y, None, None, params, options, 2, hot, l2_scale=l2_scale)
+        _engine.train_epoch(csr, y, None, None, params, options, 2, hot, l2_scale=l2_scale)
     pays = l2_scale > 0
     assert np.abs(params.w[pays]).max() < 0.1
     assert params.w[~pays].min() > 0.9

@@ -195,9 +195,9 @@ def test_few_visits_are_made_by_one_thread():
 def test_only_large_tables_and_those_of_models_without_replicas_have_copies_of_hot_features():
     X = rows_of(np.random.default_rng(5))
     fm, fwfm = FM.number, FWFM.number
-    assert len(_engine.hot_features(X, FeatureRecord(fm, n_bytes=136))) == 0
-    assert len(_engine.hot_features(X, FeatureRecord(fm, n_bytes=13600))) > 0
-    assert len(_engine.hot_features(X, FeatureRecord(fwfm, n_bytes=136))) > 0
+    assert len(_engine.hot_features(X, FeatureRecord(fm, n_bytes=136), 2).features) == 0
+    assert len(_engine.hot_features(X, FeatureRecord(fm, n_bytes=13600), 2).features) > 0
+    assert len(_engine.hot_features(X, FeatureRecord(fwfm, n_bytes=136), 2).features) > 0
 
 
 @pytest.mark.parametrize("n_threads", [2, 4, 8])

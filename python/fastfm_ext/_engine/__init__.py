@@ -1,13 +1,7 @@
 """Kernels' view of the data: CSR, parameters, options, and one Python call for each kernel."""
 
 from fastfm_ext._engine.csr import Csr, features_in
-from fastfm_ext._engine.gradient import (
-    NO_FEATURES,
-    NonFiniteScoreError,
-    hot_features,
-    rename_hot_features,
-    train_epoch,
-)
+from fastfm_ext._engine.gradient import HotFeatures, NonFiniteScoreError, hot_features, train_epoch
 from fastfm_ext._engine.isa import compiler, isa_in_use, supported_isas, use_isa
 from fastfm_ext._engine.multinomial import train_multinomial_epoch
 from fastfm_ext._engine.options import LOSSES, SOLVERS, STATE_SLOTS, Options, StepSizes
@@ -16,10 +10,10 @@ from fastfm_ext._engine.scores import pool, pool_apart, predict
 
 __all__ = [
     "LOSSES",
-    "NO_FEATURES",
     "SOLVERS",
     "STATE_SLOTS",
     "Csr",
+    "HotFeatures",
     "NonFiniteScoreError",
     "Options",
     "Parameters",
@@ -31,7 +25,6 @@ __all__ = [
     "pool",
     "pool_apart",
     "predict",
-    "rename_hot_features",
     "supported_isas",
     "train_epoch",
     "train_multinomial_epoch",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_ext._common.arrays import MAX_INT32, Float32
+from fastfm_ext._common.arrays import MAX_INT32, Float32, Int32
 from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import FeatureRecord, Parameters
@@ -23,22 +22,45 @@ HOT_ROWS = 10_000
 HOT_SHARE_OF_ROWS = 1 / 500
 HOTTEST, HOTTEST_SHARE_OF_NONZEROS = 64, 0.2
 HOT_BYTES = 1 << 18
-NO_FEATURES: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
 
 NonFiniteScoreError = core.NonFiniteScoreError
 
 
-def hot_features(X: Csr, record: FeatureRecord) -> NDArray[np.int32]:
-    """Return the features that threads have copies of, most frequent first.
+class HotFeatures(NamedTuple):
+    """Features that threads have copies of.
+
+    ``features`` (n_hot,) are their numbers. ``indices`` (nnz,) are those of a matrix for threads that look for their own
+    copies: feature ``features[h]`` is ``n_features + h`` there.
+    """
+
+    features: Int32
+    indices: Int32
+
+    @classmethod
+    def of(cls, X: Csr, features: Int32) -> Self:
+        """Return these features of X."""
+        if not len(features):
+            return cls(features, features)
+        numbers = np.arange(X.n_features, dtype=np.int32)
+        numbers[features] = np.arange(X.n_features, X.n_features + len(features))
+        return cls(features, numbers[X.indices])
+
+
+NO_FEATURES: Int32 = np.zeros(0, dtype=np.int32)
+NO_HOT_FEATURES = HotFeatures(NO_FEATURES, NO_FEATURES)
+
+
+def hot_features(X: Csr, record: FeatureRecord, n_threads: int) -> HotFeatures:
+    """Return the features that so many threads have copies of.
 
     None, where each thread has copies of all, or where there is a CPU for one thread only.
     """
-    if core.usable_cpus() == 1 or core.has_replicas(record.model, X.n_features * record.n_bytes):
-        return NO_FEATURES
-    return frequent_features(X, record.n_bytes)
+    if min(n_threads, core.usable_cpus()) == 1 or core.has_replicas(record.model, X.n_features * record.n_bytes):
+        return NO_HOT_FEATURES
+    return HotFeatures.of(X, frequent_features(X, record.n_bytes))
 
 
-def frequent_features(X: Csr, record_bytes: int) -> NDArray[np.int32]:
+def frequent_features(X: Csr, record_bytes: int) -> Int32:
     """Return the features that stand in so many rows that threads would wait for each other, most frequent first.
 
     None, where they are too small a part of all nonzeros to matter, or the rows are few.
@@ -52,18 +74,6 @@ def frequent_features(X: Csr, record_bytes: int) -> NDArray[np.int32]:
         return NO_FEATURES
     most = min(max(HOTTEST, HOT_BYTES // record_bytes), MAX_INT32 - X.n_features)
     return candidates[:most].astype(np.int32)
-
-
-def rename_hot_features(X: Csr, hot: NDArray[np.int32]) -> Csr:
-    """Return X with feature ``hot[h]`` numbered ``n_features + h``, which is how the threads find their own copies.
-
-    The result has ``n_features + len(hot)`` features, and only training knows what the last ones are.
-    """
-    if not len(hot):
-        return X
-    numbers = np.arange(X.n_features, dtype=np.int32)
-    numbers[hot] = np.arange(X.n_features, X.n_features + len(hot))
-    return replace(X, indices=numbers[X.indices], n_features=X.n_features + len(hot))
 
 
 class Targets(NamedTuple):
@@ -90,14 +100,14 @@ def train_epoch(
     params: Parameters,
     options: Options,
     n_threads: int = 1,
-    hot_features: NDArray[np.int32] = NO_FEATURES,
+    hot: HotFeatures = NO_HOT_FEATURES,
     scores: Float32 | None = None,
     l2_scale: Float32 | None = None,
 ) -> float:
     """Visit the rows of X in the given order, one step each; change ``params`` in place; return the sum of the loss.
 
-    With ``hot_features``, X is what `rename_hot_features` returned with them. ``scores`` (n_rows,) takes the score of
-    each row before its step. ``l2_scale`` (n_features,) multiplies the L2 that each feature pays at a visit.
+    Several threads have copies of the `hot` features of X. ``scores`` (n_rows,) takes the score of each row before its
+    step. ``l2_scale`` (n_features,) multiplies the L2 that each feature pays at a visit.
 
     Raises
     ------
@@ -111,7 +121,7 @@ def train_epoch(
     for first in range(0, n_visits, visits_per_call):
         visits = RowOrder(first, min(first + visits_per_call, n_visits), order)
         seed = 0 if params.dtype == "float32" else _seed_of(X, visits, params)
-        loss_sum += core.sgd_epoch(X, targets, visits, params, hot_features, options, n_threads, l2_scale, seed)
+        loss_sum += core.sgd_epoch(X, targets, visits, params, hot, options, n_threads, l2_scale, seed)
     return loss_sum
 
 
@@ -124,6 +134,6 @@ def _seed_of(X: Csr, visits: RowOrder, params: Parameters) -> int:
     row = visits.first if visits.rows is None else visits.rows[visits.first]
     features = X.indices[X.indptr[row] : X.indptr[row + 1]]
     seed = 0
-    for records in params.part(features[features < params.n_features].astype(np.intp)).values():
+    for records in params.part(features.astype(np.intp)).values():
         seed = zlib.crc32(records.tobytes(), seed)
     return seed + (visits.first << 32)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from fastfm_ext import _engine
-from fastfm_ext._common.arrays import Float32, Int32, Int64
+from fastfm_ext._common.arrays import Float32, Int64
 from fastfm_ext._engine import csr
 from fastfm_ext._engine.options import Options
 from fastfm_ext._engine.parameters import FeatureRecord, Parameters
@@ -27,7 +27,7 @@ class RowVisits(Protocol):
     """Rows to train on, which of their features have copies for each thread, and the order of the visits."""
 
     samples: Samples
-    hot_features: Int32
+    hot_features: _engine.HotFeatures
     total_weight: float
     l2_scale: Float32 | None  # (n_features,): what each feature's L2 is multiplied by
 
@@ -42,8 +42,7 @@ class ShuffledRows:
     blocks of them; see ``rows.hpp`` for why. A single epoch gains nothing from that and takes the rows from where they
     are.
 
-    Several threads keep copies of `hot_features`, which the rows name by other numbers then; see ``gradient.hpp``.
-    Whoever trains may set `l2_scale` before an epoch.
+    Several threads keep copies of `hot_features`; see ``gradient.hpp``. Whoever trains may set `l2_scale` before an epoch.
 
     Parameters
     ----------
@@ -67,21 +66,13 @@ class ShuffledRows:
         self._chunks_at_once = 1 if schedule.n_threads == 1 else CHUNKS_FOR_THREADS
         self.total_weight = samples.total_weight(order)
         self.samples = samples.take(order) if self._copied else samples
-        self.hot_features = _engine.NO_FEATURES
-        if schedule.n_threads > 1:
-            self.samples, self.hot_features = with_hot_features(self.samples, record)
+        self.hot_features = _engine.hot_features(self.samples.X, record, schedule.n_threads)
 
     def orders(self) -> Iterable[Int64]:
         """Give the order of the next epoch's visits in chunks."""
         if not self._copied:
             return (self._order,)
         return csr.block_orders(self.samples.X, self._rng, self._chunks_at_once)
-
-
-def with_hot_features(samples: Samples, record: FeatureRecord) -> tuple[Samples, Int32]:
-    """Return samples whose rows name copies of hot features, and these features, (n_hot,)."""
-    hot = _engine.hot_features(samples.X, record)
-    return replace(samples, X=_engine.rename_hot_features(samples.X, hot)), hot
 
 
 class Descent:

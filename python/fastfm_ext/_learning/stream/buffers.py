@@ -19,7 +19,6 @@ from fastfm_ext._engine import csr
 from fastfm_ext._engine.parameters import FeatureRecord
 from fastfm_ext._learning.l2 import counts_of
 from fastfm_ext._learning.samples import Samples, concat_samples, slice_samples
-from fastfm_ext._learning.solvers.descent import with_hot_features
 from fastfm_ext._learning.stream.blocks import RowCache, RowCacheWriter
 
 # A buffer is this many blocks of the cache: the more, the better the cache's rows mix from epoch to epoch.
@@ -49,14 +48,10 @@ class Buffer:
         if plan.shuffle:
             rng = np.random.default_rng([plan.seed, epoch, number])
             samples = samples.take(csr.permutation(samples.X.n_rows, rng))
-        self.hot_features = _engine.NO_FEATURES
         self.l2_scale: Float32 | None = None
-        self.n_features = samples.X.n_features
-        self.features = samples.X.indices  # by their own numbers, once for each value
         self.total_weight = samples.total_weight()
         self.visit_counts = counts_of(samples) if plan.counts_visits else None
-        if plan.n_threads > 1:
-            samples, self.hot_features = with_hot_features(samples, plan.record)
+        self.hot_features = _engine.hot_features(samples.X, plan.record, plan.n_threads)
         self.samples = samples
 
     def orders(self) -> Iterable[None]:

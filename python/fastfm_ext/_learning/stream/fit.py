@@ -158,9 +158,9 @@ class StreamFit:
         position, terms = self.position, self._terms
         self._is_between_steps = False
         self._last_samples = buffer.samples
-        self._grow_to(buffer.n_features)
+        self._grow_to(buffer.samples.X.n_features)
         for number, params in enumerate(self.scorers):
-            params.draw_fresh(buffer.features, terms.options, (position.seed, number))
+            params.draw_fresh(buffer.samples.X.indices, terms.options, (position.seed, number))
         if buffer.visit_counts is not None:
             buffer.l2_scale = self._learner.l2_scale(buffer.visit_counts, self.scorers[0].n_features)
         scores = self._progressive.room(buffer.samples) if epoch == 1 else None
