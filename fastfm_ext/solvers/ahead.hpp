@@ -10,7 +10,7 @@ namespace fastfm::FASTFM_ISA {
 
 // Rows to train on: min(most, ceil(n / mean nnz of a row)) before their turn, n being so many nonzeros or what takes 48 KB.
 // Short rows are over before what is asked for is there; of long ones, requests for few find room at a time, and for more
-// where they go to the second cache; what threads share goes to the first (`Records::ask_for`).
+// where they go to the second cache (`Records::ask_for`).
 inline int64_t rows_ahead(const Csr& X, const Params& params) {
     const bool far = is_far(params);
     const int64_t most_nonzeros = !far ? 48 : params.copies[w_table] ? 96 : 120, most_rows = far ? 12 : 8;

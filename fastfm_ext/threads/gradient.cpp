@@ -68,13 +68,6 @@ bool has_large_first_cache() {
     return first_cache_bytes() >= large;
 }
 
-// Whether threads that share this table ask the first cache for its records in any case: what another thread has written to
-// last can be asked for to write there alone, and a step would have to call it back from the other once more.
-bool has_short_records(const Table& V, int n_slots) {
-    constexpr int64_t short_bytes = 512;
-    return bytes_of_record(V, n_slots) <= short_bytes;
-}
-
 // A value of each feature, (n_features,) or null, and behind these those of the copies of hot ones.
 template <class T>
 std::vector<T> with_copies(const T* values, int64_t n_features, const HotFeatures& hot) {
@@ -97,10 +90,9 @@ Status shared_epoch(const Kernels& kernels, const Csr& X, const Targets& targets
     Params shared = params;
     if (!fields.empty()) shared.fields.of_feature = fields.data();
     if (!l2_scale.empty()) shared.l2_scale = l2_scale.data();
-    if (has_short_records(params.tables[V_table], params.n_slots)) shared.far_to_first_cache = true;
     Rooms rooms(kernels, X, params, n_threads);
-    Copies together(params,
-                    hot);  // what the threads have learned: side by side, as merges of records far apart take long
+    // What the threads have learned: side by side, as merges of records far apart take long.
+    Copies together(params, hot);
     together.take_from_tables();
     std::vector<OwnCopies> copies;
     copies.reserve(n_threads);

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr as _csr
-from fastfm_ext._engine.gradient import frequent_features
+from fastfm_ext._engine.gradient import HotFeatures, frequent_features
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.losses import LOGISTIC
 from fastfm_ext._validation.matrices import canonical_csr
@@ -19,6 +19,15 @@ def test_rare_features_are_not_hot():
     indices = rng.integers(0, 50_000, 40_000).astype(np.int32)
     csr = _csr.Csr(np.arange(40_001, dtype=np.int64), indices, None, 50_000)
     assert len(frequent_features(csr, 136)) == 0
+
+
+def test_copies_are_those_of_the_rows():
+    X, y, params, options = rows_and_parameters("sgd", 50)
+    hot = HotFeatures.of(X, np.array([2, 0], dtype=np.int32))
+    expected = np.where(X.indices == 2, N_FEATURES, np.where(X.indices == 0, N_FEATURES + 1, X.indices))
+    np.testing.assert_array_equal(hot.indices, expected)
+    with pytest.raises(ValueError, match=f"{X.nnz - 1} renamed nonzeros, of {X.nnz}"):
+        _engine.train_epoch(X, y, None, None, params, options, 2, hot._replace(indices=hot.indices[1:]))
 
 
 def rows_and_parameters(solver, n_rows, k=5):

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from fastfm_ext import _engine
-from fastfm_ext._engine.gradient import frequent_features
+from fastfm_ext._engine.gradient import NO_HOT_FEATURES, HotFeatures, frequent_features
 from fastfm_ext._engine.models import FFM, Fields
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._reference import ffm, fm

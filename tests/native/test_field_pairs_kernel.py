@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from differences import central_difference
 from fastfm_ext import _engine
-from fastfm_ext._engine.gradient import frequent_features
+from fastfm_ext._engine.gradient import HotFeatures, frequent_features
 from fastfm_ext._engine.models import FM, FMFM, FVFM, FWFM, Fields
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._reference import fmfm, fwfm

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from fastfm_ext import _engine
 from fastfm_ext._engine import csr as _csr
-from fastfm_ext._engine.gradient import frequent_features
+from fastfm_ext._engine.gradient import HotFeatures, frequent_features
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.losses import SQUARED
 from fastfm_ext._learning.solvers.registry import solver_named

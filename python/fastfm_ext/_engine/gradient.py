@@ -29,7 +29,7 @@ NonFiniteScoreError = core.NonFiniteScoreError
 class HotFeatures(NamedTuple):
     """Features that threads have copies of.
 
-    ``features`` (n_hot,) are their numbers. ``indices`` (nnz,) are those of a matrix for threads that look for their own
+    ``features`` (n_hot,) are their numbers. ``indices`` (nnz,) are those of a matrix for threads that look for their
     copies: feature ``features[h]`` is ``n_features + h`` there.
     """
 

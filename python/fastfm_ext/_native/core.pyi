@@ -21,6 +21,12 @@ class _Csr(Protocol):
     @property
     def n_features(self) -> int: ...
 
+class _HotFeatures(Protocol):
+    @property
+    def features(self) -> _Indices: ...
+    @property
+    def indices(self) -> _Indices: ...
+
 class _TableSpec(Protocol):
     @property
     def name(self) -> str: ...
@@ -325,7 +331,7 @@ def sgd_epoch(
     targets: _Targets,
     visits: _RowOrder,
     params: _Parameters,
-    hot_features: _Indices,
+    hot_features: _HotFeatures,
     options: _Options,
     n_threads: int,
     l2_scale: _Floats | None = None,

@@ -42,7 +42,8 @@ class ShuffledRows:
     blocks of them; see ``rows.hpp`` for why. A single epoch gains nothing from that and takes the rows from where they
     are.
 
-    Several threads keep copies of `hot_features`; see ``gradient.hpp``. Whoever trains may set `l2_scale` before an epoch.
+    Several threads keep copies of `hot_features`; see ``gradient.hpp``. Whoever trains may set `l2_scale` before an
+    epoch.
 
     Parameters
     ----------
