@@ -20,9 +20,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from fastfm_ext import _engine
-from fastfm_ext._engine import csr
 from fastfm_ext._engine.models import FFM, FM, FWFM, NO_FIELDS, Fields
 from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.orders import block_orders
 from fastfm_ext._engine.parameters import Parameters
 from limit.measure import fields_of
 from real_data import load
@@ -63,7 +63,7 @@ class Ours:
         self.options = Options(workload.loss, "adagrad", 0.05, 0.05, 1e-5, 1e-5, **sizes, model=kind.spec)
         n_features = workload.X.n_features
         self.params = Parameters.initialise(n_features, k, self.options, 0.0, rng, model=kind.spec, fields=fields)
-        self.order = np.concatenate(list(csr.block_orders(workload.X, rng)))
+        self.order = np.concatenate(list(block_orders(workload.X, rng)))
         self.epoch()
 
     def epoch(self) -> float:

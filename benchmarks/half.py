@@ -17,8 +17,8 @@ import numpy as np
 from scipy.special import xlogy
 
 from fastfm_ext import _engine
-from fastfm_ext._engine import csr
 from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.orders import block_orders
 from fastfm_ext._engine.parameters import Parameters
 from in_turn import time_in_turn
 from tables import markdown_table
@@ -30,7 +30,7 @@ N_OTHER_ROWS = 50_000
 
 def epoch(work: Workload, params: Parameters, options: Options) -> None:
     """Train on all rows once."""
-    for order in csr.block_orders(work.X, np.random.default_rng(1), 1):
+    for order in block_orders(work.X, np.random.default_rng(1), 1):
         _engine.train_epoch(work.X, work.y, None, order, params, options)
 
 

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext import _engine
-from fastfm_ext._engine.csr import Csr, block_orders, take_rows
+from fastfm_ext._engine.csr import Csr, take_rows
 from fastfm_ext._engine.models import FM
 from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.orders import block_orders
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.losses import LOGISTIC, SQUARED
 from fastfm_ext._learning.solvers.registry import solver_named

@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext import _engine
-from fastfm_ext._engine import csr
 from fastfm_ext._engine.models import FFM, FM, FWFM, NO_FIELDS
 from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.orders import block_orders
 from fastfm_ext._engine.parameters import Parameters
 from limit.measure import fields_of
 from real_data import load
@@ -93,7 +93,7 @@ def _rounds(workload: Workload, solver: str, asked: argparse.Namespace) -> Itera
     """Yield the seconds of one thread, of several together and of several apart; after a round to warm up."""
     model, rate, threads = MODELS[asked.model], RATES[solver], asked.threads
     options = Options(workload.loss, solver, rate, rate, 1e-4, 1e-4, 0.05, learning_rate_R=rate, model=model)
-    order = np.concatenate(list(csr.block_orders(workload.X, np.random.default_rng(0))))
+    order = np.concatenate(list(block_orders(workload.X, np.random.default_rng(0))))
     fields = NO_FIELDS if model is FM else fields_of(workload)
 
     def epoch_by(n_threads: int, visits: NDArray[np.int64]) -> Callable[[], object]:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext import _engine
-from fastfm_ext._engine import csr
 from fastfm_ext._engine.models import NO_FIELDS, Fields, model_named
 from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.orders import block_orders
 from fastfm_ext._engine.parameters import Parameters
 from in_turn import Times, time_in_turn
 from workloads import Workload
@@ -114,7 +114,7 @@ class _Bench:
             workload.X.n_features, k, self.options, intercept, rng, model=model, fields=fields
         )
         self.distances = PREFETCH_DISTANCES_WITH_FIELDS if plan.model == "ffm" else PREFETCH_DISTANCES
-        self.shuffled = np.concatenate(list(csr.block_orders(workload.X, rng)))
+        self.shuffled = np.concatenate(list(block_orders(workload.X, rng)))
         self.workload, self.source, self.plan, self.touch = workload, source, plan, touch
         self._hot: dict[int, _engine.HotFeatures] = {}
 

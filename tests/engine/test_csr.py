@@ -1,4 +1,4 @@
-"""Rows as the kernels read them: which matrices are taken as they are, copies of rows, and orders of visits."""
+"""Rows as the kernels read them: which matrices are taken as they are, and copies of rows."""
 
 import numpy as np
 import pytest
@@ -23,36 +23,6 @@ def test_rows_of_ones_are_taken_without_values():
     taken = _csr.take_rows(canonical_csr(sp.csr_array(X)), np.array([3, 1]))
     assert taken.data is None
     assert taken.nnz == X[[3, 1]].sum()
-
-
-def orders_of_epoch(csr, rng):
-    return np.concatenate(list(_csr.block_orders(csr, rng)))
-
-
-@pytest.mark.parametrize("n_rows", [1, 2, 60, 20_000])
-def test_the_block_order_visits_every_row_once_and_in_blocks(n_rows, monkeypatch):
-    monkeypatch.setattr(_csr, "ORDERED_ROWS", 7_000)
-    rng = np.random.default_rng(12)
-    csr = canonical_csr(sp.csr_array(random_rows(rng, n_rows=n_rows).astype(np.float32)))
-    first, second = (orders_of_epoch(csr, rng) for _ in range(2))
-    for order in (first, second):
-        np.testing.assert_array_equal(np.sort(order), np.arange(n_rows))
-    if n_rows > 2:
-        assert not np.array_equal(first, second)
-    if n_rows == 20_000:  # some 2,500 rows of 5 values fit a block
-        jumps = np.abs(np.diff(first))
-        assert np.mean(jumps > 5_000) < 0.01
-        assert np.median(jumps) > 300
-
-
-def test_every_place_in_a_block_is_as_likely_for_every_row():
-    csr = canonical_csr(sp.csr_array(np.ones((4, 1), dtype=np.float32)))
-    rng = np.random.default_rng(13)
-    counts = np.zeros((4, 4))
-    for _ in range(4_000):
-        counts[np.arange(4), orders_of_epoch(csr, rng)] += 1
-    # 1,000 expected, standard deviation 27.
-    assert np.abs(counts - 1_000).max() < 150
 
 
 CSR_FAULTS = {

@@ -10,9 +10,10 @@ import pytest
 from sklearn.datasets import load_svmlight_file
 
 from fastfm_ext import _engine
-from fastfm_ext._engine.csr import Csr, block_orders, take_rows
+from fastfm_ext._engine.csr import Csr, take_rows
 from fastfm_ext._engine.models import FM, FWFM
 from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.orders import block_orders
 from fastfm_ext._engine.parameters import FeatureRecord, Parameters
 from fastfm_ext._learning.losses import LOGISTIC
 from fastfm_ext._learning.solvers.registry import solver_named

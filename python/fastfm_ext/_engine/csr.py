@@ -1,8 +1,7 @@
-"""Sparse rows as the kernels read them, copies of some, and the random orders in which they are visited."""
+"""Sparse rows as the kernels read them, and copies of some."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +11,6 @@ from fastfm_ext._common.arrays import Float32
 from fastfm_ext._native import core
 
 RowStarts = NDArray[np.int32] | NDArray[np.int64]
-
-# Rows of about this many bytes are visited together: a part of a second-level cache.
-BLOCK_BYTES = 1 << 17
-ORDERED_ROWS = 1 << 17  # put in order at once: the numbers take a small part of the rows' memory
-MOST_ROWS_OF_A_BLOCK = 1 << 31  # the generator's numbers have 32 bits
 
 
 @dataclass(frozen=True)
@@ -106,36 +100,3 @@ def take_rows(X: Csr, rows: NDArray[np.int64]) -> Csr:
     if len(rows):
         core.take_rows(X, rows, taken)
     return taken
-
-
-def block_orders(X: Csr, rng: np.random.Generator, chunks_at_once: int = 1) -> Iterator[NDArray[np.int64]]:
-    """Give all rows of X in random order, some at a time, near each other where they are near each other in memory.
-
-    Blocks of neighbouring rows are permuted, and the rows inside each block: see ``threads/rows.hpp``. The order does
-    not depend on ``chunks_at_once``, by which more rows come at a time.
-    """
-    bytes_per_row = 16 + (4 if X.data is None else 8) * X.nnz / X.n_rows
-    return _orders_by_blocks(X.n_rows, max(1, int(BLOCK_BYTES / bytes_per_row)), ORDERED_ROWS, rng, chunks_at_once)
-
-
-def permutation(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the numbers below n in random order, in a third of the time that NumPy takes."""
-    return next(_orders_by_blocks(n, MOST_ROWS_OF_A_BLOCK, n, rng))
-
-
-def _orders_by_blocks(
-    n_rows: int, block_rows: int, rows_at_once: int, rng: np.random.Generator, chunks_at_once: int = 1
-) -> Iterator[NDArray[np.int64]]:
-    block_rows = min(block_rows, MOST_ROWS_OF_A_BLOCK, n_rows)
-    blocks = rng.permutation(np.arange(-(-n_rows // block_rows), dtype=np.int64))
-    blocks_at_once = -(-rows_at_once // block_rows)
-    chunks = [blocks[first : first + blocks_at_once] for first in range(0, len(blocks), blocks_at_once)]
-    sizes = [int(np.minimum(block_rows, n_rows - some * block_rows).sum()) for some in chunks]
-    for first in range(0, len(chunks), chunks_at_once):
-        together = slice(first, first + chunks_at_once)
-        order = np.empty(sum(sizes[together]), dtype=np.int64)
-        begin = 0
-        for some, size in zip(chunks[together], sizes[together], strict=True):
-            core.block_order(some, block_rows, n_rows, int(rng.integers(2**63)), order[begin : begin + size])
-            begin += size
-        yield order

@@ -10,6 +10,7 @@ from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32
 from fastfm_ext._engine import csr
 from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.orders import permutation
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._estimators.base import TrainingCall
 from fastfm_ext._estimators.hyperparameters import check_holds_rows_out
@@ -47,7 +48,7 @@ def problem_of_rows(
         check_holds_rows_out(estimator)
     n, options = samples.X.n_rows, estimator._options()
     if split is None:
-        visited = csr.permutation(n, rng) if estimator.shuffle else np.arange(n, dtype=np.int64)
+        visited = permutation(n, rng) if estimator.shuffle else np.arange(n, dtype=np.int64)
     else:
         visited = split.trained if estimator.shuffle else np.sort(split.trained)
     targets, weight = samples.targets, samples.sample_weight

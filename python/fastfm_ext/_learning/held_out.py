@@ -13,6 +13,7 @@ from fastfm_ext._common.arrays import Bools, Int64
 from fastfm_ext._common.sparse import sparse as sp
 from fastfm_ext._engine import csr
 from fastfm_ext._engine.csr import Csr, largest_value
+from fastfm_ext._engine.orders import permutation
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._engine.ranking import Choices
 from fastfm_ext._engine.search import MAX_NORM, ItemLists, PackedItems, norms, top_n
@@ -70,7 +71,7 @@ def fold_rows(
 
 def _orders(n: int, strata: NDArray[np.integer] | None, rng: np.random.Generator) -> tuple[Int64, Int64]:
     """Return n row numbers in random order; and stratum by stratum, at random within each."""
-    in_random_order = csr.permutation(n, rng)
+    in_random_order = permutation(n, rng)
     if strata is None:
         return in_random_order, in_random_order
     return in_random_order, in_random_order[np.argsort(strata[in_random_order], kind="stable")]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_ext._common.arrays import Int64
-from fastfm_ext._engine.csr import Csr, permutation
+from fastfm_ext._engine.csr import Csr
+from fastfm_ext._engine.orders import permutation
 from fastfm_ext.spark.arrow import map_plain
 from fastfm_ext.spark.packing import (
     BLOCK_ROWS,

@@ -10,8 +10,8 @@ import numpy as np
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32, Int64
-from fastfm_ext._engine import csr
 from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.orders import OrdersAhead
 from fastfm_ext._engine.parameters import FeatureRecord, Parameters
 from fastfm_ext._learning.divergence import Guard
 from fastfm_ext._learning.l2 import L2OfFeatures
@@ -32,7 +32,7 @@ class RowVisits(Protocol):
     l2_scale: Float32 | None  # (n_features,): what each feature's L2 is multiplied by
 
     def orders(self) -> Iterable[Int64 | None]:
-        """Give the order of the next epoch's visits in chunks; None means all rows as they lie."""
+        """Give the order of the next epoch's visits in parts; None means all rows as they lie."""
 
 
 class ShuffledRows:
@@ -62,18 +62,16 @@ class ShuffledRows:
         self.l2_scale: Float32 | None = None
         self._order = order
         self._copied = schedule.shuffle and schedule.max_iter > 1
-        self._rng = rng
-        # Threads are started for each chunk of an order.
-        self._chunks_at_once = 1 if schedule.n_threads == 1 else CHUNKS_FOR_THREADS
         self.total_weight = samples.total_weight(order)
         self.samples = samples.take(order) if self._copied else samples
         self.hot_features = _engine.hot_features(self.samples.X, record, schedule.n_threads)
+        # Threads are started for each part of an order.
+        chunks_at_once = 1 if schedule.n_threads == 1 else CHUNKS_FOR_THREADS
+        self._orders = OrdersAhead(self.samples.X, rng, chunks_at_once) if self._copied else None
 
     def orders(self) -> Iterable[Int64]:
-        """Give the order of the next epoch's visits in chunks."""
-        if not self._copied:
-            return (self._order,)
-        return csr.block_orders(self.samples.X, self._rng, self._chunks_at_once)
+        """Give the order of the next epoch's visits in parts."""
+        return (self._order,) if self._orders is None else self._orders.epoch()
 
 
 class Descent:

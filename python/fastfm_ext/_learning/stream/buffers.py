@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastfm_ext import _engine
 from fastfm_ext._common.arrays import Float32
-from fastfm_ext._engine import csr
+from fastfm_ext._engine.orders import permutation
 from fastfm_ext._engine.parameters import FeatureRecord
 from fastfm_ext._learning.l2 import counts_of
 from fastfm_ext._learning.samples import Samples, concat_samples, slice_samples
@@ -47,7 +47,7 @@ class Buffer:
     def __init__(self, samples: Samples, plan: Plan, epoch: int, number: int) -> None:
         if plan.shuffle:
             rng = np.random.default_rng([plan.seed, epoch, number])
-            samples = samples.take(csr.permutation(samples.X.n_rows, rng))
+            samples = samples.take(permutation(samples.X.n_rows, rng))
         self.l2_scale: Float32 | None = None
         self.total_weight = samples.total_weight()
         self.visit_counts = counts_of(samples) if plan.counts_visits else None
@@ -79,7 +79,7 @@ def cached_buffers(
     """Yield the buffers of an epoch over the cache, from number ``first`` on: blocks in random order if shuffled."""
     order: NDArray[np.int64] = np.arange(len(blocks))
     if plan.shuffle:
-        order = csr.permutation(len(blocks), np.random.default_rng([plan.seed, epoch]))
+        order = permutation(len(blocks), np.random.default_rng([plan.seed, epoch]))
     for number, begin in enumerate(range(0, len(order), BLOCKS_OF_A_BUFFER)):
         if number >= first:
             chosen = order[begin : begin + BLOCKS_OF_A_BUFFER]

@@ -11,8 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from fastfm_ext._common.arrays import Float32, Int64
-from fastfm_ext._engine.csr import Csr, permutation
+from fastfm_ext._engine.csr import Csr
 from fastfm_ext._engine.options import Options
+from fastfm_ext._engine.orders import permutation
 from fastfm_ext._engine.parameters import Parameters
 from fastfm_ext._learning.divergence import DivergenceError, Guard
 from fastfm_ext._learning.loop import Schedule
