@@ -14,9 +14,19 @@
 // That is the parameter's own share. What all rows have in common, such as the mean of the targets, all parameters of a
 // row follow together: of that way each thread goes 1 - exp(-u / T), where u is J times the x of the feature's weight, whose
 // d is x_i, and J the mean of sum d^2 over the row's parameters. The sum of T such moves must not reach twice the way, where
-// errors come back as large as they were; it is held to `farthest` times. Where x is measured, factors have the u of the
-// way that they go by themselves, the x of a row's factors together: while they are small they go little of it, and must
-// be free to grow as they do in one thread.
+// errors come back as large as they were; it is held to `farthest` times: to 1.5 where steps shrink, and to the way
+// itself for SGD, whose steps stay as long as they are, so that going too far is noise that never ends. Where x is
+// measured, factors have the u of the way that they go by themselves, the x of a row's factors together: while they are
+// small they go little of it, and must be free to grow as they do in one thread.
+//
+// Factors are multiplied by each other, so they grow the faster the larger they are. Let a thread's steps make a
+// feature's factors v some q = 1 + <v, sum of changes> / (T <v, v>) times as long. A thread that came after j others
+// would have begun from factors q^j times as long, and have moved them q^j times as far. So changes are lengthened by
+// the mean of q^j over j = 0..T-1; by sums alone, factors of four threads grow later than those of one.
+//
+// Where visits are few, changes add up. Steps of AdaGrad, each thread's over the root of the squares that it has summed
+// up alone, are then longer than if one thread had summed up all. Weights are slowed down by the ratio of these roots,
+// in the middle of their growth. Factors are not: while they are small they grow by more than is measured.
 #pragma once
 
 #include "math/loss.hpp"
@@ -25,12 +35,11 @@
 
 namespace fastfm::FASTFM_ISA {
 
-constexpr float farthest = 1.5f;
-
 // What all records of one kind of parameter need to know, in every lane.
 template <int W>
 struct MergeRates {
     Rates<W> rates;
+    int32_t n_replicas;
     Vec<W> per_replica, in_common;
     Vec<W> of_loss;     // curvature of a visit's loss by the parameter, over its weight and x_i^2
     Vec<W> of_squares;  // curvature over the growth of a sum of squares
@@ -39,6 +48,7 @@ struct MergeRates {
     // u over x.
     MergeRates(Loss loss, const StepSizes& sizes, const Replicas& replicas, float derivative_square, float in_common)
         : rates(sizes),
+          n_replicas(replicas.n),
           per_replica(Vec<W>::fill(1.0f / static_cast<float>(replicas.n))),
           in_common(Vec<W>::fill(in_common)),
           of_loss(Vec<W>::fill(largest_curvature(loss) * derivative_square)),
@@ -46,13 +56,23 @@ struct MergeRates {
                                                                square_per_curvature(loss, replicas.rows.mean_loss)))) {}
 
     // The share for steps that shrink a parameter's own error by exp(-x), and what rows have in common by exp(-u).
-    Vec<W> share(Vec<W> x, Vec<W> u) const {
+    Vec<W> share(Vec<W> x, Vec<W> u, float farthest) const {
         const Vec<W> one = Vec<W>::fill(1.0f), tiny = Vec<W>::fill(1e-6f), huge = Vec<W>::fill(1e6f);
         x = min(max(x, tiny), huge);
         const Vec<W> of_all = grown(x), of_each = grown(x * per_replica);
         const Vec<W> own = of_all * (one + of_each) / (of_each * (one + of_all));
         const Vec<W> way = grown(min(max(u, tiny), huge) * per_replica);
         return per_replica * min(own, Vec<W>::fill(farthest) * (one + way) / way);
+    }
+
+    // The mean of q^j, for `along` = <v, sum of changes> and `square` = <v, v>.
+    float compounded(float along, float square) const {
+        constexpr float most = 1.0f, tiny = 1e-30f;
+        const float part = 1.0f / static_cast<float>(n_replicas), growth = along / (square + tiny);
+        const float q = 1.0f + part * (growth > most ? most : growth < -most ? -most : growth);
+        float power = 1.0f, sum = 0.0f;
+        for (int32_t j = 0; j < n_replicas; ++j, power *= q) sum += power;
+        return part * sum;
     }
 
   private:
@@ -62,7 +82,11 @@ struct MergeRates {
 
 // A new rule of math/optimizer.hpp has here
 //
-//   adds_few       whether changes, of the state too, simply add up where visits are few, so that all shares are 1
+//   adds_few       whether changes, of the state too, add up where visits are few, so that all shares are 1
+//   slowdown       if so, what the sum of a weight's changes is multiplied by; `squares` are the sums over replicas of
+//                  the squares of what each has added to the last value of the record
+//   farthest       how many times the way of what rows have in common the sum of changes may go
+//   compounds      whether factors' changes are lengthened: SGD's, which grow slowly, are not behind
 //   is_measured    whether x follows from the gradients that were met, not from means over all rows
 //   contraction    x of the record before the steps, from the sum over replicas of what each has added to it, and from
 //                  the sum of weight x_i^2 over visits
@@ -73,7 +97,14 @@ struct Merging;
 template <>
 struct Merging<Sgd> {
     static constexpr bool adds_few = true;
+    static constexpr float farthest = 1.0f;
+    static constexpr bool compounds = false;
     static constexpr bool is_measured = false;
+
+    template <int W>
+    static Vec<W> slowdown(const Vec<W>*, const Vec<W>*, Vec<W>) {
+        return Vec<W>::fill(1.0f);
+    }
 
     template <int W>
     static Vec<W> contraction(const Vec<W>*, const Vec<W>*, Vec<W> visits, const MergeRates<W>& m) {
@@ -90,7 +121,17 @@ struct Merging<Sgd> {
 template <>
 struct Merging<AdaGrad> {
     static constexpr bool adds_few = true;
+    static constexpr float farthest = 1.5f;
+    static constexpr bool compounds = true;
     static constexpr bool is_measured = true;
+
+    // A thread's own growth is the mean of the growths, weighted by them: where one has made all visits, this is 1.
+    template <int W>
+    static Vec<W> slowdown(const Vec<W>* record, const Vec<W>* change, Vec<W> squares) {
+        const Vec<W> half = Vec<W>::fill(0.5f), tiny = Vec<W>::fill(1e-30f);
+        const Vec<W> growth = max(change[1], tiny), before = record[1] + tiny;
+        return sqrt(fma(half, squares / growth, before) / fma(half, growth, before));
+    }
 
     template <int W>
     static Vec<W> contraction(const Vec<W>* record, const Vec<W>* change, Vec<W>, const MergeRates<W>& m) {
@@ -111,6 +152,8 @@ struct Merging<AdaGrad> {
 template <>
 struct Merging<Ftrl> {
     static constexpr bool adds_few = false;
+    static constexpr float farthest = 1.5f;
+    static constexpr bool compounds = true;
     static constexpr bool is_measured = true;
 
     template <int W>
@@ -140,6 +183,8 @@ struct Merging<Ftrl> {
 template <>
 struct Merging<Adam> {
     static constexpr bool adds_few = false;
+    static constexpr float farthest = 1.5f;
+    static constexpr bool compounds = true;
     static constexpr bool is_measured = true;
 
     template <int W>

@@ -88,7 +88,7 @@ struct Ftrl {
     static constexpr bool normalises = true;
     static constexpr bool trains_halves = false;
     static constexpr bool is_specialised = true;
-    static constexpr Merge merge = Merge::mean_changes;
+    static constexpr Merge merge = Merge::root_changes;
 
     // n = 0, and the z from which the formula gives the theta that is there.
     static void begin(float* record, int64_t width, const InitialSizes& sizes) {

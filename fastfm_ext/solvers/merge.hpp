@@ -10,8 +10,28 @@
 
 namespace fastfm::FASTFM_ISA {
 
-// Merges a record of table t, W parameters at a time, or its only one in all lanes for W = 1. `common` is u of
-// math/merging.hpp, at least; returns that of the last parameters.
+// By how much the changes of a feature's factors are lengthened.
+template <class Rule, int W>
+float compounded_growth(const Replicas& replicas, int64_t row, const MergeRates<W>& rates) {
+    using V = Vec<W>;
+    const int width = replicas.shared.tables[V_table].width;
+    const int64_t at = row * (1 + Rule::n_slots) * width;
+    const float* before = replicas.shared.tables[V_table].records + at;
+    V along = V::fill(0.0f), square = V::fill(0.0f);
+    for (int f = 0; f < width; f += W) {
+        const V v = V::load(before + f);
+        V change = V::fill(0.0f);
+        for (int32_t r = 0; r < replicas.n; ++r)
+            change = change + (V::load(replicas.each[r].tables[V_table].records + at + f) - v);
+        along = fma(v, change, along);
+        square = fma(v, v, square);
+    }
+    return rates.compounded(sum(along), sum(square));
+}
+
+// Merges a record of table t, W parameters at a time, or its only one in all lanes for W = 1: a weight, whose changes
+// are slowed down where they add up, as those of factors are lengthened. `common` is u of math/merging.hpp, at least;
+// returns that of the last parameters.
 template <class Rule, int W, bool adds>
 float merge_record(const Replicas& replicas, int t, int64_t row, float visits, float common,
                    const MergeRates<(W > 1 ? W : 4)>& rates) {
@@ -29,21 +49,33 @@ float merge_record(const Replicas& replicas, int t, int64_t row, float visits, f
     const int width = replicas.shared.tables[t].width;
     const int64_t at = row * (1 + Rule::n_slots) * width;
     float* shared = replicas.shared.tables[t].records + at;
-    V u = V::fill(common);
+    V u = V::fill(common), longer = V::fill(1.0f);
+    constexpr bool compounds = W > 1 && Merging<Rule>::compounds;
+    if constexpr (compounds)
+        if (width > W) longer = V::fill(compounded_growth<Rule>(replicas, row, rates));
     for (int f = 0; f < width; f += W) {
-        V record[1 + Rule::n_slots], change[1 + Rule::n_slots];
+        V record[1 + Rule::n_slots], change[1 + Rule::n_slots], squares;
         for (int s = 0; s <= Rule::n_slots; ++s) {
             record[s] = load(shared + s * width + f);
-            change[s] = V::fill(0.0f);
-            for (int32_t r = 0; r < replicas.n; ++r)
-                change[s] = change[s] + (load(replicas.each[r].tables[t].records + at + s * width + f) - record[s]);
+            change[s] = squares = V::fill(0.0f);
+            for (int32_t r = 0; r < replicas.n; ++r) {
+                const V moved = load(replicas.each[r].tables[t].records + at + s * width + f) - record[s];
+                change[s] = change[s] + moved;
+                if constexpr (adds && W == 1) squares = fma(moved, moved, squares);
+            }
         }
+        if constexpr (compounds)
+            if (width == W)  // one reading is enough
+                longer = V::fill(rates.compounded(sum(record[0] * change[0]), sum(record[0] * record[0])));
         if constexpr (adds) {
-            for (int s = 0; s <= Rule::n_slots; ++s) record[s] = record[s] + change[s];
+            if constexpr (W == 1) longer = Merging<Rule>::slowdown(record, change, squares);
+            record[0] = fma(longer, change[0], record[0]);
+            for (int s = 1; s <= Rule::n_slots; ++s) record[s] = record[s] + change[s];
         } else {
             const V x = Merging<Rule>::contraction(record, change, V::fill(visits), rates);
             u = max(V::fill(common), rates.in_common * x);
-            Merging<Rule>::merge(record, change, rates.share(x, u), V::fill(visits), rates);
+            Merging<Rule>::merge(record, change, longer * rates.share(x, u, Merging<Rule>::farthest), V::fill(visits),
+                                 rates);
         }
         for (int s = 0; s <= Rule::n_slots; ++s) {
             store(record[s], shared + s * width + f);
@@ -89,10 +121,9 @@ void merge_features(const Replicas& replicas, const Options& options, const Merg
 
 template <class Rule, int W>
 void merge_features_of(const Replicas& replicas, const Options& options, const MergedRecords& merged) {
-    if (Merging<Rule>::adds_few && !merged.are_hot)
-        merge_features<Rule, W, true>(replicas, options, merged);
-    else
-        merge_features<Rule, W, false>(replicas, options, merged);
+    if constexpr (Merging<Rule>::adds_few)
+        if (!merged.are_hot) return merge_features<Rule, W, true>(replicas, options, merged);
+    merge_features<Rule, W, false>(replicas, options, merged);
 }
 
 template <class Rule>

@@ -41,6 +41,7 @@ struct InitialSizes {
 enum class Merge : int32_t {
     whole_changes,  // add each thread's changes: sums, and steps that shrink with them
     mean_changes,   // add the mean of the threads' changes: steps of a constant size
+    root_changes,   // add the changes over the root of the number of threads: between the mean and the sum
     mean_state,     // the same for parameters; the state, an average, moves towards each thread's by its share
 };
 
