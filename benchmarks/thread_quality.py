@@ -9,8 +9,8 @@ A tenth of the rows is held out, and the solvers' default settings are trained f
 best epoch ("@": of the mean over seeds), or of the one that is asked for. Ratings have the root mean square error;
 clicks the log loss, and differences in per cent of that of one thread. These are means over seeds, with their standard
 errors: runs of one seed begin with the same parameters and see the rows in the same order. Large tables (rat5, avazu,
-ctr1) are trained by no more threads than there are CPUs, and results depend on timing. adult, bike and ml-100k are those
-of data_sets.py.
+ctr1) are trained by no more threads than there are CPUs, and results depend on timing. adult, bike and ml-100k are
+those of data_sets.py.
 """
 
 from __future__ import annotations
