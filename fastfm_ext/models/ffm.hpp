@@ -144,6 +144,7 @@ class Ffm {
     static constexpr int lanes = block_size < max_lanes ? block_size : max_lanes;
     static constexpr int most_side = K == lanes ? max_lanes / lanes : 1;  // so many vectors fill a register
     static constexpr bool steps_on_sums = true;                           // on what score() left in the room
+    static constexpr bool has_score_near = false;
 
     explicit Ffm(const Params& params)
         : linear_(params),

@@ -174,6 +174,7 @@ class Fm {
     static constexpr int block_size = K > 0 ? K : 16;
     static constexpr bool steps_on_sums = K > 0;
     using Factors = Block<block_size, Storage>;
+    static constexpr bool has_score_near = K > 0 && Factors::n_vecs == 1;
 
     explicit Fm(const Params& params) : linear_(params), rounding_(params.seed) {}
 
@@ -199,6 +200,16 @@ class Fm {
         if (!n_factors())
             for (int64_t j = 0; j < row.nnz(); ++j) beside(j);
         return p;
+    }
+
+    // The same score, of a row whose parameters are near: in one walk, for requests would cost more than they save. The pair
+    // term has two sums here, and those of the linear terms take turns with them.
+    template <class Row>
+    float score_near(const Row& row) {
+        typename decltype(linear_)::Sums linear;
+        const float pairs = block_.score(row, linear_.at.factors_from(0),
+                                         [&](int64_t j) FASTFM_INLINE_LAMBDA { linear.add(j, linear_.term(row, j)); });
+        return linear.total() + linear_.w0() + pairs;
     }
 
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.

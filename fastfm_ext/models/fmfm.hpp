@@ -31,6 +31,7 @@ class Fmfm {
     static constexpr int block_size = K > 0 ? K : 16;
     static constexpr int lanes = block_size < max_lanes ? block_size : max_lanes;
     static constexpr bool steps_on_sums = true;
+    static constexpr bool has_score_near = false;
     using V = Vec<lanes>;
 
     // Floats of room: those of the sums, T, the parts of T_F by lane, and dp/dM_FF.

@@ -32,6 +32,7 @@ class Fwfm {
     static constexpr int block_size = K > 0 ? K : 16;
     static constexpr int lanes = block_size < max_lanes ? block_size : max_lanes;
     static constexpr bool steps_on_sums = true;
+    static constexpr bool has_score_near = false;
     using V = Vec<lanes>;
     using Across = Vec<field_lanes>;
 

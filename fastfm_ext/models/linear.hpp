@@ -30,18 +30,30 @@ class Linear {
 
     float w0() const { return w0_[0]; }
 
-    // Without w0. Additions wait for each other: two sums take turns.
+    // The linear terms of a row, in the order of its nonzeros. Additions wait for each other: two sums take turns.
+    struct Sums {
+        float even = 0.0f, odd = 0.0f;
+
+        FASTFM_INLINE void add(int64_t j, float term) { (j % 2 ? odd : even) += term; }
+        FASTFM_INLINE float total() const { return even + odd; }
+    };
+
+    template <class Row>
+    FASTFM_INLINE float term(const Row& row, int64_t j) const {
+        return *at.w_of(row.i[j]) * row.value(j);
+    }
+
+    // Without w0.
     template <class Row>
     FASTFM_INLINE float score(const Row& row) const {
-        const auto term = [&](int64_t j) FASTFM_INLINE_LAMBDA { return *at.w_of(row.i[j]) * row.value(j); };
-        float even = 0.0f, odd = 0.0f;
+        Sums sums;
         int64_t j = 0;
         for (; j + 2 <= row.nnz(); j += 2) {
-            even += term(j);
-            odd += term(j + 1);
+            sums.add(j, term(row, j));
+            sums.add(j + 1, term(row, j + 1));
         }
-        if (j < row.nnz()) even += term(j);
-        return even + odd;
+        if (j < row.nnz()) sums.add(j, term(row, j));
+        return sums.total();
     }
 
     // One step with dL/dp = g, where L2 is paid `l2_weight` times.

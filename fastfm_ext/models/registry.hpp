@@ -5,7 +5,8 @@
 //   Machine<K, slots, copies>  one row: score(row), then step<Rule>(row, g, weight, options, later); store_w0() at the end, and
 //                              put_back(), which gives back what rows have left in the room, zeroed at first; to
 //                              predict, score(row, beside), which calls beside(j) for each nonzero j on the way;
-//                              steps_on_sums says whether step() needs what score() of the same row has left behind
+//                              steps_on_sums says whether step() needs what score() of the same row has left behind, and
+//                              has_score_near whether there is score_near(row), for tables that caches near a core hold
 //   is_specialised             whether the usual numbers of factors, rows of ones and rows of two features have code of
 //                              their own, and those without copies, which takes room; else Row is `AnyRow`, copies true
 //   most_plain_k               where it is not: up to how many factors, of 4, 8 and 16, rows of ones without copies have

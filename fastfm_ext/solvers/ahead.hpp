@@ -22,6 +22,14 @@ inline int64_t rows_ahead(const Csr& X, const Params& params) {
     return (nonzeros * X.n_rows + nnz - 1) / nnz;
 }
 
+// Whether rows to score ask for nothing: where V takes no more than some second caches hold, the next rows
+// begin before a row ends. On a Zen 4, rows of 10 features then take 0.7 of the time, of tables of 0.3 to 4 MB.
+inline bool scores_without_requests(const Params& params) {
+    constexpr int64_t most_bytes = 2 << 20;
+    const Table& V = params.tables[V_table];
+    return V.n_rows * bytes_of_record(V, params.n_slots) <= most_bytes;
+}
+
 // Rows first <= r < last to score, in the order of the matrix, where they lie one behind another and so do their nonzeros:
 // 16 rows ahead, but no more than 160 nonzeros.
 inline int64_t nonzeros_ahead(const Csr& X, int64_t first, int64_t last) {

@@ -6,24 +6,35 @@
 
 namespace fastfm::FASTFM_ISA {
 
+// score(row), of row r. A user and an item: without loops over them, a row takes 0.83 of the time.
+template <class Row, class Score>
+FASTFM_INLINE float score_of(const Csr& X, int64_t r, Score score) {
+    const Row row(X, r);
+    if constexpr (Row::is_specialised)
+        if (row.nnz() == 2) return score(typename Row::OfTwo(X, r));
+    return score(row);
+}
+
 // p[r] = the score of row r before the link, for first <= r < last. `Machine` is that of a model of models/registry.hpp,
 // `Row` how its rows are read.
 template <class Machine, class Row>
 void predict(const Csr& X, const Params& params, int64_t first, int64_t last, float* p) {
     Machine machine(params);
     if (first == last) return;  // not covered: every thread has rows; without any, the division below would fail
-    const int64_t ahead = nonzeros_ahead(X, first, last);
     int64_t r = first;
-    for (; r < last && X.indptr[last] - X.indptr[r + 1] >= ahead; ++r) {
-        const Row row(X, r);
-        const int32_t* const later = row.i + ahead;
-        const auto ask_ahead = [&](int64_t j) FASTFM_INLINE_LAMBDA { machine.prefetch_values(later[j]); };
-        // A user and an item: without loops over them, a row takes 0.83 of the time.
-        if constexpr (Row::is_specialised)
-            p[r] = row.nnz() == 2 ? machine.score(typename Row::OfTwo(X, r), ask_ahead) : machine.score(row, ask_ahead);
-        else
-            p[r] = machine.score(row, ask_ahead);
+    if constexpr (Machine::has_score_near) {
+        if (scores_without_requests(params)) {
+            const auto score = [&](const auto& row) FASTFM_INLINE_LAMBDA { return machine.score_near(row); };
+            for (; r < last; ++r) p[r] = score_of<Row>(X, r, score);
+            return;
+        }
     }
+    const int64_t ahead = nonzeros_ahead(X, first, last);
+    const auto score = [&](const auto& row) FASTFM_INLINE_LAMBDA {
+        const int32_t* const later = row.i + ahead;
+        return machine.score(row, [&](int64_t j) FASTFM_INLINE_LAMBDA { machine.prefetch_values(later[j]); });
+    };
+    for (; r < last && X.indptr[last] - X.indptr[r + 1] >= ahead; ++r) p[r] = score_of<Row>(X, r, score);
     for (; r < last; ++r) p[r] = machine.score(Row(X, r), [](int64_t) {});  // asked for by rows before
 }
 
