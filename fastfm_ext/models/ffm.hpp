@@ -20,6 +20,7 @@
 #include "math/optimizer.hpp"
 #include "math/squares.hpp"
 #include "models/linear.hpp"
+#include "models/partners.hpp"
 #include "models/records.hpp"
 #include "models/row.hpp"
 #include "models/row_by_field.hpp"
@@ -151,14 +152,24 @@ class Ffm {
           of_feature_(params.fields.of_feature),
           k_(params.k),
           stride_(params.tables[V_table].width),
-          nonzeros_(params, k()) {}
+          nonzeros_(params, k()),
+          partners_(params) {}
 
+    // Before a step.
     template <class Row>
     float score(const Row& row) {
+        if constexpr (may_have_partners) {
+            nonzeros_.set(row, linear_.at);
+            has_partners_ = partners_.has_place_for(nonzeros_, row.nnz());
+            if (has_partners_) {
+                const float pairs = partners_.template take<Row::ones>(nonzeros_, row.nnz());
+                return linear_.score(row) + pairs + linear_.w0();
+            }
+        }
         return score(row, [](int64_t) {});
     }
 
-    // The same, with a call of `beside(j)` for each nonzero j on the way.
+    // To predict, with a call of `beside(j)` for each nonzero j on the way.
     template <class Row, class Beside>
     float score(const Row& row, Beside beside) {
         nonzeros_.set(row, linear_.at);
@@ -181,10 +192,24 @@ class Ffm {
         nonzeros_.weigh(row.nnz(), g, l2);
         const BySide<Rates> rates(options.V);
         const auto ask = [&](int64_t j) FASTFM_INLINE_LAMBDA { prefetch<true>(later.i[j]); };
+        if (may_have_partners && has_partners_) {
+            const int64_t n_later = linear_.at.is_far() ? later.nnz() : 0;
+            for (int64_t a = 0; a < row.nnz(); ++a) {
+                if (a < n_later) ask(a);
+                partners_.template step<Rule>(nonzeros_, a, row.nnz(), stride_, rates);
+            }
+            for (int64_t j = row.nnz(); j < n_later; ++j) ask(j);
+            return;
+        }
         for_pairs(linear_.at.is_far() ? later.nnz() : 0, ask, [&](const auto& square) FASTFM_INLINE_LAMBDA {
             square.template step<Rule>(rates.of(square), k(), stride_);
         });
         step_on_groups<Rule>(rates.one);
+    }
+
+    static int64_t room(int64_t most_nnz, int64_t n_fields) {
+        if constexpr (may_have_partners) return Partners<lanes, most_side>::room(most_nnz, n_fields);
+        return RowByField::room(most_nnz, n_fields);
     }
 
     void store_w0() const { linear_.store_w0(); }
@@ -194,6 +219,7 @@ class Ffm {
 
   private:
     static constexpr int few_side = most_side > 2 ? 2 : 1;
+    static constexpr bool may_have_partners = most_side > 1;
     using Nonzeros = RowByField;
     using OfGroup = FieldGroup<lanes, Nonzeros>;
 
@@ -329,6 +355,8 @@ class Ffm {
     int32_t k_;
     int32_t stride_;  // from parameters to their state
     Nonzeros nonzeros_;
+    Partners<lanes, most_side> partners_;
+    bool has_partners_ = false;
 };
 
 struct FfmModel {
@@ -339,7 +367,11 @@ struct FfmModel {
     template <int K, int slots, bool copies>
     using Machine = Ffm<K, slots, copies>;
 
-    static int64_t room(int32_t, int32_t n_fields, int64_t most_nnz) { return RowByField::room(most_nnz, n_fields); }
+    static int64_t room(int32_t k, int32_t n_fields, int64_t most_nnz) {
+        if (k == 4) return Ffm<4, 0, false>::room(most_nnz, n_fields);
+        if (k == 8) return Ffm<8, 0, false>::room(most_nnz, n_fields);
+        return RowByField::room(most_nnz, n_fields);
+    }
 };
 
 }  // namespace fastfm::FASTFM_ISA

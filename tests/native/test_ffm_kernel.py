@@ -193,6 +193,27 @@ def test_short_and_full_rows_follow_the_reference(isa, layout, density, solver):
     assert_same(*train_both(make_options(solver=solver), 4, layout, density=density))
 
 
+@pytest.mark.parametrize("ones", [False, True], ids=["values", "ones"])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("k", [3, 4, 8, 16])
+def test_rows_of_fields_side_by_side_follow_the_reference(isa, k, solver, ones):
+    """Of any number of fields, from the first one on or from a later one."""
+    rng = np.random.default_rng(9)
+    options = make_options(solver=solver, l2_V=0.2)
+    params = random_parameters(rng, k, options, fields_of("own_field"))
+    reference = reference_model(params, options)
+    X = np.zeros((2 * N_FEATURES, N_FEATURES))
+    for n, row in enumerate(X):
+        first = n % 5 * (n >= N_FEATURES)
+        row[first : first + n % N_FEATURES + 1] = 1.0
+    if not ones:
+        X *= rng.uniform(0.5, 1.5, X.shape).astype(np.float32)
+    y = rng.normal(size=len(X)).astype(np.float32)
+    expected = reference.epoch(X, y.astype(float))
+    found = _engine.train_epoch(csr_of(X), y, None, None, params, options)
+    assert_same(params, reference, found, expected)
+
+
 @pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "ftrl"])
 @pytest.mark.parametrize("layout", ["anywhere", "own_field"])
 @pytest.mark.parametrize("k", [4, 8, 16])
