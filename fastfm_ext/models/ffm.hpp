@@ -194,9 +194,10 @@ class Ffm {
         const auto ask = [&](int64_t j) FASTFM_INLINE_LAMBDA { prefetch<true>(later.i[j]); };
         if (may_have_partners && has_partners_) {
             const int64_t n_later = linear_.at.is_far() ? later.nnz() : 0;
+            const BySide<Rates> in_registers = rates;
             for (int64_t a = 0; a < row.nnz(); ++a) {
                 if (a < n_later) ask(a);
-                partners_.template step<Rule>(nonzeros_, a, row.nnz(), stride_, rates);
+                partners_.template step<Rule>(nonzeros_, a, row.nnz(), stride_, in_registers);
             }
             for (int64_t j = row.nnz(); j < n_later; ++j) ask(j);
             return;

@@ -94,16 +94,19 @@ class Partners {
     // and count no more.
     template <bool ones, bool has_again>
     FASTFM_INLINE void take_column(const RowByField& of, int64_t b, int64_t again, Sums& sums) {
+        // Copies: for all the compiler knows, a write to T could change members.
         const int64_t at = of.at(0), stride = stride_;
+        float* const* const all_v = of.all_v();
+        float* const all_T = T_;
         const V counts = from(again);
         const float* v[side];
         float* T[side];
-        for (int n = 0; n < side; ++n) v[n] = of.v(b + n) + at;
-        for (int n = 0; n < side; ++n) T[n] = T_ + (b + n) * stride;
+        for (int n = 0; n < side; ++n) v[n] = all_v[b + n] + at;
+        for (int n = 0; n < side; ++n) T[n] = all_T + (b + n) * stride;
         for (int64_t a = 0; a < b; a += side) {
             V of_a[side], of_b[side], for_a[side], for_b[side];
             for (int n = 0; n < side; ++n) of_b[n] = times_x<ones>(V::load(v[n] + a * lanes), of, b + n);
-            for (int n = 0; n < side; ++n) of_a[n] = times_x<ones>(V::load(of.v(a + n) + at + b * lanes), of, a + n);
+            for (int n = 0; n < side; ++n) of_a[n] = times_x<ones>(V::load(all_v[a + n] + at + b * lanes), of, a + n);
             transpose_square<lanes, side>(of_b, for_a);
             transpose_square<lanes, side>(of_a, for_b);
             for (int n = 0; n < side; ++n) {
@@ -111,7 +114,7 @@ class Partners {
                 products = fma(has_again ? of_a[n] * counts : of_a[n], for_a[n], products);
             }
             for (int n = 0; n < side; ++n) for_b[n].store(T[n] + a * lanes);
-            for (int n = 0; n < side; ++n) for_a[n].store(T_ + (a + n) * stride + b * lanes);
+            for (int n = 0; n < side; ++n) for_a[n].store(all_T + (a + n) * stride + b * lanes);
         }
         V own[side], turned[side];
         for (int n = 0; n < side; ++n) own[n] = times_x<ones>(V::load(v[n] + b * lanes), of, b + n);

@@ -33,6 +33,7 @@ class RowByField {
 
     // The factors of nonzero n begin at v(n), those of any feature for its field at(n) floats behind.
     float* v(int64_t n) const { return v_[n]; }
+    float* const* all_v() const { return v_; }
     int64_t at(int64_t n) const { return at_[n]; }
     float x(int64_t n) const { return x_[n]; }
     // g x, and the L2 that nonzero n pays.
