@@ -132,7 +132,7 @@ class FieldSums {
     }
 
     void spread() {
-        memset(some_, 0, sizeof(float) * in_tiles(fields_.n, field_lanes));
+        for (int F = 0; F < in_tiles(fields_.n, field_lanes); ++F) some_[F] = 0.0f;
         for (int place = 0; place < n_; ++place) some_[field_at_[place]] = 1.0f;
         n_ = fields_.n;
     }
