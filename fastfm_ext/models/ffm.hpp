@@ -158,28 +158,22 @@ class Ffm {
     // Before a step.
     template <class Row>
     float score(const Row& row) {
+        nonzeros_.set(row, linear_.at);
         if constexpr (may_have_partners) {
-            nonzeros_.set(row, linear_.at);
             has_partners_ = partners_.has_place_for(nonzeros_, row.nnz());
             if (has_partners_) {
                 const float pairs = partners_.template take<Row::ones>(nonzeros_, row.nnz());
                 return linear_.score(row) + pairs + linear_.w0();
             }
         }
-        return score(row, [](int64_t) {});
+        return score_of_pairs(row, [](int64_t) {});
     }
 
     // To predict, with a call of `beside(j)` for each nonzero j on the way.
     template <class Row, class Beside>
     float score(const Row& row, Beside beside) {
         nonzeros_.set(row, linear_.at);
-        BySide<Sum> sums(0.0f);
-        for_pairs(row.nnz(), beside, [&](const auto& square) FASTFM_INLINE_LAMBDA {
-            auto& products = sums.of(square).lanes;
-            products = square.add_score(k(), products);
-        });
-        return linear_.score(row) + sum(sums.many.lanes) + sum(sums.few.lanes) + sum(sums.one.lanes) +
-               score_of_groups() + linear_.w0();
+        return score_of_pairs(row, beside);
     }
 
     // One step with dL/dp = g on the row that score() saw last. The parameters of `later`, a row to come, are asked for on
@@ -194,6 +188,7 @@ class Ffm {
         const auto ask = [&](int64_t j) FASTFM_INLINE_LAMBDA { prefetch<true>(later.i[j]); };
         if (may_have_partners && has_partners_) {
             const int64_t n_later = linear_.at.is_far() ? later.nnz() : 0;
+            // A copy, whose address nobody has taken: its values stay in registers.
             const BySide<Rates> in_registers = rates;
             for (int64_t a = 0; a < row.nnz(); ++a) {
                 if (a < n_later) ask(a);
@@ -223,6 +218,18 @@ class Ffm {
     static constexpr bool may_have_partners = most_side > 1;
     using Nonzeros = RowByField;
     using OfGroup = FieldGroup<lanes, Nonzeros>;
+
+    // Of the row that the nonzeros are set to, pair by pair.
+    template <class Row, class Beside>
+    float score_of_pairs(const Row& row, Beside beside) {
+        BySide<Sum> sums(0.0f);
+        for_pairs(row.nnz(), beside, [&](const auto& square) FASTFM_INLINE_LAMBDA {
+            auto& products = sums.of(square).lanes;
+            products = square.add_score(k(), products);
+        });
+        return linear_.score(row) + sum(sums.many.lanes) + sum(sums.few.lanes) + sum(sums.one.lanes) +
+               score_of_groups() + linear_.w0();
+    }
 
     // Something for squares of each side.
     template <template <int> class Of>

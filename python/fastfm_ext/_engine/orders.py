@@ -80,7 +80,7 @@ def block_orders(X: Csr, rng: np.random.Generator, chunks_at_once: int = 1) -> I
     return (part.rows() for part in _drawn_blocks(X, rng, chunks_at_once))
 
 
-def _drawn_blocks(X: Csr, rng: np.random.Generator, chunks_at_once: int = 1) -> list[PartOfOrder]:
+def _drawn_blocks(X: Csr, rng: np.random.Generator, chunks_at_once: int) -> list[PartOfOrder]:
     bytes_per_row = 16 + (4 if X.data is None else 8) * X.nnz / X.n_rows
     return _drawn(X.n_rows, max(1, int(BLOCK_BYTES / bytes_per_row)), ORDERED_ROWS, rng, chunks_at_once)
 
