@@ -262,9 +262,6 @@ class Ffm {
     void prefetch(int64_t i) const {
         prefetch_line(of_feature_ + i);
         linear_.at.template prefetch<to_write>(i);
-        // Vectors are aligned, records are not: they may end on one line more.
-        const int n_floats = stride_ * (to_write ? linear_.at.values() : 1);
-        if (n_floats) linear_.at.template ask_for<to_write>(linear_.at.V_of(i) + n_floats - 1);
     }
 
     // Calls body(square) for squares that have all pairs of nonzeros that are alone in their fields, and beside(j) for

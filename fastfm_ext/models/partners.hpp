@@ -22,27 +22,32 @@ class Partners {
 
     // How many floats of room they need.
     static int64_t room(int64_t most_nnz, int64_t n_fields) {
-        return in_lines(RowByField::room(most_nnz, n_fields)) + most(most_nnz, n_fields) * stride(most_nnz, n_fields);
+        const int64_t most = most_of(most_nnz, n_fields);
+        if (most == 0) return RowByField::room(most_nnz, n_fields);
+        return in_lines(RowByField::room(most_nnz, n_fields)) + in_lines(n_fields * lanes) + most * stride_of(most);
     }
 
     explicit Partners(const Params& params)
-        : T_(params.room + in_lines(RowByField::room(params.most_nnz, params.fields.n))),
-          stride_(stride(params.most_nnz, params.fields.n)),
-          most_(most(params.most_nnz, params.fields.n)) {}
+        : most_(most_of(params.most_nnz, params.fields.n)),
+          stride_(stride_of(most_)),
+          record_width_(params.tables[V_table].width),
+          zeros_(params.room + in_lines(RowByField::room(params.most_nnz, params.fields.n))),
+          T_(zeros_ + in_lines(params.fields.n * lanes)) {
+        for (int64_t f = 0; most_ && f < record_width_; ++f) zeros_[f] = 0.0f;
+    }
 
     // Whether a row of n nonzeros is one of those.
     bool has_place_for(const RowByField& of, int64_t n) const {
-        return n >= side && n <= most_ && of.n_alone == n && of.at(n - 1) - of.at(0) == (n - 1) * lanes;
+        return n >= side && n <= most_ && of.n_alone == n && of.at(n - 1) - of.at(0) == (n - 1) * lanes &&
+               of.at(0) + in_squares(n) * lanes <= record_width_;
     }
 
-    // Writes T and returns the score of all pairs. The last square has some nonzeros of the one before again if `side` does
-    // not divide n.
+    // Writes T and returns the score of all pairs. The last square is filled up with vectors of zeros if `side` does not
+    // divide n.
     template <bool ones>
     FASTFM_INLINE float take(const RowByField& of, int64_t n) {
         Sums sums;
-        int64_t b = 0;
-        for (; b + side <= n; b += side) take_column<ones, false>(of, b, 0, sums);
-        if (b < n) take_column<ones, true>(of, n - side, b - (n - side), sums);
+        for (int64_t b = 0; b < n; b += side) take_column<ones>(of, b, n, sums);
         return sum(sums.even + sums.odd);
     }
 
@@ -72,16 +77,14 @@ class Partners {
     };
 
     static int64_t in_lines(int64_t n) { return (n + floats_per_line - 1) / floats_per_line * floats_per_line; }
-    // Of more nonzeros, T would not stay in the second cache.
-    static int64_t most(int64_t most_nnz, int64_t n_fields) {
-        constexpr int64_t most_of_all = 96;
-        const int64_t n = most_nnz < n_fields ? most_nnz : n_fields;
-        return n < most_of_all ? n : most_of_all;
+    static int64_t in_squares(int64_t n) { return (n + side - 1) / side * side; }
+    // Nonzeros of a row that there is a place for. Of more fields, T would not stay in the second cache.
+    static int64_t most_of(int64_t most_nnz, int64_t n_fields) {
+        constexpr int64_t most_fields = 96;
+        return side == 1 || n_fields > most_fields ? 0 : in_squares(most_nnz < n_fields ? most_nnz : n_fields);
     }
     // An odd number of lines, so that a column has lines of many sets of the cache.
-    static int64_t stride(int64_t most_nnz, int64_t n_fields) {
-        return in_lines(most(most_nnz, n_fields) * lanes) | floats_per_line;
-    }
+    static int64_t stride_of(int64_t most) { return in_lines(most * lanes) | floats_per_line; }
 
     // 0 in the vectors before number `first`, else 1.
     static V from(int64_t first) {
@@ -90,43 +93,45 @@ class Partners {
         return V::load(zeros_and_ones + 16 - first * lanes);
     }
 
-    // The pairs of the nonzeros from b on with each other and with those before. The first `again` of them have been taken,
-    // and count no more.
-    template <bool ones, bool has_again>
-    FASTFM_INLINE void take_column(const RowByField& of, int64_t b, int64_t again, Sums& sums) {
+    // The pairs of the nonzeros from b on with each other and with those before, in a row of n.
+    template <bool ones>
+    FASTFM_INLINE void take_column(const RowByField& of, int64_t b, int64_t n, Sums& sums) {
         // Copies: for all the compiler knows, a write to T could change members.
         const int64_t at = of.at(0), stride = stride_;
         float* const* const all_v = of.all_v();
         float* const all_T = T_;
-        const V counts = from(again);
         const float* v[side];
+        float x[side];
         float* T[side];
-        for (int n = 0; n < side; ++n) v[n] = all_v[b + n] + at;
-        for (int n = 0; n < side; ++n) T[n] = all_T + (b + n) * stride;
+        for (int s = 0; s < side; ++s) {
+            const bool is_there = b + s < n;
+            v[s] = (is_there ? all_v[b + s] : zeros_) + at;
+            x[s] = is_there ? of.x(b + s) : 0.0f;
+            T[s] = all_T + (b + s) * stride;
+        }
         for (int64_t a = 0; a < b; a += side) {
             V of_a[side], of_b[side], for_a[side], for_b[side];
-            for (int n = 0; n < side; ++n) of_b[n] = times_x<ones>(V::load(v[n] + a * lanes), of, b + n);
-            for (int n = 0; n < side; ++n) of_a[n] = times_x<ones>(V::load(all_v[a + n] + at + b * lanes), of, a + n);
+            for (int s = 0; s < side; ++s) of_b[s] = times<ones>(V::load(v[s] + a * lanes), x[s]);
+            for (int s = 0; s < side; ++s) of_a[s] = times<ones>(V::load(all_v[a + s] + at + b * lanes), of.x(a + s));
             transpose_square<lanes, side>(of_b, for_a);
             transpose_square<lanes, side>(of_a, for_b);
-            for (int n = 0; n < side; ++n) {
-                V& products = n % 2 ? sums.odd : sums.even;
-                products = fma(has_again ? of_a[n] * counts : of_a[n], for_a[n], products);
+            for (int s = 0; s < side; ++s) {
+                V& products = s % 2 ? sums.odd : sums.even;
+                products = fma(of_a[s], for_a[s], products);
             }
-            for (int n = 0; n < side; ++n) for_b[n].store(T[n] + a * lanes);
-            for (int n = 0; n < side; ++n) for_a[n].store(all_T + (a + n) * stride + b * lanes);
+            for (int s = 0; s < side; ++s) for_b[s].store(T[s] + a * lanes);
+            for (int s = 0; s < side; ++s) for_a[s].store(all_T + (a + s) * stride + b * lanes);
         }
         V own[side], turned[side];
-        for (int n = 0; n < side; ++n) own[n] = times_x<ones>(V::load(v[n] + b * lanes), of, b + n);
+        for (int s = 0; s < side; ++s) own[s] = times<ones>(V::load(v[s] + b * lanes), x[s]);
         transpose_square<lanes, side>(own, turned);
-        for (int n = 0; n < side; ++n) turned[n].store(T[n] + b * lanes);
-        for (int n = 0; n + 1 < side; ++n)
-            if (!has_again || n >= again) sums.even = fma(own[n] * from(n + 1), turned[n], sums.even);
+        for (int s = 0; s < side; ++s) turned[s].store(T[s] + b * lanes);
+        for (int s = 0; s + 1 < side; ++s) sums.even = fma(own[s] * from(s + 1), turned[s], sums.even);
     }
 
     template <bool ones>
-    static FASTFM_INLINE V times_x(V v, const RowByField& of, int64_t n) {
-        return ones ? v : v * V::fill(of.x(n));
+    static FASTFM_INLINE V times(V v, float x) {
+        return ones ? v : v * V::fill(x);
     }
 
     template <class Rule, int W>
@@ -139,9 +144,11 @@ class Partners {
         for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(v + s * stride);
     }
 
-    float* T_;
-    int64_t stride_;
     int64_t most_;
+    int64_t stride_;
+    int64_t record_width_;
+    float* zeros_;  // a record of vectors
+    float* T_;
 };
 
 }  // namespace fastfm::FASTFM_ISA

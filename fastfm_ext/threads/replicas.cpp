@@ -103,7 +103,7 @@ class Sample {
         for (float& rate : rates_) rate /= static_cast<float>(n);
         const double k = params.tables[V_table].width, row_norm = row_norms / n;
         // Where features have a vector for each field, each is multiplied by those of one field only.
-        const double n_vectors = std::max(params.tables[V_table].width / std::max(params.k, 1), 1);
+        const double n_vectors = params.tables[V_table].width > params.k ? params.fields.n : 1;
         const double factor_norm = factor_norms * rows_between_norms / (n * n_vectors);
         rows_.mean_weight = static_cast<float>(weights / n);
         rows_.mean_squared_weight = static_cast<float>(squared_weights / n);

@@ -79,8 +79,7 @@ def random_parameters(rng, k, options, fields, intercept=0.3):
 
 def factors_of(params):
     """Return V as the reference has it, (n_features, n_fields, n_factors)."""
-    records = params.tables["V"][:, 0].astype(float)
-    return records.reshape(len(records), params.fields.n, -1)[..., : params.n_factors]
+    return params.V.astype(float)
 
 
 def reference_model(params, options):
@@ -131,8 +130,9 @@ def train_both(options, k, layout="columns", *, ones=False, weighted=False, orde
 def assert_same(params, reference, kernel_loss, reference_loss):
     assert_same_parameters(params, reference, reference.solver, tables=("w0", "w"))
     if params.n_factors:
-        found = params.tables["V"].reshape(params.n_features, -1, params.fields.n, params.k)
-        assert not found[:, 0, :, params.n_factors :].any()  # padding
+        values, n_vectors = params.tables["V"][:, 0], params.fields.n * params.k
+        assert not values[:, n_vectors:].any()  # padding of records and of vectors
+        assert not values[:, :n_vectors].reshape(-1, params.k)[:, params.n_factors :].any()
         as_reference = FactorsAlone(factors_of(params))
         assert_same_parameters(as_reference, reference, reference.solver, tables=("V",))
     assert kernel_loss == pytest.approx(reference_loss, rel=loss_tolerance(reference.solver))
@@ -264,7 +264,8 @@ def test_only_vectors_of_pairs_change(isa, k):
     x = np.zeros((1, N_FEATURES))
     x[0, [1, 2, 6, 23]] = 1.0  # fields 0, 0, 1 and 6
     _engine.train_epoch(csr_of(x), np.ones(1, np.float32), None, None, params, options)
-    changed = (params.tables["V"] != before.tables["V"]).reshape(N_FEATURES, 2, 7, -1).any(axis=(1, 3))
+    differs = (params.tables["V"] != before.tables["V"])[..., : 7 * params.k]
+    changed = differs.reshape(N_FEATURES, 2, 7, -1).any(axis=(1, 3))
     expected = np.zeros((N_FEATURES, 7), dtype=bool)
     if k:
         expected[[1, 2], :2] = expected[[1, 2, 6], 6] = expected[[6, 23], 0] = expected[23, 1] = True

@@ -80,8 +80,11 @@ class Parameters:
                 first = None if spec.per_feature else spec.first_values(n_factors, fields.n)
                 if spec.name == "w0":
                     first = np.full((1, 1), intercept, dtype=np.float32)
-                stdev = options.init_stdev if spec.is_drawn and (features is None or len(features)) else None
-                _fill(spec, records, first, options, stdev, n_factors, rng, features)
+                drawn = None
+                if spec.is_drawn and (features is None or len(features)):
+                    mask = None if features is None else np.isin(np.arange(n_features), features)
+                    drawn = _Drawn(rng, options.init_stdev, model.n_vectors(fields.n), n_factors, mask)
+                _fill(spec, records, first, options, drawn)
         except MemoryError as error:
             of_fields = f" in {fields.n:,} fields" * model.has_fields
             raise MemoryError(f"{n_features:,} features{of_fields}, with n_factors={n_factors}: {error}") from None
@@ -113,7 +116,7 @@ class Parameters:
         for spec, records in self._in_order():
             shape = (len(records), 1 + STATE_SLOTS[options.solver], records.shape[2])
             tables[spec.name] = begun = aligned_empty(shape, _dtype_of(spec, self.model, options))
-            _fill(spec, begun, storage.parameters_of(records), options, None, self.n_factors)
+            _fill(spec, begun, storage.parameters_of(records), options)
         return replace(self, tables=tables)
 
     @property
@@ -175,8 +178,10 @@ class Parameters:
     def V_of(self, features: NDArray[np.integer] | slice) -> Float32:
         """Return the rows of V of these features."""
         V = storage.parameters_of(self.tables["V"][features])
-        by_field = self.model.has_vectors_by_field
-        return (V.reshape(len(V), self.fields.n, self.k) if by_field else V)[..., : self.n_factors]
+        if not self.model.has_vectors_by_field:
+            return V[:, : self.n_factors]
+        n, k = self.fields.n, self.k
+        return V[:, : n * k].reshape(len(V), n, k)[..., : self.n_factors]
 
     @property
     def R(self) -> Float32:
@@ -247,7 +252,7 @@ class Parameters:
             if not (spec.is_drawn and spec.per_feature and records.shape[2]):
                 continue
             untouched = aligned_empty((1, *records.shape[1:]), records.dtype)
-            _fill(spec, untouched, None, options, None, self.n_factors)
+            _fill(spec, untouched, None, options)
             fresh = np.unique(features[records[features, 0, 0] == 0])
             fresh = fresh[(records[fresh] == untouched).all(axis=(1, 2))]
             if len(fresh):
@@ -344,33 +349,37 @@ def _dtype_of(spec: TableSpec, model: ModelSpec, options: Options) -> type[np.ge
     return np.uint16
 
 
+class _Drawn(NamedTuple):
+    """The vectors of features that are drawn, ``n_vectors`` of ``n_factors`` each: of all, or where the mask says so."""
+
+    rng: np.random.Generator
+    stdev: float
+    n_vectors: int
+    n_factors: int
+    mask: NDArray[np.bool_] | None
+
+    def put(self, first: int, values: Float32) -> None:
+        """Draw those of the features from ``first`` on into their rows of V."""
+        n, k = self.n_vectors, padded(self.n_factors)
+        vectors = values[:, : n * k].reshape(len(values), n, k)
+        drawn = self.rng.standard_normal((len(values), n, self.n_factors), dtype=np.float32)
+        drawn *= np.float32(self.stdev)
+        kept = slice(None) if self.mask is None else np.flatnonzero(self.mask[first : first + len(values)])
+        vectors[kept, :, : self.n_factors] = drawn[kept]
+
+
 def _fill(
-    spec: TableSpec,
-    records: Records,
-    first_values: Float32 | None,
-    options: Options,
-    stdev: float | None,
-    n_factors: int,
-    rng: np.random.Generator | None = None,
-    features: NDArray[np.integer] | None = None,
+    spec: TableSpec, records: Records, first_values: Float32 | None, options: Options, drawn: _Drawn | None = None
 ) -> None:
-    """Fill in the first values and states of a table; with `stdev`, draw the vectors of `features` (None: of all)."""
-    k, is_drawn = padded(n_factors), None
-    if stdev is not None and features is not None and spec.per_feature:
-        is_drawn = np.zeros(len(records), dtype=bool)
-        is_drawn[features] = True
+    """Fill in the first values and states of a table."""
     # Some records at a time, which the cache holds until they are complete.
     n_at_once = max(1, _VALUES_AT_ONCE // max(1, records.shape[2]))
     for first in range(0, len(records), n_at_once):
         part = records[first : first + n_at_once]
         some = np.empty(part.shape, dtype=np.float32) if storage.is_half(part) else part
         some[:, 0] = 0.0 if first_values is None else first_values[first : first + n_at_once]
-        if stdev is not None and rng is not None and records.shape[2]:
-            vectors = some[:, 0].reshape(len(some), -1, k)
-            drawn = rng.standard_normal((*vectors.shape[:2], n_factors), dtype=np.float32)
-            drawn *= np.float32(stdev)
-            kept = slice(None) if is_drawn is None else np.flatnonzero(is_drawn[first : first + n_at_once])
-            vectors[kept, :, :n_factors] = drawn[kept]
+        if drawn is not None and records.shape[2]:
+            drawn.put(first, some[:, 0])
         if STATE_SLOTS[options.solver]:
             core.begin(some, options.solver, getattr(options, spec.name))
         if some is not part:

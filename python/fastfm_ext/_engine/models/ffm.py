@@ -8,7 +8,8 @@ from fastfm_ext._engine.models.spec import W0, ModelSpec, TableSpec, W, padded
 
 
 def _factors_by_field(n_factors: int, n_fields: int) -> int:
-    return n_fields * padded(n_factors)
+    """Return the width of V, which is padded as a vector is: records begin on a cache line."""
+    return padded(n_fields * padded(n_factors))
 
 
 def _each_other(sums: AnyArray, R: AnyArray | None) -> AnyArray:

@@ -123,6 +123,10 @@ class ModelSpec:
         """Whether a feature has a vector for each field, and not one for all."""
         return any(table.name == "V" and table.width is not factors for table in self.tables)
 
+    def n_vectors(self, n_fields: int) -> int:
+        """Return how many vectors a feature has, one after the other in a row of V; padding is behind them."""
+        return n_fields if self.has_vectors_by_field else 1
+
     def shape_of_pair(self, k: int) -> tuple[int, ...] | None:
         """Return the shape of what R has for a pair of fields, with k factors; None without R."""
         return next((table.of_pair(k) for table in self.tables if table.of_pair is not None), None)
