@@ -302,7 +302,7 @@ Vec<W> subtract_over_sqrt(Vec<W> c, Vec<W> b, Vec<W> a) {
 
 // How many of the lowest 16 bits are set.
 inline int count_bits(unsigned bits) {
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
     return static_cast<int>(_mm_popcnt_u32(bits));
 #else
     bits -= bits >> 1 & 0x5555u;
@@ -328,6 +328,31 @@ int compress(const Vec<W>& values, const int32_t* numbers, unsigned bits, float*
     }
     return n;
 }
+
+#if defined(__AVX2__)
+// For all bits of eight lanes, the numbers of those that are set: a byte each.
+struct CompressedLanes {
+    uint64_t of[256] = {};
+
+    constexpr CompressedLanes() {
+        for (int bits = 0; bits < 256; ++bits)
+            for (int l = 0, n = 0; l < 8; ++l)
+                if (bits >> l & 1) of[bits] |= uint64_t(l) << (8 * n++);
+    }
+};
+inline constexpr CompressedLanes compressed_lanes;
+
+template <>
+inline int compress<8>(const Vec<8>& values, const int32_t* numbers, unsigned bits, float* to_values,
+                       int32_t* to_numbers) {
+    const auto* const lanes = reinterpret_cast<const __m128i*>(compressed_lanes.of + bits);
+    const __m256i kept = _mm256_cvtepu8_epi32(_mm_loadl_epi64(lanes));
+    const __m256i all_numbers = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(numbers));
+    _mm256_storeu_ps(to_values, _mm256_permutevar8x32_ps(values.m, kept));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to_numbers), _mm256_permutevar8x32_epi32(all_numbers, kept));
+    return count_bits(bits);
+}
+#endif
 
 #if defined(__AVX512F__)
 // In registers and then stored: compressing straight to memory is slow on some CPUs.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "threads/fan_out.hpp"
+#include "threads/panel_sample.hpp"
 
 namespace fastfm {
 
@@ -88,10 +89,32 @@ class Search {
 
   private:
     void run_batch() {
+        search_batch(query_.probes ? PanelSample{} : PanelSample::of(items_, n_, room_));
+        // Of these, the sample promised too much.
+        search_batch({});
+    }
+
+    // Leaves in rows_ the users whose limits, guessed from a sample, were too high.
+    void search_batch(const PanelSample& sample) {
+        sample_ = sample;
         begin_batch();
+        guess_limits();
         query_.probes ? scan_lists() : scan_everything();
-        for (size_t i = 0; i < rows_.size(); ++i) finish(i);
-        rows_.clear();
+        size_t n_left = 0;
+        for (size_t i = 0; i < rows_.size(); ++i)
+            if (!finish(i)) rows_[n_left++] = rows_[i];
+        rows_.resize(n_left);
+    }
+
+    void guess_limits() {
+        if (!sample_.n_panels) return;
+        for (const UserGroup& group : groups_)
+            for (int64_t s = 0; s < sample_.n_panels; ++s)
+                kernels_.collect_candidates(items_, sample_.panel(s), sample_.panel(s) + 1, group);
+        for (size_t i = 0; i < rows_.size(); ++i) {
+            drop_forbidden(i);
+            select(i, sample_.n_best);
+        }
     }
 
     void scan_everything() {
@@ -111,9 +134,19 @@ class Search {
         }
     }
 
+    // The panels from <= panel < to, but for those of the sample.
     void scan(const UserGroup& group, int64_t from, int64_t to) {
-        for (int64_t panel = from; panel < to && !is_done(group, panel); panel += chunk_panels)
-            kernels_.collect_candidates(items_, panel, std::min(panel + chunk_panels, to), group);
+        int64_t s = sample_.first_from(from);
+        for (int64_t panel = from; panel < to && !is_done(group, panel);) {
+            const int64_t passed_over = s < sample_.n_panels ? sample_.panel(s) : to;
+            if (panel == passed_over) {
+                ++s, ++panel;
+                continue;
+            }
+            const int64_t end = std::min({panel + chunk_panels, passed_over, to});
+            kernels_.collect_candidates(items_, panel, end, group);
+            panel = end;
+        }
     }
 
     // Lays out the users of rows_ in groups; places of a group that no user takes have a limit that nothing reaches.
@@ -154,7 +187,7 @@ class Search {
     void make_room(Candidates& own) {
         const int64_t i = &own - candidates_.data();
         drop_forbidden(i);
-        select(i);
+        select(i, n_);
         // So many within rounding of each other that there would soon be no room again.
         if (own.count > (room_ + n_) / 2) select_in_float64(i);
     }
@@ -177,8 +210,8 @@ class Search {
     }
 
     // Drops what n others beat by more than both scores can be wrong.
-    void select(int64_t i) {
-        kernels_.keep_best(candidates_[i], static_cast<int32_t>(n_), 2.0 * slack(rows_[i]));
+    void select(int64_t i, int64_t n) {
+        kernels_.keep_best(candidates_[i], static_cast<int32_t>(n), 2.0 * slack(rows_[i]));
         checked_[i] = candidates_[i].count;
     }
 
@@ -211,18 +244,31 @@ class Search {
         for (int32_t c = 0; c < count; ++c) scored_[c] = {exact_[c], positions_[c], c};
     }
 
-    void finish(int64_t i) {
+    // Returns false, and writes nothing, if a guessed limit may have kept one of the best away.
+    bool finish(int64_t i) {
         drop_forbidden(i);
-        const Candidates& own = candidates_[i];
-        if (own.count > n_ + n_ / 4) select(i);
-        if (own.count <= most_ranked) return finish_by_rank(i);
-        score_candidates(i);
-        std::sort(scored_.begin(), scored_.begin() + own.count);
-        write(rows_[i], own.count);
+        if (candidates_[i].count > n_ + n_ / 4) select(i, n_);
+        const int32_t count = candidates_[i].count <= most_ranked ? score_by_rank(i) : score_and_sort(i);
+        if (sample_.n_panels && may_lack_some(i, count)) return false;
+        write(rows_[i], count);
+        return true;
     }
 
-    // Where float32 has the candidates nearly in order, float64 only moves a few of them.
-    void finish_by_rank(int64_t i) {
+    // Whether an item below the limit can be better than the n-th of the `count` candidates of scored_.
+    bool may_lack_some(int64_t i, int32_t count) const {
+        const float limit = candidates_[i].limit;
+        return limit != nothing && (count < n_ || scored_[n_ - 1].score < limit + slack(rows_[i]));
+    }
+
+    int32_t score_and_sort(int64_t i) {
+        score_candidates(i);
+        std::sort(scored_.begin(), scored_.begin() + candidates_[i].count);
+        return candidates_[i].count;
+    }
+
+    // Where float32 has the candidates nearly in order, float64 only moves a few of them. Returns how many of them can be
+    // among the best, which scored_ then has.
+    int32_t score_by_rank(int64_t i) {
         const Candidates& own = candidates_[i];
         order_by_rank(candidates_[i]);
         int32_t count = own.count;
@@ -238,7 +284,7 @@ class Search {
             for (; to && moved < scored_[to - 1]; --to) scored_[to] = scored_[to - 1];
             scored_[to] = moved;
         }
-        write(rows_[i], count);
+        return count;
     }
 
     // Fills order_ with the candidates by decreasing float32 score.
@@ -309,6 +355,7 @@ class Search {
     int64_t room_;
     int64_t batch_;
     double error_;
+    PanelSample sample_;         // that limits of this batch were guessed from
     std::vector<int64_t> rows_;  // the users of the batch
     std::vector<UserGroup> groups_;
     std::vector<Candidates> candidates_;

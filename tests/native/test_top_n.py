@@ -98,6 +98,17 @@ class TestRanking:
     def test_thousands_of_equal_items_come_in_their_order(self, value):
         check(np.ones((14, 3)), np.full((3000, 3), value), 10)
 
+    @pytest.mark.parametrize("n", [10, 20, 100])
+    def test_no_sample_of_items_misleads(self, n):
+        # The best lie in every so many panels, which for one of the strides are those that limits are guessed from.
+        panels, items = np.arange(64 * 32) // 32, np.empty((64 * 32, 2))
+        items[:, 0] = np.random.default_rng(n).random(len(items))
+        items[:, 1] = 1000 - 0.1 * np.arange(len(items))  # the longest come first
+        for stride in (64 // 2, 64 // 3, 64 // 8):
+            chosen = items.copy()
+            chosen[panels % stride == stride // 2, 0] += 1
+            check([[1, 0], [1, 1e-9], [-1, 0]], chosen, n)
+
     def test_duplicates_of_the_best_items_come_in_their_order(self):
         users, items = normal(0, 20, 400, 8)
         check(users, np.tile(items, (5, 1)), 12)
