@@ -26,6 +26,13 @@ struct Pass {
 
 constexpr int floats_per_line = 16;
 
+// Of a register. GCC keeps sums that are wider in memory.
+#ifdef __AVX512F__
+constexpr int widest = 16;
+#else
+constexpr int widest = 8;
+#endif
+
 template <int n>
 struct Lanes {
     typedef float type __attribute__((vector_size(4 * n), aligned(4), may_alias));
@@ -52,9 +59,9 @@ void prefetch_parameters(const Pass& pass, const void* address) {
 // Those that are not of features: of pairs of fields.
 template <bool write>
 float touch_shared(const Pass& pass) {
-    using Vec = typename Lanes<16>::type;
+    using Vec = typename Lanes<widest>::type;
     Vec sum = {};
-    for (int64_t f = 0; f + 16 <= pass.n_shared; f += 16) {
+    for (int64_t f = 0; f + widest <= pass.n_shared; f += widest) {
         Vec* const at = reinterpret_cast<Vec*>(pass.shared + f);
         if (write)
             *at += pass.addend;
@@ -66,7 +73,7 @@ float touch_shared(const Pass& pass) {
 
 template <int k, int n_values, bool write>
 struct Walk {
-    static constexpr int lanes = k % 16 ? 8 : 16;
+    static constexpr int lanes = k % 16 ? 8 : widest;
     static constexpr int stride = k * n_values;
     using Vec = typename Lanes<lanes>::type;
 
@@ -161,7 +168,7 @@ int walk(const Pass& pass, int n_values, bool write, float* sum) {
 // The same for records of any width that is a multiple of 4: a vector of factors for each field.
 template <int n_values, bool write>
 struct WideWalk {
-    using Vec = typename Lanes<16>::type;
+    using Vec = typename Lanes<widest>::type;
     using Rest = typename Lanes<4>::type;
 
     Pass pass;
@@ -180,7 +187,7 @@ struct WideWalk {
     void touch(int64_t i) {
         float* record = pass.V + i * n_values * pass.width;
         int64_t f = 0;
-        for (; f + 16 <= needed(); f += 16) {
+        for (; f + widest <= needed(); f += widest) {
             Vec* const at = reinterpret_cast<Vec*>(record + f);
             if (write)
                 *at += pass.addend;
@@ -218,7 +225,7 @@ struct WideWalk {
             else
                 pass.out[r] = sum;
         }
-        for (int l = 0; l < 16; ++l) sum += total[l];
+        for (int l = 0; l < widest; ++l) sum += total[l];
         for (int l = 0; l < 4; ++l) sum += rest[l];
         return sum;
     }
