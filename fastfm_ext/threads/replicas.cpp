@@ -28,10 +28,12 @@ int64_t record_length(const Params& params, int t) { return int64_t{1 + params.n
 
 int64_t mean_nnz(const Csr& X) { return std::max<int64_t>(X.indptr[X.n_rows] / std::max<int64_t>(X.n_rows, 1), 1); }
 
-// Visits between merges of hot features, by all threads together.
-int64_t visits_between_merges(const Csr& X, const Params& params, int n_threads) {
+// Visits between merges of hot features, by all threads together. Where few changes do not just add up, what is lost grows
+// with the threads, and those beyond two merge the more often.
+int64_t visits_between_merges(const Csr& X, const Params& params, int n_threads, bool adds_few) {
     const int64_t visits = visits_of_a_feature * params.n_features / mean_nnz(X) / hot_merges;
-    return std::max(visits, n_threads * least_visits);
+    const int64_t more_often = adds_few || n_threads <= 2 ? 4 : int64_t{n_threads} * n_threads;
+    return std::max(4 * visits / more_often, n_threads * least_visits);
 }
 
 // Parameters in memory of their own, each table on a cache line.
@@ -158,9 +160,9 @@ class Epoch {
           options_(options),
           n_(static_cast<int>(params.size())),
           n_visits_(order.last - order.first),
-          interval_(visits_between_merges(X, params[0], n_)),
-          n_merges_((n_visits_ + interval_ - 1) / interval_),
           adds_few_(kernels.optimizers[static_cast<int>(options.optimizer)].adds_few),
+          interval_(visits_between_merges(X, params[0], n_, adds_few_)),
+          n_merges_((n_visits_ + interval_ - 1) / interval_),
           period_(adds_few_ ? hot_merges : hot_merges / 2),
           sample_(params[0].n_features),
           status_(n_, Status{StatusCode::ok, -1}),
@@ -281,8 +283,9 @@ class Epoch {
     const RowOrder& order_;
     const Options& options_;
     const int n_;
-    const int64_t n_visits_, interval_, n_merges_;
+    const int64_t n_visits_;
     const bool adds_few_;
+    const int64_t interval_, n_merges_;
     const int64_t period_;  // segments between merges of all features
     Sample sample_;
     std::vector<int32_t> hot_, warm_;
