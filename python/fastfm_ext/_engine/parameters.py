@@ -350,7 +350,7 @@ def _dtype_of(spec: TableSpec, model: ModelSpec, options: Options) -> type[np.ge
 
 
 class _Drawn(NamedTuple):
-    """The vectors of features that are drawn, ``n_vectors`` of ``n_factors`` each: of all, or where the mask says so."""
+    """The vectors of features to draw, ``n_vectors`` of ``n_factors`` each: of all, or where the mask says so."""
 
     rng: np.random.Generator
     stdev: float
