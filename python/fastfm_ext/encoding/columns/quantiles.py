@@ -38,29 +38,31 @@ def quantile_edges(values: Float64, counts: RowCounts, n_bins: int) -> Float64:
             if len(edges) < n_bins:
                 return edges
         alone[np.where(alone, counts, counts.max() + 1).argmin()] = False
-    return np.unique(_interpolated(values, counts, _shares(n_bins)))
+    return np.unique(_interpolated(values, counts, n_bins))
 
 
-def _shares(n_bins: int) -> Float64:
-    """Return the share (n_bins - 1,) of the rows that lies below each edge."""
-    inner: Float64 = np.linspace(0, 1, n_bins + 1)[1:-1]
-    return inner
+def _places(counts: RowCounts, n_bins: int) -> tuple[Int64, Int64]:
+    """Return the places (n_bins - 1,) of the quantiles among the sorted rows: whole rows, and n_bins-ths of one."""
+    below, rest = np.divmod((int(counts.sum()) - 1) * np.arange(1, n_bins, dtype=np.int64), n_bins)
+    return below, rest
 
 
-def _interpolated(values: Float64, counts: RowCounts, shares: Float64) -> Float64:
-    """Return the quantiles (n_shares,), as `numpy.quantile` does of the values repeated so often."""
+def _interpolated(values: Float64, counts: RowCounts, n_bins: int) -> Float64:
+    """Return the quantiles (n_bins - 1,), as `numpy.quantile` does of the values repeated so often.
+
+    Where one of them is a value, it is that to the last bit, which rounded shares would miss.
+    """
     ends = np.cumsum(counts)
-    places = (ends[-1] - 1) * shares
-    below = np.floor(places).astype(np.int64)
+    below, rest = _places(counts, n_bins)
     pairs = np.stack([_number_at(values, ends, np.minimum(below + step, ends[-1] - 1)) for step in (0, 1)], axis=1)
     # NumPy's own interpolation between two numbers, so that the last bit is the same.
-    return np.array([np.quantile(pair, [place % 1])[0] for pair, place in zip(pairs, places, strict=True)])
+    return np.array([np.quantile(pair, [part / n_bins])[0] for pair, part in zip(pairs, rest, strict=True)])
 
 
-def _at_or_above(values: Float64, counts: RowCounts, shares: Float64) -> Float64:
-    """Return the quantiles (n_shares,) that are themselves values: ``method="higher"`` of `numpy.quantile`."""
-    ends = np.cumsum(counts)
-    return _number_at(values, ends, np.ceil((ends[-1] - 1) * shares).astype(np.int64))
+def _at_or_above(values: Float64, counts: RowCounts, n_bins: int) -> Float64:
+    """Return the quantiles (n_bins - 1,) that are themselves values: ``method="higher"`` of `numpy.quantile`."""
+    below, rest = _places(counts, n_bins)
+    return _number_at(values, np.cumsum(counts), below + (rest > 0))
 
 
 def _number_at(values: Float64, ends: RowCounts, places: Int64) -> Float64:
@@ -85,7 +87,7 @@ def _edges_around(values: Float64, counts: RowCounts, alone: Bools, n_others: in
     starts = alone | np.append(False, alone[:-1])
     rest = values[~alone]
     # Of the values themselves: an edge between two of them could leave an empty bin beside a value that is alone.
-    cuts = _at_or_above(rest, counts[~alone], _shares(n_others)) if len(rest) else rest
+    cuts = _at_or_above(rest, counts[~alone], n_others) if len(rest) else rest
     edges = np.union1d(values[starts], cuts)
     above_the_least: Float64 = edges[edges > values[0]]
     return above_the_least
