@@ -60,7 +60,7 @@ def test_a_regressor_predicts_and_has_its_vectors(name, with_years):
     X = far_rows(X) if with_years else X
     model = REGRESSORS[name].fit(X, y)
     inputs = ids_and_values(X)
-    np.testing.assert_allclose(run(exported(model), inputs)["score"], model.predict(X), atol=1e-5)
+    np.testing.assert_allclose(run(exported(model), inputs)["score"], model.predict(X), rtol=2e-6, atol=1e-5)
     users = run(exported(model, what="user_vector"), inputs)
     scale = 1e-6 * max(1.0, np.abs(model.user_bias(X)).max())
     np.testing.assert_allclose(users["vector"], model.user_vector(X), rtol=1e-5, atol=scale)
