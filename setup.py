@@ -75,11 +75,10 @@ MACROS = [("FASTFM_X86", "1")] if X86_64 else []
 HEADERS = [path.as_posix() for suffix in ("hpp", "inc") for path in sorted(Path("fastfm_ext").rglob(f"*.{suffix}"))]
 
 
-def isa_library(isa: str) -> tuple[str, dict]:
-    sources = [f"fastfm_ext/isa/{isa}.cpp"]
+def isa_library(isa: str, unit: str) -> tuple[str, dict]:
     cflags = CFLAGS + ISA_CFLAGS[isa] + ([] if MSVC else ["-fPIC"])
-    return f"fastfm_ext_{isa}", {
-        "sources": sources,
+    return f"fastfm_ext_{unit}", {
+        "sources": [f"fastfm_ext/isa/{unit}.cpp"],
         "include_dirs": ["fastfm_ext"],
         "cflags": cflags,
         "obj_deps": {"": HEADERS},
@@ -116,10 +115,11 @@ class BuildLibraries(build_clib):
 
     def build_libraries(self, libraries: list) -> None:
         """Build each library in a thread of its own."""
+        build = super().build_libraries
         with ThreadPoolExecutor(1 if MSVC else os.cpu_count()) as pool:  # MSVC's compiler is set up by its first file
-            builds = [pool.submit(super(BuildLibraries, self).build_libraries, [library]) for library in libraries]
-            for build in builds:
-                build.result()
+            # The longest, which are last, begin.
+            for done in [pool.submit(build, [library]) for library in reversed(libraries)]:
+                done.result()
 
 
 # Python has checked every index by the time that the extensions see it; the debug build looks again.
@@ -134,7 +134,8 @@ setup(
     ext_modules=cythonize(
         extensions, build_dir="build/cython", language_level=3, force=DEBUG, compiler_directives=DIRECTIVES
     ),
-    libraries=[isa_library(isa) for isa in ISA_CFLAGS],
+    # A library after those that need it, for the linker.
+    libraries=[isa_library(isa, f"{isa}{part}") for part in ("", "_epochs") for isa in ISA_CFLAGS],
     cmdclass={"build_clib": BuildLibraries},
     options={"build_ext": {"parallel": 1 if MSVC else os.cpu_count()}}
     | ({} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}}),

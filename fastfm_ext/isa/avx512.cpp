@@ -1,8 +1,2 @@
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC's own intrinsics leave registers undefined on purpose, and it warns of them.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
-#define FASTFM_ISA avx512
+#include "isa/avx512.hpp"
 #include "isa/kernels.inc"

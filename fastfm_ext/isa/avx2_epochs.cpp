@@ -1,0 +1,2 @@
+#define FASTFM_ISA avx2
+#include "isa/epochs.inc"

@@ -1,0 +1,2 @@
+#define FASTFM_ISA baseline
+#include "isa/epochs.inc"
