@@ -41,6 +41,21 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     engine.use_isa(before)
 
 
+@pytest.fixture
+def isas() -> Iterator[Iterator[str]]:
+    """Call the kernels of each instruction set in its turn, for tests whose reference takes long."""
+    engine = importlib.import_module("fastfm_ext._engine.isa")
+    before = engine.isa_in_use()
+
+    def in_turn() -> Iterator[str]:
+        for isa in engine.supported_isas():
+            engine.use_isa(isa)
+            yield isa
+
+    yield in_turn()
+    engine.use_isa(before)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder with the real data sets; tests that ask for it are skipped where it is absent."""
