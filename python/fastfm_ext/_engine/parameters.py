@@ -82,7 +82,10 @@ class Parameters:
                     first = np.full((1, 1), intercept, dtype=np.float32)
                 drawn = None
                 if spec.is_drawn and (features is None or len(features)):
-                    mask = None if features is None else np.isin(np.arange(n_features), features)
+                    mask = None
+                    if features is not None:
+                        mask = np.zeros(n_features, dtype=bool)
+                        mask[features] = True
                     drawn = _Drawn(rng, options.init_stdev, model.n_vectors(fields.n), n_factors, mask)
                 _fill(spec, records, first, options, drawn)
         except MemoryError as error:
