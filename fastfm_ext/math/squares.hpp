@@ -19,6 +19,15 @@ FASTFM_INLINE Vec<lanes * side> load_vectors(const float* const* at) {
     return Vec<lanes>::load(at[0]);
 }
 
+// Stores those of the `side` vectors in a register whose bit is set.
+template <int lanes, int side>
+FASTFM_INLINE void store_some(Vec<lanes * side> vectors, unsigned which, float* at) {
+    float all[lanes * side];
+    vectors.store(all);
+    for (int n = 0; n < side; ++n)
+        if (which >> n & 1u) Vec<lanes>::load(all + n * lanes).store(at + n * lanes);
+}
+
 // The firsts and the seconds of `side` pairs of vectors, each pair at its own address; and back.
 template <int lanes, int side>
 FASTFM_INLINE void load_pairs(const float* const* at, Vec<lanes * side> (&pairs)[2]) {
@@ -74,6 +83,18 @@ FASTFM_INLINE void store_pairs<4, 4>(const Vec<16> (&pairs)[2], float* const* at
     _mm256_storeu_ps(at[1], _mm512_extractf32x8_ps(two, 1));
     _mm256_storeu_ps(at[2], _mm512_castps512_ps256(next));
     _mm256_storeu_ps(at[3], _mm512_extractf32x8_ps(next, 1));
+}
+
+template <>
+FASTFM_INLINE void store_some<4, 4>(Vec<16> vectors, unsigned which, float* at) {
+    // Halves apart, each bit apart, and then four of each.
+    const unsigned halves = (which | which << 6) & 0x303u, bits = (halves | halves << 3) & 0x1111u;
+    _mm512_mask_storeu_ps(at, static_cast<__mmask16>(bits * 0xfu), vectors.m);
+}
+template <>
+FASTFM_INLINE void store_some<8, 2>(Vec<16> vectors, unsigned which, float* at) {
+    const unsigned bits = (which | which << 7) & 0x101u;
+    _mm512_mask_storeu_ps(at, static_cast<__mmask16>(bits * 0xffu), vectors.m);
 }
 
 template <>

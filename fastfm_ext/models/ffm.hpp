@@ -18,84 +18,15 @@
 #pragma once
 
 #include "math/optimizer.hpp"
-#include "math/squares.hpp"
 #include "models/linear.hpp"
-#include "models/partners.hpp"
+#include "models/pair_square.hpp"
 #include "models/records.hpp"
 #include "models/row.hpp"
 #include "models/row_by_field.hpp"
+#include "models/side_by_side.hpp"
 #include "types/gradient.hpp"
 
 namespace fastfm::FASTFM_ISA {
-
-// The pairs of the nonzeros a, ..., a + side - 1 with b, ..., b + side - 1, which do not overlap: the vectors of each for
-// the fields of the others, where these fields lie side by side, are a register. So are, once the square of one half's
-// vectors is transposed, those that they are multiplied by.
-template <int lanes, int side, class Nonzeros>
-class PairSquare {
-  public:
-    static constexpr int n_pairs = side * side;
-    using V = Vec<lanes * side>;
-
-    PairSquare(const Nonzeros& of, int64_t a, int64_t b) : of_(of), a_(a), b_(b) {
-        for (int n = 0; n < side; ++n) {
-            at_a_[n] = of.v(a + n) + of.at(b);
-            at_b_[n] = of.v(b + n) + of.at(a);
-        }
-    }
-
-    // Adds their part in the score to `products`.
-    FASTFM_INLINE V add_score(int k, V products) const {
-        for (int f = 0; f < k; f += lanes) {
-            V of_b[side], for_a[side];
-            for (int n = 0; n < side; ++n) of_b[n] = V::load(at_b_[n] + f) * V::fill(of_.x(b_ + n));
-            transpose_square<lanes, side>(of_b, for_a);
-            for (int n = 0; n < side; ++n)
-                products = fma(V::load(at_a_[n] + f) * V::fill(of_.x(a_ + n)), for_a[n], products);
-        }
-        return products;
-    }
-
-    template <class Rule>
-    FASTFM_INLINE void step(const Rates<lanes * side>& rates, int k, int64_t stride) const {
-        for (int f = 0; f < k; f += lanes) {
-            V of_a[side], of_b[side], for_a[side], for_b[side];
-            load(at_a_, a_, f, of_a, for_b);
-            load(at_b_, b_, f, of_b, for_a);
-            update<Rule>(at_a_, a_, f, of_a, for_a, rates, stride);
-            update<Rule>(at_b_, b_, f, of_b, for_b, rates, stride);
-        }
-    }
-
-  private:
-    // Loads vectors v, and what v x is for the others.
-    FASTFM_INLINE void load(float* const* at, int64_t first, int f, V* v, V* for_others) const {
-        V vx[side];
-        for (int n = 0; n < side; ++n) {
-            v[n] = V::load(at[n] + f);
-            vx[n] = v[n] * V::fill(of_.x(first + n));
-        }
-        transpose_square<lanes, side>(vx, for_others);
-    }
-
-    // Steps on vectors v with the gradients g x times what the others are for them, and l2 v.
-    template <class Rule>
-    FASTFM_INLINE void update(float* const* at, int64_t first, int f, const V* v, const V* others,
-                              const Rates<lanes * side>& rates, int64_t stride) const {
-        for (int n = 0; n < side; ++n) {
-            V record[1 + Rule::n_slots] = {v[n]};
-            for (int s = 1; s <= Rule::n_slots; ++s) record[s] = V::load(at[n] + f + s * stride);
-            const V gx = V::fill(of_.gx(first + n)), l2 = V::fill(of_.l2(first + n));
-            Rule::update(record, fma(l2, record[0], gx * others[n]), rates);
-            for (int s = 0; s <= Rule::n_slots; ++s) record[s].store(at[n] + f + s * stride);
-        }
-    }
-
-    const Nonzeros& of_;
-    int64_t a_, b_;
-    float* at_a_[side];
-    float* at_b_[side];
-};
 
 // The vectors that the nonzeros first <= n < last of one field have for another one, or for their own.
 template <int lanes, class Nonzeros>
@@ -144,40 +75,50 @@ class Ffm {
     static constexpr int block_size = K > 0 ? K : 16;
     static constexpr int lanes = block_size < max_lanes ? block_size : max_lanes;
     static constexpr int most_side = K == lanes ? max_lanes / lanes : 1;  // so many vectors fill a register
-    static constexpr bool steps_on_sums = true;                           // on what score() left in the room
+    static constexpr bool steps_on_sums = true;                           // on the row that score() left in the room
     static constexpr bool has_score_near = false;
 
     explicit Ffm(const Params& params)
         : linear_(params),
           of_feature_(params.fields.of_feature),
           k_(params.k),
-          stride_(params.tables[V_table].width),
+          width_(params.tables[V_table].width),
           nonzeros_(params, k()),
-          partners_(params) {}
+          side_by_side_(params) {}
 
-    // Before a step.
+    // Before a step. The state of the row's vectors is asked for on the way.
     template <class Row>
     float score(const Row& row) {
         nonzeros_.set(row, linear_.at);
-        if constexpr (may_have_partners) {
-            has_partners_ = partners_.has_place_for(nonzeros_, row.nnz());
-            if (has_partners_) {
-                const float pairs = partners_.template take<Row::ones>(nonzeros_, row.nnz());
-                return linear_.score(row) + pairs + linear_.w0();
-            }
+        are_side_by_side_ = may_be_side_by_side && side_by_side_.fits(nonzeros_, row.nnz());
+        const bool asks = linear_.at.is_far();
+        if (!are_side_by_side_) {
+            return score_of_pairs(row, [&](int64_t j) FASTFM_INLINE_LAMBDA {
+                if (asks) ask_for<true>(nonzeros_.v(j) + width_, nonzeros_.v(j) + linear_.at.values() * width_);
+            });
         }
-        return score_of_pairs(row, [](int64_t) {});
+        const auto ask = [&](const float* v) FASTFM_INLINE_LAMBDA {
+            for (int s = 1; s < linear_.at.values(); ++s) linear_.at.template ask_for<true>(v + s * width_);
+        };
+        return score_side_by_side(row, [&](auto each) FASTFM_INLINE_LAMBDA {
+            if (asks) each(ask);
+        });
     }
 
     // To predict, with a call of `beside(j)` for each nonzero j on the way.
     template <class Row, class Beside>
     float score(const Row& row, Beside beside) {
         nonzeros_.set(row, linear_.at);
-        return score_of_pairs(row, beside);
+        if (!may_be_side_by_side || !side_by_side_.fits(nonzeros_, row.nnz())) return score_of_pairs(row, beside);
+        const int64_t n_squares = side_by_side_.n_squares(row.nnz()), at_once = (row.nnz() + n_squares - 1) / n_squares;
+        int64_t j = 0;
+        return score_side_by_side(row, [&](auto) FASTFM_INLINE_LAMBDA {
+            for (int64_t end = j + at_once; j < end && j < row.nnz(); ++j) beside(j);
+        });
     }
 
-    // One step with dL/dp = g on the row that score() saw last. The parameters of `later`, a row to come, are asked for on
-    // the way.
+    // One step with dL/dp = g on the row that score() saw last. The values of `later`, a row to come, are asked for on the
+    // way.
     template <class Rule, class Row, class LaterRow>
     void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
         g *= weight;
@@ -185,27 +126,27 @@ class Ffm {
         linear_.template step<Rule>(row, g, l2_weight, options);
         nonzeros_.weigh(row.nnz(), g, l2);
         const BySide<Rates> rates(options.V);
-        const auto ask = [&](int64_t j) FASTFM_INLINE_LAMBDA { prefetch<true>(later.i[j]); };
-        if (may_have_partners && has_partners_) {
-            const int64_t n_later = linear_.at.is_far() ? later.nnz() : 0;
+        const int64_t n_later = linear_.at.is_far() ? later.nnz() : 0;
+        if (may_be_side_by_side && are_side_by_side_) {
             // A copy, whose address nobody has taken: its values stay in registers.
-            const BySide<Rates> in_registers = rates;
-            for (int64_t a = 0; a < row.nnz(); ++a) {
-                if (a < n_later) ask(a);
-                partners_.template step<Rule>(nonzeros_, a, row.nnz(), stride_, in_registers);
-            }
-            for (int64_t j = row.nnz(); j < n_later; ++j) ask(j);
+            const Rates<lanes * most_side> in_registers = rates.many;
+            Lines<LaterRow> lines{*this, later, n_later};
+            side_by_side_.template step<Rule, Row::ones>(nonzeros_, row.nnz(), in_registers,
+                                                         [&]() FASTFM_INLINE_LAMBDA {
+                                                             if (n_later) lines.ask_for_some();
+                                                         });
+            lines.ask_for_the_rest();
             return;
         }
-        for_pairs(linear_.at.is_far() ? later.nnz() : 0, ask, [&](const auto& square) FASTFM_INLINE_LAMBDA {
-            square.template step<Rule>(rates.of(square), k(), stride_);
+        const auto ask = [&](int64_t j) FASTFM_INLINE_LAMBDA { prefetch<true>(later.i[j]); };
+        for_pairs(n_later, ask, [&](const auto& square) FASTFM_INLINE_LAMBDA {
+            square.template step<Rule>(rates.of(square), k(), width_);
         });
         step_on_groups<Rule>(rates.one);
     }
 
     static int64_t room(int64_t most_nnz, int64_t n_fields) {
-        if constexpr (may_have_partners) return Partners<lanes, most_side>::room(most_nnz, n_fields);
-        return RowByField::room(most_nnz, n_fields);
+        return SideBySide<lanes, most_side>::room(most_nnz, n_fields);
     }
 
     void store_w0() const { linear_.store_w0(); }
@@ -214,12 +155,20 @@ class Ffm {
     void prefetch_values(int64_t i) const { prefetch<false>(i); }
 
   private:
+    static constexpr int floats_per_line = 16;
     static constexpr int few_side = most_side > 2 ? 2 : 1;
-    static constexpr bool may_have_partners = most_side > 1;
+    static constexpr bool may_be_side_by_side = K == lanes;
     using Nonzeros = RowByField;
     using OfGroup = FieldGroup<lanes, Nonzeros>;
 
-    // Of the row that the nonzeros are set to, pair by pair.
+    // Of the row that the nonzeros are set to.
+    template <class Row, class Beside>
+    float score_side_by_side(const Row& row, Beside beside) const {
+        const float pairs = side_by_side_.template score<Row::ones>(nonzeros_, row.nnz(), beside);
+        return linear_.score(row) + pairs + linear_.w0();
+    }
+
+    // The same, pair by pair.
     template <class Row, class Beside>
     float score_of_pairs(const Row& row, Beside beside) {
         BySide<Sum> sums(0.0f);
@@ -259,10 +208,53 @@ class Ffm {
     int k() const { return K == any_k ? k_ : K; }
 
     template <bool to_write>
-    void prefetch(int64_t i) const {
-        prefetch_line(of_feature_ + i);
-        linear_.at.template prefetch<to_write>(i);
+    void ask_for(const float* first, const float* last) const {
+        for (const float* line = first; line < last; line += floats_per_line)
+            linear_.at.template ask_for<to_write>(line);
     }
+
+    // Asks for all of a feature but the state of its vectors.
+    template <bool to_write>
+    void prefetch(int64_t i) const {
+        prefetch_all_but_vectors<to_write>(i);
+        ask_for<to_write>(linear_.at.V_of(i), linear_.at.V_of(i) + width_);
+    }
+
+    template <bool to_write>
+    void prefetch_all_but_vectors(int64_t i) const {
+        prefetch_line(of_feature_ + i);
+        linear_.at.template ask_for<to_write>(linear_.at.w_of(i));
+        if (to_write && linear_.at.has_l2_scale()) linear_.at.ask_for_l2_scale(i);
+    }
+
+    // Asks for a row to come, some lines of its vectors at a time: the first n of its nonzeros.
+    template <class Row>
+    struct Lines {
+        const Ffm& of;
+        const Row& row;
+        int64_t n;
+        int64_t j = 0;
+        const float* next = nullptr;
+        const float* end = nullptr;
+
+        // As many as cores have in the air at a time, or nearly.
+        FASTFM_INLINE void ask_for_some() {
+            for (int64_t room = 10 * floats_per_line; room > 0;) {
+                if (next >= end) {
+                    if (j == n) return;
+                    of.template prefetch_all_but_vectors<true>(row.i[j]);
+                    next = of.linear_.at.V_of(row.i[j++]);
+                    end = next + of.width_;
+                }
+                const float* const stop = end - next < room ? end : next + room;
+                for (; next < stop; next += floats_per_line, room -= floats_per_line)
+                    of.linear_.at.template ask_for<true>(next);
+            }
+        }
+        FASTFM_INLINE void ask_for_the_rest() {
+            while (next < end || j < n) ask_for_some();
+        }
+    };
 
     // Calls body(square) for squares that have all pairs of nonzeros that are alone in their fields, and beside(j) for
     // each j < n on the way.
@@ -349,8 +341,8 @@ class Ffm {
             const OfGroup of_a = vectors(a, b), of_b = vectors(b, a);
             for (int f = 0; f < k(); f += lanes) {
                 const auto T_a = of_a.sum_up(f), T_b = of_b.sum_up(f);
-                of_b.template step<Rule>(f, T_a, a == b, rates, stride_);
-                if (a != b) of_a.template step<Rule>(f, T_b, false, rates, stride_);
+                of_b.template step<Rule>(f, T_a, a == b, rates, width_);
+                if (a != b) of_a.template step<Rule>(f, T_b, false, rates, width_);
             }
         });
     }
@@ -358,10 +350,10 @@ class Ffm {
     Linear<Records<any_k, slots, copies>> linear_;
     const int32_t* of_feature_;
     int32_t k_;
-    int32_t stride_;  // from parameters to their state
+    int32_t width_;  // of a feature's vectors, and from them to their state
     Nonzeros nonzeros_;
-    Partners<lanes, most_side> partners_;
-    bool has_partners_ = false;
+    SideBySide<lanes, most_side> side_by_side_;
+    bool are_side_by_side_ = false;
 };
 
 struct FfmModel {
