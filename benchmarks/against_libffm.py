@@ -1,13 +1,13 @@
 """Epochs of our field-aware factorization machine in turn with libffm's and xLearn's.
 
-    python benchmarks/against_libffm.py                                  # both workloads, k = 4 and 8, a few minutes
+    python benchmarks/against_libffm.py                                  # both workloads, k = 4 and 8, 20 minutes
     python benchmarks/against_libffm.py --workloads frappe --factors 4
 
 One thread, AdaGrad. libffm is called through pylibffm, which compiles its source; xLearn through its own package. Each
-has an environment of its own (see peers/) and runs in processes of its own. An epoch of theirs is a quarter of what a
-training of five (`--epochs`) takes longer than one of one, for each begins with its input. Ours has linear terms,
-theirs do not; theirs normalize rows, which takes no time beside the epoch. A ratio is the median over rounds of their
-time over ours.
+has an environment of its own (see peers/) and runs in processes of its own. An epoch of theirs is a 20th of what a
+training of 21 (`--epochs`) takes longer than one of one, for each begins with its input, which takes longer than several
+epochs do. Ours has linear terms, theirs do not; theirs normalize rows, which takes no time beside the epoch. A ratio is
+the median over rounds of their time over ours.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--workloads", nargs="+", default=list(KINDS["ffm"].workloads), choices=KINDS["ffm"].workloads)
     parser.add_argument("--factors", nargs="+", type=int, default=[4, 8])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=5, help="of the longer training (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=21, help="of the longer training (default: %(default)s)")
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
     asked = parser.parse_args()
     pythons = {}

@@ -27,12 +27,14 @@ constexpr float largest_exponent = 87.0f;
 // call makes the caller put its vectors into memory and take them back.
 //
 // x = n log 2 + r with |r| <= log(2) / 2; e^r by its Chebyshev interpolant of degree 5; 2^n by its bits.
-inline float exp_of(float x) {
+//
+// `sign` is 1 or -1, and the power e^(sign x): its bits are those of sign * x, for which nothing waits.
+inline float exp_of(float x, float sign = 1.0f) {
     constexpr float log2_e = 1.44269504f, log_2_high = 0.693359375f, log_2_low = -2.12194440e-4f;
     constexpr float to_integer = 12582912.0f;  // 1.5 * 2^23: adding it leaves no bit for a fraction
-    const float shifted = x * log2_e + to_integer;
+    const float shifted = x * (sign * log2_e) + to_integer;
     const float n = shifted - to_integer;
-    const float r = (x - n * log_2_high) - n * log_2_low;
+    const float r = (sign * x - n * log_2_high) - n * log_2_low;
     const float r2 = r * r;
     const float e_r =
         (1.00000008f + r) + r2 * ((0.499988694f + 0.166665053f * r) + r2 * (0.0419175072f + 0.00836914849f * r));
@@ -62,17 +64,18 @@ struct SquaredLoss {
 };
 
 // With z = p for y = 0 and z = -p for y = 1, L = log(1 + e^z) and dL/dz = e^z / (1 + e^z), whose digits stay at both
-// ends. Branch-free: this is on the critical path of every row.
+// ends. Each row waits for this: the only branch is on scores that hardly ever occur.
 struct LogisticLoss {
     static constexpr float largest_curvature = 0.25f;
     static float square_per_curvature(float) { return 1.0f; }  // Fisher's information
 
     static LossPoint at(float y, float p, const LossOptions& = {}) {
         const float sign = 1.0f - 2.0f * y;
-        const float z = sign * p;
-        const float below = z < largest_exponent ? z : largest_exponent;
-        const float e = exp_of(below > -largest_exponent ? below : -largest_exponent);
-        return {sign * e / (1.0f + e), z - below, e};
+        float near = p;
+        if (FASTFM_RARELY(fabsf(p) > largest_exponent)) near = p > 0.0f ? largest_exponent : -largest_exponent;
+        const float e = exp_of(near, sign);
+        const float beyond = sign * (p - near);
+        return {sign * e / (1.0f + e), beyond > 0.0f ? beyond : 0.0f, e};
     }
 };
 

@@ -53,7 +53,7 @@ struct Block {
         }
     };
 
-    // Sets S and returns the row's pair term of these factors: 1/2 sum_f [ S_f^2 - sum_i v_if^2 x_i^2 ].
+    // Sets S and returns twice the row's pair term of these factors: sum_f [ S_f^2 - sum_i v_if^2 x_i^2 ].
     // Additions wait for each other: where there are fewer registers to add to than `n_in_turn`, several sums take turns.
     // `beside(j)` is called for each nonzero j.
     template <int n_in_turn = 2, class Row, class At, class Beside>
@@ -84,7 +84,7 @@ struct Block {
             S[b] = sums[0].S[b];
             pairs = fma(S[b], S[b], pairs);
         }
-        return 0.5f * sum(pairs);
+        return sum(pairs);
     }
 
     // Sets S alone.
@@ -181,10 +181,12 @@ class Fm {
     // Of a row to train on. The linear terms come last: what the gradient waits for longest begins first.
     template <class Row>
     float score(const Row& row) {
-        float p = 0.0f;
-        for (int first = 0; first < n_factors(); first += block_size)
-            p += block_.template score<4>(row, linear_.at.factors_from(first), [](int64_t) {});
-        return p + (linear_.score(row) + linear_.w0());
+        float pairs = 0.0f;
+        for (int first = 0; first < n_factors(); first += block_size) {
+            const float twice = block_.template score<4>(row, linear_.at.factors_from(first), [](int64_t) {});
+            pairs = first == 0 ? twice : pairs + twice;  // 0 plus the first would be one more to wait for
+        }
+        return 0.5f * pairs + (linear_.score(row) + linear_.w0());
     }
 
     // Of one to predict, with a call of `beside(j)` for each nonzero j on the way: the sums, in another order, of rows that
@@ -193,7 +195,7 @@ class Fm {
     float score(const Row& row, Beside beside) {
         float p = linear_.score(row) + linear_.w0();
         for (int first = 0; first < n_factors(); first += block_size) {
-            p += block_.score(row, linear_.at.factors_from(first), [&](int64_t j) {
+            p += 0.5f * block_.score(row, linear_.at.factors_from(first), [&](int64_t j) {
                 if (first == 0) beside(j);
             });
         }
@@ -209,7 +211,7 @@ class Fm {
         typename decltype(linear_)::Sums linear;
         const float pairs = block_.score(row, linear_.at.factors_from(0),
                                          [&](int64_t j) FASTFM_INLINE_LAMBDA { linear.add(j, linear_.term(row, j)); });
-        return linear.total() + linear_.w0() + pairs;
+        return linear.total() + linear_.w0() + 0.5f * pairs;
     }
 
     // One step with dL/dp = g, and L2 on the parameters of the row's features, on the row that score() saw last.
@@ -217,7 +219,7 @@ class Fm {
     // The parameters of `later`, a row to come, are asked for on the way.
     template <class Rule, class Row, class LaterRow>
     FASTFM_INLINE void step(const Row& row, float g, float weight, const Options& options, const LaterRow& later) {
-        g *= weight;
+        if (FASTFM_RARELY(weight != 1.0f)) g *= weight;  // a branch, since the next row waits for g
         const float l2_weight = Rule::l2_in_gradient ? weight : 0.0f;
         const Rates<Factors::lanes> rates(options.V);
         const float l2 = l2_weight * options.V.l2;
@@ -251,7 +253,7 @@ class Fm {
     float pool(const Row& row, float* sum_vx) {
         float own = linear_.score(row);
         for (int first = 0; first < n_factors(); first += block_size) {
-            own += block_.score(row, linear_.at.factors_from(first), [](int64_t) {});
+            own += 0.5f * block_.score(row, linear_.at.factors_from(first), [](int64_t) {});
             block_.store_sums(sum_vx + first);
         }
         return own;

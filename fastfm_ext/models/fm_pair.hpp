@@ -51,7 +51,7 @@ class FmPair {
             if (item.nnz() == 1) {  // a feature has no pair with itself
                 block.sum_up(item, at_.factors_from(first));
             } else {
-                own += block.score(item, at_.factors_from(first), [](int64_t) {});
+                own += 0.5f * block.score(item, at_.factors_from(first), [](int64_t) {});
             }
             for (int b = 0; b < n_vecs; ++b) both = fma(block.S[b], V::load(user_at(first, b)), both);
         }

@@ -8,6 +8,13 @@
 #define FASTFM_UNREACHABLE() __builtin_unreachable()
 #endif
 
+// A condition that hardly ever holds: a branch on it costs nothing, where a choice between two values would be waited for.
+#if defined(__GNUC__)
+#define FASTFM_RARELY(condition) (__builtin_expect(!!(condition), 0))
+#else
+#define FASTFM_RARELY(condition) (condition)
+#endif
+
 // For what runs once a row: a call would make the caller put its registers into memory and take them back. Copies would
 // make gcov count the branches of each by themselves.
 #if defined(_MSC_VER)
