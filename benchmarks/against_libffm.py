@@ -5,8 +5,8 @@
 
 One thread, AdaGrad. libffm is called through pylibffm, which compiles its source; xLearn through its own package. Each
 has an environment of its own (see peers/) and runs in processes of its own. An epoch of theirs is a 20th of what a
-training of 21 (`--epochs`) takes longer than one of one, for each begins with its input, which takes longer than several
-epochs do. Ours has linear terms, theirs do not; theirs normalize rows, which takes no time beside the epoch. A ratio is
+training of 21 (`--epochs`) takes longer than one of one, for each begins with its input, which takes as long as several
+epochs. Ours has linear terms, theirs do not; theirs normalize rows, which takes no time beside the epoch. A ratio is
 the median over rounds of their time over ours.
 """
 
