@@ -223,8 +223,7 @@ class Ffm {
     template <bool to_write>
     void prefetch_all_but_vectors(int64_t i) const {
         prefetch_line(of_feature_ + i);
-        linear_.at.template ask_for<to_write>(linear_.at.w_of(i));
-        if (to_write && linear_.at.has_l2_scale()) linear_.at.ask_for_l2_scale(i);
+        linear_.at.template prefetch_weight<to_write>(i);
     }
 
     // Asks for a row to come, some lines of its vectors at a time: the first n of its nonzeros.

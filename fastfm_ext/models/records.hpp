@@ -66,12 +66,16 @@ class Records {
     FASTFM_INLINE void prefetch(int64_t i) const {
         constexpr int values_per_line = 64 / sizeof(Value);
         const int n_values = n_factors() * (to_write ? values() : 1);
-        ask_for<to_write>(w_of(i));
-        if (to_write && has_l2_scale()) ask_for_l2_scale(i);
+        prefetch_weight<to_write>(i);
         for (int f = 0; f < n_values; f += values_per_line) ask_for<to_write>(V_of(i) + f);
     }
 
-    void ask_for_l2_scale(int64_t i) const { prefetch_line(l2_scale_ + i); }
+    // All but its factors.
+    template <bool to_write>
+    FASTFM_INLINE void prefetch_weight(int64_t i) const {
+        ask_for<to_write>(w_of(i));
+        if (to_write && has_l2_scale()) prefetch_line(l2_scale_ + i);
+    }
 
     bool is_far() const { return is_far_; }
 
